@@ -1,0 +1,1 @@
+//! Agents as stored procedures: models, tools, memory and the durable task engine.

@@ -1,0 +1,1 @@
+//! The embeddable database: Database, Session, statement routing.

@@ -1,0 +1,1 @@
+//! Values, SQL and Cypher front ends, one algebra, optimizer and executor.

@@ -1,0 +1,1 @@
+//! The sinew binary: Postgres wire, HTTP, metrics, configuration and command line.

@@ -1,0 +1,204 @@
+//! The catalog: what exists, as of one snapshot.
+//!
+//! Definitions are rows of the catalog keyspace, written by transactional DDL; [`Catalog`] is their parsed, immutable
+//! form, shared by every reader of a snapshot and replaced as a whole when a commit changes it. A transaction that ran
+//! DDL sees its own [`Catalog`]. Expressions (defaults, checks, index predicates, views) are kept as SQL text and bound
+//! by whoever uses them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::DataType;
+use crate::ids::{ColumnId, LabelId, PropertyKeyId, RelationId, RelationshipTypeId};
+
+/// First id given to relations that users create (PostgreSQL's FirstNormalObjectId).
+pub const FIRST_USER_RELATION: u32 = 16_384;
+
+/// Everything that exists at one snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// Moves with every DDL commit; part of the plan cache's key.
+    pub version: u64,
+    pub schemas: BTreeMap<String, SchemaDef>,
+    pub tables: BTreeMap<RelationId, Arc<TableDef>>,
+    pub indexes: BTreeMap<RelationId, Arc<IndexDef>>,
+    pub views: BTreeMap<RelationId, Arc<ViewDef>>,
+    /// (schema, relation name) of tables, views and indexes: one namespace, as in PostgreSQL.
+    pub names: BTreeMap<(String, String), RelationId>,
+    /// Indexes of each table, in id order.
+    pub table_indexes: BTreeMap<RelationId, Vec<Arc<IndexDef>>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SchemaDef {
+    pub oid: u32,
+    pub name: String,
+}
+
+/// A stored table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableDef {
+    pub id: RelationId,
+    pub schema: String,
+    pub name: String,
+    /// In declaration order, without dropped ones.
+    pub columns: Vec<ColumnDef>,
+    /// Next column id to give.
+    pub next_column_id: u16,
+    pub checks: Vec<CheckDef>,
+    /// What the engine does beside storing the rows.
+    pub behaviour: TableBehaviour,
+    /// Moves with every change of this definition.
+    pub version: u64,
+    pub comment: Option<String>,
+}
+
+/// Rows of some relations are completed by the engine as they are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TableBehaviour {
+    #[default]
+    Plain,
+    /// `sinew.messages`: seq, ids, times and the conversation's row are supplied on insert.
+    Messages,
+    /// Written by the engine only; users may read.
+    EngineOnly,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ColumnDef {
+    pub id: ColumnId,
+    pub name: String,
+    pub ty: DataType,
+    pub not_null: bool,
+    /// Evaluated when an INSERT gives no value.
+    pub default: Option<DefaultExpr>,
+    /// When set, the column stores nothing: reading it evaluates this SQL expression over the row's other columns.
+    pub virtual_expression: Option<String>,
+    pub comment: Option<String>,
+}
+
+/// A default. `constant` is what rows older than an ADD COLUMN read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DefaultExpr {
+    /// SQL text.
+    pub expression: String,
+    /// Value for rows written before the column existed, in the row encoding of one value.
+    pub constant: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckDef {
+    pub name: String,
+    /// SQL text.
+    pub expression: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ViewDef {
+    pub id: RelationId,
+    pub schema: String,
+    pub name: String,
+    pub columns: Vec<(String, DataType)>,
+    /// SQL text of the query.
+    pub query: String,
+}
+
+/// An index of any kind, over a table or over the graph. Graph indexes live in schema `sinew`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IndexDef {
+    pub id: RelationId,
+    pub schema: String,
+    pub name: String,
+    pub target: IndexTarget,
+    pub kind: IndexKind,
+    /// The constraint this index carries out, if any.
+    pub constraint: Option<ConstraintKind>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum IndexTarget {
+    Table { table: RelationId, columns: Vec<IndexColumn> },
+    /// Nodes that carry any of the labels (one label for ordered and vector indexes).
+    Nodes { labels: Vec<LabelId>, properties: Vec<PropertyKeyId> },
+    Relationships { types: Vec<RelationshipTypeId>, properties: Vec<PropertyKeyId> },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IndexColumn {
+    pub column: ColumnId,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConstraintKind {
+    PrimaryKey,
+    Unique,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum IndexKind {
+    /// Ordered by key; NULL keys are stored and never collide.
+    Ordered { unique: bool },
+    /// tantivy base plus tail. Text of several columns or properties is searched together.
+    FullText { analyzer: String },
+    Vector(VectorIndexOptions),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VectorIndexOptions {
+    pub metric: VectorMetric,
+    pub dimension_count: u32,
+    /// Set when the indexed column is text: the vector is this embedder's of the text.
+    pub embedder: Option<String>,
+    /// HNSW's M and efConstruction.
+    pub connections: u16,
+    pub construction_width: u16,
+}
+
+/// Distances as pgvector computes them: smaller is nearer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum VectorMetric {
+    /// `<->`
+    Euclidean,
+    /// `<=>`
+    Cosine,
+    /// `<#>`: the negative inner product.
+    InnerProduct,
+}
+
+impl Catalog {
+    pub fn relation_id(&self, schema: &str, name: &str) -> Option<RelationId> {
+        self.names.get(&(schema.to_owned(), name.to_owned())).copied()
+    }
+
+    pub fn table(&self, schema: &str, name: &str) -> Option<&Arc<TableDef>> {
+        self.tables.get(&self.relation_id(schema, name)?)
+    }
+
+    pub fn index(&self, schema: &str, name: &str) -> Option<&Arc<IndexDef>> {
+        self.indexes.get(&self.relation_id(schema, name)?)
+    }
+
+    pub fn indexes_of(&self, table: RelationId) -> &[Arc<IndexDef>] {
+        self.table_indexes.get(&table).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn primary_key(&self, table: RelationId) -> Option<&Arc<IndexDef>> {
+        self.indexes_of(table).iter().find(|index| index.constraint == Some(ConstraintKind::PrimaryKey))
+    }
+}
+
+impl TableDef {
+    /// Position of a column by name.
+    pub fn column_position(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// Position of a column by id.
+    pub fn position_of(&self, id: ColumnId) -> Option<usize> {
+        self.columns.iter().position(|column| column.id == id)
+    }
+}

@@ -1,0 +1,67 @@
+//! One error enum, by what the caller can do about it.
+
+use crate::ids::{Lsn, NodeId, RelationshipId};
+
+pub type Result<T, E = StorageError> = std::result::Result<T, E>;
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StorageError {
+    // Fix the input.
+    #[error("duplicate key value violates unique constraint \"{constraint}\"")]
+    DuplicateKey { table: String, constraint: String, detail: String },
+    #[error("node {node} still has relationships, so it cannot be deleted; use DETACH DELETE")]
+    NodeHasRelationships { node: NodeId },
+    #[error("node {0} does not exist")]
+    NodeNotFound(NodeId),
+    #[error("relationship {0} does not exist")]
+    RelationshipNotFound(RelationshipId),
+    #[error("{kind} \"{name}\" already exists")]
+    ObjectExists { kind: &'static str, name: String },
+    #[error("{kind} \"{name}\" does not exist")]
+    ObjectNotFound { kind: &'static str, name: String },
+    #[error("cannot drop {object} because other objects depend on it")]
+    DependentObjects { object: String, detail: String },
+    #[error("savepoint \"{0}\" does not exist")]
+    SavepointNotFound(String),
+    #[error("vector has {actual} dimensions, {what} expects {expected}")]
+    DimensionMismatch { what: String, expected: u32, actual: u32 },
+    #[error("{0}")]
+    InvalidValue(String),
+    #[error("{0}")]
+    InvalidSearchQuery(String),
+    /// A limit of the product (54000).
+    #[error("{0}")]
+    LimitExceeded(String),
+
+    // Retry.
+    #[error("could not serialize access due to concurrent update")]
+    WriteConflict { detail: String },
+    #[error("deadlock detected")]
+    Deadlock { detail: String },
+    #[error("canceling statement due to lock timeout")]
+    LockTimeout,
+    #[error("canceling statement due to user request")]
+    Cancelled,
+    #[error("canceling statement due to statement timeout")]
+    StatementTimeout,
+    #[error("the search index is behind its table: indexed to LSN {indexed}, snapshot is at {wanted}")]
+    IndexLag { indexed: Lsn, wanted: Lsn },
+
+    // Release a resource, restore, or restart.
+    #[error("another process holds the database: {0}")]
+    AlreadyOpen(String),
+    #[error("file format {found} is newer than this program reads ({supported})")]
+    FormatTooNew { found: u32, supported: u32 },
+    #[error("the database is shutting down")]
+    ShuttingDown,
+    #[error("I/O error: {0}; writes are refused until the database is reopened")]
+    Io(String),
+    #[error("outcome of the commit is unknown after an I/O error: {0}")]
+    CommitUnknown(String),
+    #[error("corrupted data: {0}")]
+    Corrupted(String),
+
+    // A bug of ours.
+    #[error("internal error: {0}")]
+    Internal(String),
+}

@@ -1,0 +1,23 @@
+//! The transactional store of Sinew: redb underneath, derived graph, text and vector indexes beside it.
+
+pub mod catalog;
+pub mod ddl;
+pub mod derived;
+pub mod embed;
+pub mod error;
+pub mod graph;
+pub mod ids;
+pub mod search;
+pub mod store;
+pub mod table;
+pub mod types;
+pub mod value;
+
+pub use ddl::RelationLock;
+pub use embed::Embedder;
+pub use error::{Result, StorageError};
+pub use ids::*;
+pub use store::{CancelToken, Isolation, Store, StoreOptions, StoreStats, Transaction};
+pub use table::{IdScan, IndexRange, RowScan};
+pub use types::DataType;
+pub use value::{Interval, Json, Numeric, PathValue, RelationshipRef, Value};
