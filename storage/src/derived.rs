@@ -28,7 +28,12 @@ impl DerivedState {
 
     /// The state after a batch of commits. `rows` is the snapshot that includes them; each item is one commit's LSN
     /// with its changes, in order. Must not fail for reasons of input: an index that cannot follow is marked for rebuild.
-    pub fn apply(self: &Arc<Self>, rows: &KvSnapshot, catalog: &Catalog, commits: &[(Lsn, Vec<Change>)]) -> Arc<DerivedState> {
+    pub fn apply(
+        self: &Arc<Self>,
+        rows: &KvSnapshot,
+        catalog: &Catalog,
+        commits: &[(Lsn, Vec<Change>)],
+    ) -> Arc<DerivedState> {
         let _ = (rows, catalog, commits);
         Arc::clone(self)
     }

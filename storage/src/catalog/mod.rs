@@ -119,10 +119,19 @@ pub struct IndexDef {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum IndexTarget {
-    Table { table: RelationId, columns: Vec<IndexColumn> },
+    Table {
+        table: RelationId,
+        columns: Vec<IndexColumn>,
+    },
     /// Nodes that carry any of the labels (one label for ordered and vector indexes).
-    Nodes { labels: Vec<LabelId>, properties: Vec<PropertyKeyId> },
-    Relationships { types: Vec<RelationshipTypeId>, properties: Vec<PropertyKeyId> },
+    Nodes {
+        labels: Vec<LabelId>,
+        properties: Vec<PropertyKeyId>,
+    },
+    Relationships {
+        types: Vec<RelationshipTypeId>,
+        properties: Vec<PropertyKeyId>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -141,9 +150,13 @@ pub enum ConstraintKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum IndexKind {
     /// Ordered by key; NULL keys are stored and never collide.
-    Ordered { unique: bool },
+    Ordered {
+        unique: bool,
+    },
     /// tantivy base plus tail. Text of several columns or properties is searched together.
-    FullText { analyzer: String },
+    FullText {
+        analyzer: String,
+    },
     Vector(VectorIndexOptions),
 }
 

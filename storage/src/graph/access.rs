@@ -73,7 +73,12 @@ impl Transaction {
     }
 
     /// Creates a node with a given id (`INSERT INTO sinew.nodes`); `DuplicateKey` when it exists. Later ids are above it.
-    pub fn create_node_with_id(&self, id: NodeId, labels: &[LabelId], properties: Vec<(PropertyKeyId, Value)>) -> Result<()> {
+    pub fn create_node_with_id(
+        &self,
+        id: NodeId,
+        labels: &[LabelId],
+        properties: Vec<(PropertyKeyId, Value)>,
+    ) -> Result<()> {
         let _ = (id, labels, properties);
         todo!("storage-graph")
     }

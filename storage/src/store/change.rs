@@ -8,13 +8,35 @@ use crate::ids::{LabelId, NodeId, RelationId, RelationshipId, RelationshipTypeId
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// A row of a table that has full-text or vector indexes was inserted, updated or deleted.
-    Row { table: RelationId, row: RowId },
+    Row {
+        table: RelationId,
+        row: RowId,
+    },
     /// A node was created (`before` is None), changed, or deleted (`after` is None). Labels sorted.
-    Node { id: NodeId, before: Option<SmallVec<[LabelId; 4]>>, after: Option<SmallVec<[LabelId; 4]>> },
-    RelationshipCreated { id: RelationshipId, ty: RelationshipTypeId, source: NodeId, target: NodeId },
-    RelationshipDeleted { id: RelationshipId, ty: RelationshipTypeId, source: NodeId, target: NodeId },
+    Node {
+        id: NodeId,
+        before: Option<SmallVec<[LabelId; 4]>>,
+        after: Option<SmallVec<[LabelId; 4]>>,
+    },
+    RelationshipCreated {
+        id: RelationshipId,
+        ty: RelationshipTypeId,
+        source: NodeId,
+        target: NodeId,
+    },
+    RelationshipDeleted {
+        id: RelationshipId,
+        ty: RelationshipTypeId,
+        source: NodeId,
+        target: NodeId,
+    },
     /// Properties only.
-    RelationshipChanged { id: RelationshipId, ty: RelationshipTypeId },
+    RelationshipChanged {
+        id: RelationshipId,
+        ty: RelationshipTypeId,
+    },
     /// A search index was created, dropped or its table truncated: rebuild or forget it.
-    IndexReset { index: RelationId },
+    IndexReset {
+        index: RelationId,
+    },
 }

@@ -36,7 +36,13 @@ impl KvSnapshot {
         todo!("storage-core")
     }
 
-    pub fn range(&self, keyspace: Keyspace, lower: KvBound<'_>, upper: KvBound<'_>, reverse: bool) -> Result<KvIter<'static>> {
+    pub fn range(
+        &self,
+        keyspace: Keyspace,
+        lower: KvBound<'_>,
+        upper: KvBound<'_>,
+        reverse: bool,
+    ) -> Result<KvIter<'static>> {
         let _ = (keyspace, lower, upper, reverse);
         todo!("storage-core")
     }
@@ -49,7 +55,13 @@ impl Transaction {
         todo!("storage-core")
     }
 
-    pub(crate) fn kv_range<'t>(&'t self, keyspace: Keyspace, lower: KvBound<'_>, upper: KvBound<'_>, reverse: bool) -> Result<KvIter<'t>> {
+    pub(crate) fn kv_range<'t>(
+        &'t self,
+        keyspace: Keyspace,
+        lower: KvBound<'_>,
+        upper: KvBound<'_>,
+        reverse: bool,
+    ) -> Result<KvIter<'t>> {
         let _ = (keyspace, lower, upper, reverse);
         todo!("storage-core")
     }
