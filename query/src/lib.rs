@@ -1,1 +1,20 @@
 //! Values, SQL and Cypher front ends, one algebra, optimizer and executor.
+
+pub mod algebra;
+pub mod batch;
+pub mod context;
+pub mod cypher;
+pub mod error;
+pub mod exec;
+pub mod functions;
+pub mod optimizer;
+pub mod sql;
+pub mod statement;
+pub mod system;
+pub mod types;
+
+pub use batch::{Batch, Column};
+pub use context::{BindContext, EvalContext, ExecContext, Notice, NoticeSink, SessionContext};
+pub use error::{CypherError, ErrorInfo, QueryError, Result, sqlstate};
+pub use exec::{PreparedPlan, RowStream};
+pub use statement::{BoundQuery, BoundStatement, OutputColumn, QueryKind};

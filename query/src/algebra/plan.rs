@@ -1,0 +1,419 @@
+//! Logical operators.
+
+use std::sync::Arc;
+
+use sinew_storage::catalog::{IndexDef, TableDef};
+use sinew_storage::graph::Direction;
+
+use super::{AggregateCall, Expr, SortKey, VarId};
+use crate::functions::TableFunction;
+
+#[derive(Clone, Debug, Default)]
+pub enum Plan {
+    /// One row without columns.
+    #[default]
+    Unit,
+    Values {
+        rows: Vec<Vec<Expr>>,
+        output: Vec<VarId>,
+    },
+    /// Rows handed in from outside (COPY FROM STDIN).
+    Supplied {
+        output: Vec<VarId>,
+    },
+    TableScan(TableScan),
+    /// A text or vector search that replaces a scan with filter, sort and limit.
+    SearchScan(SearchScan),
+    /// Nodes of a label (all when None), ascending ids.
+    NodeScan {
+        var: VarId,
+        label: Option<Arc<str>>,
+    },
+    /// Nodes with `label` whose `key` equals `value`, through the ordered index; the optimizer makes it of a NodeScan
+    /// and a filter.
+    NodeIndexSeek {
+        var: VarId,
+        label: Arc<str>,
+        key: Arc<str>,
+        value: Expr,
+        index: Arc<IndexDef>,
+    },
+    /// Nodes or relationships by id: `value` gives an id, a node, or a list of them.
+    NodeByIdSeek {
+        var: VarId,
+        value: Expr,
+    },
+    /// All relationships of the given types, directed as stored (a MATCH of two fresh nodes may start here).
+    RelationshipScan {
+        var: VarId,
+        types: Vec<Arc<str>>,
+    },
+    Expand(Box<Expand>),
+    VarLengthExpand(Box<VarLengthExpand>),
+    ShortestPath(Box<ShortestPath>),
+    FunctionScan {
+        function: Arc<dyn TableFunction>,
+        args: Vec<Expr>,
+        output: Vec<VarId>,
+        ordinality: Option<VarId>,
+    },
+    Filter {
+        input: Box<Plan>,
+        predicate: Expr,
+    },
+    /// Output is exactly `items`.
+    Project {
+        input: Box<Plan>,
+        items: Vec<(VarId, Expr)>,
+    },
+    /// Output is the input's and `items`.
+    Extend {
+        input: Box<Plan>,
+        items: Vec<(VarId, Expr)>,
+    },
+    /// `on` is a conjunction. Semi and Anti output the left side only.
+    Join {
+        kind: JoinKind,
+        left: Box<Plan>,
+        right: Box<Plan>,
+        on: Vec<Expr>,
+    },
+    /// For each row of `input`, `subplan` with that row's variables in scope.
+    Apply {
+        kind: ApplyKind,
+        input: Box<Plan>,
+        subplan: Box<Plan>,
+    },
+    /// Grouping is by equivalence (NULLs together). No groups: exactly one row.
+    Aggregate {
+        input: Box<Plan>,
+        groups: Vec<(VarId, Expr)>,
+        aggregates: Vec<(VarId, AggregateCall)>,
+    },
+    Sort {
+        input: Box<Plan>,
+        keys: Vec<SortKey>,
+    },
+    Limit {
+        input: Box<Plan>,
+        skip: Option<Expr>,
+        limit: Option<Expr>,
+    },
+    /// Over all output columns, or `on` (first row of each group is kept, in input order).
+    Distinct {
+        input: Box<Plan>,
+        on: Option<Vec<Expr>>,
+    },
+    /// Sides are aligned by position: `left_columns[i]` and `right_columns[i]` give `output[i]`.
+    SetOperation {
+        op: SetOp,
+        all: bool,
+        left: Box<Plan>,
+        right: Box<Plan>,
+        left_columns: Vec<VarId>,
+        right_columns: Vec<VarId>,
+        output: Vec<VarId>,
+    },
+    /// One row per element; null gives none, a value that is no list gives itself.
+    Unwind {
+        input: Box<Plan>,
+        list: Expr,
+        var: VarId,
+    },
+    /// Evaluates `definition` once (on first use) and makes it readable by `CteScan`s in `body`.
+    With {
+        cte: CteId,
+        definition: Box<Plan>,
+        columns: Vec<VarId>,
+        body: Box<Plan>,
+    },
+    /// As `With`; `recursive` reads the previous round through its own `CteScan`s.
+    RecursiveWith {
+        cte: CteId,
+        base: Box<Plan>,
+        base_columns: Vec<VarId>,
+        recursive: Box<Plan>,
+        recursive_columns: Vec<VarId>,
+        all: bool,
+        body: Box<Plan>,
+    },
+    /// `output[i]` is the i-th column of the definition.
+    CteScan {
+        cte: CteId,
+        output: Vec<VarId>,
+    },
+
+    // Writes. Each collects its input before it writes.
+    Insert(Box<Insert>),
+    Update(Box<Update>),
+    Delete(Box<Delete>),
+    /// Applies the operations in order to each input row; output is the input's variables and those created.
+    GraphWrite {
+        input: Box<Plan>,
+        operations: Vec<GraphWrite>,
+    },
+    /// For each input row: `matching` (correlated); if it gives no row, `create`, then `on_create`; else `on_match` for
+    /// each. Output is the input's variables and the pattern's.
+    Merge {
+        input: Box<Plan>,
+        matching: Box<Plan>,
+        create: Vec<GraphWrite>,
+        on_create: Vec<GraphWrite>,
+        on_match: Vec<GraphWrite>,
+    },
+    Foreach {
+        input: Box<Plan>,
+        var: VarId,
+        list: Expr,
+        body: Vec<GraphWrite>,
+    },
+    /// CALL in a query. A procedure without outputs passes each row through. `outputs` are (position among the
+    /// procedure's columns, variable).
+    ProcedureCall {
+        input: Box<Plan>,
+        procedure: Arc<dyn TableFunction>,
+        args: Vec<Expr>,
+        outputs: Vec<(usize, VarId)>,
+    },
+    /// Runs the input to its end and gives no rows (a writing statement without RETURN).
+    Discard {
+        input: Box<Plan>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CteId(pub u32);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinKind {
+    Inner,
+    Left,
+    Right,
+    Full,
+    Semi,
+    Anti,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApplyKind {
+    /// CROSS JOIN LATERAL; Cypher CALL {} and a further MATCH.
+    Cross,
+    /// LEFT JOIN LATERAL; OPTIONAL MATCH: the subplan's variables are NULL when it gives no row.
+    Left,
+    Semi,
+    Anti,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetOp {
+    Union,
+    Intersect,
+    Except,
+}
+
+#[derive(Clone, Debug)]
+pub struct TableScan {
+    pub table: Arc<TableDef>,
+    /// (position in `TableDef::columns`, variable); only what is needed. Virtual columns never appear.
+    pub columns: Vec<(usize, VarId)>,
+    /// Set when the row id is needed (UPDATE, DELETE).
+    pub row_id: Option<VarId>,
+    /// Chosen by the optimizer.
+    pub access: Option<IndexAccess>,
+}
+
+/// An ordered index read: equality on the first columns, then bounds on the next. Expressions may be correlated, but
+/// read nothing of the scan itself.
+#[derive(Clone, Debug)]
+pub struct IndexAccess {
+    pub index: Arc<IndexDef>,
+    pub equal: Vec<Expr>,
+    /// (expression, inclusive)
+    pub lower: Option<(Expr, bool)>,
+    pub upper: Option<(Expr, bool)>,
+    pub reverse: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct SearchScan {
+    pub table: Arc<TableDef>,
+    pub index: Arc<IndexDef>,
+    pub columns: Vec<(usize, VarId)>,
+    pub row_id: Option<VarId>,
+    pub query: Expr,
+    /// Rows wanted; None for all text matches.
+    pub limit: Option<Expr>,
+    /// BM25 score or distance.
+    pub score: Option<VarId>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Expand {
+    pub input: Plan,
+    pub from: VarId,
+    pub relationship: VarId,
+    pub to: VarId,
+    /// `to` is already bound by the input: keep only matching ends.
+    pub into: bool,
+    /// `relationship` is already bound by the input: keep only that one.
+    pub relationship_bound: bool,
+    pub direction: Direction,
+    /// Empty: all types.
+    pub types: Vec<Arc<str>>,
+    /// Relationships (or lists of them) of the same MATCH that this one must differ from.
+    pub distinct_from: Vec<VarId>,
+}
+
+#[derive(Clone, Debug)]
+pub struct VarLengthExpand {
+    pub input: Plan,
+    pub from: VarId,
+    /// Gets the list of relationships.
+    pub relationships: VarId,
+    pub to: VarId,
+    pub into: bool,
+    pub direction: Direction,
+    pub types: Vec<Arc<str>>,
+    pub min: u32,
+    pub max: Option<u32>,
+    /// Must hold for each relationship, bound to `step`.
+    pub step_filter: Option<(VarId, Expr)>,
+    pub distinct_from: Vec<VarId>,
+    /// Bound list of relationships to follow (a pattern reusing a bound list variable).
+    pub bound_relationships: Option<VarId>,
+}
+
+/// shortestPath / allShortestPaths between two bound nodes.
+#[derive(Clone, Debug)]
+pub struct ShortestPath {
+    pub input: Plan,
+    pub from: VarId,
+    pub to: VarId,
+    /// Gets the list of relationships.
+    pub relationships: VarId,
+    pub direction: Direction,
+    pub types: Vec<Arc<str>>,
+    pub min: u32,
+    pub max: Option<u32>,
+    pub all: bool,
+    pub step_filter: Option<(VarId, Expr)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Insert {
+    pub table: Arc<TableDef>,
+    pub source: Plan,
+    /// One per column of the table, aligned; defaults and assignment casts applied; NULL for virtual columns.
+    pub values: Vec<Expr>,
+    /// The new row's columns, aligned with the table's, for checks and RETURNING.
+    pub new_row: Vec<VarId>,
+    /// (constraint name, condition over `new_row`); NULL passes.
+    pub checks: Vec<(String, Expr)>,
+    pub on_conflict: Option<OnConflict>,
+    /// Over `new_row`. Empty without RETURNING.
+    pub returning: Vec<(VarId, Expr)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct OnConflict {
+    /// Unique index to arbitrate; None: any.
+    pub index: Option<Arc<IndexDef>>,
+    /// None: DO NOTHING.
+    pub update: Option<ConflictUpdate>,
+}
+
+/// DO UPDATE: `excluded` is the proposed row, `existing` the one in the table, both aligned with the table's columns.
+#[derive(Clone, Debug)]
+pub struct ConflictUpdate {
+    pub excluded: Vec<VarId>,
+    pub existing: Vec<VarId>,
+    pub assignments: Vec<(usize, Expr)>,
+    pub filter: Option<Expr>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Update {
+    pub table: Arc<TableDef>,
+    /// Gives the row id and the columns read.
+    pub source: Plan,
+    pub row_id: VarId,
+    /// (position, new value over the source's variables)
+    pub assignments: Vec<(usize, Expr)>,
+    pub new_row: Vec<VarId>,
+    pub checks: Vec<(String, Expr)>,
+    /// Over `new_row` and the source.
+    pub returning: Vec<(VarId, Expr)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Delete {
+    pub table: Arc<TableDef>,
+    pub source: Plan,
+    pub row_id: VarId,
+    /// Over the source's variables.
+    pub returning: Vec<(VarId, Expr)>,
+}
+
+#[derive(Clone, Debug)]
+pub enum GraphWrite {
+    /// `properties` gives a map (or null).
+    CreateNode {
+        var: VarId,
+        labels: Vec<Arc<str>>,
+        properties: Option<Expr>,
+    },
+    CreateRelationship {
+        var: VarId,
+        ty: Arc<str>,
+        source: VarId,
+        target: VarId,
+        properties: Option<Expr>,
+    },
+    /// `entity` null: nothing. A null value removes.
+    SetProperty {
+        entity: Expr,
+        key: Arc<str>,
+        value: Expr,
+    },
+    /// `= map` (replace) or `+= map`.
+    SetProperties {
+        entity: Expr,
+        value: Expr,
+        replace: bool,
+    },
+    SetLabels {
+        entity: Expr,
+        labels: Vec<Arc<str>>,
+    },
+    RemoveProperty {
+        entity: Expr,
+        key: Arc<str>,
+    },
+    RemoveLabels {
+        entity: Expr,
+        labels: Vec<Arc<str>>,
+    },
+    /// Values may be nodes, relationships, paths or null. All deletions of a clause are carried out together after its
+    /// input is consumed: relationships first, then nodes.
+    Delete {
+        values: Vec<Expr>,
+        detach: bool,
+    },
+    /// Evaluates and binds (a path of what was just created).
+    Bind {
+        var: VarId,
+        value: Expr,
+    },
+    Foreach {
+        var: VarId,
+        list: Expr,
+        body: Vec<GraphWrite>,
+    },
+    /// MERGE inside FOREACH.
+    Merge {
+        matching: Box<Plan>,
+        create: Vec<GraphWrite>,
+        on_create: Vec<GraphWrite>,
+        on_match: Vec<GraphWrite>,
+    },
+}

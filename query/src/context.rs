@@ -1,0 +1,101 @@
+//! What a running statement can reach.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use sinew_storage::{CancelToken, DataType, Embedder, Transaction, Value};
+
+use crate::functions::FunctionRegistry;
+
+/// A message to the client that is no error (NOTICE).
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// NOTICE, WARNING, INFO.
+    pub severity: &'static str,
+    pub sqlstate: &'static str,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+/// Where notices go while a statement runs.
+pub type NoticeSink = Arc<dyn Fn(Notice) + Send + Sync>;
+
+/// One session, as queries see it. Shared; settings change under the lock.
+pub struct SessionContext {
+    pub user: String,
+    pub database: String,
+    /// Backend process id as `pg_backend_pid()` gives it.
+    pub process_id: i32,
+    /// SET values by lower-case name; only names in `settings::KNOWN` or with a dot.
+    pub settings: RwLock<std::collections::BTreeMap<String, String>>,
+    pub notices: NoticeSink,
+    pub functions: Arc<FunctionRegistry>,
+    /// The default embedder (`embed()`, `search_messages`).
+    pub embedder: Arc<dyn Embedder>,
+    pub count_tokens: Arc<dyn Fn(&str) -> u32 + Send + Sync>,
+    pub server_started_us: i64,
+}
+
+impl SessionContext {
+    pub fn setting(&self, name: &str) -> Option<String> {
+        self.settings.read().get(name).cloned()
+    }
+
+    /// Schemas searched for unqualified names, `pg_catalog` first when not named: "$user", public, sinew by default.
+    pub fn search_path(&self) -> Vec<String> {
+        let text = self.setting("search_path").unwrap_or_else(|| "public, sinew".to_owned());
+        let mut path: Vec<String> = Vec::new();
+        for part in text.split(',') {
+            let part = part.trim().trim_matches('"');
+            let name = if part == "$user" { self.user.as_str() } else { part };
+            if !name.is_empty() && !path.iter().any(|known| known == name) {
+                path.push(name.to_owned());
+            }
+        }
+        if !path.iter().any(|name| name == "pg_catalog") {
+            path.insert(0, "pg_catalog".to_owned());
+        }
+        path
+    }
+
+    pub fn notice(&self, message: impl Into<String>) {
+        (self.notices)(Notice { severity: "NOTICE", sqlstate: "00000", message: message.into(), hint: None });
+    }
+}
+
+/// What the executor needs to run a plan; cheap to clone.
+#[derive(Clone)]
+pub struct ExecContext {
+    pub transaction: Arc<Transaction>,
+    pub session: Arc<SessionContext>,
+    /// Values of `$1…`, cast to the statement's parameter types.
+    pub params: Arc<[Value]>,
+    pub cancel: CancelToken,
+    /// `now()`: start of the transaction; `statement_timestamp()`. Microseconds since 1970 UTC.
+    pub transaction_time_us: i64,
+    pub statement_time_us: i64,
+    /// Memory one statement may hold before it fails with 53200, in bytes.
+    pub memory_limit_bytes: usize,
+    /// False inside `cypher()` in FROM and in read-only transactions: writes are 25006.
+    pub allow_writes: bool,
+}
+
+/// What evaluating one expression needs.
+#[derive(Clone, Copy)]
+pub struct EvalContext<'a> {
+    pub exec: &'a ExecContext,
+}
+
+impl<'a> EvalContext<'a> {
+    pub fn new(exec: &'a ExecContext) -> EvalContext<'a> {
+        EvalContext { exec }
+    }
+}
+
+/// What binding a statement needs.
+pub struct BindContext<'a> {
+    pub transaction: &'a Transaction,
+    pub session: &'a SessionContext,
+    /// Declared parameter types; `Unknown` ones are inferred. Grows to the highest `$n` used.
+    pub params: RwLock<Vec<DataType>>,
+}

@@ -1,0 +1,201 @@
+//! Functions, operators, casts and aggregates: one table from which resolution, documentation and pg_catalog are made.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sinew_storage::{DataType, Value};
+
+use crate::context::{EvalContext, ExecContext};
+use crate::error::Result;
+use crate::exec::RowStream;
+
+/// Evaluates on one row. Strict functions are never called with a NULL.
+pub type ScalarImpl = Arc<dyn Fn(&EvalContext<'_>, &[Value]) -> Result<Value> + Send + Sync>;
+/// Evaluates on whole columns; None when these columns' forms are not its own.
+pub type KernelImpl = fn(&[crate::batch::Column]) -> Option<Result<crate::batch::Column>>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Volatility {
+    Immutable,
+    Stable,
+    Volatile,
+}
+
+/// A scalar function or operator of fixed argument types.
+pub struct ScalarFunction {
+    /// Lower case; operators by their symbol.
+    pub name: &'static str,
+    pub oid: u32,
+    pub args: Vec<DataType>,
+    /// The last argument type repeats.
+    pub variadic: bool,
+    pub returns: DataType,
+    /// NULL in, NULL out, without a call.
+    pub strict: bool,
+    pub volatility: Volatility,
+    pub eval: ScalarImpl,
+    pub kernel: Option<KernelImpl>,
+}
+
+impl fmt::Debug for ScalarFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({:?})", self.name, self.args)
+    }
+}
+
+/// An aggregate of fixed argument types.
+pub struct AggregateFunction {
+    pub name: &'static str,
+    pub oid: u32,
+    pub args: Vec<DataType>,
+    pub returns: DataType,
+    /// Rows with a NULL argument are skipped.
+    pub strict: bool,
+    pub accumulator: fn(&[DataType]) -> Box<dyn Accumulator>,
+}
+
+impl fmt::Debug for AggregateFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({:?})", self.name, self.args)
+    }
+}
+
+/// The running state of one aggregate in one group.
+pub trait Accumulator: Send {
+    fn update(&mut self, args: &[Value]) -> Result<()>;
+    /// Takes a whole column of the first argument; the default goes row by row. `strict` NULLs are the caller's.
+    fn update_column(&mut self, column: &crate::batch::Column) -> Result<()> {
+        for row in 0..column.len() {
+            let value = column.value(row);
+            if !value.is_null() {
+                self.update(&[value])?;
+            }
+        }
+        Ok(())
+    }
+    fn finish(&mut self) -> Result<Value>;
+    /// Bytes held, for the memory budget.
+    fn size_bytes(&self) -> usize;
+}
+
+/// A parameter of a table function or procedure.
+#[derive(Clone, Debug)]
+pub struct Param {
+    pub name: &'static str,
+    pub ty: DataType,
+    /// None: required.
+    pub default: Option<Value>,
+}
+
+/// A relation computed on demand: table functions, system tables, procedures.
+pub trait TableFunction: Send + Sync + fmt::Debug {
+    fn name(&self) -> &str;
+    fn params(&self) -> &[Param];
+    /// Names and types of the columns; none for a procedure without outputs.
+    fn columns(&self) -> &[(String, DataType)];
+    /// May write (CALL only; refused in `cypher()` and read-only contexts).
+    fn writes(&self) -> bool {
+        false
+    }
+    /// Must run with no transaction held, at the top level of a statement only (`execute_agent`).
+    fn outside_transaction(&self) -> bool {
+        false
+    }
+    /// `args` are aligned with `params`, cast, defaults filled in.
+    fn call(&self, context: &ExecContext, args: &[Value]) -> Result<Box<dyn RowStream>>;
+    /// Expected row count, for the optimizer.
+    fn estimated_rows(&self) -> f64 {
+        100.0
+    }
+}
+
+/// What resolution found: cast the arguments to `args`, then call.
+#[derive(Clone, Debug)]
+pub struct ResolvedFunction {
+    pub function: Arc<ScalarFunction>,
+    pub args: Vec<DataType>,
+    pub returns: DataType,
+}
+
+#[derive(Clone, Debug)]
+pub struct ResolvedAggregate {
+    pub function: Arc<AggregateFunction>,
+    pub args: Vec<DataType>,
+    pub returns: DataType,
+}
+
+/// When a cast may happen without being written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CastContext {
+    Implicit,
+    Assignment,
+    Explicit,
+}
+
+/// All functions by name, per language, with table functions that upper crates register.
+pub struct FunctionRegistry {
+    pub(crate) table_functions: parking_lot::RwLock<rustc_hash::FxHashMap<String, Arc<dyn TableFunction>>>,
+}
+
+impl Default for FunctionRegistry {
+    fn default() -> Self {
+        FunctionRegistry { table_functions: Default::default() }
+    }
+}
+
+impl FunctionRegistry {
+    /// Registers (or replaces) a table function or procedure under its lower-case name (`db.index.fulltext.querynodes`).
+    pub fn register_table_function(&self, function: Arc<dyn TableFunction>) {
+        self.table_functions.write().insert(function.name().to_lowercase(), function);
+    }
+
+    pub fn table_function(&self, name: &str) -> Option<Arc<dyn TableFunction>> {
+        self.table_functions.read().get(&name.to_lowercase()).cloned()
+    }
+
+    pub fn table_function_names(&self) -> Vec<String> {
+        self.table_functions.read().keys().cloned().collect()
+    }
+}
+
+/// PostgreSQL's function resolution (candidates, unknown literals, preferred types). 42883 with the near miss, 42725.
+pub fn resolve_function(name: &str, args: &[DataType]) -> Result<ResolvedFunction> {
+    let _ = (name, args);
+    todo!("functions")
+}
+
+/// Binary (both) or prefix (`left` None) operator. 42883.
+pub fn resolve_operator(symbol: &str, left: Option<&DataType>, right: &DataType) -> Result<ResolvedFunction> {
+    let _ = (symbol, left, right);
+    todo!("functions")
+}
+
+/// None when no aggregate has that name; 42883 when the arguments fit none. `count(*)` has no arguments.
+pub fn resolve_aggregate(name: &str, args: &[DataType]) -> Result<Option<ResolvedAggregate>> {
+    let _ = (name, args);
+    todo!("functions")
+}
+
+/// Whether `from` may become `to` in this context.
+pub fn can_cast(from: &DataType, to: &DataType, context: CastContext) -> bool {
+    let _ = (from, to, context);
+    todo!("functions")
+}
+
+/// PostgreSQL's common type of UNION, CASE, VALUES, arrays, COALESCE; 42804. All unknown gives text.
+pub fn common_type(types: &[DataType], what: &str) -> Result<DataType> {
+    let _ = (types, what);
+    todo!("functions")
+}
+
+/// Casts one value; applies length, precision and dimension modifiers of `to`. NULL stays NULL.
+pub fn cast_value(
+    context: &EvalContext<'_>,
+    value: &Value,
+    from: &DataType,
+    to: &DataType,
+    explicit: bool,
+) -> Result<Value> {
+    let _ = (context, value, from, to, explicit);
+    todo!("functions")
+}
