@@ -19,7 +19,8 @@ fn feature_files(folder: &Path, found: &mut Vec<PathBuf>) {
 /// (query, what the scenario expects) without outlines' placeholders resolved.
 fn queries(text: &str) -> Vec<(String, bool)> {
     let mut queries = Vec::new();
-    for scenario in text.split("Scenario").skip(1) {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    for scenario in lines.join("\n").split("Scenario").skip(1) {
         let fails = scenario.contains("SyntaxError should be raised");
         for part in scenario.split("\"\"\"").skip(1).step_by(2) {
             if !part.contains('<') || !scenario.contains("Examples:") {
