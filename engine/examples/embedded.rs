@@ -21,7 +21,9 @@ fn main() -> sinew::Result<()> {
         &[("name", Value::from("Mara")), ("thing", Value::from("tide gauge"))],
     )?;
     // Found already, inside the transaction that wrote it.
-    for row in session.query_text("SELECT conversation_id, seq, content FROM search_messages('tide gauge', k => 3)", &[])? {
+    for row in
+        session.query_text("SELECT conversation_id, seq, content FROM search_messages('tide gauge', k => 3)", &[])?
+    {
         println!("{row:?}");
     }
     session.query("COMMIT", &[])?;

@@ -40,9 +40,8 @@ pub(crate) fn run(database: &Database) -> Result<()> {
     set_behaviour(&transaction, "sinew", "messages", TableBehaviour::Messages)?;
 
     let catalog = transaction.catalog();
-    let messages = catalog
-        .table("sinew", "messages")
-        .ok_or_else(|| QueryError::internal("relation sinew.messages is missing"))?;
+    let messages =
+        catalog.table("sinew", "messages").ok_or_else(|| QueryError::internal("relation sinew.messages is missing"))?;
     let content = messages
         .column_position("content")
         .map(|position| messages.columns[position].id)

@@ -64,7 +64,10 @@ impl RowCursor {
             if value_count.saturating_mul(std::mem::size_of::<Value>()) > self.context.memory_limit_bytes {
                 return Err(sinew_query::QueryError::new(
                     sinew_query::sqlstate::OUT_OF_MEMORY,
-                    format!("a suspended result exceeds the statement's memory limit of {} bytes", self.context.memory_limit_bytes),
+                    format!(
+                        "a suspended result exceeds the statement's memory limit of {} bytes",
+                        self.context.memory_limit_bytes
+                    ),
                 ));
             }
             batches.push_back(batch);

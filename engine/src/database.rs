@@ -71,9 +71,10 @@ impl Database {
         let functions = Arc::new(FunctionRegistry::default());
         sinew_query::functions::register_table_functions(&functions);
         sinew_query::system::register(&functions);
-        let embedder = options.store.embedders.first().cloned().ok_or_else(|| {
-            QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, "the store options name no embedder")
-        })?;
+        let embedder =
+            options.store.embedders.first().cloned().ok_or_else(|| {
+                QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, "the store options name no embedder")
+            })?;
         let memory = if options.statement_memory_bytes == 0 { 256 << 20 } else { options.statement_memory_bytes };
         let database = Database {
             inner: Arc::new(DatabaseInner {

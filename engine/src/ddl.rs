@@ -82,7 +82,8 @@ impl Session {
             Ddl::DropIndex { indexes } => {
                 for (name, id) in indexes {
                     let catalog = transaction.catalog();
-                    if catalog.indexes.get(&id).is_some_and(|index| index.constraint.is_some() && is_table_index(index)) {
+                    if catalog.indexes.get(&id).is_some_and(|index| index.constraint.is_some() && is_table_index(index))
+                    {
                         return Err(QueryError::new(
                             sqlstate::DEPENDENT_OBJECTS_STILL_EXIST,
                             format!("cannot drop index {name} because a constraint requires it"),
@@ -143,7 +144,12 @@ impl Session {
     }
 
     /// `table` replaces the target of an index that was bound before its table had an id.
-    fn create_index(&mut self, transaction: &Transaction, mut index: IndexDef, table: Option<RelationId>) -> Result<()> {
+    fn create_index(
+        &mut self,
+        transaction: &Transaction,
+        mut index: IndexDef,
+        table: Option<RelationId>,
+    ) -> Result<()> {
         index.id = transaction.allocate_relation_id()?;
         if let (IndexTarget::Table { table: target, .. }, Some(id)) = (&mut index.target, table) {
             *target = id;
@@ -266,7 +272,12 @@ impl Session {
 }
 
 /// Marks a relation as written by the engine only, or as `messages`.
-pub(crate) fn set_behaviour(transaction: &Transaction, schema: &str, name: &str, behaviour: TableBehaviour) -> Result<()> {
+pub(crate) fn set_behaviour(
+    transaction: &Transaction,
+    schema: &str,
+    name: &str,
+    behaviour: TableBehaviour,
+) -> Result<()> {
     let catalog = transaction.catalog();
     let table = catalog
         .table(schema, name)

@@ -25,4 +25,6 @@ pub use transaction::TransactionStatus;
 
 pub use sinew_query as query;
 pub use sinew_query::{Batch, Column, Notice, QueryError, Result, sqlstate};
-pub use sinew_storage::{CancelToken, DataType, Embedder, Interval, Json, Numeric, Store, StoreOptions, StoreStats, Value};
+pub use sinew_storage::{
+    CancelToken, DataType, Embedder, Interval, Json, Numeric, Store, StoreOptions, StoreStats, Value,
+};

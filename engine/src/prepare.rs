@@ -39,11 +39,25 @@ pub(crate) struct PlannedStatement {
 pub(crate) enum PlannedKind {
     Empty,
     Utility(Utility),
-    Query { plan: Arc<PreparedPlan>, kind: QueryKind },
-    Explain { plan: Arc<PreparedPlan>, analyze: bool, json: bool },
+    Query {
+        plan: Arc<PreparedPlan>,
+        kind: QueryKind,
+    },
+    Explain {
+        plan: Arc<PreparedPlan>,
+        analyze: bool,
+        json: bool,
+    },
     Ddl(Vec<Ddl>),
-    CopyFrom { plan: Arc<PreparedPlan>, columns: Vec<DataType>, options: CopyOptions },
-    CopyTo { plan: Arc<PreparedPlan>, options: CopyOptions },
+    CopyFrom {
+        plan: Arc<PreparedPlan>,
+        columns: Vec<DataType>,
+        options: CopyOptions,
+    },
+    CopyTo {
+        plan: Arc<PreparedPlan>,
+        options: CopyOptions,
+    },
     /// Index into the database's statement handlers.
     Extension(usize),
 }
@@ -117,7 +131,11 @@ impl Session {
             _ => Vec::new(),
         };
         let returns_rows = !columns.is_empty();
-        Ok(Some(PlannedStatement { columns, returns_rows, ..PlannedStatement::without_rows(PlannedKind::Utility(utility)) }))
+        Ok(Some(PlannedStatement {
+            columns,
+            returns_rows,
+            ..PlannedStatement::without_rows(PlannedKind::Utility(utility))
+        }))
     }
 
     fn plan(&mut self, text: &str, declared: &[DataType], named: &NamedParameters) -> Result<Arc<PlannedStatement>> {
@@ -167,10 +185,7 @@ impl Session {
         let same = planned.columns.len() == prepared.columns.len()
             && planned.columns.iter().zip(&prepared.columns).all(|(new, old)| new.name == old.name && new.ty == old.ty);
         if !same {
-            return Err(QueryError::new(
-                sqlstate::FEATURE_NOT_SUPPORTED,
-                "cached plan must not change result type",
-            ));
+            return Err(QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
         }
         Ok(planned)
     }
@@ -183,7 +198,8 @@ fn bind_statement(bind: &BindContext<'_>, text: &str, named: &NamedParameters) -
         return match call_as_select(bind, text) {
             Some((select, shift)) => {
                 let statement = sinew_query::sql::parse(&select).map_err(|error| shift_position(error, shift))?;
-                let bound = sinew_query::sql::bind(bind, &statement, &select).map_err(|error| shift_position(error, shift))?;
+                let bound =
+                    sinew_query::sql::bind(bind, &statement, &select).map_err(|error| shift_position(error, shift))?;
                 Ok(match bound {
                     BoundStatement::Query(mut query) => {
                         query.kind = QueryKind::Call;
@@ -302,8 +318,11 @@ pub(crate) fn bind_values(planned: &PlannedStatement, prepared: &Prepared, given
         for name in names.iter().skip(values.len()) {
             let found = prepared.named.0.iter().find(|(known, ..)| known == name);
             let value = found.and_then(|(_, _, value)| value.clone()).ok_or_else(|| {
-                QueryError::new(sqlstate::UNDEFINED_PARAMETER, format!("parameter ${name} is missing"))
-                    .cypher("ParameterMissing", "compile time", "MissingParameter")
+                QueryError::new(sqlstate::UNDEFINED_PARAMETER, format!("parameter ${name} is missing")).cypher(
+                    "ParameterMissing",
+                    "compile time",
+                    "MissingParameter",
+                )
             })?;
             values.push(value);
         }

@@ -95,10 +95,7 @@ impl Session {
 
     /// Runs one Cypher statement with named parameters (`$name`).
     pub fn query_named(&mut self, text: &str, params: &[(&str, Value)]) -> Result<QueryResult> {
-        let named = params
-            .iter()
-            .map(|(name, value)| (Arc::from(*name), DataType::Any, Some(value.clone())))
-            .collect();
+        let named = params.iter().map(|(name, value)| (Arc::from(*name), DataType::Any, Some(value.clone()))).collect();
         self.query_with(text, &[], &NamedParameters(named))
     }
 
@@ -237,7 +234,11 @@ impl Session {
             let alone = self.active.is_none() && !self.implicit_block && self.nested == 0;
             let result = self.execute_planned(prepared, params.clone());
             match result {
-                Err(error) if alone && error.sqlstate() == sqlstate::SERIALIZATION_FAILURE && attempt < AUTOCOMMIT_RETRY_COUNT => {
+                Err(error)
+                    if alone
+                        && error.sqlstate() == sqlstate::SERIALIZATION_FAILURE
+                        && attempt < AUTOCOMMIT_RETRY_COUNT =>
+                {
                     attempt += 1;
                     self.note_error();
                     std::thread::sleep(Duration::from_micros(200 << attempt.min(6)));
@@ -560,7 +561,8 @@ impl Session {
     /// The session's transaction, begun if there is none.
     pub(crate) fn ensure_transaction(&mut self) -> &mut ActiveTransaction {
         if self.active.is_none() {
-            let isolation = isolation_from_name(&self.context.setting("default_transaction_isolation").unwrap_or_default());
+            let isolation =
+                isolation_from_name(&self.context.setting("default_transaction_isolation").unwrap_or_default());
             let read_only = self.context.setting("default_transaction_read_only").as_deref() == Some("on");
             let transaction = self.database.inner.store.begin(isolation);
             self.active = Some(ActiveTransaction::new(transaction, false, read_only));
@@ -646,9 +648,10 @@ impl Session {
     }
 
     pub(crate) fn cursor_columns(&self, name: &str) -> Result<Vec<OutputColumn>> {
-        self.cursors.get(name).map(|cursor| cursor.columns.clone()).ok_or_else(|| {
-            QueryError::new(sqlstate::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist"))
-        })
+        self.cursors
+            .get(name)
+            .map(|cursor| cursor.columns.clone())
+            .ok_or_else(|| QueryError::new(sqlstate::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist")))
     }
 
     pub(crate) fn statement_named(&self, name: &str) -> Result<&Prepared> {

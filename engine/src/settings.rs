@@ -7,7 +7,10 @@ use sinew_query::{QueryError, Result, sqlstate};
 pub(crate) enum Check {
     Any,
     Bool,
-    Int { min: i64, max: i64 },
+    Int {
+        min: i64,
+        max: i64,
+    },
     /// A number of milliseconds, or with a unit (`500ms`, `2s`, `1min`); stored in milliseconds.
     DurationMs,
     OneOf(&'static [&'static str]),
@@ -100,7 +103,8 @@ pub(crate) fn find(name: &str) -> Option<&'static Setting> {
 /// Checks and normalises a value for a setting. A name with a dot that is not ours is a custom setting and takes anything.
 pub(crate) fn check(name: &str, value: &str) -> Result<String> {
     let Some(setting) = find(name) else {
-        if name.contains('.') && !name.to_lowercase().starts_with("sinew.") && !name.to_lowercase().starts_with("hnsw.") {
+        if name.contains('.') && !name.to_lowercase().starts_with("sinew.") && !name.to_lowercase().starts_with("hnsw.")
+        {
             return Ok(value.to_owned());
         }
         return Err(unknown(name));
@@ -141,10 +145,7 @@ pub(crate) fn check(name: &str, value: &str) -> Result<String> {
             jiff::tz::TimeZone::get(name).map_err(|_| invalid())?;
             Ok(name.to_owned())
         }
-        Check::ReadOnly => Err(QueryError::new(
-            "55P02",
-            format!("parameter \"{}\" cannot be changed", setting.name),
-        )),
+        Check::ReadOnly => Err(QueryError::new("55P02", format!("parameter \"{}\" cannot be changed", setting.name))),
     }
 }
 

@@ -53,7 +53,10 @@ impl ActiveTransaction {
     /// Commits; every cursor over the transaction must be gone.
     pub(crate) fn commit(self) -> Result<Lsn> {
         let transaction = Arc::try_unwrap(self.transaction).map_err(|_| {
-            QueryError::new(sqlstate::OBJECT_IN_USE, "the transaction still has a query running, so it cannot be committed")
+            QueryError::new(
+                sqlstate::OBJECT_IN_USE,
+                "the transaction still has a query running, so it cannot be committed",
+            )
         })?;
         Ok(transaction.commit()?)
     }

@@ -8,23 +8,50 @@ use crate::statement::{Scanner, TokenKind};
 /// A statement that needs no plan.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Utility {
-    Begin { isolation: Option<Isolation>, read_only: Option<bool>, start: bool },
+    Begin {
+        isolation: Option<Isolation>,
+        read_only: Option<bool>,
+        start: bool,
+    },
     Commit,
     Rollback,
     Savepoint(String),
     RollbackTo(String),
     Release(String),
-    Set { name: String, value: Option<String>, local: bool },
+    Set {
+        name: String,
+        value: Option<String>,
+        local: bool,
+    },
     /// SET TRANSACTION and SET SESSION CHARACTERISTICS AS TRANSACTION.
-    SetTransaction { isolation: Option<Isolation>, read_only: Option<bool>, session: bool },
+    SetTransaction {
+        isolation: Option<Isolation>,
+        read_only: Option<bool>,
+        session: bool,
+    },
     Reset(Option<String>),
     Show(Option<String>),
     Discard(&'static str),
     Deallocate(Option<String>),
-    Prepare { name: String, types: Vec<String>, text: String },
-    Execute { name: String, args: Option<String> },
-    Declare { name: String, hold: bool, text: String },
-    Fetch { count: Option<u64>, name: String, skip: bool },
+    Prepare {
+        name: String,
+        types: Vec<String>,
+        text: String,
+    },
+    Execute {
+        name: String,
+        args: Option<String>,
+    },
+    Declare {
+        name: String,
+        hold: bool,
+        text: String,
+    },
+    Fetch {
+        count: Option<u64>,
+        name: String,
+        skip: bool,
+    },
     Close(Option<String>),
     Checkpoint,
     Analyze,
@@ -368,7 +395,8 @@ fn set(words: &mut Words<'_>) -> Result<Utility> {
         parts.push(unquote(&raw));
         words.take(",");
     }
-    let value = if parts.len() == 1 && parts[0].eq_ignore_ascii_case("default") { None } else { Some(parts.join(", ")) };
+    let value =
+        if parts.len() == 1 && parts[0].eq_ignore_ascii_case("default") { None } else { Some(parts.join(", ")) };
     Ok(Utility::Set { name, value, local })
 }
 
@@ -484,7 +512,10 @@ mod tests {
             parsed("DECLARE c NO SCROLL CURSOR WITH HOLD FOR SELECT 1"),
             Utility::Declare { name: "c".into(), hold: true, text: "SELECT 1".into() }
         );
-        assert_eq!(parsed("FETCH FORWARD 10 FROM c"), Utility::Fetch { count: Some(10), name: "c".into(), skip: false });
+        assert_eq!(
+            parsed("FETCH FORWARD 10 FROM c"),
+            Utility::Fetch { count: Some(10), name: "c".into(), skip: false }
+        );
         assert_eq!(parsed("FETCH ALL c"), Utility::Fetch { count: None, name: "c".into(), skip: false });
     }
 }

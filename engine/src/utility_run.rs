@@ -261,10 +261,8 @@ impl Session {
         }
         let before = self.context.setting(&key);
         if let Some(active) = &mut self.active {
-            let saved = active
-                .saved_settings
-                .entry(key.clone())
-                .or_insert_with(|| SavedSetting { before, at_commit: None });
+            let saved =
+                active.saved_settings.entry(key.clone()).or_insert_with(|| SavedSetting { before, at_commit: None });
             if !local {
                 saved.at_commit = Some(checked.clone());
             }
@@ -326,9 +324,11 @@ impl Session {
     /// A type as written in PREPARE.
     fn type_from_sql(&mut self, text: &str) -> Result<DataType> {
         let prepared = self.prepare(&format!("SELECT NULL::{text}"), &[])?;
-        prepared.columns.first().map(|column| column.ty.clone()).ok_or_else(|| {
-            QueryError::new(sqlstate::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist"))
-        })
+        prepared
+            .columns
+            .first()
+            .map(|column| column.ty.clone())
+            .ok_or_else(|| QueryError::new(sqlstate::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")))
     }
 
     /// EXECUTE's arguments: expressions, cast to the statement's parameter types.

@@ -80,7 +80,10 @@ pub const QUESTIONS: &[(&str, &str)] = &[
          (SELECT (SELECT min(t.node_id) FROM traverse(n.id, max_depth => 100, types => ARRAY['KNOWS'], direction => 'both') t) AS root \
           FROM cypher('MATCH (p:Person) RETURN id(p) AS id') n) roots GROUP BY root) sizes",
     ),
-    ("reply_depth", "MATCH path = (:Comment)-[:REPLY_OF*]->(:Post) RETURN length(path) AS depth, count(*) AS n ORDER BY depth"),
+    (
+        "reply_depth",
+        "MATCH path = (:Comment)-[:REPLY_OF*]->(:Post) RETURN length(path) AS depth, count(*) AS n ORDER BY depth",
+    ),
     (
         "forum_top5",
         "MATCH (f:Forum)-[:HAS_MEMBER]->() RETURN f.id AS id, f.title AS title, count(*) AS n ORDER BY n DESC, id LIMIT 5",
@@ -89,9 +92,18 @@ pub const QUESTIONS: &[(&str, &str)] = &[
         "interest_top5",
         "MATCH (t:Tag)<-[:HAS_INTEREST]-(:Person) WITH t, count(*) AS n ORDER BY n DESC, t.id LIMIT 5 RETURN t.name, n",
     ),
-    ("tagclass_Person", "MATCH (:TagClass {name: 'Person'})<-[:IS_SUBCLASS_OF*0..]-(d) OPTIONAL MATCH (d)<-[:HAS_TYPE]-(t:Tag) RETURN count(DISTINCT d) AS classes, count(DISTINCT t) AS tags"),
-    ("tagclass_Place", "MATCH (:TagClass {name: 'Place'})<-[:IS_SUBCLASS_OF*0..]-(d) OPTIONAL MATCH (d)<-[:HAS_TYPE]-(t:Tag) RETURN count(DISTINCT d) AS classes, count(DISTINCT t) AS tags"),
-    ("tagclass_Work", "MATCH (:TagClass {name: 'Work'})<-[:IS_SUBCLASS_OF*0..]-(d) OPTIONAL MATCH (d)<-[:HAS_TYPE]-(t:Tag) RETURN count(DISTINCT d) AS classes, count(DISTINCT t) AS tags"),
+    (
+        "tagclass_Person",
+        "MATCH (:TagClass {name: 'Person'})<-[:IS_SUBCLASS_OF*0..]-(d) OPTIONAL MATCH (d)<-[:HAS_TYPE]-(t:Tag) RETURN count(DISTINCT d) AS classes, count(DISTINCT t) AS tags",
+    ),
+    (
+        "tagclass_Place",
+        "MATCH (:TagClass {name: 'Place'})<-[:IS_SUBCLASS_OF*0..]-(d) OPTIONAL MATCH (d)<-[:HAS_TYPE]-(t:Tag) RETURN count(DISTINCT d) AS classes, count(DISTINCT t) AS tags",
+    ),
+    (
+        "tagclass_Work",
+        "MATCH (:TagClass {name: 'Work'})<-[:IS_SUBCLASS_OF*0..]-(d) OPTIONAL MATCH (d)<-[:HAS_TYPE]-(t:Tag) RETURN count(DISTINCT d) AS classes, count(DISTINCT t) AS tags",
+    ),
     (
         "persons_by_country_top5",
         "MATCH (:Person)-[:IS_LOCATED_IN]->()-[:IS_PART_OF]->(c:Place) RETURN c.name AS name, count(*) AS n ORDER BY n DESC, name LIMIT 5",
@@ -174,7 +186,8 @@ pub fn load(session: &mut Session, directory: &Path) -> Result<(u64, u64)> {
             let batch = chunk
                 .iter()
                 .map(|row| {
-                    let properties = header.iter().zip(row).skip(2).map(|(column, text)| (column.clone(), value(column, text)));
+                    let properties =
+                        header.iter().zip(row).skip(2).map(|(column, text)| (column.clone(), value(column, text)));
                     map([
                         ("a".to_owned(), value("id", &row[0])),
                         ("b".to_owned(), value("id", &row[1])),

@@ -80,17 +80,27 @@ fn acknowledged_writes_survive_and_views_agree() {
         // A commit may have landed whose acknowledgement did not arrive: one per client and cycle at most.
         assert!(rows.len() <= acknowledged.len() + 2 * CLIENTS);
         for (i, word) in rows.iter().enumerate() {
-            let found = strings(&client, &format!("SELECT substr(content, 18) FROM search_messages('{word}', k => 1, mode => 'text')")).await;
+            let found = strings(
+                &client,
+                &format!("SELECT substr(content, 18) FROM search_messages('{word}', k => 1, mode => 'text')"),
+            )
+            .await;
             assert!(found.contains(word), "full text misses {word}");
             if i % 10 == 0 {
                 let text = format!("the code word is {word}");
-                let found = strings(&client, &format!("SELECT substr(content, 18) FROM search_messages('{text}', k => 3, mode => 'vector')")).await;
+                let found = strings(
+                    &client,
+                    &format!("SELECT substr(content, 18) FROM search_messages('{text}', k => 3, mode => 'vector')"),
+                )
+                .await;
                 assert!(found.contains(word), "vectors miss {word}: {found:?}");
             }
         }
         let gone = started.difference(&rows).next();
         if let Some(word) = gone {
-            let found = strings(&client, &format!("SELECT content FROM search_messages('{word}', k => 1, mode => 'text')")).await;
+            let found =
+                strings(&client, &format!("SELECT content FROM search_messages('{word}', k => 1, mode => 'text')"))
+                    .await;
             assert!(found.is_empty(), "full text knows {word}, which no row holds");
         }
     });

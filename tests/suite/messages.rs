@@ -31,7 +31,10 @@ fn insert_completes_the_row_and_the_conversation() {
     say(&mut session, "c1", "It fell overnight.");
     say(&mut session, "c2", "Another matter.");
     assert_eq!(
-        cells(&mut session, "SELECT conversation_id, seq, role, token_count > 0, embedding_pending, message_id IS NOT NULL FROM messages ORDER BY 1, 2"),
+        cells(
+            &mut session,
+            "SELECT conversation_id, seq, role, token_count > 0, embedding_pending, message_id IS NOT NULL FROM messages ORDER BY 1, 2"
+        ),
         ["c1|1|user|t|f|t", "c1|2|user|t|f|t", "c2|1|user|t|f|t"]
     );
     assert_eq!(
@@ -42,7 +45,8 @@ fn insert_completes_the_row_and_the_conversation() {
         ),
         ["c1|t", "c2|t"]
     );
-    let error = session.query("INSERT INTO messages (conversation_id, role, content) VALUES ('c1', 'nobody', 'x')", &[]);
+    let error =
+        session.query("INSERT INTO messages (conversation_id, role, content) VALUES ('c1', 'nobody', 'x')", &[]);
     assert_eq!(error.unwrap_err().sqlstate(), "23514");
 }
 
@@ -57,7 +61,9 @@ fn search_sees_the_transaction_and_nothing_after_rollback() {
     for mode in ["text", "vector", "hybrid"] {
         let found = cells(
             &mut session,
-            &format!("SELECT conversation_id, seq FROM search_messages('brass key barometer', k => 1, mode => '{mode}')"),
+            &format!(
+                "SELECT conversation_id, seq FROM search_messages('brass key barometer', k => 1, mode => '{mode}')"
+            ),
         );
         assert_eq!(found, ["find|1"], "{mode}");
     }
@@ -65,7 +71,9 @@ fn search_sees_the_transaction_and_nothing_after_rollback() {
     for mode in ["text", "hybrid"] {
         let found = cells(
             &mut session,
-            &format!("SELECT conversation_id FROM search_messages('brass key barometer', k => 5, mode => '{mode}') WHERE conversation_id = 'find'"),
+            &format!(
+                "SELECT conversation_id FROM search_messages('brass key barometer', k => 5, mode => '{mode}') WHERE conversation_id = 'find'"
+            ),
         );
         assert!(found.is_empty(), "{mode}");
     }
@@ -90,9 +98,15 @@ fn a_search_stays_on_its_snapshot() {
     say(&mut writer, "a", "more copper wire");
     writer.query("DELETE FROM messages WHERE seq = 1", &[]).unwrap();
     assert_eq!(cells(&mut reader, text), ["1"]);
-    assert_eq!(cells(&mut reader, "SELECT content FROM search_messages('copper wire', k => 10, mode => 'text')"), ["copper wire"]);
+    assert_eq!(
+        cells(&mut reader, "SELECT content FROM search_messages('copper wire', k => 10, mode => 'text')"),
+        ["copper wire"]
+    );
     reader.query("COMMIT", &[]).unwrap();
-    assert_eq!(cells(&mut reader, "SELECT content FROM search_messages('copper wire', k => 10, mode => 'text')"), ["more copper wire"]);
+    assert_eq!(
+        cells(&mut reader, "SELECT content FROM search_messages('copper wire', k => 10, mode => 'text')"),
+        ["more copper wire"]
+    );
 }
 
 #[test]
@@ -108,7 +122,10 @@ fn reopening_keeps_rows_graph_and_search() {
     }
     let database = Database::open(directory.path()).unwrap();
     let mut session = database.session();
-    assert_eq!(cells(&mut session, "SELECT content FROM search_messages('zinc', k => 1)"), ["the zinc anode needs replacing"]);
+    assert_eq!(
+        cells(&mut session, "SELECT content FROM search_messages('zinc', k => 1)"),
+        ["the zinc anode needs replacing"]
+    );
     assert_eq!(cells(&mut session, "MATCH (p:Part)-[:OF]->(b) RETURN p.name, b.name"), ["anode|Tern"]);
     assert_eq!(cells(&mut session, "SELECT * FROM parts"), ["anode|1.50"]);
     say(&mut session, "a", "done");

@@ -25,7 +25,9 @@ fn reference_answers() {
         let actual: Vec<String> = match session.query_text(question, &[]) {
             Ok(rows) => rows
                 .into_iter()
-                .map(|row| row.into_iter().map(|cell| cell.unwrap_or_else(|| "NULL".to_owned())).collect::<Vec<_>>().join("|"))
+                .map(|row| {
+                    row.into_iter().map(|cell| cell.unwrap_or_else(|| "NULL".to_owned())).collect::<Vec<_>>().join("|")
+                })
                 .collect(),
             Err(error) => vec![format!("{}: {error}", error.sqlstate())],
         };
@@ -38,9 +40,7 @@ fn reference_answers() {
 
 fn row_text(row: &serde_json::Value) -> String {
     let cells = row.as_array().expect("a row is a list");
-    let cells: Vec<String> = cells
-        .iter()
-        .map(|cell| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned))
-        .collect();
+    let cells: Vec<String> =
+        cells.iter().map(|cell| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned)).collect();
     cells.join("|")
 }

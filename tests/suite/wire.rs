@@ -21,7 +21,9 @@ fn extended_protocol_with_parameters_and_binary_results() {
     with_server(|server| async move {
         let client = server.connect().await;
         client
-            .batch_execute("CREATE TABLE t (id int PRIMARY KEY, name text NOT NULL, amount float8, at timestamptz DEFAULT now())")
+            .batch_execute(
+                "CREATE TABLE t (id int PRIMARY KEY, name text NOT NULL, amount float8, at timestamptz DEFAULT now())",
+            )
             .await
             .unwrap();
         let insert = client.prepare("INSERT INTO t (id, name, amount) VALUES ($1, $2, $3)").await.unwrap();
@@ -29,7 +31,8 @@ fn extended_protocol_with_parameters_and_binary_results() {
             let inserted = client.execute(&insert, &[&i, &format!("name {i}"), &(f64::from(i) / 2.0)]).await.unwrap();
             assert_eq!(inserted, 1);
         }
-        let rows = client.query("SELECT id, name, amount FROM t WHERE id >= $1 ORDER BY id DESC", &[&7i32]).await.unwrap();
+        let rows =
+            client.query("SELECT id, name, amount FROM t WHERE id >= $1 ORDER BY id DESC", &[&7i32]).await.unwrap();
         let found: Vec<(i32, String, f64)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
         assert_eq!(
             found,
@@ -118,7 +121,8 @@ fn copy_in_and_out() {
             sink.send(std::io::Cursor::new(chunk)).await.unwrap();
         }
         assert_eq!(sink.finish().await.unwrap(), 3);
-        let stream = client.copy_out("COPY (SELECT a, b FROM t ORDER BY a) TO STDOUT WITH (FORMAT csv, HEADER)").await.unwrap();
+        let stream =
+            client.copy_out("COPY (SELECT a, b FROM t ORDER BY a) TO STDOUT WITH (FORMAT csv, HEADER)").await.unwrap();
         let chunks: Vec<_> = Box::pin(stream).map(|chunk| chunk.unwrap()).collect().await;
         let text = String::from_utf8(chunks.concat()).unwrap();
         assert_eq!(text, "a,b\n1,one\n2,\n3,tab\there\n");
@@ -153,7 +157,19 @@ fn psql_meta_queries_bind() {
         // psql itself, when it is installed: the queries behind its commands are its own.
         let run = |command: &str| {
             std::process::Command::new("psql")
-                .args(["-X", "-h", "127.0.0.1", "-p", &server.port.to_string(), "-U", "ann", "-d", "sinew", "-c", command])
+                .args([
+                    "-X",
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    &server.port.to_string(),
+                    "-U",
+                    "ann",
+                    "-d",
+                    "sinew",
+                    "-c",
+                    command,
+                ])
                 .env("PGCONNECT_TIMEOUT", "10")
                 .output()
         };
@@ -162,7 +178,10 @@ fn psql_meta_queries_bind() {
             return;
         }
         let client = server.connect().await;
-        client.batch_execute("CREATE TABLE t (a int PRIMARY KEY, b text NOT NULL DEFAULT 'x', CHECK (a > 0))").await.unwrap();
+        client
+            .batch_execute("CREATE TABLE t (a int PRIMARY KEY, b text NOT NULL DEFAULT 'x', CHECK (a > 0))")
+            .await
+            .unwrap();
         for (command, expected) in [
             ("\\d", "messages"),
             ("\\dt", "conversations"),
@@ -215,9 +234,14 @@ fn hostile_bytes_end_one_connection_only() {
         message.extend([b'X', 0, 0, 0, 4]);
         socket.write_all(&message).await.unwrap();
         let mut reply = Vec::new();
-        tokio::time::timeout(std::time::Duration::from_secs(20), socket.read_to_end(&mut reply)).await.unwrap().unwrap();
+        tokio::time::timeout(std::time::Duration::from_secs(20), socket.read_to_end(&mut reply))
+            .await
+            .unwrap()
+            .unwrap();
         assert!(reply.windows(5).any(|bytes| bytes == b"22021"), "no 22021 in the reply");
-        let SimpleQueryMessage::Row(row) = &witness.simple_query("SELECT 7").await.unwrap()[1] else { panic!("no row") };
+        let SimpleQueryMessage::Row(row) = &witness.simple_query("SELECT 7").await.unwrap()[1] else {
+            panic!("no row")
+        };
         assert_eq!(row.get(0), Some("7"));
     });
 }
