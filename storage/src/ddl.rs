@@ -101,3 +101,7 @@ impl Transaction {
         todo!("storage-core")
     }
 }
+
+/// Last `messages.seq` given per conversation.
+#[derive(Default)]
+pub(crate) struct MessageSequences {}

@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod ddl;
 pub mod derived;
 pub mod embed;
+pub mod encoding;
 pub mod error;
 pub mod graph;
 pub mod ids;

@@ -75,3 +75,14 @@ impl Transaction {
         todo!("storage-core")
     }
 }
+
+/// The error of a set whose unique key `own_value` (a row id) was committed by somebody else first.
+pub(crate) fn duplicate_key_at_commit(
+    index: &IndexDef,
+    catalog: &crate::catalog::Catalog,
+    writes: &crate::store::write_set::WriteSet,
+    own_value: &[u8],
+) -> crate::StorageError {
+    let _ = (index, catalog, writes, own_value);
+    todo!()
+}

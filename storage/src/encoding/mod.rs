@@ -1,0 +1,4 @@
+//! Bytes on disk: order-preserving keys, values and rows.
+
+pub mod value;
+pub(crate) mod varint;
