@@ -8,11 +8,14 @@ pub mod encoding;
 pub mod error;
 pub mod graph;
 pub mod ids;
+pub mod index;
+mod message_seq;
 pub mod search;
 pub mod store;
 pub mod table;
 pub mod types;
 pub mod value;
+mod value_text;
 
 pub use ddl::RelationLock;
 pub use embed::Embedder;

@@ -1,13 +1,20 @@
 //! Rows of tables, through a transaction: every write keeps the table's ordered indexes and checks its unique ones.
 //!
 //! `values` are aligned with `TableDef::columns` (virtual columns hold NULL); `projection` lists positions in it.
+//!
+//! Rows are keyed by row id, 8 bytes big-endian, in the keyspace of their table. Reads take the relation's AccessShare
+//! lock and writes RowExclusive, to the end of the transaction.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
-use crate::catalog::{IndexDef, TableDef};
-use crate::error::Result;
-use crate::ids::RowId;
-use crate::store::Transaction;
+use crate::catalog::{Catalog, IndexDef, IndexTarget, TableBehaviour, TableDef};
+use crate::ddl::RelationLock;
+use crate::encoding::row::{RowProjection, encode_row};
+use crate::error::{Result, StorageError};
+use crate::ids::{RelationId, RowId};
+use crate::index::{column_positions, index_key, is_ordered};
+use crate::store::{Change, Keyspace, KvBytes, Transaction, decode_u64};
 use crate::value::Value;
 
 /// A range of an ordered index: equality on the first columns, bounds on the next one.
@@ -33,56 +40,163 @@ pub type RowScan<'t> = Box<dyn Iterator<Item = Result<(RowId, Vec<Value>)>> + Se
 /// Ids (of rows, nodes or relationships) in index order.
 pub type IdScan<'t> = Box<dyn Iterator<Item = Result<u64>> + Send + 't>;
 
+fn row_key(row: RowId) -> [u8; 8] {
+    row.0.to_be_bytes()
+}
+
+/// The ordered indexes of a table with the positions of their columns.
+fn ordered_indexes<'c>(catalog: &'c Catalog, table: &TableDef) -> Result<Vec<(&'c Arc<IndexDef>, Vec<usize>)>> {
+    let mut indexes = Vec::new();
+    for index in catalog.indexes_of(table.id) {
+        if let IndexTarget::Table { columns, .. } = &index.target
+            && is_ordered(index)
+        {
+            indexes.push((index, column_positions(table, columns)?));
+        }
+    }
+    Ok(indexes)
+}
+
+fn picked(values: &[Value], positions: &[usize]) -> Vec<Value> {
+    positions.iter().map(|position| values[*position].clone()).collect()
+}
+
 impl Transaction {
+    /// Locks a table for writing and remembers the definition the writes are made under.
+    fn prepare_write(&self, table: &TableDef) -> Result<Arc<Catalog>> {
+        let catalog = self.catalog();
+        if self.lock(table.id, RelationLock::RowExclusive)? {
+            // Whoever held the lock may have changed the table; the commit would be refused.
+            let newest = self.store().published().current();
+            let current = newest.catalog.tables.get(&table.id).map(|def| def.version);
+            let own = catalog.tables.get(&table.id).map(|def| def.version);
+            if current.is_some() && current != own {
+                return Err(StorageError::WriteConflict {
+                    detail: format!("table \"{}\" was changed while waiting for it", table.name),
+                });
+            }
+        }
+        self.note_relation_write(table.id, table.version);
+        Ok(catalog)
+    }
+
+    fn note_row_change(&self, catalog: &Catalog, table: RelationId, row: RowId) {
+        if catalog.indexes_of(table).iter().any(|index| !is_ordered(index)) {
+            self.note_change(Change::Row { table, row });
+        }
+    }
+
     /// Errors: `DuplicateKey`, `InvalidValue`, `LimitExceeded`. Types, NOT NULL and CHECK are the caller's.
     pub fn insert_row(&self, table: &TableDef, values: &[Value]) -> Result<RowId> {
-        let _ = (table, values);
-        todo!("storage-core")
+        let catalog = self.prepare_write(table)?;
+        let bytes = encode_row(table, values)?;
+        let row = RowId(self.store().counters().next_row(table.id, &self.store().published().current().rows)?);
+        for (index, positions) in ordered_indexes(&catalog, table)? {
+            self.put_index_entry(index, &picked(values, &positions), row.0)?;
+        }
+        self.kv_insert_new(Keyspace::of_relation(table.id), &row_key(row), &bytes)?;
+        self.note_row_change(&catalog, table.id, row);
+        if table.behaviour == TableBehaviour::Messages {
+            self.note_message_seq(table, values);
+        }
+        Ok(row)
     }
 
     /// Replaces a row this transaction can see. Errors as [`Self::insert_row`], and `WriteConflict`.
     pub fn update_row(&self, table: &TableDef, row: RowId, values: &[Value]) -> Result<()> {
-        let _ = (table, row, values);
-        todo!("storage-core")
+        let catalog = self.prepare_write(table)?;
+        let keyspace = Keyspace::of_relation(table.id);
+        let Some(old) = self.kv_get(keyspace, &row_key(row))? else {
+            return Err(StorageError::WriteConflict {
+                detail: format!("the row to update in table \"{}\" is gone", table.name),
+            });
+        };
+        let bytes = encode_row(table, values)?;
+        for (index, positions) in ordered_indexes(&catalog, table)? {
+            let old_values = RowProjection::new(table, &positions)?.decode(&old)?;
+            let new_values = picked(values, &positions);
+            let (old_key, new_key) = (index_key(index, &old_values)?, index_key(index, &new_values)?);
+            if old_key != new_key {
+                self.put_index_key(index, new_key, &new_values, row.0)?;
+                self.delete_index_key(index, old_key, row.0)?;
+            }
+        }
+        self.kv_put(keyspace, &row_key(row), &bytes)?;
+        self.note_row_change(&catalog, table.id, row);
+        Ok(())
     }
 
     /// False when there is no such row (any more).
     pub fn delete_row(&self, table: &TableDef, row: RowId) -> Result<bool> {
-        let _ = (table, row);
-        todo!("storage-core")
+        let catalog = self.prepare_write(table)?;
+        let keyspace = Keyspace::of_relation(table.id);
+        let Some(old) = self.kv_get(keyspace, &row_key(row))? else { return Ok(false) };
+        for (index, positions) in ordered_indexes(&catalog, table)? {
+            let values = RowProjection::new(table, &positions)?.decode(&old)?;
+            self.delete_index_entry(index, &values, row.0)?;
+        }
+        self.kv_delete(keyspace, &row_key(row))?;
+        self.note_row_change(&catalog, table.id, row);
+        Ok(true)
     }
 
     /// The projected columns of one row, or None.
     pub fn get_row(&self, table: &TableDef, row: RowId, projection: &[usize]) -> Result<Option<Vec<Value>>> {
-        let _ = (table, row, projection);
-        todo!("storage-core")
+        self.lock(table.id, RelationLock::AccessShare)?;
+        self.get_projected_row(table, row, &RowProjection::new(table, projection)?)
+    }
+
+    /// As [`Self::get_row`] with the projection made once for many rows, and the caller holding the lock.
+    pub fn get_projected_row(
+        &self,
+        table: &TableDef,
+        row: RowId,
+        projection: &RowProjection,
+    ) -> Result<Option<Vec<Value>>> {
+        match self.kv_get(Keyspace::of_relation(table.id), &row_key(row))? {
+            Some(bytes) => projection.decode(&bytes).map(Some),
+            None => Ok(None),
+        }
     }
 
     pub fn scan_rows<'t>(&'t self, table: &TableDef, projection: &[usize]) -> Result<RowScan<'t>> {
-        let _ = (table, projection);
-        todo!("storage-core")
+        self.scan_rows_between(table, projection, Bound::Unbounded, Bound::Unbounded)
+    }
+
+    /// Rows with ids within bounds, in row-id order: a part of a parallel scan.
+    pub fn scan_rows_between<'t>(
+        &'t self,
+        table: &TableDef,
+        projection: &[usize],
+        lower: Bound<RowId>,
+        upper: Bound<RowId>,
+    ) -> Result<RowScan<'t>> {
+        self.lock(table.id, RelationLock::AccessShare)?;
+        let projection = RowProjection::new(table, projection)?;
+        let (lower, upper) = (lower.map(row_key), upper.map(row_key));
+        let pairs = self.kv_range(
+            Keyspace::of_relation(table.id),
+            lower.as_ref().map(|key| &key[..]),
+            upper.as_ref().map(|key| &key[..]),
+            false,
+        )?;
+        Ok(Box::new(pairs.map(move |pair: Result<(KvBytes, KvBytes)>| {
+            let (key, value) = pair?;
+            Ok((RowId(decode_u64(&key, "row key")?), projection.decode(&value)?))
+        })))
     }
 
     /// Ids under an ordered index, in key order (or against it). NULL never equals a bound.
     pub fn index_scan<'t>(&'t self, index: &IndexDef, range: &IndexRange, reverse: bool) -> Result<IdScan<'t>> {
-        let _ = (index, range, reverse);
-        todo!("storage-core")
+        if let IndexTarget::Table { table, .. } = &index.target {
+            self.lock(*table, RelationLock::AccessShare)?;
+        }
+        self.index_scan_unlocked(index, range, reverse)
     }
 
-    /// Rows in the table, exact.
+    /// Rows in the table, exact. Constant time when this transaction wrote none of them.
     pub fn row_count(&self, table: &TableDef) -> Result<u64> {
-        let _ = table;
-        todo!("storage-core")
+        self.lock(table.id, RelationLock::AccessShare)?;
+        self.kv_count(Keyspace::of_relation(table.id))
     }
-}
-
-/// The error of a set whose unique key `own_value` (a row id) was committed by somebody else first.
-pub(crate) fn duplicate_key_at_commit(
-    index: &IndexDef,
-    catalog: &crate::catalog::Catalog,
-    writes: &crate::store::write_set::WriteSet,
-    own_value: &[u8],
-) -> crate::StorageError {
-    let _ = (index, catalog, writes, own_value);
-    todo!()
 }

@@ -39,7 +39,7 @@ use crate::ids::{NodeId, RelationshipId, RelationshipTypeId};
 use crate::value::{Interval, Json, MapValue, Numeric, PathValue, RelationshipRef, Value};
 
 /// Lists, maps and JSON nested deeper than this are taken for corruption.
-const MAX_DEPTH: usize = 1_000;
+const MAX_DEPTH: usize = 512;
 
 mod tag {
     pub const NULL: u8 = 0;
@@ -250,7 +250,7 @@ fn decode_at_depth(bytes: &[u8], depth: usize) -> Result<Value> {
         tag::INT => Value::Int(unzigzag(reader.varint()?)),
         tag::FLOAT => Value::Float(f64::from_le_bytes(reader.array()?)),
         tag::NUMERIC => {
-            let scale = unzigzag(reader.varint()?);
+            let scale = decode_scale(&mut reader)?;
             let unscaled = BigInt::from_signed_bytes_le(reader.rest());
             Value::Numeric(Arc::new(Numeric::Finite(BigDecimal::new(unscaled, scale))))
         }
@@ -269,7 +269,7 @@ fn decode_at_depth(bytes: &[u8], depth: usize) -> Result<Value> {
         tag::UUID => Value::Uuid(reader.array()?),
         tag::JSON => Value::Json(Arc::new(decode_json(&mut reader, depth)?)),
         tag::VECTOR => {
-            if reader.remaining() % 4 != 0 {
+            if !reader.remaining().is_multiple_of(4) {
                 return Err(reader.corrupted("holds a vector of broken length"));
             }
             let elements = reader.rest().chunks_exact(4);
@@ -316,6 +316,11 @@ fn decode_i32(reader: &mut Reader<'_>) -> Result<i32> {
     i32::try_from(unzigzag(reader.varint()?)).map_err(|_| reader.corrupted("holds an integer above 32 bits"))
 }
 
+/// Far beyond PostgreSQL's limits, and still safe to compute with.
+fn decode_scale(reader: &mut Reader<'_>) -> Result<i64> {
+    Ok(i64::from(decode_i32(reader)?))
+}
+
 fn decode_relationship(reader: &mut Reader<'_>) -> Result<RelationshipRef> {
     Ok(RelationshipRef {
         id: RelationshipId(reader.varint()?),
@@ -335,7 +340,7 @@ fn decode_json(reader: &mut Reader<'_>, depth: usize) -> Result<Json> {
         2 => Json::Bool(true),
         3 => Json::Int(unzigzag(reader.varint()?)),
         4 => {
-            let scale = unzigzag(reader.varint()?);
+            let scale = decode_scale(reader)?;
             let length = reader.length()?;
             Json::Decimal(BigDecimal::new(BigInt::from_signed_bytes_le(reader.bytes(length)?), scale))
         }

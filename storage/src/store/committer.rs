@@ -204,6 +204,9 @@ impl Committer {
         }
         let own_catalog = writes.keyspaces.get(&Keyspace::CATALOG);
         for (relation, version) in &writes.relation_versions {
+            if !writes.touches(Keyspace::of_relation(*relation)) {
+                continue;
+            }
             let own = own_catalog.is_some_and(|rows| {
                 rows.entries.contains_key(&catalog_rows::relation_key(catalog_rows::TABLE, *relation)[..])
             });
@@ -215,7 +218,11 @@ impl Committer {
             }
         }
         let own_graph_version = own_catalog.is_some_and(|rows| rows.entries.contains_key(&[catalog_rows::GRAPH][..]));
-        if !own_graph_version && writes.graph_version.is_some_and(|version| version != catalog.graph_version) {
+        let writes_graph = writes.touches(Keyspace::NODES) || writes.touches(Keyspace::RELATIONSHIPS);
+        if writes_graph
+            && !own_graph_version
+            && writes.graph_version.is_some_and(|version| version != catalog.graph_version)
+        {
             return Err(StorageError::WriteConflict { detail: "the graph's indexes changed".to_owned() });
         }
         Ok(())

@@ -29,7 +29,7 @@ pub(super) fn describe(conflict: &Conflict, writes: &WriteSet, catalog: &Catalog
         // An entry that was deleted and written again by its own row is an update, not an insert.
         let committed = rows.get(conflict.keyspace, key).ok().flatten();
         if committed.is_none_or(|committed| committed[..] != *own_value) {
-            return crate::table::duplicate_key_at_commit(index, catalog, writes, own_value);
+            return crate::index::duplicate_key_at_commit(index, catalog, writes, own_value);
         }
     }
     StorageError::WriteConflict {

@@ -23,8 +23,8 @@ pub(crate) mod write_set;
 
 pub use change::Change;
 pub use keyspace::Keyspace;
-pub(crate) use kv::decode_u64;
 pub use kv::{KvBound, KvBytes, KvIter, KvSnapshot};
+pub(crate) use kv::{MAX_VALUE_BYTES, decode_u64};
 pub use meta::{FORMAT_VERSION, StoreIdentity};
 pub use options::{CancelToken, Isolation, StoreOptions, StoreStats};
 pub(crate) use transaction::GRAPH_RELATION;

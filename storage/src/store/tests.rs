@@ -132,7 +132,9 @@ fn observed_types_are_merged() {
             transaction
         })
         .collect();
-    transactions.into_iter().for_each(|transaction| drop(transaction.commit().unwrap()));
+    for transaction in transactions {
+        transaction.commit().unwrap();
+    }
     let reader = store.begin(Isolation::ReadCommitted);
     assert_eq!(&*reader.kv_get(Keyspace::OBSERVED_TYPES, b"k").unwrap().unwrap(), &[5, 2]);
 }

@@ -270,8 +270,13 @@ impl Transaction {
 
     /// Remembers under which index definitions nodes or relationships were first written.
     pub(super) fn note_graph_write(&self) -> Result<()> {
-        if self.state.read().writes.graph_version.is_some() {
-            return Ok(());
+        {
+            let state = self.state.read_recursive();
+            let is_written = state.writes.touches(Keyspace::NODES) || state.writes.touches(Keyspace::RELATIONSHIPS);
+            // Without writes, a version noted before was noted for writes that were rolled back.
+            if is_written && state.writes.graph_version.is_some() {
+                return Ok(());
+            }
         }
         self.lock(GRAPH_RELATION, RelationLock::RowExclusive)?;
         let version = self.catalog().graph_version;
@@ -281,8 +286,13 @@ impl Transaction {
 
     /// Remembers under which definition a table was first written.
     pub(crate) fn note_relation_write(&self, relation: RelationId, version: u64) {
-        if self.state.read().writes.relation_versions.contains_key(&relation) {
-            return;
+        {
+            let state = self.state.read_recursive();
+            let is_written = state.writes.touches(Keyspace::of_relation(relation));
+            // Without writes, a version noted before was noted for writes that were rolled back.
+            if is_written && state.writes.relation_versions.contains_key(&relation) {
+                return;
+            }
         }
         self.state.write().writes.relation_versions.insert(relation, version);
     }
