@@ -458,3 +458,89 @@ fn message_numbers_continue_after_the_stored_ones() {
         t.commit().unwrap();
     }
 }
+
+/// Rows of the table against entries of its indexes, both ways.
+fn assert_indexes_match(t: &Transaction, def: &TableDef) {
+    let stored = rows(t, def);
+    for index in t.catalog().indexes_of(def.id) {
+        let IndexTarget::Table { columns, .. } = &index.target else { continue };
+        let mut expected = stored.clone();
+        let positions = column_positions(def, columns).unwrap();
+        expected.sort_by(|(a_id, a), (b_id, b)| {
+            let orders = positions.iter().map(|position| compare_values(&a[*position], &b[*position]));
+            orders.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then).then(a_id.cmp(b_id))
+        });
+        let expected: Vec<u64> = expected.iter().map(|(id, _)| id.0).collect();
+        let found: Vec<u64> = t.index_scan(index, &IndexRange::all(), false).unwrap().collect::<Result<_>>().unwrap();
+        assert_eq!(found, expected, "index {}", index.name);
+    }
+    assert_eq!(t.row_count(def).unwrap(), stored.len() as u64);
+}
+
+#[test]
+fn concurrent_transactions_keep_indexes_and_uniqueness() {
+    let store = store();
+    let t = begin(&store);
+    let def = table(&t, "t");
+    t.create_index(index(&t, &def, "u", true, &[(1, false, false)])).unwrap();
+    t.create_index(index(&t, &def, "i", false, &[(2, false, false), (1, false, false)])).unwrap();
+    t.commit().unwrap();
+    let def = Arc::clone(begin(&store).catalog().table("public", "t").unwrap());
+    let workers: Vec<_> = (0..4)
+        .map(|seed| {
+            let (store, def) = (Arc::clone(&store), Arc::clone(&def));
+            std::thread::spawn(move || {
+                let mut random = StdRng::seed_from_u64(seed);
+                let mut committed = 0;
+                for round in 0..120 {
+                    let isolation = if round % 3 == 0 { Isolation::RepeatableRead } else { Isolation::ReadCommitted };
+                    let t = store.begin(isolation);
+                    for _ in 0..random.random_range(1..6) {
+                        t.begin_statement().unwrap();
+                        let ids: Vec<RowId> = rows(&t, &def).into_iter().map(|(id, _)| id).collect();
+                        let value = row(random.random_range(0..40_i64), random.random_range(0..5_i64));
+                        let result = match random.random_range(0..3) {
+                            0 if !ids.is_empty() => t.update_row(&def, ids[random.random_range(0..ids.len())], &value),
+                            1 if !ids.is_empty() => {
+                                t.delete_row(&def, ids[random.random_range(0..ids.len())]).map(drop)
+                            }
+                            _ => t.insert_row(&def, &value).map(drop),
+                        };
+                        match result {
+                            Ok(()) if random.random_bool(0.9) => t.finish_statement(),
+                            _ => t.abort_statement(),
+                        }
+                    }
+                    match t.commit() {
+                        Ok(_) => committed += 1,
+                        Err(StorageError::WriteConflict { .. } | StorageError::DuplicateKey { .. }) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+                committed
+            })
+        })
+        .collect();
+    let committed: u32 = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
+    assert!(committed > 100);
+    assert_indexes_match(&begin(&store), &def);
+}
+
+#[test]
+fn many_rows_are_appended_in_one_pass() {
+    let store = store();
+    let t = begin(&store);
+    let def = table(&t, "t");
+    t.commit().unwrap();
+    for round in 0..3_i64 {
+        let t = begin(&store);
+        for i in 0..1_000 {
+            t.insert_row(&def, &row(i, round)).unwrap();
+        }
+        t.commit().unwrap();
+    }
+    let t = begin(&store);
+    let ids: Vec<u64> = rows(&t, &def).iter().map(|(id, _)| id.0).collect();
+    assert_eq!(ids.len(), 3_000);
+    assert!(ids.is_sorted());
+}

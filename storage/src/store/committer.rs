@@ -11,6 +11,7 @@
 //! from then on every commit, until the database is reopened: what reached the disk is unknown. Whatever happens in
 //! here, a panic included, every waiting transaction gets an answer: an answer channel that is dropped is an error.
 
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -37,6 +38,8 @@ use crate::ids::Lsn;
 const BATCH_SETS: usize = 512;
 /// No further set joins a batch above this size, in bytes.
 const BATCH_BYTES: usize = 32 << 20;
+/// A keyspace with at least this many entries is appended in one pass where possible.
+const BULK_ENTRIES: usize = 256;
 /// After this long without a commit, the file is left in a state from which opening is instant.
 const IDLE_BEFORE_QUICK_REPAIR: Duration = Duration::from_secs(2);
 /// Commits kept in the change log; an index that is further behind is rebuilt.
@@ -181,16 +184,9 @@ impl Committer {
             }
         };
         self.needs_quick_repair = true;
-        let commits: Vec<(Lsn, Vec<Change>)> = accepted
-            .iter_mut()
-            .map(|set| (set.lsn, std::mem::take(&mut set.request.writes.changes)))
-            .filter(|(_, changes)| !changes.is_empty())
-            .collect();
-        let derived = if commits.is_empty() {
-            Arc::clone(&current.derived)
-        } else {
-            current.derived.apply(&rows, &catalog, &commits)
-        };
+        let commits: Vec<(Lsn, Vec<Change>)> =
+            accepted.iter_mut().map(|set| (set.lsn, std::mem::take(&mut set.request.writes.changes))).collect();
+        let derived = current.derived.apply(&rows, &catalog, &commits);
         let horizon = self.shared.published.publish(Snapshot { lsn, durable_lsn: lsn, rows, catalog, derived });
         accepted.iter().for_each(|set| answer(&set.request, Ok(set.lsn)));
         drop(current);
@@ -386,6 +382,9 @@ impl<'t> OpenTables<'t> {
             return Ok(());
         }
         let table = self.table(keyspace)?;
+        if writes.entries.len() >= BULK_ENTRIES && append_all(table, writes)? {
+            return Ok(());
+        }
         for (key, entry) in &writes.entries {
             match &entry.value {
                 Some(value) if keyspace.merges_by_or() => {
@@ -405,6 +404,27 @@ impl<'t> OpenTables<'t> {
         }
         Ok(())
     }
+}
+
+/// Appends all entries through a cursor, which packs pages in one pass, when they are all new and lie behind everything
+/// in the table. False, with nothing done, when they do not.
+fn append_all(table: &mut RedbTable<'_>, writes: &KeyspaceWrites) -> Result<bool> {
+    let all_fresh = writes.entries.values().all(|entry| entry.fresh && entry.value.is_some());
+    let Some((first, _)) = writes.entries.first_key_value() else { return Ok(true) };
+    let last_stored = table.last().map_err(storage_error)?.map(|(key, _)| key.value().to_vec());
+    if !all_fresh || last_stored.is_some_and(|last| last[..] >= first[..]) {
+        return Ok(false);
+    }
+    let mut cursor = table.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(storage_error)?;
+    for (key, entry) in &writes.entries {
+        let value = entry.value.as_deref().expect("checked above");
+        cursor.insert_before(&key[..], value).map_err(|error| match error {
+            redb::CursorError::Storage(error) => storage_error(error),
+            other => StorageError::Internal(other.to_string()),
+        })?;
+    }
+    cursor.close().map_err(storage_error)?;
+    Ok(true)
 }
 
 fn merge_bits(a: &[u8], b: &[u8]) -> Vec<u8> {

@@ -20,6 +20,8 @@ use crate::ids::Lsn;
 pub(crate) const MAX_VALUE_BYTES: usize = 1 << 30;
 /// Overlay entries copied per lock by a range read.
 const OVERLAY_CHUNK: usize = 64;
+/// Own changes copied per lock.
+const CHANGE_CHUNK: usize = 256;
 
 type RedbTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
@@ -149,7 +151,7 @@ impl MergedRange<'_> {
             return;
         }
         {
-            let state = self.transaction.state.read();
+            let state = self.transaction.state.read_recursive();
             if let Some(writes) = state.writes.keyspaces.get(&self.keyspace) {
                 let range = writes.entries.range::<[u8], _>((lower, upper));
                 let copy =
@@ -206,7 +208,7 @@ impl Iterator for MergedRange<'_> {
 impl Transaction {
     pub(crate) fn kv_get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<KvBytes>> {
         let snapshot = {
-            let state = self.state.read();
+            let state = self.state.read_recursive();
             match state.writes.lookup(keyspace, key) {
                 Lookup::Value(value) => return Ok(Some(KvBytes::Shared(value))),
                 Lookup::Deleted => return Ok(None),
@@ -228,7 +230,7 @@ impl Transaction {
     ) -> Result<KvIter<'t>> {
         let snapshot = self.snapshot();
         let (touched, cleared) = {
-            let state = self.state.read();
+            let state = self.state.read_recursive();
             (state.writes.touches(keyspace), state.writes.is_cleared(keyspace))
         };
         let below = if cleared {
@@ -306,7 +308,7 @@ impl Transaction {
     /// Number of keys that a full range would give. Constant time without own writes in the keyspace.
     pub(crate) fn kv_count(&self, keyspace: Keyspace) -> Result<u64> {
         let rows = self.rows();
-        let state = self.state.read();
+        let state = self.state.read_recursive();
         let Some(writes) = state.writes.keyspaces.get(&keyspace) else { return rows.key_count(keyspace) };
         if writes.cleared.is_some() {
             return Ok(writes.entries.values().filter(|entry| entry.value.is_some()).count() as u64);
@@ -329,11 +331,21 @@ impl Transaction {
         self.move_epoch();
     }
 
-    /// Calls `visit` on the transaction's own changes so far, oldest first (rolled-back layers are gone). `visit` may
-    /// read through the transaction, but not write.
+    /// Calls `visit` on the transaction's own changes so far, oldest first (rolled-back layers are gone). No lock is held
+    /// during the calls.
     pub(crate) fn for_each_own_change(&self, visit: &mut dyn FnMut(&Change)) {
-        let state = self.state.read_recursive();
-        state.writes.changes.iter().for_each(visit);
+        let mut visited = 0;
+        loop {
+            let chunk: Vec<Change> = {
+                let state = self.state.read_recursive();
+                state.writes.changes.iter().skip(visited).take(CHANGE_CHUNK).cloned().collect()
+            };
+            visited += chunk.len();
+            chunk.iter().for_each(&mut *visit);
+            if chunk.len() < CHANGE_CHUNK {
+                return;
+            }
+        }
     }
 
     /// Moves whenever the transaction's own changes do (writes, rollbacks, new snapshot): key for cached deltas.

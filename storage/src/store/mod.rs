@@ -10,6 +10,8 @@ mod conflict_error;
 mod conflicts;
 mod counters;
 mod errors;
+#[cfg(test)]
+mod fault_tests;
 pub(crate) mod keyspace;
 mod kv;
 mod locks;
@@ -99,22 +101,36 @@ impl Store {
     /// ([`crate::StorageError::AlreadyOpen`]).
     pub fn open(directory: &Path, options: StoreOptions) -> Result<Arc<Store>> {
         let place = directory.display().to_string();
-        std::fs::create_dir_all(directory).map_err(|error| StorageError::Io(format!("{place}: {error}")))?;
+        let io_error = |error: std::io::Error| StorageError::Io(format!("{place}: {error}"));
+        std::fs::create_dir_all(directory).map_err(io_error)?;
         let file = directory.join(FILE_NAME);
+        let is_new = !file.exists();
         let mut builder = Builder::new();
         builder.set_cache_size(options.cache_size_bytes);
         if let Some(progress) = options.repair_progress.clone() {
             builder.set_repair_callback(move |session| progress(session.progress()));
         }
         let database = builder.create(&file).map_err(|error| database_error(error, &place))?;
+        if is_new {
+            // The names of file and directory must be as durable as the first commit.
+            for path in [Some(directory), directory.parent().filter(|parent| !parent.as_os_str().is_empty())] {
+                let Some(path) = path else { continue };
+                std::fs::File::open(path).and_then(|directory| directory.sync_all()).map_err(io_error)?;
+            }
+        }
         Store::start(database, Some(directory), Some(file), options)
     }
 
     /// A database that lives in memory and vanishes when dropped; for tests and tools.
     pub fn in_memory(options: StoreOptions) -> Result<Arc<Store>> {
+        Store::with_backend(redb::backends::InMemoryBackend::new(), options)
+    }
+
+    /// A database over any bytes; nothing derived is kept beside them.
+    fn with_backend(backend: impl redb::StorageBackend, options: StoreOptions) -> Result<Arc<Store>> {
         let database = Builder::new()
             .set_cache_size(options.cache_size_bytes)
-            .create_with_backend(redb::backends::InMemoryBackend::new())
+            .create_with_backend(backend)
             .map_err(|error| database_error(error, "memory"))?;
         Store::start(database, None, None, options)
     }
