@@ -20,6 +20,7 @@ use super::write_set::WriteSet;
 use super::{CancelToken, Isolation, Keyspace, Store};
 use crate::catalog::Catalog;
 use crate::ddl::RelationLock;
+use crate::derived::TransactionCache;
 use crate::error::Result;
 use crate::ids::{Lsn, RelationId};
 
@@ -31,6 +32,7 @@ pub struct Transaction {
     pub(super) epoch: AtomicU64,
     settings: Mutex<Settings>,
     locks: Mutex<HeldLocks>,
+    cache: TransactionCache,
 }
 
 #[derive(Default)]
@@ -68,12 +70,18 @@ impl Transaction {
             epoch: AtomicU64::new(0),
             settings: Mutex::default(),
             locks: Mutex::default(),
+            cache: TransactionCache::default(),
         }
     }
 
     /// The store this transaction belongs to.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// What derived structures keep of this transaction's own changes.
+    pub(crate) fn cache(&self) -> &TransactionCache {
+        &self.cache
     }
 
     pub(super) fn move_epoch(&self) {
