@@ -10,7 +10,7 @@ use crate::catalog::*;
 use crate::encoding::row::RowProjection;
 use crate::error::{Result, StorageError};
 use crate::ids::{NodeId, RelationId, RelationshipId};
-use crate::index::{column_positions, is_ordered, node_index_values, relationship_index_values};
+use crate::index::{column_count, column_positions, is_ordered, node_index_values, relationship_index_values};
 use crate::store::{Change, GRAPH_RELATION, Keyspace, Transaction};
 
 pub(crate) use crate::message_seq::MessageSequences;
@@ -250,10 +250,7 @@ impl Transaction {
         if def.id.0 < 1_000 {
             return Err(StorageError::Internal(format!("relation id {} is reserved", def.id)));
         }
-        let column_count = match &def.target {
-            IndexTarget::Table { columns, .. } => columns.len(),
-            IndexTarget::Nodes { properties, .. } | IndexTarget::Relationships { properties, .. } => properties.len(),
-        };
+        let column_count = column_count(&def);
         if column_count == 0 || column_count > MAX_INDEX_COLUMNS {
             return Err(StorageError::LimitExceeded(format!(
                 "an index needs 1 to {MAX_INDEX_COLUMNS} columns, \"{}\" has {column_count}",

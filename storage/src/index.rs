@@ -29,20 +29,29 @@ pub(crate) fn is_ordered(index: &IndexDef) -> bool {
     matches!(index.kind, IndexKind::Ordered { .. })
 }
 
-/// Direction of each column; properties of the graph are ascending, NULL last.
-fn directions(index: &IndexDef) -> Vec<(bool, bool)> {
+/// Number of indexed columns or properties.
+pub(crate) fn column_count(index: &IndexDef) -> usize {
     match &index.target {
-        IndexTarget::Table { columns, .. } => columns.iter().map(|c| (c.descending, c.nulls_first)).collect(),
-        IndexTarget::Nodes { properties, .. } | IndexTarget::Relationships { properties, .. } => {
-            vec![(false, false); properties.len()]
+        IndexTarget::Table { columns, .. } => columns.len(),
+        IndexTarget::Nodes { properties, .. } | IndexTarget::Relationships { properties, .. } => properties.len(),
+    }
+}
+
+/// Descending and NULLS FIRST of a column; properties of the graph are ascending, NULL last.
+fn direction(index: &IndexDef, column: usize) -> (bool, bool) {
+    match &index.target {
+        IndexTarget::Table { columns, .. } => {
+            columns.get(column).map_or((false, false), |column| (column.descending, column.nulls_first))
         }
+        IndexTarget::Nodes { .. } | IndexTarget::Relationships { .. } => (false, false),
     }
 }
 
 /// `values` are those of the index's columns or properties, in its order. Errors with `LimitExceeded`.
 pub(crate) fn index_key(index: &IndexDef, values: &[Value]) -> Result<IndexKey> {
     let mut bytes = Vec::with_capacity(values.len() * 12 + 8);
-    for (value, (descending, nulls_first)) in values.iter().zip(directions(index)) {
+    for (column, value) in values.iter().enumerate() {
+        let (descending, nulls_first) = direction(index, column);
         encode_key_column(value, descending, nulls_first, &mut bytes);
     }
     if bytes.len() > MAX_INDEX_KEY_BYTES {
@@ -148,14 +157,14 @@ impl Transaction {
 
 /// Inclusive start and exclusive end (None: open) of the keys in `range`; None when no key can be in it.
 fn key_range(index: &IndexDef, range: &IndexRange) -> Result<Option<(Option<Vec<u8>>, Option<Vec<u8>>)>> {
-    let directions = directions(index);
+    let column_count = column_count(index);
     let is_bounded = !matches!((&range.lower, &range.upper), (Bound::Unbounded, Bound::Unbounded));
-    if range.equal.len() + usize::from(is_bounded) > directions.len() {
+    if range.equal.len() + usize::from(is_bounded) > column_count {
         return Err(StorageError::Internal(format!(
             "a range over {} columns of index \"{}\", which has {}",
             range.equal.len() + usize::from(is_bounded),
             index.name,
-            directions.len()
+            column_count
         )));
     }
     let null_bound = |bound: &Bound<Value>| match bound {
@@ -166,14 +175,15 @@ fn key_range(index: &IndexDef, range: &IndexRange) -> Result<Option<(Option<Vec<
         return Ok(None);
     }
     let mut prefix = Vec::new();
-    for (value, (descending, nulls_first)) in range.equal.iter().zip(&directions) {
-        encode_key_column(value, *descending, *nulls_first, &mut prefix);
+    for (column, value) in range.equal.iter().enumerate() {
+        let (descending, nulls_first) = direction(index, column);
+        encode_key_column(value, descending, nulls_first, &mut prefix);
     }
     if !is_bounded {
         let end = prefix_successor(&prefix);
         return Ok(Some((if prefix.is_empty() { None } else { Some(prefix) }, end)));
     }
-    let (descending, nulls_first) = directions[range.equal.len()];
+    let (descending, nulls_first) = direction(index, range.equal.len());
     // In key order a descending column begins with its upper bound.
     let (first, last) = if descending { (&range.upper, &range.lower) } else { (&range.lower, &range.upper) };
     let with = |value: &Value| {

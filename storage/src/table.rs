@@ -44,26 +44,47 @@ fn row_key(row: RowId) -> [u8; 8] {
     row.0.to_be_bytes()
 }
 
-/// The ordered indexes of a table with the positions of their columns.
-fn ordered_indexes<'c>(catalog: &'c Catalog, table: &TableDef) -> Result<Vec<(&'c Arc<IndexDef>, Vec<usize>)>> {
-    let mut indexes = Vec::new();
-    for index in catalog.indexes_of(table.id) {
-        if let IndexTarget::Table { columns, .. } = &index.target
-            && is_ordered(index)
-        {
-            indexes.push((index, column_positions(table, columns)?));
-        }
-    }
-    Ok(indexes)
+/// What every write of a table needs to know, worked out once per catalog and table.
+pub(crate) struct WriteTarget {
+    catalog: Arc<Catalog>,
+    table: RelationId,
+    version: u64,
+    indexes: Vec<OrderedIndex>,
+    has_search_indexes: bool,
 }
 
-fn picked(values: &[Value], positions: &[usize]) -> Vec<Value> {
-    positions.iter().map(|position| values[*position].clone()).collect()
+struct OrderedIndex {
+    def: Arc<IndexDef>,
+    positions: Vec<usize>,
+    projection: RowProjection,
+}
+
+impl WriteTarget {
+    fn new(catalog: Arc<Catalog>, table: &TableDef) -> Result<WriteTarget> {
+        let mut indexes = Vec::new();
+        let mut has_search_indexes = false;
+        for index in catalog.indexes_of(table.id) {
+            if !is_ordered(index) {
+                has_search_indexes = true;
+            } else if let IndexTarget::Table { columns, .. } = &index.target {
+                let positions = column_positions(table, columns)?;
+                let projection = RowProjection::new(table, &positions)?;
+                indexes.push(OrderedIndex { def: Arc::clone(index), positions, projection });
+            }
+        }
+        Ok(WriteTarget { table: table.id, version: table.version, indexes, has_search_indexes, catalog })
+    }
+}
+
+impl OrderedIndex {
+    fn values(&self, row: &[Value]) -> Vec<Value> {
+        self.positions.iter().map(|position| row[*position].clone()).collect()
+    }
 }
 
 impl Transaction {
     /// Locks a table for writing and remembers the definition the writes are made under.
-    fn prepare_write(&self, table: &TableDef) -> Result<Arc<Catalog>> {
+    fn prepare_write(&self, table: &TableDef) -> Result<Arc<WriteTarget>> {
         let catalog = self.catalog();
         if self.lock(table.id, RelationLock::RowExclusive)? {
             // Whoever held the lock may have changed the table; the commit would be refused.
@@ -77,25 +98,35 @@ impl Transaction {
             }
         }
         self.note_relation_write(table.id, table.version);
-        Ok(catalog)
+        let mut last = self.last_write_target().lock();
+        if let Some(target) = &*last
+            && target.table == table.id
+            && target.version == table.version
+            && Arc::ptr_eq(&target.catalog, &catalog)
+        {
+            return Ok(Arc::clone(target));
+        }
+        let target = Arc::new(WriteTarget::new(catalog, table)?);
+        *last = Some(Arc::clone(&target));
+        Ok(target)
     }
 
-    fn note_row_change(&self, catalog: &Catalog, table: RelationId, row: RowId) {
-        if catalog.indexes_of(table).iter().any(|index| !is_ordered(index)) {
-            self.note_change(Change::Row { table, row });
+    fn note_row_change(&self, target: &WriteTarget, row: RowId) {
+        if target.has_search_indexes {
+            self.note_change(Change::Row { table: target.table, row });
         }
     }
 
     /// Errors: `DuplicateKey`, `InvalidValue`, `LimitExceeded`. Types, NOT NULL and CHECK are the caller's.
     pub fn insert_row(&self, table: &TableDef, values: &[Value]) -> Result<RowId> {
-        let catalog = self.prepare_write(table)?;
+        let target = self.prepare_write(table)?;
         let bytes = encode_row(table, values)?;
-        let row = RowId(self.store().counters().next_row(table.id, &self.store().published().current().rows)?);
-        for (index, positions) in ordered_indexes(&catalog, table)? {
-            self.put_index_entry(index, &picked(values, &positions), row.0)?;
+        let row = RowId(self.store().counters().next_row(table.id, self.store().published())?);
+        for index in &target.indexes {
+            self.put_index_entry(&index.def, &index.values(values), row.0)?;
         }
         self.kv_insert_new(Keyspace::of_relation(table.id), &row_key(row), &bytes)?;
-        self.note_row_change(&catalog, table.id, row);
+        self.note_row_change(&target, row);
         if table.behaviour == TableBehaviour::Messages {
             self.note_message_seq(table, values);
         }
@@ -104,7 +135,7 @@ impl Transaction {
 
     /// Replaces a row this transaction can see. Errors as [`Self::insert_row`], and `WriteConflict`.
     pub fn update_row(&self, table: &TableDef, row: RowId, values: &[Value]) -> Result<()> {
-        let catalog = self.prepare_write(table)?;
+        let target = self.prepare_write(table)?;
         let keyspace = Keyspace::of_relation(table.id);
         let Some(old) = self.kv_get(keyspace, &row_key(row))? else {
             return Err(StorageError::WriteConflict {
@@ -112,31 +143,30 @@ impl Transaction {
             });
         };
         let bytes = encode_row(table, values)?;
-        for (index, positions) in ordered_indexes(&catalog, table)? {
-            let old_values = RowProjection::new(table, &positions)?.decode(&old)?;
-            let new_values = picked(values, &positions);
-            let (old_key, new_key) = (index_key(index, &old_values)?, index_key(index, &new_values)?);
+        for index in &target.indexes {
+            let old_values = index.projection.decode(&old)?;
+            let new_values = index.values(values);
+            let (old_key, new_key) = (index_key(&index.def, &old_values)?, index_key(&index.def, &new_values)?);
             if old_key != new_key {
-                self.put_index_key(index, new_key, &new_values, row.0)?;
-                self.delete_index_key(index, old_key, row.0)?;
+                self.put_index_key(&index.def, new_key, &new_values, row.0)?;
+                self.delete_index_key(&index.def, old_key, row.0)?;
             }
         }
         self.kv_put(keyspace, &row_key(row), &bytes)?;
-        self.note_row_change(&catalog, table.id, row);
+        self.note_row_change(&target, row);
         Ok(())
     }
 
     /// False when there is no such row (any more).
     pub fn delete_row(&self, table: &TableDef, row: RowId) -> Result<bool> {
-        let catalog = self.prepare_write(table)?;
+        let target = self.prepare_write(table)?;
         let keyspace = Keyspace::of_relation(table.id);
         let Some(old) = self.kv_get(keyspace, &row_key(row))? else { return Ok(false) };
-        for (index, positions) in ordered_indexes(&catalog, table)? {
-            let values = RowProjection::new(table, &positions)?.decode(&old)?;
-            self.delete_index_entry(index, &values, row.0)?;
+        for index in &target.indexes {
+            self.delete_index_entry(&index.def, &index.projection.decode(&old)?, row.0)?;
         }
         self.kv_delete(keyspace, &row_key(row))?;
-        self.note_row_change(&catalog, table.id, row);
+        self.note_row_change(&target, row);
         Ok(true)
     }
 

@@ -544,3 +544,58 @@ fn many_rows_are_appended_in_one_pass() {
     assert_eq!(ids.len(), 3_000);
     assert!(ids.is_sorted());
 }
+
+#[test]
+fn graph_indexes_are_filled_and_followed() {
+    let store = store();
+    let t = begin(&store);
+    let (person, name) = (t.ensure_label("Person").unwrap(), t.ensure_property_key("name").unwrap());
+    let node = |t: &Transaction, value: &str| t.create_node(&[person], vec![(name, Value::from(value))]);
+    let (bob, ann) = (node(&t, "Bob").unwrap(), node(&t, "Ann").unwrap());
+    t.create_node(&[person], vec![]).unwrap();
+    t.commit().unwrap();
+    // A writer that does not know the index yet is refused.
+    let late = store.begin(Isolation::RepeatableRead);
+    late.begin_statement().unwrap();
+    late.snapshot_lsn();
+
+    let t = begin(&store);
+    let def = IndexDef {
+        id: t.allocate_relation_id().unwrap(),
+        schema: "sinew".into(),
+        name: "person_name".into(),
+        target: IndexTarget::Nodes { labels: vec![person], properties: vec![name] },
+        kind: IndexKind::Ordered { unique: true },
+        constraint: Some(ConstraintKind::Unique),
+    };
+    let made = t.create_index(def).unwrap();
+    let scan = |t: &Transaction| -> Vec<u64> {
+        t.index_scan(&made, &IndexRange::all(), false).unwrap().collect::<Result<_>>().unwrap()
+    };
+    assert_eq!(scan(&t), [ann.0, bob.0]);
+    t.commit().unwrap();
+    node(&late, "Late").unwrap();
+    assert!(matches!(late.commit(), Err(StorageError::WriteConflict { .. })));
+
+    let t = begin(&store);
+    assert!(matches!(node(&t, "Ann"), Err(StorageError::DuplicateKey { .. })));
+    t.abort_statement();
+    t.begin_statement().unwrap();
+    let zoe = node(&t, "Zoe").unwrap();
+    t.delete_node(ann).unwrap();
+    assert_eq!(scan(&t), [bob.0, zoe.0]);
+    t.commit().unwrap();
+
+    // A relationship to a node that is deleted at the same time: the first committer wins, either way round.
+    let knows = begin(&store).ensure_relationship_type("KNOWS").unwrap();
+    let (linking, deleting) = (begin(&store), begin(&store));
+    linking.create_relationship(knows, bob, zoe, vec![]).unwrap();
+    deleting.delete_node(zoe).unwrap();
+    linking.commit().unwrap();
+    assert!(matches!(deleting.commit(), Err(StorageError::WriteConflict { .. })));
+
+    let t = begin(&store);
+    t.drop_index(made.id).unwrap();
+    t.commit().unwrap();
+    assert!(store.catalog().index("sinew", "person_name").is_none());
+}

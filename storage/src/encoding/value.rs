@@ -163,7 +163,7 @@ pub fn value_bytes(value: &Value) -> Vec<u8> {
 }
 
 /// Appends a value preceded by its length, for values stored one after another.
-pub(crate) fn encode_part(value: &Value, out: &mut Vec<u8>) {
+fn encode_part(value: &Value, out: &mut Vec<u8>) {
     // Short values are the rule: reserve one byte for the length and move the bytes up when it does not suffice.
     let length_at = out.len();
     out.push(0);
@@ -230,12 +230,6 @@ fn encode_json(json: &Json, out: &mut Vec<u8>) {
 /// The value that fills `bytes`. Errors with `Corrupted` for bytes that [`encode_value`] does not write.
 pub fn decode_value(bytes: &[u8]) -> Result<Value> {
     decode_at_depth(bytes, 0)
-}
-
-/// Reads a value written by [`encode_part`].
-pub(crate) fn decode_part(reader: &mut Reader<'_>) -> Result<Value> {
-    let length = reader.length()?;
-    decode_value(reader.bytes(length)?)
 }
 
 fn decode_at_depth(bytes: &[u8], depth: usize) -> Result<Value> {

@@ -43,9 +43,9 @@ const BULK_ENTRIES: usize = 256;
 /// After this long without a commit, the file is left in a state from which opening is instant.
 const IDLE_BEFORE_QUICK_REPAIR: Duration = Duration::from_secs(2);
 /// Commits kept in the change log; an index that is further behind is rebuilt.
-const CHANGE_LOG_COMMITS: u64 = 200_000;
+const CHANGE_LOG_COMMITS: u64 = if cfg!(test) { 400 } else { 200_000 };
 /// The log is trimmed when it is this much longer than it has to be.
-const CHANGE_LOG_SLACK: u64 = 20_000;
+const CHANGE_LOG_SLACK: u64 = CHANGE_LOG_COMMITS / 10;
 
 pub(super) enum Request {
     Commit(CommitRequest),

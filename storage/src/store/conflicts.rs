@@ -1,4 +1,7 @@
 //! First-committer-wins: who wrote a key last, for as long as an open transaction may have read it before that.
+//!
+//! A write conflicts with a write of the same key. A claim (this key must go on existing, as for the end nodes of a new
+//! relationship) conflicts with a delete, whichever commits first, but neither with other claims nor with updates.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,14 +12,28 @@ use super::Keyspace;
 use super::write_set::WriteSet;
 use crate::ids::Lsn;
 
+/// What happened to a key last, each as the LSN of the commit; 0 for never.
+#[derive(Clone, Copy, Default)]
+struct KeyHistory {
+    write: Lsn,
+    delete: Lsn,
+    claim: Lsn,
+}
+
+impl KeyHistory {
+    fn newest(self) -> Lsn {
+        self.write.max(self.claim)
+    }
+}
+
 #[derive(Default)]
 struct KeyspaceWriters {
-    keys: FxHashMap<Arc<[u8]>, Lsn>,
+    keys: FxHashMap<Arc<[u8]>, KeyHistory>,
     last_write: Lsn,
     last_clear: Lsn,
 }
 
-/// Last writer of every key written above the horizon. A missing key was last written at or below it.
+/// History of every key written or claimed above the horizon. A missing key was last written at or below it.
 #[derive(Default)]
 pub(super) struct LastWriters {
     keyspaces: FxHashMap<Keyspace, KeyspaceWriters>,
@@ -43,14 +60,16 @@ impl LastWriters {
                 if entry.fresh {
                     continue;
                 }
-                if writers.last_clear > entry.base || writers.keys.get(key).is_some_and(|last| *last > entry.base) {
+                let history = writers.keys.get(key).copied().unwrap_or_default();
+                let claimed = entry.value.is_none() && history.claim > entry.base;
+                if writers.last_clear > entry.base || history.write > entry.base || claimed {
                     return Some(Conflict { keyspace: *keyspace, key: Some(Arc::clone(key)) });
                 }
             }
         }
         for ((keyspace, key), base) in &set.claims {
             let Some(writers) = self.keyspaces.get(keyspace) else { continue };
-            if writers.last_clear > *base || writers.keys.get(key).is_some_and(|last| last > base) {
+            if writers.last_clear > *base || writers.keys.get(key).is_some_and(|history| history.delete > *base) {
                 return Some(Conflict { keyspace: *keyspace, key: Some(Arc::clone(key)) });
             }
         }
@@ -75,10 +94,24 @@ impl LastWriters {
             }
             for (key, entry) in &writes.entries {
                 if !entry.fresh {
-                    writers.keys.insert(Arc::clone(key), lsn);
+                    let history = writers.keys.entry(Arc::clone(key)).or_default();
+                    history.write = lsn;
+                    if entry.value.is_none() {
+                        history.delete = lsn;
+                    }
                     self.order.push_back((lsn, *keyspace, Arc::clone(key)));
                 }
             }
+        }
+        for (keyspace, key) in set.claims.keys() {
+            let own = set.keyspaces.get(keyspace).and_then(|writes| writes.entries.get(key));
+            if own.is_some_and(|entry| entry.fresh) {
+                // Nobody else knows the key yet.
+                continue;
+            }
+            let writers = self.keyspaces.entry(*keyspace).or_default();
+            writers.keys.entry(Arc::clone(key)).or_default().claim = lsn;
+            self.order.push_back((lsn, *keyspace, Arc::clone(key)));
         }
     }
 
@@ -90,7 +123,7 @@ impl LastWriters {
             }
             let (lsn, keyspace, key) = self.order.pop_front().expect("front was just seen");
             if let Some(writers) = self.keyspaces.get_mut(&keyspace)
-                && writers.keys.get(&key) == Some(&lsn)
+                && writers.keys.get(&key).is_some_and(|history| history.newest() <= lsn)
             {
                 writers.keys.remove(&key);
             }

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use super::kv::decode_u64;
+use super::snapshot::Published;
 use super::{Keyspace, KvSnapshot};
 use crate::error::{Result, StorageError};
 use crate::ids::RelationId;
@@ -41,11 +42,11 @@ pub(crate) fn row_counter_name(table: RelationId) -> String {
 }
 
 impl Counters {
-    /// Next value, from 1. `rows` is any published snapshot; it is read once per counter and process.
-    pub fn next(&self, name: &str, rows: &KvSnapshot) -> Result<u64> {
+    /// Next value, from 1. The published rows are read once per counter and process.
+    pub fn next(&self, name: &str, published: &Published) -> Result<u64> {
         let state = &mut *self.state.lock();
         if !state.named.contains_key(name) {
-            let block = load(name, rows, &state.unwritten)?;
+            let block = load(name, &published.current().rows, &state.unwritten)?;
             state.named.insert(name.to_owned(), block);
         }
         let block = state.named.get_mut(name).expect("inserted above");
@@ -53,23 +54,23 @@ impl Counters {
     }
 
     /// Next row id of a table.
-    pub fn next_row(&self, table: RelationId, rows: &KvSnapshot) -> Result<u64> {
+    pub fn next_row(&self, table: RelationId, published: &Published) -> Result<u64> {
         let state = &mut *self.state.lock();
         let block = match state.rows.entry(table) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(load(&row_counter_name(table), rows, &state.unwritten)?)
+                entry.insert(load(&row_counter_name(table), &published.current().rows, &state.unwritten)?)
             }
         };
         take(block, &mut state.unwritten, || row_counter_name(table))
     }
 
     /// Values after this call lie above `id`.
-    pub fn raise(&self, name: &str, id: u64, rows: &KvSnapshot) -> Result<()> {
+    pub fn raise(&self, name: &str, id: u64, published: &Published) -> Result<()> {
         let above = id.checked_add(1).ok_or_else(|| exhausted(name))?;
         let state = &mut *self.state.lock();
         if !state.named.contains_key(name) {
-            let block = load(name, rows, &state.unwritten)?;
+            let block = load(name, &published.current().rows, &state.unwritten)?;
             state.named.insert(name.to_owned(), block);
         }
         let block = state.named.get_mut(name).expect("inserted above");

@@ -285,8 +285,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// Refuses this transaction's commit when somebody else writes or deletes the key between the current statement's
-    /// snapshot and the commit. Claims do not conflict with each other. For the end nodes of a created relationship.
+    /// Of this transaction and one that deletes the key, neither having seen the other, the one that commits first wins.
+    /// Claims conflict neither with each other nor with updates. For the end nodes of a created relationship.
     pub(crate) fn kv_claim(&self, keyspace: Keyspace, key: &[u8]) {
         let base = self.snapshot_lsn();
         self.state.write().writes.claim(keyspace, key, base);
@@ -365,12 +365,12 @@ impl Transaction {
 
     /// Next value of a block-allocated id: unique, increasing, never reused, from 1. Not transactional.
     pub(crate) fn allocate_id(&self, counter: &str) -> Result<u64> {
-        self.store().counters().next(counter, &self.store().published().current().rows)
+        self.store().counters().next(counter, self.store().published())
     }
 
     /// Later values of the counter lie above `id`.
     pub(crate) fn raise_id(&self, counter: &str, id: u64) -> Result<()> {
-        self.store().counters().raise(counter, id, &self.store().published().current().rows)
+        self.store().counters().raise(counter, id, self.store().published())
     }
 
     /// Runs `write` in a transaction of its own and commits it at once (tokens); `write` may be run again on conflict.

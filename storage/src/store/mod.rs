@@ -204,8 +204,14 @@ impl Store {
             oldest_snapshot_lsn: self.shared.published.oldest(),
             commit_queue_depth: self.requests.len() as u64,
             file_size_bytes,
-            ..StoreStats::default()
+            graph_image_size_bytes: snapshot.derived.graph_image_size_bytes(),
+            search_indexes: snapshot.derived.search_index_stats(),
         }
+    }
+
+    /// The catalog of the newest snapshot.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.shared.published.current().catalog)
     }
 
     /// Database uuid and epoch of this opening.

@@ -119,6 +119,16 @@ fn claims_conflict_with_writes_but_not_with_each_other() {
     deleting.kv_delete(ROWS, b"node").unwrap();
     deleting.commit().unwrap();
     assert!(matches!(third.commit(), Err(StorageError::WriteConflict { .. })));
+
+    // The other way round: the claim commits first.
+    let deleting = store.begin(Isolation::ReadCommitted);
+    deleting.kv_delete(ROWS, b"node").unwrap();
+    claim("4").commit().unwrap();
+    assert!(matches!(deleting.commit(), Err(StorageError::WriteConflict { .. })));
+    let (claiming, updating) = (claim("5"), store.begin(Isolation::ReadCommitted));
+    put(&updating, "node", "again");
+    updating.commit().unwrap();
+    claiming.commit().unwrap();
 }
 
 #[test]
@@ -377,4 +387,24 @@ fn an_idle_transaction_pins_nothing() {
     assert_eq!((stats.oldest_snapshot_lsn, stats.open_transaction_count), (Lsn(1), 1));
     drop(idle);
     assert_eq!(store.stats().open_transaction_count, 0);
+}
+
+#[test]
+fn the_change_log_is_trimmed_and_says_so() {
+    let store = store();
+    for i in 0..500 {
+        let t = store.begin(Isolation::ReadCommitted);
+        put(&t, "a", "x");
+        t.note_change(Change::IndexReset { index: RelationId(i) });
+        t.commit().unwrap();
+    }
+    let rows = store.begin(Isolation::ReadCommitted).rows();
+    let floor = rows.change_log_floor().unwrap();
+    assert!(floor >= Lsn(40) && floor <= Lsn(100), "{floor}");
+    assert_eq!(rows.key_count(Keyspace::CHANGE_LOG).unwrap(), 500 - floor.0);
+    assert!(rows.changes_since(Lsn(floor.0 - 1)).unwrap().is_none());
+    let (lsn, changes) = rows.changes_since(floor).unwrap().unwrap().next().unwrap().unwrap();
+    assert_eq!((lsn, changes), (Lsn(floor.0 + 1), vec![Change::IndexReset { index: RelationId(floor.0 as u32) }]));
+    // A follower from the future, after a backup was restored, starts over too.
+    assert!(rows.changes_since(Lsn(501)).unwrap().is_none());
 }

@@ -23,6 +23,7 @@ use crate::ddl::RelationLock;
 use crate::derived::TransactionCache;
 use crate::error::Result;
 use crate::ids::{Lsn, RelationId};
+use crate::table::WriteTarget;
 
 pub struct Transaction {
     store: Arc<Store>,
@@ -33,6 +34,7 @@ pub struct Transaction {
     settings: Mutex<Settings>,
     locks: Mutex<HeldLocks>,
     cache: TransactionCache,
+    last_write_target: Mutex<Option<Arc<WriteTarget>>>,
 }
 
 #[derive(Default)]
@@ -71,6 +73,7 @@ impl Transaction {
             settings: Mutex::default(),
             locks: Mutex::default(),
             cache: TransactionCache::default(),
+            last_write_target: Mutex::default(),
         }
     }
 
@@ -82,6 +85,11 @@ impl Transaction {
     /// What derived structures keep of this transaction's own changes.
     pub(crate) fn cache(&self) -> &TransactionCache {
         &self.cache
+    }
+
+    /// The table written last, prepared for the next row.
+    pub(crate) fn last_write_target(&self) -> &Mutex<Option<Arc<WriteTarget>>> {
+        &self.last_write_target
     }
 
     pub(super) fn move_epoch(&self) {

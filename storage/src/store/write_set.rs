@@ -69,9 +69,9 @@ struct Mark {
 pub(crate) struct WriteSet {
     pub keyspaces: FxHashMap<Keyspace, KeyspaceWrites>,
     pub changes: Vec<Change>,
-    /// Keys that must not be written by others after the LSN, though this set does not write them.
+    /// Keys that must not be deleted by others after the LSN.
     pub claims: FxHashMap<(Keyspace, Arc<[u8]>), Lsn>,
-    /// Keyspaces of which the same holds as a whole.
+    /// Keyspaces that must not be written by others after the LSN.
     pub keyspace_claims: FxHashMap<Keyspace, Lsn>,
     /// Definition version of each table written.
     pub relation_versions: FxHashMap<RelationId, u64>,
