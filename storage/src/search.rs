@@ -3,6 +3,9 @@
 //!
 //! Rows whose text or vector is NULL or empty are in no index and are never found.
 
+#[cfg(test)]
+mod tests;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;

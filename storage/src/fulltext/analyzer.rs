@@ -36,7 +36,8 @@ pub(crate) fn analyzer(name: &str) -> Option<TextAnalyzer> {
 
 /// Under its names, for schemas that refer to analyzers.
 pub(crate) fn tokenizer_manager() -> TokenizerManager {
-    let manager = TokenizerManager::new();
+    // The ones tantivy wants for fields that are not text come with it.
+    let manager = TokenizerManager::default();
     for name in analyzer_names() {
         if let Some(analyzer) = analyzer(name) {
             manager.register(name, analyzer);
