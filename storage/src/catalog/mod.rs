@@ -5,6 +5,10 @@
 //! DDL sees its own [`Catalog`]. Expressions (defaults, checks, index predicates, views) are kept as SQL text and bound
 //! by whoever uses them.
 
+pub(crate) mod rows;
+
+pub(crate) use rows::bootstrap_rows;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -29,6 +33,8 @@ pub struct Catalog {
     pub names: BTreeMap<(String, String), RelationId>,
     /// Indexes of each table, in id order.
     pub table_indexes: BTreeMap<RelationId, Vec<Arc<IndexDef>>>,
+    /// Moves with every index over nodes or relationships that is created or dropped.
+    pub graph_version: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
