@@ -290,7 +290,7 @@ fn fill_constant(session: &mut Session, default: &mut DefaultExpr, ty: &sinew_st
     let name = sinew_query::types::type_name(ty);
     let result = session.nested_query(&format!("SELECT CAST(({}) AS {name})", default.expression))?;
     let value = result.rows.into_iter().next().and_then(|row| row.into_iter().next()).unwrap_or_default();
-    default.constant = Some(sinew_storage::encoding::encode_value(&value));
+    default.constant = Some(sinew_storage::encoding::value::value_bytes(&value));
     Ok(())
 }
 

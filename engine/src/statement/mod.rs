@@ -7,7 +7,7 @@
 mod route;
 mod scanner;
 
-pub(crate) use route::{Language, Routed, route};
+pub(crate) use route::{Explain, Language, route};
 pub(crate) use scanner::{Scanner, Token, TokenKind};
 
 /// One statement of a message, with where it began.
