@@ -263,7 +263,15 @@ impl Transaction {
                 self.lock_for_ddl(*table, RelationLock::ShareRowExclusive)?;
                 let table = self.table_by_id(*table)?;
                 if let IndexTarget::Table { columns, .. } = &def.target {
-                    column_positions(&table, columns)?;
+                    for position in column_positions(&table, columns)? {
+                        let column = &table.columns[position];
+                        if column.virtual_expression.is_some() {
+                            return Err(StorageError::InvalidValue(format!(
+                                "column \"{}\" stores nothing, so it cannot be indexed",
+                                column.name
+                            )));
+                        }
+                    }
                 }
                 Keyspace::of_relation(table.id)
             }
