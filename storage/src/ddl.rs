@@ -284,6 +284,9 @@ impl Transaction {
                 Keyspace::RELATIONSHIPS
             }
         };
+        if !is_ordered(&def) {
+            self.check_search_index(&def)?;
+        }
         self.take_name(&def.schema, &def.name, def.id)?;
         self.kv_put(Keyspace::CATALOG, &relation_key(INDEX, def.id), &encode_definition(&def)?)?;
         self.move_target_version(&def)?;
@@ -292,6 +295,7 @@ impl Transaction {
             self.kv_claim_keyspace(source);
             self.fill_index(&def)?;
         } else {
+            self.check_search_index(&def)?;
             self.note_change(Change::IndexReset { index: def.id });
         }
         Ok(Arc::new(def))

@@ -1,7 +1,7 @@
 //! The store: transactions, group commit, snapshots.
 //!
-//! A transaction reads a published [`snapshot`] merged with its own [`write_set`]; its commit is queued for the
-//! [`committer`], which alone writes to redb.
+//! A transaction reads a published snapshot merged with its own write set (`write_set.rs`); its commit is queued for the
+//! committer (`committer.rs`), which alone writes to redb.
 
 mod change;
 mod change_log;

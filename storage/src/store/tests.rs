@@ -482,3 +482,19 @@ fn a_transaction_too_old_to_check_is_refused() {
     assert!(matches!(old.commit(), Err(StorageError::WriteConflict { .. })));
     inserting.commit().unwrap();
 }
+
+#[test]
+fn stores_and_transactions_are_shared_between_threads() {
+    fn assert_shared<T: Send + Sync>() {}
+    assert_shared::<Store>();
+    assert_shared::<Transaction>();
+    assert_shared::<KvSnapshot>();
+    let store = store();
+    let t = store.begin(Isolation::ReadCommitted);
+    (0..500).for_each(|i| put(&t, &format!("{i:03}"), "x"));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(all(&t).len(), 500));
+        }
+    });
+}
