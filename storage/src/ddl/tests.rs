@@ -143,6 +143,14 @@ fn unique_indexes_hold_within_and_between_transactions() {
 
     // A key freed by one transaction is taken by the next.
     let t = begin(&store);
+    let key = Arc::clone(t.catalog().index("public", "t_key").unwrap());
+    let find = |values: Vec<Value>| -> Vec<u64> {
+        t.index_scan(&key, &IndexRange::equal(values), false).unwrap().collect::<Result<_>>().unwrap()
+    };
+    assert_eq!(find(row(2.0, "x").to_vec()), [first.0]);
+    assert_eq!(find(vec![Value::Int(2)]), [first.0]);
+    assert!(find(row(3, "x").to_vec()).is_empty());
+    assert!(find(row(Value::Null, "x").to_vec()).is_empty());
     t.delete_row(&def, first).unwrap();
     t.insert_row(&def, &row(2, "x")).unwrap();
     t.commit().unwrap();
