@@ -308,7 +308,6 @@ impl Transaction {
             self.kv_claim_keyspace(source);
             self.fill_index(&def)?;
         } else {
-            self.check_search_index(&def)?;
             self.note_change(Change::IndexReset { index: def.id });
         }
         Ok(Arc::new(def))
