@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::catalog::rows::{GRAPH, INDEX, TABLE, VIEW, encode_definition, name_key, relation_key, schema_key};
+use crate::catalog::rows::{
+    GRAPH, INDEX, TABLE, VIEW, dependency_key, encode_definition, name_key, relation_key, schema_key,
+};
 use crate::catalog::*;
 use crate::encoding::row::RowProjection;
 use crate::error::{Result, StorageError};
@@ -68,6 +70,16 @@ fn check_table(def: &TableDef) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn check_no_dependents(catalog: &Catalog, id: RelationId, object: &str) -> Result<()> {
+    let Some(dependents) = catalog.dependents.get(&id) else { return Ok(()) };
+    let lines: Vec<String> = dependents
+        .iter()
+        .filter_map(|view| catalog.views.get(view))
+        .map(|view| format!("view {} depends on {object}", view.name))
+        .collect();
+    Err(StorageError::DependentObjects { object: object.to_owned(), detail: lines.join("\n") })
 }
 
 /// Locks, ids and schemas.
@@ -181,10 +193,11 @@ impl Transaction {
         self.put_table(def)
     }
 
-    /// Drops the table, its rows and its indexes.
+    /// Drops the table, its rows and its indexes. `DependentObjects` while a view reads it.
     pub fn drop_table(&self, id: RelationId) -> Result<()> {
         self.lock_for_ddl(id, RelationLock::AccessExclusive)?;
         let table = self.table_by_id(id)?;
+        check_no_dependents(&self.catalog(), id, &format!("table {}", table.name))?;
         for index in self.catalog().indexes_of(id) {
             self.remove_index(index)?;
         }
@@ -263,7 +276,15 @@ impl Transaction {
                 self.lock_for_ddl(*table, RelationLock::ShareRowExclusive)?;
                 let table = self.table_by_id(*table)?;
                 if let IndexTarget::Table { columns, .. } = &def.target {
-                    column_positions(&table, columns)?;
+                    for position in column_positions(&table, columns)? {
+                        let column = &table.columns[position];
+                        if column.virtual_expression.is_some() {
+                            return Err(StorageError::InvalidValue(format!(
+                                "column \"{}\" stores nothing, so it cannot be indexed",
+                                column.name
+                            )));
+                        }
+                    }
                 }
                 Keyspace::of_relation(table.id)
             }
@@ -276,6 +297,9 @@ impl Transaction {
                 Keyspace::RELATIONSHIPS
             }
         };
+        if !is_ordered(&def) {
+            self.check_search_index(&def)?;
+        }
         self.take_name(&def.schema, &def.name, def.id)?;
         self.kv_put(Keyspace::CATALOG, &relation_key(INDEX, def.id), &encode_definition(&def)?)?;
         self.move_target_version(&def)?;
@@ -379,15 +403,39 @@ impl Transaction {
     }
 
     pub fn create_view(&self, def: ViewDef) -> Result<Arc<ViewDef>> {
+        self.create_view_over(def, &[])
+    }
+
+    /// As [`Self::create_view`], naming the tables and views it reads: those cannot be dropped before it.
+    pub fn create_view_over(&self, def: ViewDef, relations: &[RelationId]) -> Result<Arc<ViewDef>> {
         self.lock(def.id, RelationLock::AccessExclusive)?;
+        for relation in relations {
+            self.lock(*relation, RelationLock::AccessShare)?;
+            let catalog = self.catalog();
+            let kind = if catalog.tables.contains_key(relation) {
+                TABLE
+            } else if catalog.views.contains_key(relation) {
+                VIEW
+            } else {
+                return Err(not_found("relation", relation));
+            };
+            self.kv_claim(Keyspace::CATALOG, &relation_key(kind, *relation));
+            self.kv_put(Keyspace::CATALOG, &dependency_key(*relation, def.id), &[])?;
+        }
         self.take_name(&def.schema, &def.name, def.id)?;
         self.kv_put(Keyspace::CATALOG, &relation_key(VIEW, def.id), &encode_definition(&def)?)?;
         Ok(Arc::new(def))
     }
 
+    /// `DependentObjects` while another view reads it.
     pub fn drop_view(&self, id: RelationId) -> Result<()> {
         self.lock_for_ddl(id, RelationLock::AccessExclusive)?;
-        let view = self.catalog().views.get(&id).cloned().ok_or_else(|| not_found("view", id))?;
+        let catalog = self.catalog();
+        let view = catalog.views.get(&id).cloned().ok_or_else(|| not_found("view", id))?;
+        check_no_dependents(&catalog, id, &format!("view {}", view.name))?;
+        for on in catalog.dependents.iter().filter(|(_, dependents)| dependents.contains(&id)).map(|(on, _)| *on) {
+            self.kv_delete(Keyspace::CATALOG, &dependency_key(on, id))?;
+        }
         self.kv_delete(Keyspace::CATALOG, &relation_key(VIEW, id))?;
         self.give_up_name(&view.schema, &view.name)
     }

@@ -141,6 +141,14 @@ impl Transaction {
         if !is_ordered(index) {
             return Err(StorageError::Internal(format!("index \"{}\" is not ordered", index.name)));
         }
+        let is_point = range.equal.len() == column_count(index)
+            && matches!((&range.lower, &range.upper), (Bound::Unbounded, Bound::Unbounded));
+        if is_point && let Some(key) = index_key(index, &range.equal).ok().filter(|key| key.collides) {
+            // At most one entry, under exactly this key: a lookup costs less than a range. (A key that is too long to be
+            // stored finds nothing in the range below.)
+            let found = self.kv_get(Keyspace::of_relation(index.id), &key.bytes)?;
+            return Ok(Box::new(found.map(|value| decode_u64(&value, "unique index entry")).into_iter()));
+        }
         let Some((lower, upper)) = key_range(index, range)? else { return Ok(Box::new(std::iter::empty())) };
         let pairs = self.kv_range(
             Keyspace::of_relation(index.id),

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::catalog::{IndexDef, IndexKind};
-use crate::derived::{CachedTail, IndexBase, IndexSource, Indexer, SearchState, find_embedder};
+use crate::derived::{CachedTail, IndexBase, IndexSource, Indexer, RowReader, SearchState, find_embedder};
 use crate::error::{Result, StorageError};
 use crate::fulltext::{self, TextTail};
 use crate::ids::{Lsn, RelationId};
@@ -63,15 +63,13 @@ impl Transaction {
         let cancel = self.cancel_token();
         let search = || {
             let state = derived.text.get(&index.id);
-            let build = |changed| TextTail::build(index, &source, self, changed, &cancel);
+            let build = |rows: &dyn RowReader, changed| TextTail::build(index, &source, rows, changed, &cancel);
             let caches = &self.cache().text;
-            let (base, tail) = self.base_and_tail(index.id, &source, state, &derived.shared.text, caches, &build)?;
+            let parts = self.search_parts(index.id, &source, state, &derived.shared.text, caches, &build)?;
             let names = source.field_names(&|key| self.property_key_name(key));
-            let Some(query) = fulltext::build_query(query, mode, &tail.schema, &names)? else { return Ok(Vec::new()) };
-            if limit == 0 {
-                return Ok(Vec::new());
-            }
-            fulltext::search(&*query, base.as_deref(), &tail, limit, filter)
+            let query = fulltext::build_query(query, mode, index, &names)?;
+            let Some(query) = query.filter(|_| limit > 0) else { return Ok(Vec::new()) };
+            fulltext::search(&*query, parts.base.as_deref(), &parts.tails, limit, filter)
         };
         guarded("text search", search)
     }
@@ -107,10 +105,12 @@ impl Transaction {
         let embedders = &derived.shared.embedders;
         let search = || {
             let state = derived.vector.get(&index.id);
-            let build = |changed| VectorTail::build(index, &source, self, changed, embedders, &cancel);
+            let build =
+                |rows: &dyn RowReader, changed| VectorTail::build(index, &source, rows, changed, embedders, &cancel);
             let caches = &self.cache().vector;
-            let (base, tail) = self.base_and_tail(index.id, &source, state, &derived.shared.vector, caches, &build)?;
-            vector::search(options, base.as_deref(), &tail, self.snapshot_lsn(), query, k, search_width, filter)
+            let parts = self.search_parts(index.id, &source, state, &derived.shared.vector, caches, &build)?;
+            let lsn = self.snapshot_lsn();
+            vector::search(options, parts.base.as_deref(), &parts.tails, lsn, query, k, search_width, filter)
         };
         guarded("vector search", search)
     }
@@ -126,6 +126,22 @@ impl Transaction {
                 ))),
             },
             _ => Err(StorageError::InvalidValue(format!("index \"{}\" is not a vector index", index.name))),
+        }
+    }
+
+    /// Refuses a definition that no search could use: `InvalidValue` for an unknown analyzer or embedder and for options
+    /// out of range, `DimensionMismatch` for an embedder of other dimensions.
+    pub(crate) fn check_search_index(&self, index: &IndexDef) -> Result<()> {
+        let source = self.index_source(index)?;
+        if source.field_count() == 0 {
+            return Err(StorageError::InvalidValue(format!("index \"{}\" has no columns", index.name)));
+        }
+        match &index.kind {
+            IndexKind::Ordered { .. } => Ok(()),
+            IndexKind::FullText { .. } => fulltext::check_definition(index, source.field_count()),
+            IndexKind::Vector(_) => {
+                vector::check_definition(index, source.field_count(), &self.derived().shared.embedders)
+            }
         }
     }
 
@@ -147,62 +163,62 @@ impl Transaction {
         (!reset).then_some(ids)
     }
 
-    /// The newest base that serves this snapshot, and the evaluated rows that it does not know. Without a base the tail
-    /// is every row.
-    fn base_and_tail<B: IndexBase, T>(
+    /// The newest base that serves this snapshot, and the evaluated rows that it does not know. Without a base the only
+    /// tail is every row as the transaction sees it.
+    fn search_parts<B: IndexBase, T>(
         &self,
         index: RelationId,
         source: &IndexSource,
         state: Option<&Arc<SearchState<B, T>>>,
         indexer: &Indexer<B>,
         caches: &Mutex<FxHashMap<RelationId, CachedTail<T>>>,
-        build: &dyn Fn(Option<FxHashSet<u64>>) -> Result<T>,
-    ) -> Result<(Option<Arc<B>>, Arc<T>)> {
+        build: &dyn Fn(&dyn RowReader, Option<FxHashSet<u64>>) -> Result<T>,
+    ) -> Result<SearchParts<B, T>> {
         let epoch = self.change_epoch();
+        let own_tail = |complete: bool, changed: Option<FxHashSet<u64>>| -> Result<Arc<T>> {
+            if let Some(cached) = caches.lock().get(&index)
+                && cached.epoch == epoch
+                && cached.complete == complete
+            {
+                return Ok(Arc::clone(&cached.tail));
+            }
+            let tail = Arc::new(build(self, changed)?);
+            caches.lock().insert(index, CachedTail { epoch, complete, tail: Arc::clone(&tail) });
+            Ok(tail)
+        };
         let own = self.own_changes(index, source);
         // An index this transaction created is not in the snapshot; one it reset is not what the snapshot knows.
         let (Some(state), Some(own)) = (state, own) else {
-            return Ok((None, self.cached_tail(index, epoch, None, caches, || build(None))?));
+            return Ok(SearchParts { base: None, tails: vec![own_tail(true, None)?] });
         };
         let Some(base) = self.base_for(state, indexer)? else {
-            return Ok((None, self.cached_tail(index, epoch, None, caches, || build(None))?));
+            return Ok(SearchParts { base: None, tails: vec![own_tail(true, None)?] });
         };
         // A base past the snapshot still holds what the snapshot's tail does not name.
         let since = if base.indexed_lsn() <= self.snapshot_lsn() { base.indexed_lsn() } else { Lsn(0) };
-        let mut changed = state.tail.ids_after(since);
-        if own.is_empty() {
-            let mut cached = state.cache.lock();
-            if let Some((known, tail)) = &*cached
-                && *known == since
-            {
-                return Ok((Some(base), Arc::clone(tail)));
-            }
-            let tail = Arc::new(build(Some(changed))?);
-            *cached = Some((since, Arc::clone(&tail)));
-            return Ok((Some(base), tail));
+        let mut tails = vec![self.committed_tail(state, since, build)?];
+        if !own.is_empty() {
+            tails.push(own_tail(false, Some(own))?);
         }
-        changed.extend(own);
-        let tail = self.cached_tail(index, epoch, Some(since), caches, || build(Some(changed)))?;
-        Ok((Some(base), tail))
+        Ok(SearchParts { base: Some(base), tails })
     }
 
-    fn cached_tail<T>(
+    /// What others committed after the base, evaluated once for all transactions on this snapshot.
+    fn committed_tail<B, T>(
         &self,
-        index: RelationId,
-        epoch: u64,
-        base: Option<Lsn>,
-        caches: &Mutex<FxHashMap<RelationId, CachedTail<T>>>,
-        build: impl FnOnce() -> Result<T>,
+        state: &SearchState<B, T>,
+        since: Lsn,
+        build: &dyn Fn(&dyn RowReader, Option<FxHashSet<u64>>) -> Result<T>,
     ) -> Result<Arc<T>> {
-        if let Some(cached) = caches.lock().get(&index)
-            && cached.epoch == epoch
-            && cached.base == base
-        {
-            return Ok(Arc::clone(&cached.tail));
+        let mut cached = state.cache.lock();
+        match &*cached {
+            Some((known, tail)) if *known == since => Ok(Arc::clone(tail)),
+            _ => {
+                let tail = Arc::new(build(&self.rows(), Some(state.tail.ids_after(since)))?);
+                *cached = Some((since, Arc::clone(&tail)));
+                Ok(tail)
+            }
         }
-        let tail = Arc::new(build()?);
-        caches.lock().insert(index, CachedTail { epoch, base, tail: Arc::clone(&tail) });
-        Ok(tail)
     }
 
     /// Waits for a first base, and for a newer one while the tail is above its limit; None when all rows must be read.
@@ -225,6 +241,13 @@ impl Transaction {
             }
         }
     }
+}
+
+/// What one search reads: a row counts in the last part that names it.
+struct SearchParts<B, T> {
+    base: Option<Arc<B>>,
+    /// What others committed after the base, then what the transaction changed itself.
+    tails: Vec<Arc<T>>,
 }
 
 /// Turns a panic of a search library into an error.

@@ -9,7 +9,7 @@ pub(crate) mod rows;
 
 pub(crate) use rows::bootstrap_rows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,8 @@ pub struct Catalog {
     pub table_indexes: BTreeMap<RelationId, Vec<Arc<IndexDef>>>,
     /// Moves with every index over nodes or relationships that is created or dropped.
     pub graph_version: u64,
+    /// Views that cannot exist without a relation, by that relation.
+    pub dependents: BTreeMap<RelationId, BTreeSet<RelationId>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@
 //! | `i`, relation id | [`IndexDef`] |
 //! | `v`, relation id | [`ViewDef`] |
 //! | `n`, schema name, 0, relation name | relation id, 4 bytes big-endian |
+//! | `d`, relation id, id of a view that depends on it | empty |
 //! | `g` | version of the graph's index definitions, 8 bytes big-endian |
 //!
 //! Definitions are a format byte (1) and JSON. Name rows exist so that two transactions that create the same name write
@@ -29,6 +30,7 @@ pub(crate) const INDEX: u8 = b'i';
 pub(crate) const VIEW: u8 = b'v';
 pub(crate) const NAME: u8 = b'n';
 pub(crate) const GRAPH: u8 = b'g';
+pub(crate) const DEPENDENCY: u8 = b'd';
 
 pub(crate) fn schema_key(name: &str) -> Vec<u8> {
     [&[SCHEMA], name.as_bytes()].concat()
@@ -40,6 +42,10 @@ pub(crate) fn relation_key(kind: u8, id: RelationId) -> Vec<u8> {
 
 pub(crate) fn name_key(schema: &str, name: &str) -> Vec<u8> {
     [&[NAME], schema.as_bytes(), &[0], name.as_bytes()].concat()
+}
+
+pub(crate) fn dependency_key(on: RelationId, dependent: RelationId) -> Vec<u8> {
+    [&[DEPENDENCY][..], &on.0.to_be_bytes(), &dependent.0.to_be_bytes()].concat()
 }
 
 /// The relation name within a name row's key, for messages.
@@ -95,6 +101,22 @@ impl Catalog {
         }
         if *kind == GRAPH {
             self.graph_version = value.map_or(Ok(0), |bytes| crate::store::decode_u64(bytes, "graph version"))?;
+            return Ok(());
+        }
+        if *kind == DEPENDENCY {
+            let [a, b, c, d, e, f, g, h] = *rest else {
+                return Err(StorageError::Corrupted("a dependency row has a broken key".to_owned()));
+            };
+            let on = RelationId(u32::from_be_bytes([a, b, c, d]));
+            let dependent = RelationId(u32::from_be_bytes([e, f, g, h]));
+            let dependents = self.dependents.entry(on).or_default();
+            match value {
+                Some(_) => dependents.insert(dependent),
+                None => dependents.remove(&dependent),
+            };
+            if dependents.is_empty() {
+                self.dependents.remove(&on);
+            }
             return Ok(());
         }
         let id = <[u8; 4]>::try_from(rest)

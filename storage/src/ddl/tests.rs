@@ -143,6 +143,14 @@ fn unique_indexes_hold_within_and_between_transactions() {
 
     // A key freed by one transaction is taken by the next.
     let t = begin(&store);
+    let key = Arc::clone(t.catalog().index("public", "t_key").unwrap());
+    let find = |values: Vec<Value>| -> Vec<u64> {
+        t.index_scan(&key, &IndexRange::equal(values), false).unwrap().collect::<Result<_>>().unwrap()
+    };
+    assert_eq!(find(row(2.0, "x").to_vec()), [first.0]);
+    assert_eq!(find(vec![Value::Int(2)]), [first.0]);
+    assert!(find(row(3, "x").to_vec()).is_empty());
+    assert!(find(row(Value::Null, "x").to_vec()).is_empty());
     t.delete_row(&def, first).unwrap();
     t.insert_row(&def, &row(2, "x")).unwrap();
     t.commit().unwrap();
@@ -408,6 +416,19 @@ fn views_indexes_and_limits() {
     let view = t.create_view(view).unwrap();
     assert!(matches!(t.create_view((*view).clone()), Err(StorageError::ObjectExists { .. })));
     t.drop_view(view.id).unwrap();
+    let over = |name: &str, on: &[RelationId]| {
+        let id = t.allocate_relation_id().unwrap();
+        t.create_view_over(ViewDef { id, name: name.into(), ..(*view).clone() }, on).unwrap().id
+    };
+    let lower = over("lower", &[def.id]);
+    let upper = over("upper", &[lower]);
+    let refused = t.drop_table(def.id).unwrap_err();
+    let StorageError::DependentObjects { object, detail } = refused else { panic!("{refused}") };
+    assert_eq!((&object[..], &detail[..]), ("table t", "view lower depends on table t"));
+    assert!(matches!(t.drop_view(lower), Err(StorageError::DependentObjects { .. })));
+    t.drop_view(upper).unwrap();
+    t.drop_view(lower).unwrap();
+    assert!(t.catalog().dependents.is_empty());
     let made = t.create_index(index(&t, &def, "i", false, &[(1, false, false)])).unwrap();
     t.rename_index(made.id, "j").unwrap();
     assert!(t.catalog().index("public", "i").is_none());

@@ -9,14 +9,14 @@ use crate::catalog::Catalog;
 use crate::fulltext::TextTail;
 use crate::graph::delta::GraphDelta;
 use crate::graph::property_index::GraphIndexes;
-use crate::ids::{Lsn, RelationId};
+use crate::ids::RelationId;
 use crate::vector::VectorTail;
 
-/// An evaluated tail with own changes in it, valid at one change epoch over one base.
+/// Own changes of an index, evaluated, valid at one change epoch.
 pub(crate) struct CachedTail<T> {
     pub epoch: u64,
-    /// LSN of the base; None when every row was evaluated.
-    pub base: Option<Lsn>,
+    /// Every row was evaluated, not only the changed ones.
+    pub complete: bool,
     pub tail: Arc<T>,
 }
 

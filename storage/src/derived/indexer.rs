@@ -163,6 +163,8 @@ struct Queue<B> {
     rows: Option<(Lsn, KvSnapshot)>,
     jobs: BTreeMap<RelationId, Job<B>>,
     forgotten: Vec<RelationId>,
+    /// What the follower holds for speed (writers and their lock files) is to be given back.
+    release: bool,
     /// Indexes without pending changes may be marked as indexed up to here.
     mark: Option<Lsn>,
     pending_since: Option<Instant>,
@@ -200,6 +202,7 @@ impl<B: IndexBase> Indexer<B> {
                 jobs: BTreeMap::new(),
                 forgotten: Vec::new(),
                 mark: None,
+                release: false,
                 pending_since: None,
                 urgent: false,
                 busy: false,
@@ -294,6 +297,14 @@ impl<B: IndexBase> Indexer<B> {
         }
     }
 
+    /// Has the follower give back writers and lock files once it is done with what is pending.
+    pub fn release(&self) {
+        let mut queue = self.shared.queue.lock();
+        queue.release = true;
+        queue.pending_since.get_or_insert_with(Instant::now);
+        self.shared.wake.notify_one();
+    }
+
     /// Waits until everything enqueued so far is indexed, or `timeout` passes. True when it is.
     pub fn settle(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
@@ -343,6 +354,7 @@ enum Task {
 
 /// Everything a round does, taken from the queue at once.
 struct Round<B> {
+    release: bool,
     rows: Option<(Lsn, KvSnapshot)>,
     work: Vec<Work<B>>,
     forgotten: Vec<RelationId>,
@@ -379,7 +391,10 @@ fn run<F: Follower>(shared: &Shared<F::Base>, mut follower: F) {
         // Give the pinned rows back before reporting that the work is done.
         drop(round.rows);
         last_work = Instant::now();
-        is_idle = false;
+        is_idle = round.release;
+        if round.release {
+            follower.idle();
+        }
         let mut queue = shared.queue.lock();
         queue.busy = false;
         shared.settled.notify_all();
@@ -416,7 +431,12 @@ fn next_round<B: IndexBase>(shared: &Shared<B>) -> Option<Round<B>> {
         (job.rebuild, job.retry_at) = (false, None);
         work.push(Work { context: Arc::clone(&job.context), cell: Arc::clone(&job.cell), task });
     }
-    Some(Round { rows: queue.rows.take(), work, forgotten: std::mem::take(&mut queue.forgotten) })
+    Some(Round {
+        release: std::mem::take(&mut queue.release),
+        rows: queue.rows.take(),
+        work,
+        forgotten: std::mem::take(&mut queue.forgotten),
+    })
 }
 
 fn run_one<F: Follower>(

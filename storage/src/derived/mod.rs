@@ -60,7 +60,7 @@ pub(crate) struct SearchState<B, T> {
     pub base: Option<Arc<B>>,
     /// Changes after the base, or since the index was created or reset.
     pub tail: Tail,
-    /// The evaluated tail of a transaction without own changes, with the LSN of the base it belongs to.
+    /// The evaluated tail after an LSN, shared by the searches on this snapshot.
     pub cache: Mutex<Option<(Lsn, Arc<T>)>>,
 }
 
@@ -186,6 +186,8 @@ impl DerivedState {
     /// up to date; vectors and the graph image have no files yet.
     pub fn checkpoint(&self, durable: Lsn) -> Result<()> {
         self.shared.text.mark(durable);
+        // After the last checkpoint the directory may be opened again, by this process or another.
+        self.shared.text.release();
         if !self.shared.text.settle(CHECKPOINT_PATIENCE) {
             tracing::info!("full-text indexes are still being built; their checkpoint will catch up at open");
         }

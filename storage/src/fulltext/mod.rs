@@ -26,8 +26,14 @@ pub(crate) use query::build_query;
 pub(crate) use search::search;
 pub(crate) use tail::TextTail;
 
-use crate::error::StorageError;
+use crate::catalog::IndexDef;
+use crate::error::{Result, StorageError};
 use crate::value::Value;
+
+/// `InvalidValue` for an analyzer that does not exist.
+pub(crate) fn check_definition(index: &IndexDef, field_count: usize) -> Result<()> {
+    schema::TextSchema::new(index, field_count).map(drop)
+}
 
 fn tantivy_error(error: tantivy::TantivyError) -> StorageError {
     StorageError::Io(format!("full-text index: {error}"))

@@ -13,6 +13,7 @@ use tantivy::tokenizer::TextAnalyzer;
 use super::analyzer::{analyzer, fold, terms};
 use super::lucene::{self, Clause, Matcher, Occurrence, PatternPart};
 use super::schema::TextSchema;
+use crate::catalog::IndexDef;
 use crate::error::{Result, StorageError};
 use crate::search::TextQueryMode;
 
@@ -21,13 +22,14 @@ const MAX_QUERY_BYTES: usize = 8 * 1_024;
 /// Further distinct words of a query are ignored.
 const MAX_WORDS: usize = 256;
 
-/// `field_names` are those of the schema's fields, in order. None when nothing can match.
+/// `field_names` are those of the indexed columns or properties, in order. None when nothing can match.
 pub(crate) fn build_query(
     text: &str,
     mode: TextQueryMode,
-    schema: &TextSchema,
+    index: &IndexDef,
     field_names: &[String],
 ) -> Result<Option<Box<dyn Query>>> {
+    let schema = &TextSchema::new(index, field_names.len())?;
     let analyzer = analyzer(&schema.analyzer)
         .ok_or_else(|| StorageError::Internal(format!("analyzer \"{}\" is not known", schema.analyzer)))?;
     match mode {
@@ -45,7 +47,8 @@ pub(crate) fn build_query(
 }
 
 fn words(text: &str, schema: &TextSchema, mut analyzer: TextAnalyzer) -> Option<Box<dyn Query>> {
-    let text = &text[..text.floor_char_boundary(MAX_QUERY_BYTES)];
+    let cut = (0..=MAX_QUERY_BYTES.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let text = &text[..cut];
     let mut words = terms(&mut analyzer, text);
     let mut seen = rustc_hash::FxHashSet::default();
     words.retain(|word| seen.insert(word.clone()));

@@ -1,6 +1,7 @@
 //! One search over base and tail: common statistics, one heap.
 
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use tantivy::query::{Bm25StatisticsProvider, EnableScoring, Query};
 use tantivy::schema::Field;
@@ -13,27 +14,25 @@ use super::tantivy_error;
 use crate::error::Result;
 use crate::search::{IdFilter, SearchHit};
 
-/// Best `limit` hits of `query`, best first, ties by id. Hits of the base that the tail evaluates are dropped.
+/// Best `limit` hits of `query`, best first, ties by id. Each part gives only rows that no later part covers.
 ///
-/// BM25 statistics are the sums over both parts. A changed row that the base still holds counts in both, as a deleted
+/// BM25 statistics are the sums over all parts. A changed row that an older part still holds counts in both, as a deleted
 /// document counts until its segment is merged: scores may differ in the last digits from those of a rebuilt index.
 pub(crate) fn search(
     query: &dyn Query,
     base: Option<&TextBase>,
-    tail: &TextTail,
+    tails: &[Arc<TextTail>],
     limit: usize,
     filter: Option<IdFilter<'_>>,
 ) -> Result<Vec<SearchHit>> {
-    let parts: Vec<&Searcher> = base.map(|base| &base.searcher).into_iter().chain(&tail.searcher).collect();
-    let statistics = Statistics { parts: &parts };
+    let base = base.map(|base| (&base.searcher, tails));
+    let tails = tails.iter().enumerate().map(|(at, tail)| (tail.searcher.as_ref(), &tails[at + 1..]));
+    let tails = tails.filter_map(|(searcher, later)| Some((searcher?, later)));
+    let parts: Vec<(&Searcher, &[Arc<TextTail>])> = base.into_iter().chain(tails).collect();
+    let statistics = Statistics { parts: parts.iter().map(|part| part.0).collect() };
     let mut hits = BestHits { limit, heap: BinaryHeap::new() };
-    let passes = |id: u64| filter.is_none_or(|filter| filter(id));
-    let changed = tail.changed.as_ref();
-    if let Some(base) = base {
-        let unchanged = |id: u64| changed.is_some_and(|changed| !changed.contains(&id)) && passes(id);
-        collect(query, &base.searcher, &statistics, &unchanged, &mut hits).map_err(tantivy_error)?;
-    }
-    if let Some(searcher) = &tail.searcher {
+    for (searcher, later) in &parts {
+        let passes = |id: u64| !later.iter().any(|tail| tail.covers(id)) && filter.is_none_or(|filter| filter(id));
         collect(query, searcher, &statistics, &passes, &mut hits).map_err(tantivy_error)?;
     }
     Ok(hits.into_sorted())
@@ -65,9 +64,9 @@ fn collect(
     Ok(())
 }
 
-/// Sums over base and tail.
+/// Sums over base and tails.
 struct Statistics<'a> {
-    parts: &'a [&'a Searcher],
+    parts: Vec<&'a Searcher>,
 }
 
 impl Bm25StatisticsProvider for Statistics<'_> {

@@ -16,13 +16,17 @@ const WRITER_MEMORY_BYTES: usize = 3_000_000;
 
 pub(crate) struct TextTail {
     /// Ids that are evaluated here: hits of the base on them are dropped. None stands for all rows.
-    pub changed: Option<FxHashSet<u64>>,
+    changed: Option<FxHashSet<u64>>,
     /// None when no changed row holds text.
     pub searcher: Option<Searcher>,
-    pub schema: TextSchema,
 }
 
 impl TextTail {
+    /// True when rows with this id are evaluated here, so that older parts must not give them.
+    pub fn covers(&self, id: u64) -> bool {
+        self.changed.as_ref().is_none_or(|changed| changed.contains(&id))
+    }
+
     /// Reads and indexes the changed rows, or all of them.
     pub fn build(
         index: &IndexDef,
@@ -73,6 +77,6 @@ impl TextTail {
             }
             None => None,
         };
-        Ok(TextTail { changed, searcher, schema })
+        Ok(TextTail { changed, searcher })
     }
 }

@@ -464,8 +464,67 @@ fn text_is_embedded_and_bad_vectors_are_refused() {
     let short = transaction.vector_search(&index, &[1.0, 2.0], 1, 40, None);
     assert!(matches!(short, Err(StorageError::DimensionMismatch { expected: 256, actual: 2, .. })));
     assert!(transaction.vector_search(&index, &[f32::NAN; 256], 1, 40, None).is_err());
-    let unknown =
-        create_index(&transaction, "u", columns(&table, &[2]), vector_kind(VectorMetric::Cosine, 256, Some("x")));
-    let error = transaction.vector_search(&unknown, &[1.0; 256], 1, 40, None).unwrap_err();
-    assert_eq!(error.to_string(), "embedder \"x\" is not configured; configured are: hash-256");
+    let refused = |name: &str, kind: IndexKind, expected: &str| {
+        let id = transaction.allocate_relation_id().unwrap();
+        let target = columns(&table, &[2]);
+        let def = IndexDef { id, schema: "public".into(), name: name.into(), target, kind, constraint: None };
+        assert_eq!(transaction.create_index(def).unwrap_err().to_string(), expected);
+    };
+    let unknown = vector_kind(VectorMetric::Cosine, 256, Some("x"));
+    refused("a", unknown, "embedder \"x\" is not configured; configured are: hash-256");
+    let other = vector_kind(VectorMetric::Cosine, 128, Some("hash-256"));
+    refused("b", other, "vector has 256 dimensions, index \"b\" expects 128");
+    let klingon = IndexKind::FullText { analyzer: "klingon".into() };
+    refused("c", klingon, "analyzer \"klingon\" does not exist; available are: english, simple");
+    let large = vector_kind(VectorMetric::Cosine, 20_000, None);
+    refused("d", large, "dimension count of a vector index is 20000, it must be between 1 and 16000");
+}
+
+#[test]
+fn concurrent_writers_find_their_rows_at_once_and_all_rows_in_the_end() {
+    const THREADS: usize = 4;
+    const ROUNDS: usize = 40;
+    let store = Store::in_memory(StoreOptions { tail_limit_rows: 40, ..StoreOptions::default() }).unwrap();
+    let setup = reader(&store);
+    let table = create_table(&setup);
+    let text = create_index(&setup, "text", columns(&table, &[2]), text_kind());
+    let vector = create_index(&setup, "vector", columns(&table, &[3]), vector_kind(VectorMetric::Euclidean, 3, None));
+    let label = setup.ensure_label("Note").unwrap();
+    setup.commit().unwrap();
+    let table = Arc::clone(reader(&store).catalog().table("public", "notes").unwrap());
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (store, table, text, vector) = (&store, &table, &text, &vector);
+            scope.spawn(move || {
+                for round in 0..ROUNDS {
+                    let writer = reader(store);
+                    let point = [thread as f32, round as f32, 0.0];
+                    let body = format!("all thread{thread} round{round}");
+                    let values = vec![Value::Null, Value::text(body), Value::Vector(point.as_slice().into())];
+                    let id = writer.insert_row(table, &values).unwrap();
+                    let node = writer.create_node(&[label], Vec::new()).unwrap();
+                    writer.commit().unwrap();
+                    let transaction = reader(store);
+                    let found = syntax(&transaction, text, &format!("+thread{thread} +round{round}"));
+                    assert_eq!(found, [id.0]);
+                    let nearest = transaction.vector_search(vector, &point, 1, 10, None).unwrap();
+                    assert_eq!((nearest[0].id, nearest[0].score), (id.0, 0.0));
+                    assert!(transaction.node_has_label(node, label).unwrap());
+                }
+            });
+        }
+    });
+    for settled in [false, true] {
+        if settled {
+            settle(&store);
+        }
+        let transaction = reader(&store);
+        let all = transaction.text_search(&text, "all", TextQueryMode::Words, 1_000, None).unwrap();
+        assert_eq!(all.len(), THREADS * ROUNDS);
+        assert_eq!(transaction.vector_search(&vector, &[0.0; 3], 1_000, 10, None).unwrap().len(), THREADS * ROUNDS);
+        assert_eq!(transaction.node_count(Some(label)).unwrap(), (THREADS * ROUNDS) as u64);
+    }
+    let stats = store.stats();
+    assert!(stats.graph_image_size_bytes > 0);
+    assert!(stats.search_indexes.iter().all(|index| index.2 == 0), "{:?}", stats.search_indexes);
 }

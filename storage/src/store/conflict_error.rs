@@ -17,13 +17,15 @@ pub(super) fn describe(conflict: &Conflict, writes: &WriteSet, catalog: &Catalog
     };
     let own = writes.keyspaces.get(&conflict.keyspace).and_then(|own| own.entries.get(key));
     let own_value = own.and_then(|entry| entry.value.as_deref());
-    if conflict.keyspace == Keyspace::CATALOG
+    if conflict.is_written
+        && conflict.keyspace == Keyspace::CATALOG
         && own_value.is_some()
         && let Some(name) = catalog_rows::name_of_key(key)
     {
         return StorageError::ObjectExists { kind: "relation", name };
     }
     if let (Some(index), Some(own_value)) = (catalog.indexes.get(&RelationId(conflict.keyspace.0)), own_value)
+        && conflict.is_written
         && matches!(index.kind, IndexKind::Ordered { unique: true })
     {
         // An entry that was deleted and written again by its own row is an update, not an insert.

@@ -39,13 +39,20 @@ pub(super) struct LastWriters {
     keyspaces: FxHashMap<Keyspace, KeyspaceWriters>,
     /// In order of LSN, for pruning.
     order: VecDeque<(Lsn, Keyspace, Arc<[u8]>)>,
+    /// Histories at or below this LSN were given up for lack of room; who needs them loses.
+    forgotten: Lsn,
 }
+
+/// Keys remembered before an old transaction's view is given up.
+const MAX_REMEMBERED_KEYS: usize = if cfg!(test) { 2_000 } else { 4_000_000 };
 
 /// The key on which a write set lost.
 pub(super) struct Conflict {
     pub keyspace: Keyspace,
     /// None when the keyspace as a whole moved.
     pub key: Option<Arc<[u8]>>,
+    /// Somebody else wrote the same key, and it exists since.
+    pub is_written: bool,
 }
 
 impl LastWriters {
@@ -61,21 +68,24 @@ impl LastWriters {
                     continue;
                 }
                 let history = writers.keys.get(key).copied().unwrap_or_default();
+                let written = history.write > entry.base;
                 let claimed = entry.value.is_none() && history.claim > entry.base;
-                if writers.last_clear > entry.base || history.write > entry.base || claimed {
-                    return Some(Conflict { keyspace: *keyspace, key: Some(Arc::clone(key)) });
+                if written || claimed || writers.last_clear > entry.base || self.forgotten > entry.base {
+                    let is_written = written && history.delete < history.write;
+                    return Some(Conflict { keyspace: *keyspace, key: Some(Arc::clone(key)), is_written });
                 }
             }
         }
         for ((keyspace, key), base) in &set.claims {
             let Some(writers) = self.keyspaces.get(keyspace) else { continue };
-            if writers.last_clear > *base || writers.keys.get(key).is_some_and(|history| history.delete > *base) {
-                return Some(Conflict { keyspace: *keyspace, key: Some(Arc::clone(key)) });
+            let deleted = writers.keys.get(key).is_some_and(|history| history.delete > *base);
+            if deleted || writers.last_clear > *base || self.forgotten > *base {
+                return Some(Conflict { keyspace: *keyspace, key: Some(Arc::clone(key)), is_written: false });
             }
         }
         for (keyspace, base) in &set.keyspace_claims {
             if self.keyspaces.get(keyspace).is_some_and(|writers| writers.last_write > *base) {
-                return Some(Conflict { keyspace: *keyspace, key: None });
+                return Some(Conflict { keyspace: *keyspace, key: None, is_written: false });
             }
         }
         None
@@ -115,11 +125,14 @@ impl LastWriters {
         }
     }
 
-    /// Forgets keys last written at or below `horizon`.
+    /// Forgets keys last written at or below `horizon`, and the oldest ones when there are too many.
     pub fn prune(&mut self, horizon: Lsn) {
         while let Some((lsn, _, _)) = self.order.front() {
             if *lsn > horizon {
-                break;
+                if self.order.len() <= MAX_REMEMBERED_KEYS {
+                    break;
+                }
+                self.forgotten = *lsn;
             }
             let (lsn, keyspace, key) = self.order.pop_front().expect("front was just seen");
             if let Some(writers) = self.keyspaces.get_mut(&keyspace)

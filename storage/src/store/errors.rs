@@ -34,6 +34,11 @@ pub(super) fn transaction_error(error: redb::TransactionError) -> StorageError {
 pub(super) fn database_error(error: redb::DatabaseError, place: &str) -> StorageError {
     match error {
         redb::DatabaseError::DatabaseAlreadyOpen => StorageError::AlreadyOpen(place.to_owned()),
+        redb::DatabaseError::Storage(redb::StorageError::Io(error))
+            if matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof) =>
+        {
+            StorageError::Corrupted(format!("{place}: {error}"))
+        }
         redb::DatabaseError::Storage(error) => storage_error(error),
         other => StorageError::Io(format!("{place}: {other}")),
     }

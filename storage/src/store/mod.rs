@@ -1,7 +1,7 @@
 //! The store: transactions, group commit, snapshots.
 //!
-//! A transaction reads a published [`snapshot`] merged with its own [`write_set`]; its commit is queued for the
-//! [`committer`], which alone writes to redb.
+//! A transaction reads a published snapshot merged with its own write set (`write_set.rs`); its commit is queued for the
+//! committer (`committer.rs`), which alone writes to redb.
 
 mod change;
 mod change_log;
@@ -33,6 +33,7 @@ pub(crate) use transaction::GRAPH_RELATION;
 pub use transaction::Transaction;
 
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -110,7 +111,11 @@ impl Store {
         if let Some(progress) = options.repair_progress.clone() {
             builder.set_repair_callback(move |session| progress(session.progress()));
         }
-        let database = builder.create(&file).map_err(|error| database_error(error, &place))?;
+        // redb trusts a file that says it was closed cleanly, and may panic when that was damaged since.
+        let opened = catch_unwind(AssertUnwindSafe(|| builder.create(&file)));
+        let database = opened
+            .map_err(|_| StorageError::Corrupted(format!("{} cannot be read", file.display())))?
+            .map_err(|error| database_error(error, &place))?;
         if is_new {
             // The names of file and directory must be as durable as the first commit.
             for path in [Some(directory), directory.parent().filter(|parent| !parent.as_os_str().is_empty())] {

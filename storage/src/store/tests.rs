@@ -408,3 +408,93 @@ fn the_change_log_is_trimmed_and_says_so() {
     // A follower from the future, after a backup was restored, starts over too.
     assert!(rows.changes_since(Lsn(501)).unwrap().is_none());
 }
+
+#[test]
+fn a_damaged_file_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join(FILE_NAME);
+    std::fs::write(&file, b"not a database at all, though long enough to be looked at".repeat(500)).unwrap();
+    let refused = Store::open(directory.path(), StoreOptions::default()).err();
+    assert!(matches!(refused, Some(StorageError::Corrupted(_))), "{refused:?}");
+    std::fs::remove_file(&file).unwrap();
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let t = store.begin(Isolation::ReadCommitted);
+    (0..5_000).for_each(|i| put(&t, &format!("key {i}"), "some value"));
+    t.commit().unwrap();
+    store.close().unwrap();
+    drop(store);
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() / 3]).unwrap();
+    let refused = Store::open(directory.path(), StoreOptions::default()).err();
+    assert!(matches!(refused, Some(StorageError::Corrupted(_) | StorageError::Io(_))), "{refused:?}");
+    std::fs::write(&file, &whole).unwrap();
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    assert_eq!(all(&store.begin(Isolation::ReadCommitted)).len(), 5_000);
+}
+
+#[test]
+fn an_unreadable_catalog_row_is_refused_at_commit() {
+    let store = store();
+    let t = store.begin(Isolation::ReadCommitted);
+    put(&t, "a", "1");
+    // A catalog row that cannot be read is refused before anything is written.
+    t.kv_put(Keyspace::CATALOG, b"t\0\0\0\x01", b"nonsense").unwrap();
+    assert!(matches!(t.commit(), Err(StorageError::Corrupted(_))));
+    let t = store.begin(Isolation::ReadCommitted);
+    put(&t, "a", "2");
+    t.commit().unwrap();
+}
+
+#[test]
+fn commits_are_grouped() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let writers: Vec<_> = (0..16)
+        .map(|writer| {
+            let store = Arc::clone(&store);
+            std::thread::spawn(move || {
+                for i in 0..20 {
+                    let t = store.begin(Isolation::ReadCommitted);
+                    put(&t, &format!("{writer}-{i}"), "x");
+                    t.commit().unwrap();
+                }
+            })
+        })
+        .collect();
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    let stats = store.stats();
+    assert_eq!(stats.commit_count, 320);
+    assert!(stats.commit_batch_count < 320, "{} batches", stats.commit_batch_count);
+}
+
+#[test]
+fn a_transaction_too_old_to_check_is_refused() {
+    let store = store();
+    let old = store.begin(Isolation::ReadCommitted);
+    put(&old, "old", "1");
+    let inserting = store.begin(Isolation::ReadCommitted);
+    inserting.kv_insert_new(ROWS, b"fresh", b"1").unwrap();
+    for round in 0..25 {
+        let t = store.begin(Isolation::ReadCommitted);
+        (0..100).for_each(|i| put(&t, &format!("{round}-{i}"), "x"));
+        t.commit().unwrap();
+    }
+    assert!(matches!(old.commit(), Err(StorageError::WriteConflict { .. })));
+    inserting.commit().unwrap();
+}
+
+#[test]
+fn stores_and_transactions_are_shared_between_threads() {
+    fn assert_shared<T: Send + Sync>() {}
+    assert_shared::<Store>();
+    assert_shared::<Transaction>();
+    assert_shared::<KvSnapshot>();
+    let store = store();
+    let t = store.begin(Isolation::ReadCommitted);
+    (0..500).for_each(|i| put(&t, &format!("{i:03}"), "x"));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(all(&t).len(), 500));
+        }
+    });
+}

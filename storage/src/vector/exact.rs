@@ -158,7 +158,7 @@ mod tests {
                 rows.push(vector);
             }
             let query: Vec<f32> = (0..dimension_count).map(|_| rng.random_range(0..3u32) as f32).collect();
-            let filter = |slot: u32| slot % 2 == 0;
+            let filter = |slot: u32| slot.is_multiple_of(2);
             let mut expected: Vec<(f64, u32)> = (0..700)
                 .filter(|slot| filter(*slot))
                 .map(|slot| (vector_distance(metric, &query, &rows[slot as usize]), slot))

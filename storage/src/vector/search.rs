@@ -16,6 +16,33 @@ use crate::search::{IdFilter, SearchHit};
 use crate::store::CancelToken;
 use crate::value::Value;
 
+/// pgvector's limit for the vector type.
+const MAX_DIMENSIONS: u32 = 16_000;
+
+/// `InvalidValue` or `DimensionMismatch` for options that cannot be carried out.
+pub(crate) fn check_definition(index: &IndexDef, field_count: usize, embedders: &[Arc<dyn Embedder>]) -> Result<()> {
+    let reader = VectorReader::new(index, embedders)?;
+    let options = reader.options();
+    let in_range = |name: &str, value: u32, low: u32, high: u32| {
+        if (low..=high).contains(&value) {
+            return Ok(());
+        }
+        Err(StorageError::InvalidValue(format!(
+            "{name} of a vector index is {value}, it must be between {low} and {high}"
+        )))
+    };
+    in_range("dimension count", options.dimension_count, 1, MAX_DIMENSIONS)?;
+    in_range("m", u32::from(options.connections), 2, 100)?;
+    in_range("ef_construction", u32::from(options.construction_width), 4, 1_000)?;
+    if options.embedder.is_none() && field_count != 1 {
+        return Err(StorageError::InvalidValue(format!(
+            "a vector index covers one column or property, \"{}\" names {field_count}",
+            index.name
+        )));
+    }
+    Ok(())
+}
+
 /// Gives the vector of a row as its index sees it.
 pub(crate) struct VectorReader<'i> {
     options: &'i VectorIndexOptions,
@@ -88,6 +115,11 @@ pub(crate) struct VectorTail {
 }
 
 impl VectorTail {
+    /// True when rows with this id are evaluated here, so that older parts must not give them.
+    fn covers(&self, id: u64) -> bool {
+        self.changed.as_ref().is_none_or(|changed| changed.contains(&id))
+    }
+
     /// Reads the changed rows, or all of them.
     pub fn build(
         index: &IndexDef,
@@ -118,30 +150,33 @@ impl VectorTail {
     }
 }
 
-/// The `k` nearest rows visible at `lsn`, nearest first, ties by id.
+/// The `k` nearest rows visible at `lsn`, nearest first, ties by id. Each part gives only rows that no later part covers.
 pub(crate) fn search(
     options: &VectorIndexOptions,
     base: Option<&VectorBase>,
-    tail: &VectorTail,
+    tails: &[Arc<VectorTail>],
     lsn: Lsn,
     query: &[f32],
     k: usize,
     search_width: usize,
     filter: Option<IdFilter<'_>>,
 ) -> Result<Vec<SearchHit>> {
-    let passes = |id: u64| filter.is_none_or(|filter| filter(id));
+    let passes = |id: u64, later: &[Arc<VectorTail>]| {
+        !later.iter().any(|tail| tail.covers(id)) && filter.is_none_or(|filter| filter(id))
+    };
     let mut heap = NearestHeap::new(k);
     if let Some(base) = base {
-        let unchanged = |id: u64| tail.changed.as_ref().is_some_and(|changed| !changed.contains(&id)) && passes(id);
-        for (distance, id) in base.search(query, k, search_width, lsn, &unchanged)? {
+        for (distance, id) in base.search(query, k, search_width, lsn, &|id| passes(id, tails))? {
             heap.push(distance, id);
         }
     }
     let prepared = PreparedQuery::new(options.metric, query);
-    for (id, vector) in &tail.vectors {
-        let distance = prepared.distance_to(vector);
-        if heap.admits(distance) && passes(*id) {
-            heap.push(distance, *id);
+    for (at, tail) in tails.iter().enumerate() {
+        for (id, vector) in &tail.vectors {
+            let distance = prepared.distance_to(vector);
+            if heap.admits(distance) && passes(*id, &tails[at + 1..]) {
+                heap.push(distance, *id);
+            }
         }
     }
     Ok(heap.into_sorted().map(|(distance, id)| SearchHit { id, score: distance }).collect())
