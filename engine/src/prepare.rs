@@ -154,7 +154,9 @@ impl Session {
             user: self.context.user.clone(),
             optimize,
         };
-        let cacheable = !ran_ddl && named.0.is_empty();
+        // Observed property types that only this transaction has seen type its own plans alone.
+        let own_graph = transaction.has_writes() && reads_graph(text);
+        let cacheable = !ran_ddl && !own_graph && named.0.is_empty();
         if cacheable && let Some(planned) = self.database.inner.plan_cache.get(&key) {
             return Ok(planned);
         }
@@ -178,7 +180,9 @@ impl Session {
             Some(active) => active.transaction.catalog().version,
             None => self.database.inner.store.begin(Default::default()).catalog().version,
         };
-        if current == prepared.planned.catalog_version {
+        let own_graph =
+            self.active.as_ref().is_some_and(|active| active.transaction.has_writes()) && reads_graph(&prepared.text);
+        if current == prepared.planned.catalog_version && !own_graph {
             return Ok(Arc::clone(&prepared.planned));
         }
         let planned = self.plan(&prepared.text, &prepared.declared, &prepared.named)?;
@@ -189,6 +193,11 @@ impl Session {
         }
         Ok(planned)
     }
+}
+
+/// The statement is Cypher or may embed some.
+fn reads_graph(text: &str) -> bool {
+    route(text).language == Language::Cypher || text.to_ascii_lowercase().contains("cypher")
 }
 
 /// Parses and binds in the language that the leading tokens name.
