@@ -30,7 +30,7 @@ impl Default for StoreOptions {
         StoreOptions {
             cache_size_bytes: 64 << 20,
             write_set_limit_bytes: 1 << 30,
-            embedders: Vec::new(),
+            embedders: vec![Arc::new(crate::vector::HashEmbedder)],
             repair_progress: None,
             tail_limit_rows: 10_000,
         }
