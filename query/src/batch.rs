@@ -261,7 +261,7 @@ impl Column {
             Column::Bool(a) => a.get_array_memory_size(),
             Column::Int(a) | Column::Timestamp(a) => a.get_array_memory_size(),
             Column::Float(a) => a.get_array_memory_size(),
-            Column::Text(a) => a.len() * 5 + a.offsets().last().map_or(0, |last| *last as usize),
+            Column::Text(a) => a.len() * 5 + usize::try_from(a.offsets().last()).unwrap_or(0),
             Column::Values(values) => values.iter().map(value_size_bytes).sum(),
         }
     }

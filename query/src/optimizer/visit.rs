@@ -136,7 +136,7 @@ pub fn for_each_graph_write_expr_mut(operations: &mut [GraphWrite], visit: &mut 
             GraphWrite::SetLabels { entity, .. }
             | GraphWrite::RemoveProperty { entity, .. }
             | GraphWrite::RemoveLabels { entity, .. } => visit(entity),
-            GraphWrite::Delete { values, .. } => values.iter_mut().for_each(visit),
+            GraphWrite::Delete { values, .. } => values.iter_mut().for_each(&mut *visit),
             GraphWrite::Bind { value, .. } => visit(value),
             GraphWrite::Foreach { list, body, .. } => {
                 visit(list);

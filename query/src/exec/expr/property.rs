@@ -149,7 +149,7 @@ fn civil_of_days(days: i32) -> Option<civil::DateTime> {
 
 fn civil_of_timestamp(microseconds: i64) -> Option<civil::DateTime> {
     let timestamp = Timestamp::from_microsecond(microseconds).ok()?;
-    Some(timestamp.to_zoned(jiff::tz::TimeZone::UTC).datetime())
+    Some(jiff::tz::TimeZone::UTC.to_datetime(timestamp))
 }
 
 fn temporal_component(value: &Value, key: &str, at: Option<civil::DateTime>, date_only: bool) -> Result<Value> {

@@ -10,7 +10,6 @@ use crate::error::Result;
 use crate::exec::expr::{PhysExpr, kind_name, type_error};
 use crate::exec::node::{Layout, Operator, Physical};
 use crate::exec::run::Cx;
-use crate::exec::scan::OwnedIdScan;
 
 pub struct NodeIndexSeekPlan {
     pub label: Arc<str>,
