@@ -340,8 +340,11 @@ impl BatchBuilder {
         if self.row_count == 0 {
             return None;
         }
-        let columns =
-            self.columns.iter_mut().zip(self.types.iter()).map(|(column, ty)| Column::from_values(ty, std::mem::take(column)));
+        let columns = self
+            .columns
+            .iter_mut()
+            .zip(self.types.iter())
+            .map(|(column, ty)| Column::from_values(ty, std::mem::take(column)));
         let batch = Batch { columns: columns.collect(), row_count: self.row_count };
         self.row_count = 0;
         Some(batch)

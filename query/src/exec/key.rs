@@ -257,9 +257,7 @@ mod tests {
         assert_eq!(key(Value::Int(1)), key(Value::Float(1.0)));
         assert_eq!(key(Value::Float(0.0)), key(Value::Float(-0.0)));
         assert_eq!(key(Value::Float(f64::NAN)), key(Value::Float(-f64::NAN)));
-        let decimal = |text: &str| {
-            Value::Numeric(Numeric::Finite(text.parse().expect("a decimal")).into())
-        };
+        let decimal = |text: &str| Value::Numeric(Numeric::Finite(text.parse().expect("a decimal")).into());
         assert_eq!(key(decimal("1.50")), key(decimal("1.5")));
         assert_eq!(key(decimal("2.00")), key(Value::Int(2)));
         assert_ne!(key(Value::Int(i64::MAX)), key(Value::Float(i64::MAX as f64)));

@@ -84,11 +84,19 @@ pub struct PreparedPlan {
     pub writes: bool,
     /// Calls a procedure that must run outside any transaction.
     pub outside_transaction: bool,
+    param_names: Vec<Arc<str>>,
     root: Arc<Node>,
     sizes: RunSizes,
     /// Position in the root's layout of each output column.
     columns: Vec<usize>,
     fast: Option<FastPlan>,
+}
+
+impl PreparedPlan {
+    /// Names of the parameters when they are named, aligned with `params`.
+    pub fn param_names(&self) -> &[Arc<str>] {
+        &self.param_names
+    }
 }
 
 /// Optimizes and compiles. `transaction` gives catalog and statistics.
@@ -102,7 +110,7 @@ pub fn prepare_with(
     transaction: &Transaction,
     options: PrepareOptions,
 ) -> Result<Arc<PreparedPlan>> {
-    let BoundQuery { plan, output, mut vars, params, .. } = query;
+    let BoundQuery { plan, output, mut vars, params, param_names, .. } = query;
     let outside_transaction = runs_outside_transaction(&plan);
     let plan = if options.optimize {
         let wanted: Vec<_> = output.iter().map(|column| column.var).collect();
@@ -121,7 +129,18 @@ pub fn prepare_with(
         })
         .collect::<Result<Vec<_>>>()?;
     let fast = if options.short_path { FastPlan::of(&root, &columns) } else { None };
-    Ok(Arc::new(PreparedPlan { writes: root.writes, output, params, vars, outside_transaction, root, sizes, columns, fast }))
+    Ok(Arc::new(PreparedPlan {
+        writes: root.writes,
+        output,
+        params,
+        vars,
+        outside_transaction,
+        param_names,
+        root,
+        sizes,
+        columns,
+        fast,
+    }))
 }
 
 fn runs_outside_transaction(plan: &Plan) -> bool {
@@ -155,10 +174,7 @@ fn start(
 ) -> Result<ExecStream> {
     context.cancel.check()?;
     if plan.writes && !context.allow_writes {
-        return Err(QueryError::new(
-            sqlstate::READ_ONLY_SQL_TRANSACTION,
-            "cannot write in a read-only transaction",
-        ));
+        return Err(QueryError::new(sqlstate::READ_ONLY_SQL_TRANSACTION, "cannot write in a read-only transaction"));
     }
     if context.params.len() < plan.params.len() {
         return Err(QueryError::new(

@@ -43,9 +43,12 @@ pub fn compare_values(a: &Value, b: &Value, ty: &DataType) -> Ordering {
 
 fn is_dynamic(ty: &DataType) -> bool {
     match ty {
-        DataType::Any | DataType::Node | DataType::Relationship | DataType::Path | DataType::Map | DataType::Unknown => {
-            true
-        }
+        DataType::Any
+        | DataType::Node
+        | DataType::Relationship
+        | DataType::Path
+        | DataType::Map
+        | DataType::Unknown => true,
         DataType::Array(element) => is_dynamic(element),
         _ => false,
     }
@@ -69,9 +72,10 @@ pub fn compare_orderability(a: &Value, b: &Value) -> Ordering {
         (Value::List(x), Value::List(y)) => {
             first_difference(x.iter().zip(y.iter())).then_with(|| x.len().cmp(&y.len()))
         }
-        (Value::Path(x), Value::Path(y)) => x.nodes.cmp(&y.nodes).then_with(|| {
-            x.relationships.iter().map(|step| step.id).cmp(y.relationships.iter().map(|step| step.id))
-        }),
+        (Value::Path(x), Value::Path(y)) => x
+            .nodes
+            .cmp(&y.nodes)
+            .then_with(|| x.relationships.iter().map(|step| step.id).cmp(y.relationships.iter().map(|step| step.id))),
         (Value::Int(x), Value::Float(y)) => compare_int_float(*x, *y),
         (Value::Float(x), Value::Int(y)) => compare_int_float(*y, *x).reverse(),
         (Value::Float(x), Value::Float(y)) => compare_floats(*x, *y),

@@ -190,7 +190,12 @@ impl CteFrame {
         CteFrame { id, parent: cx.ctes.clone(), state }
     }
 
-    pub fn ready(id: CteId, parent: Option<Arc<CteFrame>>, batches: Vec<Batch>, memory: Option<Reservation>) -> CteFrame {
+    pub fn ready(
+        id: CteId,
+        parent: Option<Arc<CteFrame>>,
+        batches: Vec<Batch>,
+        memory: Option<Reservation>,
+    ) -> CteFrame {
         CteFrame { id, parent, state: Mutex::new(CteState::Ready { batches: Arc::new(batches), _memory: memory }) }
     }
 

@@ -24,12 +24,7 @@ pub struct Statistics<'a> {
 
 impl<'a> Statistics<'a> {
     pub fn new(transaction: &'a Transaction) -> Statistics<'a> {
-        Statistics {
-            transaction,
-            tables: RefCell::default(),
-            labels: RefCell::default(),
-            types: RefCell::default(),
-        }
+        Statistics { transaction, tables: RefCell::default(), labels: RefCell::default(), types: RefCell::default() }
     }
 
     pub fn transaction(&self) -> &'a Transaction {

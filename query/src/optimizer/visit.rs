@@ -87,11 +87,7 @@ pub fn inputs_mut(plan: &mut Plan) -> Vec<&mut Plan> {
 }
 
 /// The expressions of a graph write, its body's included, with the plans of inner MERGEs.
-pub fn graph_write_parts<'p>(
-    operations: &'p [GraphWrite],
-    exprs: &mut Vec<&'p Expr>,
-    plans: &mut Vec<&'p Plan>,
-) {
+pub fn graph_write_parts<'p>(operations: &'p [GraphWrite], exprs: &mut Vec<&'p Expr>, plans: &mut Vec<&'p Plan>) {
     for operation in operations {
         match operation {
             GraphWrite::CreateNode { properties, .. } | GraphWrite::CreateRelationship { properties, .. } => {
@@ -490,9 +486,7 @@ pub fn output_vars(plan: &Plan) -> Vec<VarId> {
             created_vars(create, &mut created);
             extended(output_vars(input), created)
         }
-        Plan::ProcedureCall { input, outputs, .. } => {
-            extended(output_vars(input), outputs.iter().map(|(_, var)| *var))
-        }
+        Plan::ProcedureCall { input, outputs, .. } => extended(output_vars(input), outputs.iter().map(|(_, var)| *var)),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Reading topology and labels: the image of a snapshot with a transaction's own changes merged in.
 
-use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -333,11 +332,6 @@ impl GraphReader {
                 }
             })
         })
-    }
-
-    /// Ids of nodes whose labels the transaction changed itself.
-    pub fn own_changed_nodes(&self) -> BTreeSet<u64> {
-        self.delta.iter().flat_map(|delta| delta.nodes.keys().copied()).collect()
     }
 }
 

@@ -174,8 +174,8 @@ impl Committer {
         if accepted.is_empty() {
             return;
         }
-        let rows = match self.write_batch(&accepted, lsn) {
-            Ok(rows) => rows,
+        let (rows, observed_grew) = match self.write_batch(&accepted, lsn) {
+            Ok(written) => written,
             Err(error) => {
                 tracing::error!(%error, "commit failed; writes are refused until the database is reopened");
                 accepted.iter().for_each(|set| answer(&set.request, Err(error.clone())));
@@ -184,6 +184,10 @@ impl Committer {
             }
         };
         self.needs_quick_repair = true;
+        if observed_grew && catalog.version != lsn.0 {
+            // Plans are typed by observed types: those made before this commit must not be found in a cache.
+            catalog = Arc::new(Catalog { version: lsn.0, ..Catalog::clone(&catalog) });
+        }
         let commits: Vec<(Lsn, Vec<Change>)> =
             accepted.iter_mut().map(|set| (set.lsn, std::mem::take(&mut set.request.writes.changes))).collect();
         let derived = current.derived.apply(&rows, &catalog, &commits);
@@ -229,11 +233,12 @@ impl Committer {
         super::conflict_error::describe(conflict, writes, catalog, rows)
     }
 
-    /// Writes and durably commits the accepted sets; gives the rows as they are afterwards.
-    fn write_batch(&mut self, accepted: &[Accepted], lsn: Lsn) -> Result<KvSnapshot> {
+    /// Writes and durably commits the accepted sets; gives the rows as they are afterwards, and whether a set of observed
+    /// property types gained a member.
+    fn write_batch(&mut self, accepted: &[Accepted], lsn: Lsn) -> Result<(KvSnapshot, bool)> {
         let transaction = self.database.begin_write().map_err(transaction_error)?;
-        let floor = {
-            let mut tables = OpenTables { transaction: &transaction, tables: FxHashMap::default() };
+        let (floor, observed_grew) = {
+            let mut tables = OpenTables::new(&transaction);
             for (name, value) in self.shared.counters.take_unwritten() {
                 tables.insert(Keyspace::COUNTERS, name.as_bytes(), &value.to_be_bytes())?;
             }
@@ -247,11 +252,11 @@ impl Committer {
                 }
             }
             tables.insert(Keyspace::META, LSN_KEY, &encode_lsn(lsn))?;
-            self.trim_change_log(&mut tables, lsn)?
+            (self.trim_change_log(&mut tables, lsn)?, tables.observed_grew)
         };
         transaction.commit().map_err(commit_error)?;
         self.change_log_floor = floor;
-        Ok(KvSnapshot::new(self.database.begin_read().map_err(transaction_error)?))
+        Ok((KvSnapshot::new(self.database.begin_read().map_err(transaction_error)?), observed_grew))
     }
 
     /// Returns the new floor.
@@ -316,7 +321,7 @@ impl Committer {
 fn write_counters(database: &Database, rows: &std::collections::BTreeMap<String, u64>) -> Result<()> {
     let transaction = database.begin_write().map_err(transaction_error)?;
     {
-        let mut tables = OpenTables { transaction: &transaction, tables: FxHashMap::default() };
+        let mut tables = OpenTables::new(&transaction);
         for (name, value) in rows {
             tables.insert(Keyspace::COUNTERS, name.as_bytes(), &value.to_be_bytes())?;
         }
@@ -352,9 +357,15 @@ type RedbTable<'t> = Table<'t, &'static [u8], &'static [u8]>;
 struct OpenTables<'t> {
     transaction: &'t WriteTransaction,
     tables: FxHashMap<Keyspace, RedbTable<'t>>,
+    /// Some set of observed property types gained a member.
+    observed_grew: bool,
 }
 
 impl<'t> OpenTables<'t> {
+    fn new(transaction: &'t WriteTransaction) -> OpenTables<'t> {
+        OpenTables { transaction, tables: FxHashMap::default(), observed_grew: false }
+    }
+
     fn table(&mut self, keyspace: Keyspace) -> Result<&mut RedbTable<'t>> {
         match self.tables.entry(keyspace) {
             std::collections::hash_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
@@ -381,18 +392,26 @@ impl<'t> OpenTables<'t> {
         if writes.entries.is_empty() {
             return Ok(());
         }
+        let merges = keyspace.merges_by_or();
+        let mut grew = false;
         let table = self.table(keyspace)?;
-        if writes.entries.len() >= BULK_ENTRIES && append_all(table, writes)? {
+        if writes.entries.len() >= BULK_ENTRIES && !merges && append_all(table, writes)? {
             return Ok(());
         }
         for (key, entry) in &writes.entries {
             match &entry.value {
-                Some(value) if keyspace.merges_by_or() => {
+                Some(value) if merges => {
                     let merged = match table.get(&key[..]).map_err(storage_error)? {
-                        Some(stored) => merge_bits(stored.value(), value),
-                        None => value.to_vec(),
+                        Some(stored) => {
+                            let merged = merge_bits(stored.value(), value);
+                            if merged == stored.value() { None } else { Some(merged) }
+                        }
+                        None => Some(value.to_vec()),
                     };
-                    table.insert(&key[..], &merged[..]).map_err(storage_error)?;
+                    if let Some(merged) = merged {
+                        table.insert(&key[..], &merged[..]).map_err(storage_error)?;
+                        grew = true;
+                    }
                 }
                 Some(value) => {
                     table.insert(&key[..], &value[..]).map_err(storage_error)?;
@@ -402,6 +421,7 @@ impl<'t> OpenTables<'t> {
                 }
             }
         }
+        self.observed_grew |= grew;
         Ok(())
     }
 }

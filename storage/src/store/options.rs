@@ -78,6 +78,12 @@ impl CancelToken {
         self.0.cancelled.store(true, Ordering::Release);
     }
 
+    /// Forgets an earlier cancel and deadline: the next statement starts afresh.
+    pub fn reset(&self) {
+        self.set_deadline(None);
+        self.0.cancelled.store(false, Ordering::Release);
+    }
+
     pub fn set_deadline(&self, deadline: Option<Instant>) {
         *self.0.deadline.lock() = deadline;
         self.0.has_deadline.store(deadline.is_some(), Ordering::Release);

@@ -133,23 +133,19 @@ impl Compiler<'_> {
             Expr::ListPredicate { kind, var, list, predicate } => ExprKind::ListPredicate {
                 kind: *kind,
                 list: self.boxed(list, scope)?,
-                predicate: self
-                    .with_locals(&[*var], scope, |compiler, scope| compiler.boxed(predicate, scope))?,
+                predicate: self.with_locals(&[*var], scope, |compiler, scope| compiler.boxed(predicate, scope))?,
             },
             Expr::Reduce { accumulator, init, var, list, step } => ExprKind::Reduce {
                 init: self.boxed(init, scope)?,
                 list: self.boxed(list, scope)?,
-                step: self
-                    .with_locals(&[*accumulator, *var], scope, |compiler, scope| compiler.boxed(step, scope))?,
+                step: self.with_locals(&[*accumulator, *var], scope, |compiler, scope| compiler.boxed(step, scope))?,
             },
             Expr::Path(parts) => ExprKind::Path(
                 parts
                     .iter()
                     .map(|part| {
                         Ok(match part {
-                            PathPart::Node(var) => {
-                                PhysPathPart::Node(self.column(*var, DataType::Node, scope)?)
-                            }
+                            PathPart::Node(var) => PhysPathPart::Node(self.column(*var, DataType::Node, scope)?),
                             PathPart::Relationship(var) => {
                                 PhysPathPart::Relationship(self.column(*var, DataType::Relationship, scope)?)
                             }

@@ -25,9 +25,7 @@ impl Compiler<'_> {
         let before = self.read_count;
         self.read_count += 1;
         let (layout, physical): (Arc<Layout>, Arc<dyn Physical>) = match plan {
-            Plan::NodeScan { var, label } => {
-                (self.layout(vec![*var]), Arc::new(NodeScanPlan { label: label.clone() }))
-            }
+            Plan::NodeScan { var, label } => (self.layout(vec![*var]), Arc::new(NodeScanPlan { label: label.clone() })),
             Plan::NodeIndexSeek { var, label, key, value, index } => {
                 let physical = NodeIndexSeekPlan {
                     label: Arc::clone(label),

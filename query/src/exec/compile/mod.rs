@@ -127,7 +127,8 @@ impl Compiler<'_> {
     /// Compiles a subplan with an outer row of its own; gives it with the expressions that fill that row.
     fn subplan(&mut self, plan: &Plan, scope: &mut Scope<'_>) -> Result<(Arc<Node>, Vec<PhysExpr>)> {
         let free: Vec<VarId> = crate::optimizer::visit::free_vars(plan).into_iter().collect();
-        let args = free.iter().map(|var| self.column(*var, self.vars.ty(*var).clone(), scope)).collect::<Result<_>>()?;
+        let args =
+            free.iter().map(|var| self.column(*var, self.vars.ty(*var).clone(), scope)).collect::<Result<_>>()?;
         let outer = std::mem::replace(&mut self.outer, free);
         let node = self.plan(plan);
         self.outer = outer;

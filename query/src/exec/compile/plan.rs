@@ -303,8 +303,7 @@ impl Compiler<'_> {
 
     /// A scan of no columns: its row ids are read and dropped.
     fn count_rows_only(&mut self, plan: &Plan, scan: TableScanPlan, before: usize) -> Result<Arc<Node>> {
-        let layout =
-            Arc::new(Layout { vars: vec![VarId(u32::MAX)], types: Arc::new([sinew_storage::DataType::Int8]) });
+        let layout = Arc::new(Layout { vars: vec![VarId(u32::MAX)], types: Arc::new([sinew_storage::DataType::Int8]) });
         let scan = TableScanPlan { with_row_id: true, layout: Arc::clone(&layout), ..scan };
         let input = self.node(plan, layout, Arc::new(scan), false, before);
         let physical = ProjectPlan { input, items: Vec::new(), extend: false };

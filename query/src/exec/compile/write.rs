@@ -41,8 +41,7 @@ impl Compiler<'_> {
                 let physical = DeletePlan {
                     table: Arc::clone(&delete.table),
                     row_id,
-                    returning: self
-                        .exprs_over(delete.returning.iter().map(|(_, expr)| expr), &source.layout.vars)?,
+                    returning: self.exprs_over(delete.returning.iter().map(|(_, expr)| expr), &source.layout.vars)?,
                     counted,
                     source,
                 };
@@ -50,8 +49,7 @@ impl Compiler<'_> {
             }
             Plan::GraphWrite { input, operations } => self.graph_write(input, operations, "Graph Write")?,
             Plan::Foreach { input, var, list, body } => {
-                let operation =
-                    GraphWrite::Foreach { var: *var, list: list.clone(), body: body.clone() };
+                let operation = GraphWrite::Foreach { var: *var, list: list.clone(), body: body.clone() };
                 self.graph_write(input, std::slice::from_ref(&operation), "Foreach")?
             }
             Plan::Merge { input, matching, create, on_create, on_match } => {
@@ -94,11 +92,7 @@ impl Compiler<'_> {
                         slots.extend(&update.excluded);
                         Some(ConflictUpdatePlan {
                             assignments: self.assignments(&update.assignments, &slots)?,
-                            filter: update
-                                .filter
-                                .as_ref()
-                                .map(|filter| self.expr_over(filter, &slots))
-                                .transpose()?,
+                            filter: update.filter.as_ref().map(|filter| self.expr_over(filter, &slots)).transpose()?,
                         })
                     }
                 },

@@ -122,7 +122,10 @@ impl PhysExpr {
                     if array.is_null() {
                         return Ok(Value::Null);
                     }
-                    return Err(type_error(format!("expected an array, found {}", kind_name(&array)), "InvalidArgumentType"));
+                    return Err(type_error(
+                        format!("expected an array, found {}", kind_name(&array)),
+                        "InvalidArgumentType",
+                    ));
                 };
                 Ok(from_truth(quantify(operator, &row.cx.eval_context(), &value, items, *all)?))
             }

@@ -19,9 +19,9 @@ pub(super) fn property_of(cx: &Cx, value: &Value, key: &Arc<str>, token_slot: us
         Value::Node(id) => {
             let token = cx.run.token(token_slot, || transaction.property_key_id(key).map(|id| id.0));
             match token {
-                Some(token) => transaction
-                    .node_property(*id, PropertyKeyId(token))?
-                    .ok_or_else(|| deleted_entity("node", id.0)),
+                Some(token) => {
+                    transaction.node_property(*id, PropertyKeyId(token))?.ok_or_else(|| deleted_entity("node", id.0))
+                }
                 // Nothing was ever stored under that key; only a deleted node is then no NULL.
                 None if transaction.has_writes() && transaction.node(*id)?.is_none() => {
                     Err(deleted_entity("node", id.0))
@@ -45,10 +45,9 @@ pub(super) fn property_of(cx: &Cx, value: &Value, key: &Arc<str>, token_slot: us
         Value::Map(map) => Ok(map.get(&**key).cloned().unwrap_or_default()),
         Value::Json(json) => match &**json {
             Json::Null => Ok(Value::Null),
-            Json::Object(entries) => Ok(entries
-                .iter()
-                .find(|(name, _)| **name == **key)
-                .map_or(Value::Null, |(_, value)| from_json(value))),
+            Json::Object(entries) => {
+                Ok(entries.iter().find(|(name, _)| **name == **key).map_or(Value::Null, |(_, value)| from_json(value)))
+            }
             _ => Err(not_a_map(value, key)),
         },
         Value::Date(days) => temporal_component(value, key, civil_of_days(*days), true),
@@ -133,7 +132,10 @@ fn from_json(json: &Json) -> Value {
 
 fn not_a_map(value: &Value, key: &str) -> QueryError {
     type_error(
-        format!("cannot read property \"{key}\" of {}: only nodes, relationships, maps and temporal values have them", kind_name(value)),
+        format!(
+            "cannot read property \"{key}\" of {}: only nodes, relationships, maps and temporal values have them",
+            kind_name(value)
+        ),
         "InvalidArgumentType",
     )
 }

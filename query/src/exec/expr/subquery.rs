@@ -145,9 +145,7 @@ fn quantify(operator: &ScalarFunction, value: &Value, items: &Items, all: bool, 
 fn run(subquery: &PhysSubquery, cx: &Cx, outer: Vec<Value>) -> Result<Cached> {
     let inner = cx.with_outer(outer);
     let mut operator = subquery.plan.open(&inner)?;
-    let column = || {
-        subquery.column.ok_or_else(|| QueryError::internal("a subquery has no result column"))
-    };
+    let column = || subquery.column.ok_or_else(|| QueryError::internal("a subquery has no result column"));
     match &subquery.kind {
         PhysSubqueryKind::Exists => {
             let exists = operator.next()?.is_some();

@@ -32,7 +32,14 @@ pub struct AggregatePlan {
 impl Physical for AggregatePlan {
     fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
         let input = self.input.open(cx)?;
-        Ok(Box::new(Aggregate { plan: self, input: Some(input), cx: cx.clone(), groups: Vec::new(), next: 0, memory: None }))
+        Ok(Box::new(Aggregate {
+            plan: self,
+            input: Some(input),
+            cx: cx.clone(),
+            groups: Vec::new(),
+            next: 0,
+            memory: None,
+        }))
     }
 
     fn describe(&self) -> String {

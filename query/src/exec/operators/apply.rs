@@ -179,7 +179,9 @@ impl Apply {
             let columns = self.plan.columns.iter();
             Batch {
                 columns: columns
-                    .map(|column| crate::batch::Column::repeat(&types[*column], &sinew_storage::Value::Null, rows.len()))
+                    .map(|column| {
+                        crate::batch::Column::repeat(&types[*column], &sinew_storage::Value::Null, rows.len())
+                    })
                     .collect(),
                 row_count: rows.len(),
             }

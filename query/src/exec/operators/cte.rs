@@ -83,7 +83,12 @@ pub struct RecursiveWithPlan {
 
 impl RecursiveWithPlan {
     /// Rows of one round that are new, without ALL.
-    fn keep_new(&self, batch: Batch, seen: &mut FxHashSet<Box<[u8]>>, memory: &mut Reservation) -> Result<Option<Batch>> {
+    fn keep_new(
+        &self,
+        batch: Batch,
+        seen: &mut FxHashSet<Box<[u8]>>,
+        memory: &mut Reservation,
+    ) -> Result<Option<Batch>> {
         if self.all {
             return Ok(Some(batch));
         }

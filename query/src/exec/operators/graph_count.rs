@@ -49,7 +49,8 @@ impl CountPlan {
 impl Physical for CountPlan {
     fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
         let count = Value::Int(i64::try_from(self.count(cx)?).unwrap_or(i64::MAX));
-        let columns: Vec<Column> = self.layout.types.iter().map(|ty| Column::from_values(ty, vec![count.clone()])).collect();
+        let columns: Vec<Column> =
+            self.layout.types.iter().map(|ty| Column::from_values(ty, vec![count.clone()])).collect();
         Ok(Box::new(super::Buffered::new(vec![Batch::new(columns, 1)], None)))
     }
 

@@ -22,49 +22,15 @@ use crate::exec::run::{Cx, Reservation};
 
 /// One compiled operation. Slots are positions in the widened row.
 pub enum PhysWrite {
-    CreateNode {
-        slot: usize,
-        labels: Vec<Arc<str>>,
-        properties: Option<PhysExpr>,
-    },
-    CreateRelationship {
-        slot: usize,
-        ty: Arc<str>,
-        source: usize,
-        target: usize,
-        properties: Option<PhysExpr>,
-    },
-    SetProperty {
-        entity: PhysExpr,
-        key: Arc<str>,
-        value: PhysExpr,
-    },
-    SetProperties {
-        entity: PhysExpr,
-        value: PhysExpr,
-        replace: bool,
-    },
-    SetLabels {
-        entity: PhysExpr,
-        labels: Vec<Arc<str>>,
-    },
-    RemoveLabels {
-        entity: PhysExpr,
-        labels: Vec<Arc<str>>,
-    },
-    Delete {
-        values: Vec<PhysExpr>,
-        detach: bool,
-    },
-    Bind {
-        slot: usize,
-        value: PhysExpr,
-    },
-    Foreach {
-        slot: usize,
-        list: PhysExpr,
-        body: Vec<PhysWrite>,
-    },
+    CreateNode { slot: usize, labels: Vec<Arc<str>>, properties: Option<PhysExpr> },
+    CreateRelationship { slot: usize, ty: Arc<str>, source: usize, target: usize, properties: Option<PhysExpr> },
+    SetProperty { entity: PhysExpr, key: Arc<str>, value: PhysExpr },
+    SetProperties { entity: PhysExpr, value: PhysExpr, replace: bool },
+    SetLabels { entity: PhysExpr, labels: Vec<Arc<str>> },
+    RemoveLabels { entity: PhysExpr, labels: Vec<Arc<str>> },
+    Delete { values: Vec<PhysExpr>, detach: bool },
+    Bind { slot: usize, value: PhysExpr },
+    Foreach { slot: usize, list: PhysExpr, body: Vec<PhysWrite> },
     Merge(Box<PhysMerge>),
 }
 
@@ -231,9 +197,7 @@ impl<'a> GraphWriter<'a> {
                 let at = RowCx::of_values(cx, row);
                 let entity = entity.eval(at)?;
                 let value = value.eval(at)?;
-                self.change_properties(&entity, |properties, cx| {
-                    set_property(properties, key, value, cx)
-                })?;
+                self.change_properties(&entity, |properties, cx| set_property(properties, key, value, cx))?;
             }
             PhysWrite::SetProperties { entity, value, replace } => {
                 let at = RowCx::of_values(cx, row);
@@ -302,8 +266,7 @@ impl<'a> GraphWriter<'a> {
         emit: &mut dyn FnMut(&[Value]) -> Result<()>,
     ) -> Result<()> {
         let cx = self.cx;
-        let outer =
-            merge.args.iter().map(|arg| arg.eval(RowCx::of_values(cx, row))).collect::<Result<Vec<_>>>()?;
+        let outer = merge.args.iter().map(|arg| arg.eval(RowCx::of_values(cx, row))).collect::<Result<Vec<_>>>()?;
         let (matches, _memory) = super::collect(&merge.matching, &cx.with_outer(outer))?;
         let mut matched = false;
         for batch in &matches {
@@ -327,11 +290,7 @@ impl<'a> GraphWriter<'a> {
         Ok(())
     }
 
-    fn evaluate_properties(
-        &self,
-        properties: Option<&PhysExpr>,
-        row: &[Value],
-    ) -> Result<Vec<(PropertyKeyId, Value)>> {
+    fn evaluate_properties(&self, properties: Option<&PhysExpr>, row: &[Value]) -> Result<Vec<(PropertyKeyId, Value)>> {
         let Some(properties) = properties else { return Ok(Vec::new()) };
         let value = properties.eval(RowCx::of_values(self.cx, row))?;
         let Some(map) = entity_properties(self.cx, &value)? else { return Ok(Vec::new()) };
@@ -374,8 +333,7 @@ impl<'a> GraphWriter<'a> {
             }
             Value::Relationship(relationship) => {
                 let id = relationship.id;
-                let record =
-                    transaction.relationship(id)?.ok_or_else(|| deleted_entity("relationship", id.0))?;
+                let record = transaction.relationship(id)?.ok_or_else(|| deleted_entity("relationship", id.0))?;
                 let mut properties: BTreeMap<_, _> = record.properties.iter().cloned().collect();
                 change(&mut properties, self.cx)?;
                 transaction.update_relationship(id, properties.into_iter().collect())?;
@@ -476,8 +434,9 @@ impl<'a> GraphWriter<'a> {
         }
         for id in delete_order {
             transaction.delete_node(id).map_err(|error| match error {
-                StorageError::NodeHasRelationships { .. } => QueryError::from(error)
-                    .hint("Delete its relationships in the same clause, or use DETACH DELETE."),
+                StorageError::NodeHasRelationships { .. } => {
+                    QueryError::from(error).hint("Delete its relationships in the same clause, or use DETACH DELETE.")
+                }
                 other => other.into(),
             })?;
         }
@@ -542,10 +501,7 @@ fn check_storable(key: &str, value: &Value) -> Result<()> {
         None => Ok(()),
         Some(bad) => {
             let inside = if matches!(value, Value::List(_)) { "a list with " } else { "" };
-            Err(type_error(
-                format!("property \"{key}\" cannot hold {inside}{}", kind_name(bad)),
-                "InvalidPropertyType",
-            ))
+            Err(type_error(format!("property \"{key}\" cannot hold {inside}{}", kind_name(bad)), "InvalidPropertyType"))
         }
     }
 }

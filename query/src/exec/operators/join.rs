@@ -30,7 +30,14 @@ pub struct JoinPlan {
 impl Physical for JoinPlan {
     fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
         let left = self.left.open(cx)?;
-        Ok(Box::new(Join { plan: self, left: Some(left), build: None, probe: None, ready: VecDeque::new(), cx: cx.clone() }))
+        Ok(Box::new(Join {
+            plan: self,
+            left: Some(left),
+            build: None,
+            probe: None,
+            ready: VecDeque::new(),
+            cx: cx.clone(),
+        }))
     }
 
     fn describe(&self) -> String {
@@ -163,7 +170,8 @@ impl Join {
         while probe.row < probe.batch.row_count && lefts.len() < BATCH_ROWS {
             let candidate = probe.cursor.unwrap_or(probe.heads[probe.row]);
             // Without a residual the first candidate decides; with one, a row found earlier needs no more candidates.
-            let settled = once && (probe.matched[probe.row] || (self.plan.residual.is_none() && probe.cursor.is_some()));
+            let settled =
+                once && (probe.matched[probe.row] || (self.plan.residual.is_none() && probe.cursor.is_some()));
             if candidate == NONE || settled {
                 probe.row += 1;
                 probe.cursor = None;
@@ -231,13 +239,11 @@ impl Join {
     /// Right rows nobody matched, beside NULLs.
     fn unmatched_right(&mut self) {
         let Some(build) = &mut self.build else { return };
-        let rows: Vec<u32> =
-            (0..build.matched.len() as u32).filter(|row| !build.matched[*row as usize]).collect();
+        let rows: Vec<u32> = (0..build.matched.len() as u32).filter(|row| !build.matched[*row as usize]).collect();
         build.matched.clear();
         let types = &self.plan.left.layout.types;
         for rows in rows.chunks(BATCH_ROWS) {
-            let columns =
-                types.iter().map(|ty| Column::repeat(ty, &sinew_storage::Value::Null, rows.len())).collect();
+            let columns = types.iter().map(|ty| Column::repeat(ty, &sinew_storage::Value::Null, rows.len())).collect();
             let nulls = Batch { columns, row_count: rows.len() };
             self.ready.push_back(nulls.beside(build.batch.take(rows)));
         }

@@ -289,8 +289,7 @@ impl ShortestPath {
             return Ok(vec![Vec::new()]);
         }
         let Some(types) = types else { return Ok(Vec::new()) };
-        let mut finder =
-            Finder { plan, cx: &self.cx, batch, row, types, memory: Reservation::new(&self.cx.run) };
+        let mut finder = Finder { plan, cx: &self.cx, batch, row, types, memory: Reservation::new(&self.cx.run) };
         if from == to || plan.min > 1 { finder.deepening(from, to) } else { finder.bidirectional(from, to) }
     }
 }

@@ -67,11 +67,8 @@ impl Update {
         // New values are computed before the first row is written: an assignment may read the table.
         let mut computed = Vec::with_capacity(batches.len());
         for batch in batches {
-            let columns = plan
-                .assignments
-                .iter()
-                .map(|(_, value)| value.eval_batch(cx, &batch))
-                .collect::<Result<Vec<_>>>()?;
+            let columns =
+                plan.assignments.iter().map(|(_, value)| value.eval_batch(cx, &batch)).collect::<Result<Vec<_>>>()?;
             memory.grow(columns.iter().map(|column| column.size_bytes()).sum())?;
             computed.push((batch, columns));
         }
