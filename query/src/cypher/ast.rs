@@ -538,6 +538,15 @@ impl Expr {
 }
 
 impl PathPattern {
+    /// Variables of its elements and of the path itself.
+    pub fn names(&self) -> Vec<&Name> {
+        let mut names: Vec<&Name> = self.var.iter().chain(&self.start.var).collect();
+        for (relationship, node) in &self.steps {
+            names.extend(relationship.var.iter().chain(&node.var));
+        }
+        names
+    }
+
     pub fn for_each_expr<'e>(&'e self, visit: &mut dyn FnMut(&'e Expr)) {
         self.start.properties.iter().chain(&self.start.filter).for_each(&mut *visit);
         for (relationship, node) in &self.steps {

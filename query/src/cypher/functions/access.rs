@@ -52,6 +52,14 @@ pub(super) fn register(builder: &mut Builder) {
         .refuses = not_path;
     builder.operator("[]", 2, DataType::Any, true, subscript);
     builder.operator("[..]", 3, DataType::Any, true, slice);
+    builder.operator("merge maps", 2, DataType::Map, true, |_, args| match (&args[0], &args[1]) {
+        (Value::Map(base), Value::Map(over)) => {
+            let mut merged = MapValue::clone(base);
+            merged.extend(over.iter().map(|(key, value)| (key.clone(), value.clone())));
+            Ok(Value::Map(Arc::new(merged)))
+        }
+        (other, _) => Err(wrong_type("a map projection", "a map", other)),
+    });
     builder.operator("merge property", 1, DataType::Any, false, |_, args| {
         if args[0].is_null() {
             let message = "cannot merge on a property that is null";

@@ -24,6 +24,21 @@ pub(super) fn register(builder: &mut Builder) {
     });
     builder.pure("valueType", (1, 1), DataType::Text, |_, args| Ok(Value::text(super::kind_name(&args[0]))));
     builder.operator("from sql", 1, DataType::Any, true, |_, args| Ok(from_sql(&args[0])));
+    builder.operator("vector argument", 1, DataType::Vector(None), true, |_, args| match &args[0] {
+        vector @ Value::Vector(_) => Ok(vector.clone()),
+        Value::List(items) => {
+            let component = |item: &Value| match item {
+                Value::Int(_) | Value::Float(_) | Value::Numeric(_) => Ok(as_float(item) as f32),
+                other => Err(wrong_type("a vector", "numbers", other)),
+            };
+            Ok(Value::Vector(items.iter().map(component).collect::<Result<Vec<_>>>()?.into()))
+        }
+        other => Err(wrong_type("the procedure", "a vector or a list of numbers", other)),
+    });
+    builder.operator("json argument", 1, DataType::Jsonb, true, |context, args| match &args[0] {
+        json @ Value::Json(_) => Ok(json.clone()),
+        other => crate::types::to_json(context, other).map(Value::json),
+    });
     builder.operator("float argument", 1, DataType::Float8, true, |_, args| match &args[0] {
         number @ (Value::Int(_) | Value::Float(_) | Value::Numeric(_)) => Ok(Value::Float(as_float(number))),
         other => Err(wrong_type("the procedure", "a number", other)),
@@ -116,7 +131,7 @@ pub fn format_float(float: f64) -> String {
 }
 
 /// Kinds that Cypher does not know become the ones it does: json, numeric.
-fn from_sql(value: &Value) -> Value {
+pub(in crate::cypher) fn from_sql(value: &Value) -> Value {
     match value {
         Value::Json(json) => json_to_value(json),
         Value::Numeric(_) => Value::Float(as_float(value)),

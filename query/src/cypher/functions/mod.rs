@@ -16,6 +16,7 @@ mod text;
 
 pub use access::{has_labels, property};
 pub use compare::{compare_orderability, cypher_compare, cypher_equals, equivalent, hash_equivalent};
+pub(super) use convert::from_sql;
 pub use convert::{format_float, json_to_value};
 
 use std::sync::{Arc, LazyLock};
