@@ -7,7 +7,8 @@ pub fn near_miss<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) 
     candidates
         .into_iter()
         .map(|candidate| (edit_distance(&name, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
+        // A name of one letter is near to every other such name.
+        .filter(|(distance, _)| *distance <= limit && *distance < name.chars().count())
         .min()
         .map(|(_, candidate)| candidate)
 }

@@ -415,7 +415,7 @@ mod tests {
     fn errors_say_where_and_what_was_expected() {
         check_error("CREATE MODEL", 13, "syntax error: expected the name of the model, found the end of the statement");
         check_error("CREATE MODEL m (", 16, "syntax error: expected WITH, found \"(\"");
-        check_error("CREATE MODEL m\n  WITH (provider 'x')", 32, "syntax error: expected \"=\", found \"'x'\"");
+        check_error("CREATE MODEL m\n  WITH (provider 'x')", 33, "syntax error: expected \"=\", found \"'x'\"");
         check_error(
             "CREATE AGENT a MODL x",
             16,

@@ -464,7 +464,7 @@ fn requests_are_checked_before_anything_is_written() {
         change(&mut request);
         rig.engine.start(&request)
     };
-    let error = start(&|request| request.agent = "b".into()).expect_err("unknown");
+    let error = start(&|request| request.agent = "aa".into()).expect_err("unknown");
     assert_eq!((error.sqlstate(), error.0.hint.as_deref()), ("42704", Some("did you mean \"a\"?")));
     assert_eq!(start(&|r| r.budget = json!({"max_token": 1})).expect_err("malformed").sqlstate(), "22023");
     assert_eq!(start(&|r| r.vars = json!(1)).expect_err("malformed").sqlstate(), "22023");
