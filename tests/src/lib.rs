@@ -1,1 +1,5 @@
-//! Tests of the whole product.
+//! Helpers of the product's tests: golden scripts, a server to start and kill, the social-network data set, the TCK.
+
+pub mod golden;
+pub mod server;
+pub mod snb;
