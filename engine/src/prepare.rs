@@ -269,7 +269,8 @@ fn plan_bound(
     catalog_version: u64,
     optimize: bool,
 ) -> Result<PlannedStatement> {
-    let prepare = |query| exec::prepare_with(query, transaction, exec::PrepareOptions { optimize });
+    let prepare =
+        |query| exec::prepare_with(query, transaction, exec::PrepareOptions { optimize, short_path: optimize });
     let planned = match bound {
         BoundStatement::Query(query) => {
             let (params, columns, kind) = (query.params.clone(), query.output.clone(), query.kind);

@@ -7,6 +7,7 @@
 //! scans they restrict.
 
 mod access_path;
+pub mod cardinality;
 mod column_pruning;
 mod filter_pushdown;
 mod index_join;
@@ -15,6 +16,7 @@ mod pattern_order;
 mod search_scan;
 mod semi_join;
 mod statistics;
+pub mod visit;
 
 use sinew_storage::Transaction;
 
@@ -22,7 +24,7 @@ use crate::algebra::{Plan, VarId, VarTable};
 use crate::error::Result;
 
 /// Gives an equivalent plan. `output` are the variables the statement returns.
-pub fn optimize(plan: Plan, output: &[VarId], vars: &mut VarTable, transaction: &Transaction) -> Result<Plan> {
+pub fn optimize_for(plan: Plan, output: &[VarId], vars: &mut VarTable, transaction: &Transaction) -> Result<Plan> {
     let plan = semi_join::rewrite(plan);
     let plan = filter_pushdown::rewrite(plan);
     let plan = pattern_order::rewrite(plan, transaction)?;

@@ -174,7 +174,7 @@ fn open(config: &ServerConfig) -> Result<Opened, String> {
     let installed =
         agents::install(&database).map_err(|error| format!("cannot start agents: {error}")).and_then(|agents| {
             if config.demo {
-                demo::load_once(&database)
+                demo::load_once(&database, agents.is_some())
                     .map_err(|error| format!("cannot load the demo: {}", demo::describe(&error)))?;
             }
             Ok(agents)

@@ -31,7 +31,11 @@ fn read(options: &CopyOptions, columns: usize, pieces: &[&[u8]]) -> Result<Rows>
                 Some(piece) => decoder.feed(piece),
                 None => decoder.finish(),
             },
-            Progress::End => return Ok(rows),
+            // The client may send more after the end marker.
+            Progress::End => match pieces.next() {
+                Some(piece) => decoder.feed(piece),
+                None => return Ok(rows),
+            },
         }
     }
 }
