@@ -2,24 +2,53 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
-use sinew_query::Result;
+use parking_lot::RwLock;
 use sinew_query::functions::{FunctionRegistry, TableFunction};
+use sinew_query::{QueryError, Result, sqlstate};
 use sinew_storage::{Embedder, Store, StoreOptions, StoreStats};
 
-use crate::{Session, StatementHandler};
+use crate::plan_cache::PlanCache;
+use crate::transaction::now_us;
+use crate::{Session, StatementHandler, bootstrap};
+
+/// The user as whom the engine writes its own relations; no client may connect as it.
+pub const INTERNAL_USER: &str = "sinew$engine";
 
 /// Settings of an open database.
 #[derive(Clone, Default)]
 pub struct DatabaseOptions {
     pub store: StoreOptions,
-    /// Memory one statement may hold, in bytes; 0: a quarter of the budget.
+    /// Memory one statement may hold, in bytes; 0: 256 MiB.
     pub statement_memory_bytes: usize,
 }
 
 /// One open database directory. Cheap to clone; the last clone closes it.
 #[derive(Clone)]
-pub struct Database {}
+pub struct Database {
+    pub(crate) inner: Arc<DatabaseInner>,
+}
+
+pub(crate) struct DatabaseInner {
+    pub store: Arc<Store>,
+    pub functions: Arc<FunctionRegistry>,
+    pub handlers: RwLock<Vec<Arc<dyn StatementHandler>>>,
+    pub embedder: Arc<dyn Embedder>,
+    pub plan_cache: PlanCache,
+    pub statement_memory_bytes: usize,
+    pub started_us: i64,
+    next_process_id: AtomicI32,
+    pub statement_count: AtomicU64,
+}
+
+impl Drop for DatabaseInner {
+    fn drop(&mut self) {
+        if let Err(error) = self.store.close() {
+            tracing::error!(%error, "closing the database failed");
+        }
+    }
+}
 
 impl Database {
     /// Opens or creates the database in `directory`.
@@ -28,13 +57,40 @@ impl Database {
     }
 
     pub fn open_with(directory: impl AsRef<Path>, options: DatabaseOptions) -> Result<Database> {
-        let _ = (directory, options);
-        todo!("engine")
+        let store = Store::open(directory.as_ref(), options.store.clone())?;
+        Self::over(store, options)
     }
 
     /// A database that vanishes with its last clone.
     pub fn in_memory() -> Result<Database> {
-        todo!("engine")
+        let options = DatabaseOptions::default();
+        Self::over(Store::in_memory(options.store.clone())?, options)
+    }
+
+    fn over(store: Arc<Store>, options: DatabaseOptions) -> Result<Database> {
+        let functions = Arc::new(FunctionRegistry::default());
+        sinew_query::functions::register_table_functions(&functions);
+        sinew_query::system::register(&functions);
+        let embedder =
+            options.store.embedders.first().cloned().ok_or_else(|| {
+                QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, "the store options name no embedder")
+            })?;
+        let memory = if options.statement_memory_bytes == 0 { 256 << 20 } else { options.statement_memory_bytes };
+        let database = Database {
+            inner: Arc::new(DatabaseInner {
+                store,
+                functions,
+                handlers: RwLock::new(Vec::new()),
+                embedder,
+                plan_cache: PlanCache::default(),
+                statement_memory_bytes: memory,
+                started_us: now_us(),
+                next_process_id: AtomicI32::new(1),
+                statement_count: AtomicU64::new(0),
+            }),
+        };
+        bootstrap::run(&database)?;
+        Ok(database)
     }
 
     /// A session of the superuser `sinew`.
@@ -43,37 +99,41 @@ impl Database {
     }
 
     pub fn session_for(&self, user: &str) -> Session {
-        let _ = user;
-        todo!("engine")
+        let process_id = self.inner.next_process_id.fetch_add(1, Ordering::Relaxed);
+        Session::new(self.clone(), user, process_id)
     }
 
     pub fn functions(&self) -> Arc<FunctionRegistry> {
-        todo!("engine")
+        Arc::clone(&self.inner.functions)
     }
 
     pub fn register_table_function(&self, function: Arc<dyn TableFunction>) {
-        self.functions().register_table_function(function);
+        self.inner.functions.register_table_function(function);
     }
 
     pub fn register_statement_handler(&self, handler: Arc<dyn StatementHandler>) {
-        let _ = handler;
-        todo!("engine")
+        self.inner.handlers.write().push(handler);
     }
 
     pub fn embedder(&self) -> Arc<dyn Embedder> {
-        todo!("engine")
+        Arc::clone(&self.inner.embedder)
     }
 
     pub fn store(&self) -> &Arc<Store> {
-        todo!("engine")
+        &self.inner.store
     }
 
     pub fn stats(&self) -> StoreStats {
-        todo!("engine")
+        self.inner.store.stats()
+    }
+
+    /// Statements started since the database was opened.
+    pub fn statement_count(&self) -> u64 {
+        self.inner.statement_count.load(Ordering::Relaxed)
     }
 
     /// Drains commits, writes checkpoints and closes the file. Idempotent.
     pub fn close(&self) -> Result<()> {
-        todo!("engine")
+        Ok(self.inner.store.close()?)
     }
 }

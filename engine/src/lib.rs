@@ -1,15 +1,31 @@
 //! The embeddable database: [`Database`], [`Session`], statement routing.
 
+mod bootstrap;
+mod cursor;
 mod database;
+mod ddl;
+mod explain;
 mod extension;
+mod plan_cache;
+mod prepare;
 mod session;
+mod settings;
+mod statement;
+mod transaction;
+mod utility;
+mod utility_run;
 
-pub use database::{Database, DatabaseOptions};
+pub use cursor::{CopyIn, Execution, QueryResult, RowCursor};
+pub use database::{Database, DatabaseOptions, INTERNAL_USER};
 pub use extension::StatementHandler;
-pub use session::{
-    CopyIn, Execution, IsolationSetting, Prepared, QueryResult, RowCursor, Session, StatementText, TransactionStatus,
-};
+pub use prepare::Prepared;
+pub use session::Session;
+pub use statement::StatementText;
+pub use transaction::TransactionStatus;
 
 pub use sinew_query as query;
 pub use sinew_query::{Batch, Column, Notice, QueryError, Result, sqlstate};
-pub use sinew_storage::{CancelToken, DataType, Embedder, Interval, Json, Numeric, Store, StoreStats, Value};
+pub use sinew_storage::Isolation as IsolationSetting;
+pub use sinew_storage::{
+    CancelToken, DataType, Embedder, Interval, Json, Numeric, Store, StoreOptions, StoreStats, Value,
+};

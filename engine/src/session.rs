@@ -1,191 +1,749 @@
 //! A session: settings, the current transaction, prepared plans. All calls block; servers run them on a pool.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use sinew_query::context::NoticeSink;
-use sinew_query::exec::RowStream;
-use sinew_query::statement::{CopyOptions, OutputColumn};
-use sinew_query::{Batch, Result, SessionContext};
-use sinew_storage::{CancelToken, DataType, Value};
+use parking_lot::RwLock;
+use sinew_query::cypher::NamedParameters;
+use sinew_query::exec::{self, RowStream};
+use sinew_query::statement::OutputColumn;
+use sinew_query::{
+    Batch, EvalContext, ExecContext, Notice, NoticeSink, QueryError, QueryKind, Result, SessionContext, sqlstate,
+};
+use sinew_storage::{CancelToken, DataType, StorageError, Value};
 
-/// As ReadyForQuery reports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TransactionStatus {
-    Idle,
-    InBlock,
-    Failed,
+use crate::cursor::{CopyIn, CursorTag, Execution, QueryResult, RowCursor};
+use crate::prepare::{PlannedKind, PlannedStatement, Prepared, bind_values};
+use crate::statement::{StatementText, split};
+use crate::transaction::{ActiveTransaction, TransactionStatus, isolation_from_name, now_us};
+use crate::utility::Utility;
+use crate::{Database, explain, settings};
+
+/// Times an autocommit write without rows is tried again after a write conflict.
+const AUTOCOMMIT_RETRY_COUNT: u32 = 10;
+
+/// One connection's state. Send, not Sync: one statement at a time. Dropping it rolls back.
+pub struct Session {
+    pub(crate) database: Database,
+    pub(crate) context: Arc<SessionContext>,
+    notices: Arc<RwLock<NoticeSink>>,
+    pub(crate) active: Option<ActiveTransaction>,
+    /// Statements until Sync share one implicit transaction.
+    implicit_block: bool,
+    /// Above 0 while a statement handler runs statements inside its own.
+    nested: u32,
+    cancel: CancelToken,
+    pub(crate) statements: HashMap<String, Prepared>,
+    pub(crate) cursors: BTreeMap<String, SqlCursor>,
+    reported: BTreeMap<&'static str, String>,
 }
 
-/// Isolation as `SET TRANSACTION` names it.
-pub type IsolationSetting = sinew_storage::Isolation;
-
-/// One statement of a message, with where it began.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StatementText {
-    pub text: String,
-    /// Characters before it in the message: added to error positions.
-    pub offset_chars: usize,
-}
-
-/// A parsed, bound and planned statement; plans are shared between sessions. Re-planned when the catalog moved.
-#[derive(Clone)]
-pub struct Prepared {
-    pub text: Arc<str>,
-    pub params: Vec<DataType>,
-    /// Empty when it returns no rows (RowDescription is NoData then).
+/// A cursor of DECLARE: its rows are collected when it is declared.
+pub(crate) struct SqlCursor {
     pub columns: Vec<OutputColumn>,
-    pub returns_rows: bool,
+    pub rows: std::collections::VecDeque<Vec<Value>>,
+    pub context: ExecContext,
 }
-
-/// What executing a statement started.
-pub enum Execution {
-    /// Rows to pull; `finish` gives the tag.
-    Rows(RowCursor),
-    /// Done, with the command tag (`CREATE TABLE`, `BEGIN`, `INSERT 0 3`).
-    Command(String),
-    /// The client sends rows next.
-    CopyIn(CopyIn),
-    /// Rows to send as COPY data, in this format.
-    CopyOut(RowCursor, CopyOptions),
-    /// An empty statement.
-    Empty,
-}
-
-/// A running query. Dropping it ends the statement; under autocommit an unfinished one is rolled back.
-pub struct RowCursor {
-    pub columns: Vec<OutputColumn>,
-    _private: (),
-}
-
-impl RowCursor {
-    /// None at the end.
-    pub fn next_batch(&mut self) -> Result<Option<Batch>> {
-        todo!("engine")
-    }
-
-    /// The context for writing values as text or binary (entities are materialised through it).
-    pub fn context(&self) -> &sinew_query::ExecContext {
-        todo!("engine")
-    }
-}
-
-/// COPY FROM STDIN in progress.
-pub struct CopyIn {
-    pub columns: Vec<DataType>,
-    pub options: CopyOptions,
-    _private: (),
-}
-
-/// A whole result, for the embedded API and tools.
-#[derive(Clone, Debug, Default)]
-pub struct QueryResult {
-    pub columns: Vec<OutputColumn>,
-    pub rows: Vec<Vec<Value>>,
-    pub tag: String,
-}
-
-/// One connection's state. Send, not Sync: one statement at a time.
-pub struct Session {}
 
 impl Session {
+    pub(crate) fn new(database: Database, user: &str, process_id: i32) -> Session {
+        let notices: Arc<RwLock<NoticeSink>> = Arc::new(RwLock::new(Arc::new(|_: Notice| {})));
+        let sink = Arc::clone(&notices);
+        let mut values: BTreeMap<String, String> = settings::SETTINGS
+            .iter()
+            .map(|setting| (setting.name.to_lowercase(), setting.default.to_owned()))
+            .collect();
+        values.insert("session_authorization".to_owned(), user.to_owned());
+        let context = Arc::new(SessionContext {
+            user: user.to_owned(),
+            database: "sinew".to_owned(),
+            process_id,
+            settings: RwLock::new(values),
+            notices: Arc::new(move |notice| {
+                let sink = Arc::clone(&sink.read());
+                sink(notice);
+            }),
+            functions: database.functions(),
+            embedder: database.embedder(),
+            count_tokens: Arc::new(count_tokens),
+            server_started_us: database.inner.started_us,
+        });
+        Session {
+            database,
+            context,
+            notices,
+            active: None,
+            implicit_block: false,
+            nested: 0,
+            cancel: CancelToken::default(),
+            statements: HashMap::new(),
+            cursors: BTreeMap::new(),
+            reported: BTreeMap::new(),
+        }
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// Runs one or more statements and collects the last result. `$1…` are `params` (one statement only then).
     pub fn query(&mut self, text: &str, params: &[Value]) -> Result<QueryResult> {
-        let _ = (text, params);
-        todo!("engine")
+        self.query_with(text, params, &NamedParameters::default())
+    }
+
+    /// Runs one Cypher statement with named parameters (`$name`).
+    pub fn query_named(&mut self, text: &str, params: &[(&str, Value)]) -> Result<QueryResult> {
+        let named = params.iter().map(|(name, value)| (Arc::from(*name), DataType::Any, Some(value.clone()))).collect();
+        self.query_with(text, &[], &NamedParameters(named))
+    }
+
+    fn query_with(&mut self, text: &str, params: &[Value], named: &NamedParameters) -> Result<QueryResult> {
+        let statements = split(text);
+        if statements.len() > 1 && !params.is_empty() {
+            return Err(QueryError::syntax("cannot insert multiple commands into a prepared statement", None));
+        }
+        let named = Arc::new(named.clone());
+        let several = statements.len() > 1 && self.nested == 0;
+        if several {
+            self.begin_implicit_block();
+        }
+        let mut result = QueryResult::default();
+        for statement in statements {
+            match self.run_one(&statement.text, params, &named) {
+                Ok(one) => result = one,
+                Err(mut error) => {
+                    if self.nested == 0 {
+                        self.note_error();
+                    }
+                    error.0.position = error.0.position.map(|position| position + statement.offset_chars);
+                    return Err(error);
+                }
+            }
+        }
+        if several {
+            self.sync()?;
+        }
+        Ok(result)
+    }
+
+    fn run_one(&mut self, text: &str, params: &[Value], named: &Arc<NamedParameters>) -> Result<QueryResult> {
+        let types: Vec<DataType> = params.iter().map(natural_type).collect();
+        let prepared = match self.prepare_named(text, &[], Arc::clone(named)) {
+            Ok(prepared) => prepared,
+            // A parameter whose type the statement leaves open takes its value's.
+            Err(error) if error.sqlstate() == sqlstate::INDETERMINATE_DATATYPE && !params.is_empty() => {
+                self.prepare_named(text, &types, Arc::clone(named))?
+            }
+            Err(error) => return Err(error),
+        };
+        let params = self.coerce_params(&prepared, params, &types)?;
+        match self.execute(&prepared, params)? {
+            Execution::Rows(mut cursor) | Execution::CopyOut(mut cursor, _) => {
+                let mut rows = Vec::new();
+                loop {
+                    match cursor.next_batch() {
+                        Ok(Some(batch)) => rows.extend((0..batch.row_count).map(|row| batch.row(row))),
+                        Ok(None) => break,
+                        Err(error) => {
+                            self.fail(cursor);
+                            return Err(error);
+                        }
+                    }
+                }
+                let columns = cursor.columns.clone();
+                let tag = self.finish(cursor, rows.len() as u64)?;
+                Ok(QueryResult { columns, rows, tag })
+            }
+            Execution::Command(tag) => Ok(QueryResult { tag, ..QueryResult::default() }),
+            Execution::CopyIn(copy) => {
+                self.abort_copy(copy);
+                Err(QueryError::unsupported("COPY FROM STDIN through this call").hint("use copy_from"))
+            }
+            Execution::Empty => Ok(QueryResult::default()),
+        }
+    }
+
+    /// Casts values given through the embedded API to the statement's parameter types.
+    fn coerce_params(&mut self, prepared: &Prepared, params: &[Value], types: &[DataType]) -> Result<Vec<Value>> {
+        if params.is_empty() {
+            return Ok(Vec::new());
+        }
+        let passing = self.database.inner.store.begin(Default::default());
+        let context = self.exec_context(Arc::new(passing), &[], true);
+        let eval = EvalContext::new(&context);
+        params
+            .iter()
+            .zip(types)
+            .enumerate()
+            .map(|(i, (value, from))| match prepared.params.get(i) {
+                Some(to) if !value.is_null() && !to.same_base(from) && *to != DataType::Any => {
+                    sinew_query::functions::cast_value(&eval, value, from, to, true)
+                }
+                _ => Ok(value.clone()),
+            })
+            .collect()
     }
 
     /// A whole result as text cells, as psql would show them (None: NULL).
     pub fn query_text(&mut self, text: &str, params: &[Value]) -> Result<Vec<Vec<Option<String>>>> {
-        let _ = (text, params);
-        todo!("engine")
+        let result = self.query(text, params)?;
+        let transaction = match &self.active {
+            Some(active) => Arc::clone(&active.transaction),
+            None => Arc::new(self.database.inner.store.begin(Default::default())),
+        };
+        let context = self.exec_context(transaction, &[], false);
+        let eval = EvalContext::new(&context);
+        let cell = |value: &Value, column: &OutputColumn| match value {
+            Value::Null => Ok(None),
+            value => sinew_query::types::to_text(&eval, value, &column.ty).map(Some),
+        };
+        result
+            .rows
+            .iter()
+            .map(|row| row.iter().zip(&result.columns).map(|(value, column)| cell(value, column)).collect())
+            .collect()
     }
 
     /// Splits a message into statements. Never fails: an unterminated literal ends with the message.
     pub fn split(&self, text: &str) -> Vec<StatementText> {
-        let _ = text;
-        todo!("engine")
-    }
-
-    /// Parses and plans. `param_types` may be shorter than the statement needs; `Unknown` ones are inferred.
-    pub fn prepare(&mut self, text: &str, param_types: &[DataType]) -> Result<Prepared> {
-        let _ = (text, param_types);
-        todo!("engine")
+        split(text)
     }
 
     /// Starts a statement. Outside a block it runs in an implicit transaction that ends with [`Self::finish`] (or, in a
-    /// pipeline, with [`Self::sync`]).
+    /// pipeline, with [`Self::sync`]). After an error the caller calls [`Self::note_error`].
     pub fn execute(&mut self, prepared: &Prepared, params: Vec<Value>) -> Result<Execution> {
-        let _ = (prepared, params);
-        todo!("engine")
+        self.database.inner.statement_count.fetch_add(1, Ordering::Relaxed);
+        if self.nested == 0 {
+            self.cancel.reset();
+            let timeout_ms = self.context.setting("statement_timeout").and_then(|ms| ms.parse().ok()).unwrap_or(0u64);
+            if timeout_ms > 0 {
+                self.cancel.set_deadline(Some(Instant::now() + Duration::from_millis(timeout_ms)));
+            }
+        }
+        if let PlannedKind::Utility(utility) = &prepared.planned.kind {
+            let utility = utility.clone();
+            return self.run_utility(utility, params);
+        }
+        if matches!(prepared.planned.kind, PlannedKind::Empty) {
+            return Ok(Execution::Empty);
+        }
+        let mut attempt = 0;
+        loop {
+            let alone = self.active.is_none() && !self.implicit_block && self.nested == 0;
+            let result = self.execute_planned(prepared, params.clone());
+            match result {
+                Err(error)
+                    if alone
+                        && error.sqlstate() == sqlstate::SERIALIZATION_FAILURE
+                        && attempt < AUTOCOMMIT_RETRY_COUNT =>
+                {
+                    attempt += 1;
+                    self.note_error();
+                    std::thread::sleep(Duration::from_micros(200 << attempt.min(6)));
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn execute_planned(&mut self, prepared: &Prepared, params: Vec<Value>) -> Result<Execution> {
+        self.refuse_failed_block()?;
+        let planned = self.replan_if_stale(prepared)?;
+        let params = bind_values(&planned, prepared, params)?;
+        match &planned.kind {
+            PlannedKind::Query { plan, kind } if plan.outside_transaction => {
+                self.execute_outside(Arc::clone(plan), *kind, &params, prepared)
+            }
+            PlannedKind::Query { plan, kind } => {
+                let context = self.begin_statement(&params)?;
+                let stream = self.guard(exec::execute(plan, context.clone()))?;
+                let cursor = RowCursor {
+                    columns: prepared.columns.clone(),
+                    stream,
+                    context,
+                    tag: CursorTag::Query(*kind),
+                    open: true,
+                };
+                if planned.returns_rows { Ok(Execution::Rows(cursor)) } else { self.drain(cursor) }
+            }
+            PlannedKind::Explain { plan, analyze, json } => {
+                let context = self.begin_statement(&params)?;
+                let lines = self.guard(explain::lines(plan, context.clone(), *analyze, *json))?;
+                let rows = lines.into_iter().map(|line| vec![Value::from(line)]).collect();
+                Ok(Execution::Rows(self.fixed_cursor(prepared.columns.clone(), rows, context, "EXPLAIN", true)))
+            }
+            PlannedKind::Ddl(list) => {
+                let list = list.clone();
+                self.begin_statement(&params)?;
+                let done = self.run_ddl(list);
+                let tag = self.guard(done)?;
+                if let Some(active) = &mut self.active {
+                    active.ran_ddl = true;
+                }
+                self.end_statement()?;
+                Ok(Execution::Command(tag))
+            }
+            PlannedKind::CopyFrom { plan, columns, options } => {
+                let context = self.begin_statement(&params)?;
+                Ok(Execution::CopyIn(CopyIn {
+                    columns: columns.clone(),
+                    options: options.clone(),
+                    plan: Arc::clone(plan),
+                    context,
+                }))
+            }
+            PlannedKind::CopyTo { plan, options } => {
+                let context = self.begin_statement(&params)?;
+                let stream = self.guard(exec::execute(plan, context.clone()))?;
+                let columns = prepared.columns.clone();
+                let cursor = RowCursor { columns, stream, context, tag: CursorTag::Copy, open: true };
+                Ok(Execution::CopyOut(cursor, options.clone()))
+            }
+            PlannedKind::Extension(index) => {
+                let handler = Arc::clone(&self.database.inner.handlers.read()[*index]);
+                self.begin_statement(&params)?;
+                let done = self.nested(|session| handler.execute(session, &prepared.text));
+                let tag = self.guard(done)?;
+                self.end_statement()?;
+                Ok(Execution::Command(tag))
+            }
+            PlannedKind::Utility(_) | PlannedKind::Empty => {
+                Err(QueryError::internal("a utility statement reached the planner's path"))
+            }
+        }
+    }
+
+    /// A procedure that commits on its own: the session's transaction must hold nothing.
+    fn execute_outside(
+        &mut self,
+        plan: Arc<exec::PreparedPlan>,
+        kind: QueryKind,
+        params: &[Value],
+        prepared: &Prepared,
+    ) -> Result<Execution> {
+        if let Some(active) = &self.active
+            && (active.transaction.has_writes()
+                || active.transaction.isolation() != sinew_storage::Isolation::ReadCommitted
+                || !self.cursors.is_empty())
+        {
+            return Err(QueryError::new(
+                sqlstate::ACTIVE_SQL_TRANSACTION,
+                "an agent run commits on its own, so it cannot start in a transaction with uncommitted work",
+            )
+            .hint("use enqueue_agent(…) to make the run part of this transaction, or run it in autocommit mode"));
+        }
+        let passing = Arc::new(self.database.inner.store.begin(Default::default()));
+        let context = self.exec_context(passing, params, true);
+        let stream = exec::execute(&plan, context.clone())?;
+        let columns = prepared.columns.clone();
+        Ok(Execution::Rows(RowCursor { columns, stream, context, tag: CursorTag::Query(kind), open: false }))
+    }
+
+    /// Runs a statement without result columns to its end, and commits it when it stands alone.
+    fn drain(&mut self, mut cursor: RowCursor) -> Result<Execution> {
+        loop {
+            match cursor.next_batch() {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(error) => {
+                    self.fail(cursor);
+                    return Err(error);
+                }
+            }
+        }
+        self.finish(cursor, 0).map(Execution::Command)
+    }
+
+    pub(crate) fn fixed_cursor(
+        &self,
+        columns: Vec<OutputColumn>,
+        rows: Vec<Vec<Value>>,
+        context: ExecContext,
+        tag: &'static str,
+        open: bool,
+    ) -> RowCursor {
+        let stream = Box::new(crate::cursor::Collected {
+            batches: batch_of(&columns, rows).into_iter().collect(),
+            rows_affected: 0,
+        });
+        RowCursor { columns, stream, context, tag: CursorTag::Fixed(tag), open }
     }
 
     /// Ends a cursor: completes the statement, commits an implicit transaction unless more statements of the same
     /// message follow (see [`Self::begin_implicit_block`]), and gives the tag.
     pub fn finish(&mut self, cursor: RowCursor, rows_sent: u64) -> Result<String> {
-        let _ = (cursor, rows_sent);
-        todo!("engine")
+        let affected = cursor.stream.rows_affected();
+        let tag = match cursor.tag {
+            CursorTag::Query(QueryKind::Insert) => format!("INSERT 0 {affected}"),
+            CursorTag::Query(QueryKind::Update) => format!("UPDATE {affected}"),
+            CursorTag::Query(QueryKind::Delete) => format!("DELETE {affected}"),
+            CursorTag::Query(QueryKind::Call) => "CALL".to_owned(),
+            CursorTag::Query(QueryKind::CypherWrite) if cursor.columns.is_empty() => format!("UPDATE {affected}"),
+            CursorTag::Query(_) => format!("SELECT {rows_sent}"),
+            CursorTag::Copy => format!("COPY {rows_sent}"),
+            CursorTag::Fetch => format!("FETCH {rows_sent}"),
+            CursorTag::Fixed(tag) => tag.to_owned(),
+        };
+        let open = cursor.open;
+        drop(cursor);
+        if open {
+            self.end_statement()?;
+        }
+        Ok(tag)
     }
 
     /// Ends a statement that failed while its cursor ran: rolls back its layer, or fails the block.
     pub fn fail(&mut self, cursor: RowCursor) {
-        let _ = cursor;
-        todo!("engine")
+        let open = cursor.open;
+        drop(cursor);
+        if open {
+            self.abort_statement();
+        }
+    }
+
+    /// Collects the rest of a cursor, so that other statements may run before its rows are taken.
+    pub fn suspend(&mut self, cursor: &mut RowCursor) -> Result<()> {
+        if cursor.open {
+            cursor.collect()?;
+            cursor.open = false;
+            // The transaction itself goes on until Sync or COMMIT.
+            if let Some(active) = &self.active {
+                active.transaction.finish_statement();
+            }
+        }
+        Ok(())
     }
 
     /// Feeds COPY FROM: consumes the rows of `source` (columns as `copy.columns`, already decoded), gives the tag.
     pub fn copy_from(&mut self, copy: CopyIn, source: Box<dyn RowStream>) -> Result<String> {
-        let _ = (copy, source);
-        todo!("engine")
+        let CopyIn { plan, context, .. } = copy;
+        let run = || -> Result<u64> {
+            let mut stream = exec::execute_supplied(&plan, context, source)?;
+            while stream.next_batch()?.is_some() {}
+            Ok(stream.rows_affected())
+        };
+        match run() {
+            Ok(rows) => {
+                self.end_statement()?;
+                Ok(format!("COPY {rows}"))
+            }
+            Err(error) => {
+                self.abort_statement();
+                Err(error)
+            }
+        }
+    }
+
+    /// The client gave up on COPY FROM.
+    pub fn abort_copy(&mut self, copy: CopyIn) {
+        drop(copy);
+        self.abort_statement();
     }
 
     /// From here until [`Self::sync`], statements outside a block share one implicit transaction (multi-statement simple
     /// query, extended-protocol pipeline).
     pub fn begin_implicit_block(&mut self) {
-        todo!("engine")
+        self.implicit_block = true;
     }
 
     /// Sync: commits (or rolls back after an error) the implicit transaction.
     pub fn sync(&mut self) -> Result<()> {
-        todo!("engine")
+        self.implicit_block = false;
+        match &self.active {
+            Some(active) if !active.explicit => {
+                if active.failed {
+                    self.rollback_transaction();
+                    Ok(())
+                } else {
+                    self.commit_transaction()
+                }
+            }
+            _ => Ok(()),
+        }
     }
 
     /// After an error: rolls back the implicit transaction, or marks the block failed.
     pub fn note_error(&mut self) {
-        todo!("engine")
+        match &mut self.active {
+            Some(active) if active.explicit => active.failed = true,
+            Some(_) => self.rollback_transaction(),
+            None => {}
+        }
     }
 
     pub fn transaction_status(&self) -> TransactionStatus {
-        todo!("engine")
+        match &self.active {
+            Some(active) if active.failed => TransactionStatus::Failed,
+            Some(active) if active.explicit => TransactionStatus::InBlock,
+            _ => TransactionStatus::Idle,
+        }
     }
 
-    /// Token of the running statement; cancel it from any thread.
+    /// Token of the running statement; cancel it from any thread. The same for the whole session: a cancel that
+    /// arrives between statements is forgotten.
     pub fn cancel_token(&self) -> CancelToken {
-        todo!("engine")
+        self.cancel.clone()
     }
 
     /// Replaces the sink of notices.
     pub fn set_notice_sink(&mut self, sink: NoticeSink) {
-        let _ = sink;
-        todo!("engine")
+        *self.notices.write() = sink;
     }
 
     /// Sets a session setting, checked as SET does.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        let _ = (name, value);
-        todo!("engine")
+        self.run_utility(
+            Utility::Set { name: name.to_owned(), value: Some(value.to_owned()), local: false },
+            Vec::new(),
+        )
+        .map(|_| ())
     }
 
     pub fn setting(&self, name: &str) -> Option<String> {
-        let _ = name;
-        todo!("engine")
+        self.context.setting(&name.to_lowercase())
     }
 
-    /// Settings to report by ParameterStatus that changed since the last call: (name, value).
+    /// Settings to report by ParameterStatus that changed since the last call: (name, value). The first call gives all.
     pub fn take_changed_parameters(&mut self) -> Vec<(String, String)> {
-        todo!("engine")
+        let mut changed = Vec::new();
+        for setting in settings::SETTINGS.iter().filter(|setting| setting.reported) {
+            let value = self.context.setting(&setting.name.to_lowercase()).unwrap_or_default();
+            if self.reported.get(setting.name) != Some(&value) {
+                changed.push((setting.name.to_owned(), value.clone()));
+                self.reported.insert(setting.name, value);
+            }
+        }
+        changed
     }
 
     pub fn context(&self) -> Arc<SessionContext> {
-        todo!("engine")
+        Arc::clone(&self.context)
+    }
+
+    /// The transaction that statements of a handler run in.
+    pub fn current_transaction(&self) -> Option<Arc<sinew_storage::Transaction>> {
+        self.active.as_ref().map(|active| Arc::clone(&active.transaction))
+    }
+
+    // Statement and transaction boundaries.
+
+    pub(crate) fn refuse_failed_block(&self) -> Result<()> {
+        match &self.active {
+            Some(active) if active.failed => Err(QueryError::new(
+                sqlstate::IN_FAILED_SQL_TRANSACTION,
+                "current transaction is aborted, commands ignored until end of transaction block",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn exec_context(
+        &self,
+        transaction: Arc<sinew_storage::Transaction>,
+        params: &[Value],
+        allow_writes: bool,
+    ) -> ExecContext {
+        let statement_time_us = now_us();
+        ExecContext {
+            transaction,
+            session: Arc::clone(&self.context),
+            params: params.into(),
+            cancel: self.cancel.clone(),
+            transaction_time_us: self.active.as_ref().map_or(statement_time_us, |active| active.started_us),
+            statement_time_us,
+            memory_limit_bytes: self.database.inner.statement_memory_bytes,
+            allow_writes,
+        }
+    }
+
+    /// The session's transaction, begun if there is none.
+    pub(crate) fn ensure_transaction(&mut self) -> &mut ActiveTransaction {
+        if self.active.is_none() {
+            let isolation =
+                isolation_from_name(&self.context.setting("default_transaction_isolation").unwrap_or_default());
+            let read_only = self.context.setting("default_transaction_read_only").as_deref() == Some("on");
+            let transaction = self.database.inner.store.begin(isolation);
+            self.active = Some(ActiveTransaction::new(transaction, false, read_only));
+        }
+        self.active.as_mut().expect("the transaction was begun above")
+    }
+
+    pub(crate) fn begin_statement(&mut self, params: &[Value]) -> Result<ExecContext> {
+        let nested = self.nested > 0;
+        let token = self.cancel.clone();
+        let active = self.ensure_transaction();
+        let read_only = active.read_only;
+        active.used = true;
+        let transaction = Arc::clone(&active.transaction);
+        if !nested {
+            transaction.set_cancel_token(token);
+            transaction.begin_statement()?;
+        }
+        Ok(self.exec_context(transaction, params, !read_only))
+    }
+
+    /// Passes a result on; an error ends the statement first.
+    pub(crate) fn guard<T>(&mut self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.abort_statement();
+        }
+        result
+    }
+
+    pub(crate) fn end_statement(&mut self) -> Result<()> {
+        if self.nested > 0 {
+            return Ok(());
+        }
+        let Some(active) = &self.active else { return Ok(()) };
+        active.transaction.finish_statement();
+        if active.explicit || self.implicit_block { Ok(()) } else { self.commit_transaction() }
+    }
+
+    pub(crate) fn abort_statement(&mut self) {
+        if self.nested > 0 {
+            return;
+        }
+        if let Some(active) = &mut self.active {
+            active.transaction.abort_statement();
+            if active.explicit || self.implicit_block {
+                active.failed = true;
+            } else {
+                self.rollback_transaction();
+            }
+        }
+    }
+
+    pub(crate) fn commit_transaction(&mut self) -> Result<()> {
+        self.cursors.clear();
+        let Some(mut active) = self.active.take() else { return Ok(()) };
+        let saved = std::mem::take(&mut active.saved_settings);
+        let result = active.commit();
+        let committed = result.is_ok();
+        for (name, saved) in saved {
+            self.restore_setting(name, if committed { saved.at_commit.unwrap_or(saved.before) } else { saved.before });
+        }
+        result.map(|_| ())
+    }
+
+    pub(crate) fn rollback_transaction(&mut self) {
+        self.cursors.clear();
+        let Some(active) = self.active.take() else { return };
+        for (name, saved) in active.saved_settings {
+            self.restore_setting(name, saved.before);
+        }
+        // A cursor that is still held elsewhere keeps the transaction readable; dropping the last one rolls back.
+        if let Ok(transaction) = Arc::try_unwrap(active.transaction) {
+            transaction.rollback();
+        }
+    }
+
+    fn restore_setting(&self, name: String, value: Option<String>) {
+        let mut values = self.context.settings.write();
+        match value {
+            Some(value) => values.insert(name, value),
+            None => values.remove(&name),
+        };
+    }
+
+    pub(crate) fn cursor_columns(&self, name: &str) -> Result<Vec<OutputColumn>> {
+        self.cursors
+            .get(name)
+            .map(|cursor| cursor.columns.clone())
+            .ok_or_else(|| QueryError::new(sqlstate::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist")))
+    }
+
+    pub(crate) fn statement_named(&self, name: &str) -> Result<&Prepared> {
+        self.statements.get(name).ok_or_else(|| {
+            QueryError::new(
+                sqlstate::INVALID_SQL_STATEMENT_NAME,
+                format!("prepared statement \"{name}\" does not exist"),
+            )
+        })
+    }
+
+    /// Runs statements inside the current one: they neither begin nor end anything.
+    pub(crate) fn nested<T>(&mut self, run: impl FnOnce(&mut Session) -> T) -> T {
+        self.nested += 1;
+        let result = run(self);
+        self.nested -= 1;
+        result
+    }
+
+    pub(crate) fn planned_rows(planned: &PlannedStatement) -> bool {
+        planned.returns_rows
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.rollback_transaction();
+    }
+}
+
+/// One batch of rows, or none.
+pub(crate) fn batch_of(columns: &[OutputColumn], rows: Vec<Vec<Value>>) -> Option<Batch> {
+    if rows.is_empty() {
+        return None;
+    }
+    let row_count = rows.len();
+    let mut by_column: Vec<Vec<Value>> = columns.iter().map(|_| Vec::with_capacity(row_count)).collect();
+    for row in rows {
+        for (column, value) in by_column.iter_mut().zip(row) {
+            column.push(value);
+        }
+    }
+    let columns = columns
+        .iter()
+        .zip(by_column)
+        .map(|(column, values)| sinew_query::Column::from_values(&column.ty, values))
+        .collect();
+    Some(Batch::new(columns, row_count))
+}
+
+/// The SQL type a bare value stands for.
+fn natural_type(value: &Value) -> DataType {
+    match value {
+        Value::Null => DataType::Unknown,
+        Value::Bool(_) => DataType::Bool,
+        Value::Int(_) => DataType::Int8,
+        Value::Float(_) => DataType::Float8,
+        Value::Numeric(_) => DataType::Numeric(None),
+        Value::Text(_) => DataType::Text,
+        Value::Bytes(_) => DataType::Bytea,
+        Value::Timestamp(_) => DataType::Timestamptz,
+        Value::Date(_) => DataType::Date,
+        Value::Interval(_) => DataType::Interval,
+        Value::Uuid(_) => DataType::Uuid,
+        Value::Json(_) => DataType::Jsonb,
+        Value::Vector(_) => DataType::Vector(None),
+        Value::List(items) => {
+            let element = items.iter().find(|item| !item.is_null()).map_or(DataType::Text, natural_type);
+            DataType::array_of(element)
+        }
+        Value::Map(_) | Value::Node(_) | Value::Relationship(_) | Value::Path(_) => DataType::Any,
+    }
+}
+
+/// Tokens as the o200k vocabulary counts them.
+fn count_tokens(text: &str) -> u32 {
+    u32::try_from(bpe_openai::o200k_base().count(text)).unwrap_or(u32::MAX)
+}
+
+/// The error of an operation on storage, as the session reports it.
+impl Session {
+    pub(crate) fn savepoint_outside_block(&self, what: &str) -> Result<()> {
+        match &self.active {
+            Some(active) if active.explicit => Ok(()),
+            _ => Err(QueryError::new(
+                sqlstate::NO_ACTIVE_SQL_TRANSACTION,
+                format!("{what} can only be used in transaction blocks"),
+            )),
+        }
+    }
+
+    pub(crate) fn storage<T>(result: Result<T, StorageError>) -> Result<T> {
+        result.map_err(QueryError::from)
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, BooleanArray, Float64Array, Int64Array, StringArray};
-use sinew_storage::{DataType, Value};
+use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt32Array};
+use sinew_storage::{DataType, Json, Value};
 
 /// Rows per batch that operators aim at.
 pub const BATCH_ROWS: usize = 1024;
@@ -107,5 +107,246 @@ impl Batch {
 
     pub fn row(&self, row: usize) -> Vec<Value> {
         self.columns.iter().map(|column| column.value(row)).collect()
+    }
+
+    /// Rows by position, in the order given; positions may repeat.
+    pub fn take(&self, rows: &[u32]) -> Batch {
+        let indices = UInt32Array::from(rows.to_vec());
+        let columns = self.columns.iter().map(|column| column.take_array(&indices)).collect();
+        Batch { columns, row_count: rows.len() }
+    }
+
+    /// As [`Self::take`]; `None` gives a row of NULLs.
+    pub fn take_optional(&self, rows: &[Option<u32>]) -> Batch {
+        let indices = UInt32Array::from(rows.to_vec());
+        let columns = self.columns.iter().map(|column| column.take_array(&indices)).collect();
+        Batch { columns, row_count: rows.len() }
+    }
+
+    /// Rows `offset..offset + length`.
+    pub fn slice(&self, offset: usize, length: usize) -> Batch {
+        let columns = self.columns.iter().map(|column| column.slice(offset, length)).collect();
+        Batch { columns, row_count: length }
+    }
+
+    /// The columns at these positions.
+    pub fn select(&self, positions: &[usize]) -> Batch {
+        Batch {
+            columns: positions.iter().map(|&position| self.columns[position].clone()).collect(),
+            row_count: self.row_count,
+        }
+    }
+
+    /// Columns of both, side by side; row counts are equal.
+    pub fn beside(mut self, right: Batch) -> Batch {
+        debug_assert_eq!(self.row_count, right.row_count);
+        self.columns.extend(right.columns);
+        self
+    }
+
+    /// All rows of `batches` (which have `width` columns) in one batch.
+    pub fn concat(batches: &[Batch], width: usize) -> Batch {
+        if let [single] = batches {
+            return single.clone();
+        }
+        let row_count = batches.iter().map(|batch| batch.row_count).sum();
+        let columns = (0..width)
+            .map(|position| {
+                let parts: Vec<&Column> = batches.iter().map(|batch| &batch.columns[position]).collect();
+                Column::concat(&parts)
+            })
+            .collect();
+        Batch { columns, row_count }
+    }
+
+    /// Heap bytes held, approximately.
+    pub fn size_bytes(&self) -> usize {
+        self.columns.iter().map(Column::size_bytes).sum::<usize>() + 64
+    }
+}
+
+impl Column {
+    /// `length` times the same value.
+    pub fn repeat(ty: &DataType, value: &Value, length: usize) -> Column {
+        match (ty, value) {
+            (DataType::Bool, Value::Bool(b)) => Column::Bool(BooleanArray::from(vec![*b; length])),
+            (DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Oid, Value::Int(i)) => {
+                Column::Int(Int64Array::from_value(*i, length))
+            }
+            (DataType::Float4 | DataType::Float8, Value::Float(f)) => {
+                Column::Float(Float64Array::from_value(*f, length))
+            }
+            (DataType::Timestamp | DataType::Timestamptz, Value::Timestamp(t)) => {
+                Column::Timestamp(Int64Array::from_value(*t, length))
+            }
+            _ => Column::from_values(ty, vec![value.clone(); length]),
+        }
+    }
+
+    /// Entries by position; a null position gives NULL.
+    pub fn take_array(&self, indices: &UInt32Array) -> Column {
+        fn taken(array: &dyn Array, indices: &UInt32Array) -> ArrayRef {
+            arrow_select::take::take(array, indices, None).expect("positions lie within the column")
+        }
+        fn cast<A: Array + Clone + 'static>(array: ArrayRef) -> A {
+            array.as_any().downcast_ref::<A>().expect("taking keeps the array's type").clone()
+        }
+        match self {
+            Column::Bool(a) => Column::Bool(cast(taken(a, indices))),
+            Column::Int(a) => Column::Int(cast(taken(a, indices))),
+            Column::Timestamp(a) => Column::Timestamp(cast(taken(a, indices))),
+            Column::Float(a) => Column::Float(cast(taken(a, indices))),
+            Column::Text(a) => Column::Text(cast(taken(a, indices))),
+            Column::Values(values) => Column::Values(
+                indices
+                    .iter()
+                    .map(|index| index.map_or(Value::Null, |index| values[index as usize].clone()))
+                    .collect::<Vec<_>>()
+                    .into(),
+            ),
+        }
+    }
+
+    pub fn slice(&self, offset: usize, length: usize) -> Column {
+        match self {
+            Column::Bool(a) => Column::Bool(a.slice(offset, length)),
+            Column::Int(a) => Column::Int(a.slice(offset, length)),
+            Column::Timestamp(a) => Column::Timestamp(a.slice(offset, length)),
+            Column::Float(a) => Column::Float(a.slice(offset, length)),
+            Column::Text(a) => Column::Text(a.slice(offset, length)),
+            Column::Values(values) => Column::Values(values[offset..offset + length].into()),
+        }
+    }
+
+    /// All entries of `parts`, in order. Parts of different forms become values.
+    pub fn concat(parts: &[&Column]) -> Column {
+        fn joined<A: Array + Clone + 'static>(arrays: &[&dyn Array]) -> Option<A> {
+            let array = arrow_select::concat::concat(arrays).ok()?;
+            array.as_any().downcast_ref::<A>().cloned()
+        }
+        macro_rules! same_form {
+            ($form:ident, $array:ty) => {
+                if parts.iter().all(|part| matches!(part, Column::$form(_))) {
+                    let arrays: Vec<&dyn Array> = parts
+                        .iter()
+                        .filter_map(|part| match part {
+                            Column::$form(array) => Some(array as &dyn Array),
+                            _ => None,
+                        })
+                        .collect();
+                    if let Some(array) = joined::<$array>(&arrays) {
+                        return Column::$form(array);
+                    }
+                }
+            };
+        }
+        if !parts.is_empty() {
+            same_form!(Bool, BooleanArray);
+            same_form!(Int, Int64Array);
+            same_form!(Timestamp, Int64Array);
+            same_form!(Float, Float64Array);
+            same_form!(Text, StringArray);
+        }
+        let length = parts.iter().map(|part| part.len()).sum();
+        let mut values = Vec::with_capacity(length);
+        for part in parts {
+            values.extend((0..part.len()).map(|row| part.value(row)));
+        }
+        Column::Values(values.into())
+    }
+
+    /// Heap bytes held, approximately.
+    pub fn size_bytes(&self) -> usize {
+        match self {
+            Column::Bool(a) => a.get_array_memory_size(),
+            Column::Int(a) | Column::Timestamp(a) => a.get_array_memory_size(),
+            Column::Float(a) => a.get_array_memory_size(),
+            Column::Text(a) => a.len() * 5 + usize::try_from(a.offsets().last()).unwrap_or(0),
+            Column::Values(values) => values.iter().map(value_size_bytes).sum(),
+        }
+    }
+}
+
+/// Bytes a value holds, itself included, approximately.
+pub fn value_size_bytes(value: &Value) -> usize {
+    let heap = match value {
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Timestamp(_)
+        | Value::Date(_)
+        | Value::Interval(_)
+        | Value::Uuid(_)
+        | Value::Node(_)
+        | Value::Relationship(_) => 0,
+        Value::Numeric(_) => 48,
+        Value::Text(text) => text.len() + 16,
+        Value::Bytes(bytes) => bytes.len() + 16,
+        Value::Json(json) => json_size_bytes(json),
+        Value::Vector(vector) => vector.len() * 4 + 16,
+        Value::List(items) => items.iter().map(value_size_bytes).sum::<usize>() + 16,
+        Value::Map(map) => map.iter().map(|(key, value)| key.len() + 32 + value_size_bytes(value)).sum(),
+        Value::Path(path) => path.nodes.len() * 8 + path.relationships.len() * 32 + 48,
+    };
+    size_of::<Value>() + heap
+}
+
+fn json_size_bytes(json: &Json) -> usize {
+    let heap = match json {
+        Json::Null | Json::Bool(_) | Json::Int(_) => 0,
+        Json::Decimal(_) => 48,
+        Json::String(text) => text.len() + 16,
+        Json::Array(items) => items.iter().map(json_size_bytes).sum(),
+        Json::Object(entries) => entries.iter().map(|(key, value)| key.len() + 16 + json_size_bytes(value)).sum(),
+    };
+    size_of::<Json>() + heap
+}
+
+/// Collects rows into batches of [`BATCH_ROWS`].
+pub struct BatchBuilder {
+    types: Arc<[DataType]>,
+    columns: Vec<Vec<Value>>,
+    row_count: usize,
+}
+
+impl BatchBuilder {
+    pub fn new(types: Arc<[DataType]>) -> BatchBuilder {
+        let columns = types.iter().map(|_| Vec::new()).collect();
+        BatchBuilder { types, columns, row_count: 0 }
+    }
+
+    /// `row` has one value per column.
+    pub fn push(&mut self, row: impl IntoIterator<Item = Value>) {
+        let mut width = 0;
+        for (column, value) in self.columns.iter_mut().zip(row) {
+            column.push(value);
+            width += 1;
+        }
+        debug_assert_eq!(width, self.columns.len());
+        self.row_count += 1;
+    }
+
+    pub fn row_count(&self) -> usize {
+        self.row_count
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.row_count >= BATCH_ROWS
+    }
+
+    /// What was collected, or None when nothing was; starts anew.
+    pub fn finish(&mut self) -> Option<Batch> {
+        if self.row_count == 0 {
+            return None;
+        }
+        let columns = self
+            .columns
+            .iter_mut()
+            .zip(self.types.iter())
+            .map(|(column, ty)| Column::from_values(ty, std::mem::take(column)));
+        let batch = Batch { columns: columns.collect(), row_count: self.row_count };
+        self.row_count = 0;
+        Some(batch)
     }
 }

@@ -1,1 +1,11 @@
 //! The sinew binary: Postgres wire, HTTP, metrics, configuration and command line.
+
+pub mod agents;
+pub mod cli;
+pub mod config;
+pub mod context;
+pub mod demo;
+pub mod http;
+pub mod metrics;
+pub mod pool;
+pub mod wire;

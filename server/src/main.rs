@@ -1,1 +1,5 @@
-fn main() {}
+//! The sinew binary.
+
+fn main() -> std::process::ExitCode {
+    sinew_server::cli::main()
+}

@@ -1,11 +1,30 @@
 //! Transactional DDL: definitions are rows; each call takes the relation's lock to the end of the transaction.
+//!
+//! A definition's version moves with every change of it or of its indexes. Write sets carry the versions they were made
+//! under, so that rows written under an older definition, without an index's entries say, are refused at commit.
 
 use std::sync::Arc;
 
+use crate::catalog::rows::{
+    GRAPH, INDEX, TABLE, VIEW, dependency_key, encode_definition, name_key, relation_key, schema_key,
+};
 use crate::catalog::*;
-use crate::error::Result;
-use crate::ids::RelationId;
-use crate::store::Transaction;
+use crate::encoding::row::RowProjection;
+use crate::error::{Result, StorageError};
+use crate::ids::{NodeId, RelationId, RelationshipId};
+use crate::index::{column_count, column_positions, is_ordered, node_index_values, relationship_index_values};
+use crate::store::{Change, GRAPH_RELATION, Keyspace, Transaction};
+
+pub(crate) use crate::message_seq::MessageSequences;
+
+/// PostgreSQL's limit on columns per table.
+pub const MAX_COLUMNS: usize = 1_600;
+/// PostgreSQL's limit on columns per index.
+pub const MAX_INDEX_COLUMNS: usize = 32;
+/// Longest name, in bytes; the SQL layer truncates before.
+pub const MAX_NAME_BYTES: usize = 63;
+/// Rows handled between two looks at the cancel token.
+const CANCEL_INTERVAL: usize = 1_024;
 
 /// PostgreSQL's relation lock modes, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,84 +39,413 @@ pub enum RelationLock {
     AccessExclusive,
 }
 
+fn not_found(kind: &'static str, name: impl ToString) -> StorageError {
+    StorageError::ObjectNotFound { kind, name: name.to_string() }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > MAX_NAME_BYTES || name.contains('\0') {
+        return Err(StorageError::InvalidValue(format!(
+            "a name needs 1 to {MAX_NAME_BYTES} bytes without NUL, \"{}\" has {}",
+            name.escape_debug(),
+            name.len()
+        )));
+    }
+    Ok(())
+}
+
+fn check_table(def: &TableDef) -> Result<()> {
+    check_name(&def.name)?;
+    if def.columns.len() > MAX_COLUMNS {
+        return Err(StorageError::LimitExceeded(format!("tables can have at most {MAX_COLUMNS} columns")));
+    }
+    for (position, column) in def.columns.iter().enumerate() {
+        check_name(&column.name)?;
+        if def.columns[..position].iter().any(|other| other.name == column.name) {
+            return Err(StorageError::ObjectExists { kind: "column", name: column.name.clone() });
+        }
+        let id_is_taken = def.columns[..position].iter().any(|other| other.id == column.id);
+        if id_is_taken || column.id.0 >= def.next_column_id {
+            return Err(StorageError::Internal(format!("column \"{}\" has a wrong id {}", column.name, column.id)));
+        }
+    }
+    Ok(())
+}
+
+fn check_no_dependents(catalog: &Catalog, id: RelationId, object: &str) -> Result<()> {
+    let Some(dependents) = catalog.dependents.get(&id) else { return Ok(()) };
+    let lines: Vec<String> = dependents
+        .iter()
+        .filter_map(|view| catalog.views.get(view))
+        .map(|view| format!("view {} depends on {object}", view.name))
+        .collect();
+    Err(StorageError::DependentObjects { object: object.to_owned(), detail: lines.join("\n") })
+}
+
+/// Locks, ids and schemas.
 impl Transaction {
     /// Locks a relation to the end of the transaction; waits, and errors with `Deadlock`, `LockTimeout`, `Cancelled`.
     pub fn lock_relation(&self, relation: RelationId, mode: RelationLock) -> Result<()> {
-        let _ = (relation, mode);
-        todo!("storage-core")
+        self.lock(relation, mode).map(drop)
+    }
+
+    /// Locks for DDL. What committed before the lock was granted must be seen, so the snapshot is renewed where the
+    /// isolation level allows it.
+    fn lock_for_ddl(&self, relation: RelationId, mode: RelationLock) -> Result<()> {
+        self.lock(relation, mode)?;
+        self.refresh_snapshot();
+        Ok(())
     }
 
     /// A fresh relation id (oid), never reused.
     pub fn allocate_relation_id(&self) -> Result<RelationId> {
-        todo!("storage-core")
+        let id = self.allocate_id("relations")?;
+        u32::try_from(id - 1)
+            .ok()
+            .and_then(|id| id.checked_add(FIRST_USER_RELATION))
+            .map(RelationId)
+            .ok_or_else(|| StorageError::LimitExceeded("relation ids are exhausted".to_owned()))
     }
 
     /// `ObjectExists` when taken.
     pub fn create_schema(&self, name: &str) -> Result<()> {
-        let _ = name;
-        todo!("storage-core")
+        check_name(name)?;
+        if self.catalog().schemas.contains_key(name) {
+            return Err(StorageError::ObjectExists { kind: "schema", name: name.to_owned() });
+        }
+        let schema = SchemaDef { oid: self.allocate_relation_id()?.0, name: name.to_owned() };
+        self.kv_put(Keyspace::CATALOG, &schema_key(name), &encode_definition(&schema)?)
     }
 
+    /// `DependentObjects` while it holds relations.
     pub fn drop_schema(&self, name: &str) -> Result<()> {
-        let _ = name;
-        todo!("storage-core")
+        let catalog = self.catalog();
+        if !catalog.schemas.contains_key(name) {
+            return Err(not_found("schema", name));
+        }
+        let dependent = |detail: String| StorageError::DependentObjects { object: format!("schema {name}"), detail };
+        if ["pg_catalog", "information_schema", "sinew"].contains(&name) {
+            return Err(dependent(format!("schema {name} is required by the database system")));
+        }
+        let held: Vec<&str> =
+            catalog.names.keys().filter(|(schema, _)| schema == name).map(|(_, relation)| &relation[..]).collect();
+        if !held.is_empty() {
+            return Err(dependent(format!("it contains {}", held.join(", "))));
+        }
+        self.kv_delete(Keyspace::CATALOG, &schema_key(name))
     }
 
+    /// Takes a name in a schema; whoever else takes it meanwhile loses.
+    fn take_name(&self, schema: &str, name: &str, id: RelationId) -> Result<()> {
+        check_name(name)?;
+        let catalog = self.catalog();
+        if !catalog.schemas.contains_key(schema) {
+            return Err(not_found("schema", schema));
+        }
+        if catalog.relation_id(schema, name).is_some() {
+            return Err(StorageError::ObjectExists { kind: "relation", name: name.to_owned() });
+        }
+        self.kv_claim(Keyspace::CATALOG, &schema_key(schema));
+        self.kv_put(Keyspace::CATALOG, &name_key(schema, name), &id.0.to_be_bytes())
+    }
+
+    fn give_up_name(&self, schema: &str, name: &str) -> Result<()> {
+        self.kv_delete(Keyspace::CATALOG, &name_key(schema, name))
+    }
+
+    fn put_table(&self, def: TableDef) -> Result<Arc<TableDef>> {
+        self.kv_put(Keyspace::CATALOG, &relation_key(TABLE, def.id), &encode_definition(&def)?)?;
+        Ok(Arc::new(def))
+    }
+
+    fn table_by_id(&self, id: RelationId) -> Result<Arc<TableDef>> {
+        self.catalog().tables.get(&id).cloned().ok_or_else(|| not_found("table", id))
+    }
+
+    /// Makes write sets that were made under the table's previous indexes fail at commit.
+    fn move_table_version(&self, id: RelationId) -> Result<()> {
+        let mut def = (*self.table_by_id(id)?).clone();
+        def.version += 1;
+        self.put_table(def).map(drop)
+    }
+
+    fn move_graph_version(&self) -> Result<()> {
+        let version = self.catalog().graph_version + 1;
+        self.kv_put(Keyspace::CATALOG, &[GRAPH], &version.to_be_bytes())
+    }
+}
+
+/// Tables.
+impl Transaction {
     /// `def.id` comes from [`Self::allocate_relation_id`]. `ObjectExists` when the name is taken.
-    pub fn create_table(&self, def: TableDef) -> Result<Arc<TableDef>> {
-        let _ = def;
-        todo!("storage-core")
+    pub fn create_table(&self, mut def: TableDef) -> Result<Arc<TableDef>> {
+        check_table(&def)?;
+        if def.id.0 < 1_000 {
+            return Err(StorageError::Internal(format!("relation id {} is reserved", def.id)));
+        }
+        let catalog = self.catalog();
+        if catalog.tables.contains_key(&def.id) || catalog.indexes.contains_key(&def.id) {
+            return Err(StorageError::ObjectExists { kind: "relation", name: def.name });
+        }
+        self.lock(def.id, RelationLock::AccessExclusive)?;
+        self.take_name(&def.schema, &def.name, def.id)?;
+        def.version = 1;
+        self.put_table(def)
     }
 
-    /// Drops the table, its rows and its indexes.
+    /// Drops the table, its rows and its indexes. `DependentObjects` while a view reads it.
     pub fn drop_table(&self, id: RelationId) -> Result<()> {
-        let _ = id;
-        todo!("storage-core")
+        self.lock_for_ddl(id, RelationLock::AccessExclusive)?;
+        let table = self.table_by_id(id)?;
+        check_no_dependents(&self.catalog(), id, &format!("table {}", table.name))?;
+        for index in self.catalog().indexes_of(id) {
+            self.remove_index(index)?;
+        }
+        self.kv_delete(Keyspace::CATALOG, &relation_key(TABLE, id))?;
+        self.give_up_name(&table.schema, &table.name)?;
+        self.kv_clear(Keyspace::of_relation(id));
+        Ok(())
     }
 
-    /// Replaces a table's definition (added, dropped, renamed columns; checks; name). Rows are not rewritten.
-    pub fn alter_table(&self, def: TableDef) -> Result<Arc<TableDef>> {
-        let _ = def;
-        todo!("storage-core")
+    /// Replaces a table's definition (added, dropped, renamed columns; checks; name). Rows are not rewritten. `def` is a
+    /// changed copy of the current definition (`WriteConflict` when that moved meanwhile). Indexes over a dropped column
+    /// are dropped with it.
+    pub fn alter_table(&self, mut def: TableDef) -> Result<Arc<TableDef>> {
+        check_table(&def)?;
+        self.lock_for_ddl(def.id, RelationLock::AccessExclusive)?;
+        let old = self.table_by_id(def.id)?;
+        if old.version != def.version {
+            return Err(StorageError::WriteConflict {
+                detail: format!("the definition of table \"{}\" changed", old.name),
+            });
+        }
+        let is_new = |column: &&ColumnDef| old.position_of(column.id).is_none();
+        if def.next_column_id < old.next_column_id
+            || def.columns.iter().filter(is_new).any(|column| column.id.0 < old.next_column_id)
+        {
+            return Err(StorageError::Internal(format!("a column id of table \"{}\" is used again", old.name)));
+        }
+        for index in self.catalog().indexes_of(def.id) {
+            let IndexTarget::Table { columns, .. } = &index.target else { continue };
+            if columns.iter().any(|column| def.position_of(column.column).is_none()) {
+                self.remove_index(index)?;
+            }
+        }
+        if (&old.schema, &old.name) != (&def.schema, &def.name) {
+            self.take_name(&def.schema, &def.name, def.id)?;
+            self.give_up_name(&old.schema, &old.name)?;
+        }
+        def.version = old.version + 1;
+        self.put_table(def)
     }
 
     /// Removes every row of the table.
     pub fn truncate_table(&self, id: RelationId) -> Result<()> {
-        let _ = id;
-        todo!("storage-core")
+        self.lock_for_ddl(id, RelationLock::AccessExclusive)?;
+        self.table_by_id(id)?;
+        self.kv_clear(Keyspace::of_relation(id));
+        for index in self.catalog().indexes_of(id) {
+            if is_ordered(index) {
+                self.kv_clear(Keyspace::of_relation(index.id));
+            } else {
+                self.note_change(Change::IndexReset { index: index.id });
+            }
+        }
+        Ok(())
     }
+}
 
+/// Indexes and views.
+impl Transaction {
     /// Creates an index of any kind and fills it from what this transaction sees. `DuplicateKey` when a unique one
     /// cannot be built.
     pub fn create_index(&self, def: IndexDef) -> Result<Arc<IndexDef>> {
-        let _ = def;
-        todo!("storage-core")
+        if def.id.0 < 1_000 {
+            return Err(StorageError::Internal(format!("relation id {} is reserved", def.id)));
+        }
+        let column_count = column_count(&def);
+        if column_count == 0 || column_count > MAX_INDEX_COLUMNS {
+            return Err(StorageError::LimitExceeded(format!(
+                "an index needs 1 to {MAX_INDEX_COLUMNS} columns, \"{}\" has {column_count}",
+                def.name
+            )));
+        }
+        // Writers are kept out, and so is another CREATE INDEX, which would move the same version.
+        let source = match &def.target {
+            IndexTarget::Table { table, .. } => {
+                self.lock_for_ddl(*table, RelationLock::ShareRowExclusive)?;
+                let table = self.table_by_id(*table)?;
+                if let IndexTarget::Table { columns, .. } = &def.target {
+                    for position in column_positions(&table, columns)? {
+                        let column = &table.columns[position];
+                        if column.virtual_expression.is_some() {
+                            return Err(StorageError::InvalidValue(format!(
+                                "column \"{}\" stores nothing, so it cannot be indexed",
+                                column.name
+                            )));
+                        }
+                    }
+                }
+                Keyspace::of_relation(table.id)
+            }
+            IndexTarget::Nodes { .. } => {
+                self.lock_for_ddl(GRAPH_RELATION, RelationLock::ShareRowExclusive)?;
+                Keyspace::NODES
+            }
+            IndexTarget::Relationships { .. } => {
+                self.lock_for_ddl(GRAPH_RELATION, RelationLock::ShareRowExclusive)?;
+                Keyspace::RELATIONSHIPS
+            }
+        };
+        if !is_ordered(&def) {
+            self.check_search_index(&def)?;
+        }
+        self.take_name(&def.schema, &def.name, def.id)?;
+        self.kv_put(Keyspace::CATALOG, &relation_key(INDEX, def.id), &encode_definition(&def)?)?;
+        self.move_target_version(&def)?;
+        if is_ordered(&def) {
+            // The fill must have seen every row that is committed when the index is.
+            self.kv_claim_keyspace(source);
+            self.fill_index(&def)?;
+        } else {
+            self.note_change(Change::IndexReset { index: def.id });
+        }
+        Ok(Arc::new(def))
+    }
+
+    fn move_target_version(&self, index: &IndexDef) -> Result<()> {
+        match &index.target {
+            IndexTarget::Table { table, .. } => self.move_table_version(*table),
+            IndexTarget::Nodes { .. } | IndexTarget::Relationships { .. } => self.move_graph_version(),
+        }
+    }
+
+    fn fill_index(&self, index: &IndexDef) -> Result<()> {
+        let cancel = self.cancel_token();
+        let poll = |count: usize| if count.is_multiple_of(CANCEL_INTERVAL) { cancel.check() } else { Ok(()) };
+        match &index.target {
+            IndexTarget::Table { table, columns } => {
+                let table = self.table_by_id(*table)?;
+                let positions = column_positions(&table, columns)?;
+                let projection = RowProjection::new(&table, &positions)?;
+                let keyspace = Keyspace::of_relation(table.id);
+                let unbounded = std::ops::Bound::Unbounded;
+                for (count, pair) in self.kv_range(keyspace, unbounded, unbounded, false)?.enumerate() {
+                    poll(count)?;
+                    let (key, row) = pair?;
+                    let id = crate::store::decode_u64(&key, "row key")?;
+                    self.put_index_entry(index, &projection.decode(&row)?, id)?;
+                }
+            }
+            IndexTarget::Nodes { labels, .. } => {
+                for label in labels {
+                    for (count, id) in self.scan_nodes(Some(*label))?.enumerate() {
+                        poll(count)?;
+                        let id = id?;
+                        if let Some(node) = self.node(NodeId(id))?
+                            && let Some(values) = node_index_values(index, &node.labels, &node.properties)
+                        {
+                            self.put_index_entry(index, &values, id)?;
+                        }
+                    }
+                }
+            }
+            IndexTarget::Relationships { types, .. } => {
+                for ty in types {
+                    for (count, id) in self.scan_relationships(Some(*ty))?.enumerate() {
+                        poll(count)?;
+                        let id = id?;
+                        if let Some(relationship) = self.relationship(RelationshipId(id))?
+                            && let Some(values) =
+                                relationship_index_values(index, relationship.ty, &relationship.properties)
+                        {
+                            self.put_index_entry(index, &values, id)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     pub fn drop_index(&self, id: RelationId) -> Result<()> {
-        let _ = id;
-        todo!("storage-core")
+        let target = self.catalog().indexes.get(&id).map(|index| index.target.clone());
+        let relation = match target.ok_or_else(|| not_found("index", id))? {
+            IndexTarget::Table { table, .. } => table,
+            IndexTarget::Nodes { .. } | IndexTarget::Relationships { .. } => GRAPH_RELATION,
+        };
+        self.lock_for_ddl(relation, RelationLock::AccessExclusive)?;
+        let index = self.catalog().indexes.get(&id).cloned().ok_or_else(|| not_found("index", id))?;
+        self.remove_index(&index)?;
+        self.move_target_version(&index)
+    }
+
+    fn remove_index(&self, index: &IndexDef) -> Result<()> {
+        self.kv_delete(Keyspace::CATALOG, &relation_key(INDEX, index.id))?;
+        self.give_up_name(&index.schema, &index.name)?;
+        if is_ordered(index) {
+            self.kv_clear(Keyspace::of_relation(index.id));
+        } else {
+            self.note_change(Change::IndexReset { index: index.id });
+        }
+        Ok(())
+    }
+
+    /// Renames an index, within its schema. `ObjectExists` when the name is taken.
+    pub fn rename_index(&self, id: RelationId, name: &str) -> Result<Arc<IndexDef>> {
+        self.lock_for_ddl(id, RelationLock::ShareUpdateExclusive)?;
+        let old = self.catalog().indexes.get(&id).cloned().ok_or_else(|| not_found("index", id))?;
+        let def = IndexDef { name: name.to_owned(), ..(*old).clone() };
+        self.take_name(&def.schema, &def.name, id)?;
+        self.give_up_name(&old.schema, &old.name)?;
+        self.kv_put(Keyspace::CATALOG, &relation_key(INDEX, id), &encode_definition(&def)?)?;
+        Ok(Arc::new(def))
     }
 
     pub fn create_view(&self, def: ViewDef) -> Result<Arc<ViewDef>> {
-        let _ = def;
-        todo!("storage-core")
+        self.create_view_over(def, &[])
     }
 
+    /// As [`Self::create_view`], naming the tables and views it reads: those cannot be dropped before it.
+    pub fn create_view_over(&self, def: ViewDef, relations: &[RelationId]) -> Result<Arc<ViewDef>> {
+        self.lock(def.id, RelationLock::AccessExclusive)?;
+        for relation in relations {
+            self.lock(*relation, RelationLock::AccessShare)?;
+            let catalog = self.catalog();
+            let kind = if catalog.tables.contains_key(relation) {
+                TABLE
+            } else if catalog.views.contains_key(relation) {
+                VIEW
+            } else {
+                return Err(not_found("relation", relation));
+            };
+            self.kv_claim(Keyspace::CATALOG, &relation_key(kind, *relation));
+            self.kv_put(Keyspace::CATALOG, &dependency_key(*relation, def.id), &[])?;
+        }
+        self.take_name(&def.schema, &def.name, def.id)?;
+        self.kv_put(Keyspace::CATALOG, &relation_key(VIEW, def.id), &encode_definition(&def)?)?;
+        Ok(Arc::new(def))
+    }
+
+    /// `DependentObjects` while another view reads it.
     pub fn drop_view(&self, id: RelationId) -> Result<()> {
-        let _ = id;
-        todo!("storage-core")
+        self.lock_for_ddl(id, RelationLock::AccessExclusive)?;
+        let catalog = self.catalog();
+        let view = catalog.views.get(&id).cloned().ok_or_else(|| not_found("view", id))?;
+        check_no_dependents(&catalog, id, &format!("view {}", view.name))?;
+        for on in catalog.dependents.iter().filter(|(_, dependents)| dependents.contains(&id)).map(|(on, _)| *on) {
+            self.kv_delete(Keyspace::CATALOG, &dependency_key(on, id))?;
+        }
+        self.kv_delete(Keyspace::CATALOG, &relation_key(VIEW, id))?;
+        self.give_up_name(&view.schema, &view.name)
     }
 
     /// Next value of a counter that survives restarts: unique, increasing, gaps allowed, not transactional.
     pub fn next_counter(&self, name: &str) -> Result<i64> {
-        let _ = name;
-        todo!("storage-core")
-    }
-
-    /// Next `messages.seq` of a conversation: 1 after none; seeded from the primary key's index.
-    pub fn next_message_seq(&self, conversation_id: &str) -> Result<i64> {
-        let _ = conversation_id;
-        todo!("storage-core")
+        let value = self.allocate_id(&format!("counter/{name}"))?;
+        i64::try_from(value).map_err(|_| StorageError::LimitExceeded(format!("counter {name} is exhausted")))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,14 +4,20 @@ pub mod catalog;
 pub mod ddl;
 pub mod derived;
 pub mod embed;
+pub mod encoding;
 pub mod error;
+mod fulltext;
 pub mod graph;
 pub mod ids;
+pub mod index;
+mod message_seq;
 pub mod search;
 pub mod store;
 pub mod table;
 pub mod types;
 pub mod value;
+mod value_text;
+mod vector;
 
 pub use ddl::RelationLock;
 pub use embed::Embedder;
@@ -21,3 +27,4 @@ pub use store::{CancelToken, Isolation, Store, StoreOptions, StoreStats, Transac
 pub use table::{IdScan, IndexRange, RowScan};
 pub use types::DataType;
 pub use value::{Interval, Json, Numeric, PathValue, RelationshipRef, Value};
+pub use vector::HashEmbedder;

@@ -1,13 +1,20 @@
 //! Rows of tables, through a transaction: every write keeps the table's ordered indexes and checks its unique ones.
 //!
 //! `values` are aligned with `TableDef::columns` (virtual columns hold NULL); `projection` lists positions in it.
+//!
+//! Rows are keyed by row id, 8 bytes big-endian, in the keyspace of their table. Reads take the relation's AccessShare
+//! lock and writes RowExclusive, to the end of the transaction.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
-use crate::catalog::{IndexDef, TableDef};
-use crate::error::Result;
-use crate::ids::RowId;
-use crate::store::Transaction;
+use crate::catalog::{Catalog, IndexDef, IndexTarget, TableBehaviour, TableDef};
+use crate::ddl::RelationLock;
+use crate::encoding::row::{RowProjection, encode_row};
+use crate::error::{Result, StorageError};
+use crate::ids::{RelationId, RowId};
+use crate::index::{column_positions, index_key, is_ordered};
+use crate::store::{Change, Keyspace, KvBytes, Transaction, decode_u64};
 use crate::value::Value;
 
 /// A range of an ordered index: equality on the first columns, bounds on the next one.
@@ -33,45 +40,193 @@ pub type RowScan<'t> = Box<dyn Iterator<Item = Result<(RowId, Vec<Value>)>> + Se
 /// Ids (of rows, nodes or relationships) in index order.
 pub type IdScan<'t> = Box<dyn Iterator<Item = Result<u64>> + Send + 't>;
 
+fn row_key(row: RowId) -> [u8; 8] {
+    row.0.to_be_bytes()
+}
+
+/// What every write of a table needs to know, worked out once per catalog and table.
+pub(crate) struct WriteTarget {
+    catalog: Arc<Catalog>,
+    table: RelationId,
+    version: u64,
+    indexes: Vec<OrderedIndex>,
+    has_search_indexes: bool,
+}
+
+struct OrderedIndex {
+    def: Arc<IndexDef>,
+    positions: Vec<usize>,
+    projection: RowProjection,
+}
+
+impl WriteTarget {
+    fn new(catalog: Arc<Catalog>, table: &TableDef) -> Result<WriteTarget> {
+        let mut indexes = Vec::new();
+        let mut has_search_indexes = false;
+        for index in catalog.indexes_of(table.id) {
+            if !is_ordered(index) {
+                has_search_indexes = true;
+            } else if let IndexTarget::Table { columns, .. } = &index.target {
+                let positions = column_positions(table, columns)?;
+                let projection = RowProjection::new(table, &positions)?;
+                indexes.push(OrderedIndex { def: Arc::clone(index), positions, projection });
+            }
+        }
+        Ok(WriteTarget { table: table.id, version: table.version, indexes, has_search_indexes, catalog })
+    }
+}
+
+impl OrderedIndex {
+    fn values(&self, row: &[Value]) -> Vec<Value> {
+        self.positions.iter().map(|position| row[*position].clone()).collect()
+    }
+}
+
 impl Transaction {
+    /// Locks a table for writing and remembers the definition the writes are made under.
+    fn prepare_write(&self, table: &TableDef) -> Result<Arc<WriteTarget>> {
+        let catalog = self.catalog();
+        if self.lock(table.id, RelationLock::RowExclusive)? {
+            // Whoever held the lock may have changed the table; the commit would be refused.
+            let newest = self.store().published().current();
+            let current = newest.catalog.tables.get(&table.id).map(|def| def.version);
+            let own = catalog.tables.get(&table.id).map(|def| def.version);
+            if current.is_some() && current != own {
+                return Err(StorageError::WriteConflict {
+                    detail: format!("table \"{}\" was changed while waiting for it", table.name),
+                });
+            }
+        }
+        self.note_relation_write(table.id, table.version);
+        let mut last = self.last_write_target().lock();
+        if let Some(target) = &*last
+            && target.table == table.id
+            && target.version == table.version
+            && Arc::ptr_eq(&target.catalog, &catalog)
+        {
+            return Ok(Arc::clone(target));
+        }
+        let target = Arc::new(WriteTarget::new(catalog, table)?);
+        *last = Some(Arc::clone(&target));
+        Ok(target)
+    }
+
+    fn note_row_change(&self, target: &WriteTarget, row: RowId) {
+        if target.has_search_indexes {
+            self.note_change(Change::Row { table: target.table, row });
+        }
+    }
+
     /// Errors: `DuplicateKey`, `InvalidValue`, `LimitExceeded`. Types, NOT NULL and CHECK are the caller's.
     pub fn insert_row(&self, table: &TableDef, values: &[Value]) -> Result<RowId> {
-        let _ = (table, values);
-        todo!("storage-core")
+        let target = self.prepare_write(table)?;
+        let bytes = encode_row(table, values)?;
+        let row = RowId(self.store().counters().next_row(table.id, self.store().published())?);
+        for index in &target.indexes {
+            self.put_index_entry(&index.def, &index.values(values), row.0)?;
+        }
+        self.kv_insert_new(Keyspace::of_relation(table.id), &row_key(row), &bytes)?;
+        self.note_row_change(&target, row);
+        if table.behaviour == TableBehaviour::Messages {
+            self.note_message_seq(table, values);
+        }
+        Ok(row)
     }
 
     /// Replaces a row this transaction can see. Errors as [`Self::insert_row`], and `WriteConflict`.
     pub fn update_row(&self, table: &TableDef, row: RowId, values: &[Value]) -> Result<()> {
-        let _ = (table, row, values);
-        todo!("storage-core")
+        let target = self.prepare_write(table)?;
+        let keyspace = Keyspace::of_relation(table.id);
+        let Some(old) = self.kv_get(keyspace, &row_key(row))? else {
+            return Err(StorageError::WriteConflict {
+                detail: format!("the row to update in table \"{}\" is gone", table.name),
+            });
+        };
+        let bytes = encode_row(table, values)?;
+        for index in &target.indexes {
+            let old_values = index.projection.decode(&old)?;
+            let new_values = index.values(values);
+            let (old_key, new_key) = (index_key(&index.def, &old_values)?, index_key(&index.def, &new_values)?);
+            if old_key != new_key {
+                self.put_index_key(&index.def, new_key, &new_values, row.0)?;
+                self.delete_index_key(&index.def, old_key, row.0)?;
+            }
+        }
+        self.kv_put(keyspace, &row_key(row), &bytes)?;
+        self.note_row_change(&target, row);
+        Ok(())
     }
 
     /// False when there is no such row (any more).
     pub fn delete_row(&self, table: &TableDef, row: RowId) -> Result<bool> {
-        let _ = (table, row);
-        todo!("storage-core")
+        let target = self.prepare_write(table)?;
+        let keyspace = Keyspace::of_relation(table.id);
+        let Some(old) = self.kv_get(keyspace, &row_key(row))? else { return Ok(false) };
+        for index in &target.indexes {
+            self.delete_index_entry(&index.def, &index.projection.decode(&old)?, row.0)?;
+        }
+        self.kv_delete(keyspace, &row_key(row))?;
+        self.note_row_change(&target, row);
+        Ok(true)
     }
 
     /// The projected columns of one row, or None.
     pub fn get_row(&self, table: &TableDef, row: RowId, projection: &[usize]) -> Result<Option<Vec<Value>>> {
-        let _ = (table, row, projection);
-        todo!("storage-core")
+        self.lock(table.id, RelationLock::AccessShare)?;
+        self.get_projected_row(table, row, &RowProjection::new(table, projection)?)
+    }
+
+    /// As [`Self::get_row`] with the projection made once for many rows, and the caller holding the lock.
+    pub fn get_projected_row(
+        &self,
+        table: &TableDef,
+        row: RowId,
+        projection: &RowProjection,
+    ) -> Result<Option<Vec<Value>>> {
+        match self.kv_get(Keyspace::of_relation(table.id), &row_key(row))? {
+            Some(bytes) => projection.decode(&bytes).map(Some),
+            None => Ok(None),
+        }
     }
 
     pub fn scan_rows<'t>(&'t self, table: &TableDef, projection: &[usize]) -> Result<RowScan<'t>> {
-        let _ = (table, projection);
-        todo!("storage-core")
+        self.scan_rows_between(table, projection, Bound::Unbounded, Bound::Unbounded)
+    }
+
+    /// Rows with ids within bounds, in row-id order: a part of a parallel scan.
+    pub fn scan_rows_between<'t>(
+        &'t self,
+        table: &TableDef,
+        projection: &[usize],
+        lower: Bound<RowId>,
+        upper: Bound<RowId>,
+    ) -> Result<RowScan<'t>> {
+        self.lock(table.id, RelationLock::AccessShare)?;
+        let projection = RowProjection::new(table, projection)?;
+        let (lower, upper) = (lower.map(row_key), upper.map(row_key));
+        let pairs = self.kv_range(
+            Keyspace::of_relation(table.id),
+            lower.as_ref().map(|key| &key[..]),
+            upper.as_ref().map(|key| &key[..]),
+            false,
+        )?;
+        Ok(Box::new(pairs.map(move |pair: Result<(KvBytes, KvBytes)>| {
+            let (key, value) = pair?;
+            Ok((RowId(decode_u64(&key, "row key")?), projection.decode(&value)?))
+        })))
     }
 
     /// Ids under an ordered index, in key order (or against it). NULL never equals a bound.
     pub fn index_scan<'t>(&'t self, index: &IndexDef, range: &IndexRange, reverse: bool) -> Result<IdScan<'t>> {
-        let _ = (index, range, reverse);
-        todo!("storage-core")
+        if let IndexTarget::Table { table, .. } = &index.target {
+            self.lock(*table, RelationLock::AccessShare)?;
+        }
+        self.index_scan_unlocked(index, range, reverse)
     }
 
-    /// Rows in the table, exact.
+    /// Rows in the table, exact. Constant time when this transaction wrote none of them.
     pub fn row_count(&self, table: &TableDef) -> Result<u64> {
-        let _ = table;
-        todo!("storage-core")
+        self.lock(table.id, RelationLock::AccessShare)?;
+        self.kv_count(Keyspace::of_relation(table.id))
     }
 }

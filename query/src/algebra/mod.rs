@@ -7,7 +7,9 @@
 mod expr;
 mod plan;
 mod vars;
+mod visit;
 
 pub use expr::*;
 pub use plan::*;
 pub use vars::*;
+pub use visit::*;

@@ -1,4 +1,14 @@
 //! Cypher: lexer, parser, binder.
+//!
+//! Text → [`lexer`] → [`ast`] (by [`parser`]) → [`binder`] → the shared algebra. What Cypher's expressions compute is in
+//! [`functions`]; which errors they raise, with openCypher's classes, in [`errors`].
+
+mod ast;
+mod binder;
+pub mod errors;
+pub mod functions;
+mod lexer;
+mod parser;
 
 use std::sync::Arc;
 
@@ -10,7 +20,11 @@ use crate::statement::BoundStatement;
 
 /// A parsed statement; opaque to other modules.
 #[derive(Clone, Debug)]
-pub struct CypherStatement {}
+pub struct CypherStatement {
+    statement: ast::Statement,
+    /// Highest `$n` used.
+    positional_parameter_count: usize,
+}
 
 /// Values (or types) of named parameters, for `cypher()` and embedded calls; positional ones come from the context.
 #[derive(Clone, Debug, Default)]
@@ -18,17 +32,20 @@ pub struct NamedParameters(pub Vec<(Arc<str>, DataType, Option<Value>)>);
 
 /// Parses one statement. 42601 with position and what was expected; 54001 when nested too deeply.
 pub fn parse(text: &str) -> Result<CypherStatement> {
-    let _ = text;
-    todo!("cypher")
+    let (statement, positional_parameter_count) = parser::parse_statement(text)?;
+    Ok(CypherStatement { statement, positional_parameter_count })
 }
 
-/// Binds a Cypher statement (query, index or constraint DDL, SHOW). Named parameters are numbered after positional ones.
+/// Binds a Cypher statement (query, index or constraint DDL, SHOW). Named parameters are numbered after positional ones;
+/// one whose value is given becomes a literal.
 pub fn bind(
     context: &BindContext<'_>,
     statement: &CypherStatement,
     text: &str,
     named: &NamedParameters,
 ) -> Result<BoundStatement> {
-    let _ = (context, statement, text, named);
-    todo!("cypher")
+    binder::bind_statement(context, statement, text, named)
 }
+
+#[cfg(test)]
+mod tck_parse_tests;

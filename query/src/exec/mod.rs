@@ -1,14 +1,45 @@
 //! Physical plans and their execution.
+//!
+//! [`prepare`] optimizes a bound query and compiles it: variables become positions, operators get their constants. The
+//! result is immutable and shared. [`execute`] opens the operators against one context; they pull batches from each other
+//! (see [`operators`]). Statements that touch a few rows by key take the short path of [`fast`] instead, which gives the
+//! same rows without building operators.
+//!
+//! An execution runs on the caller's thread and keeps what it must keep in memory, counted against the statement's limit.
+//! Parallel scans over morsels and spilling sorts and hash tables to disk are not part of this module yet.
+
+pub mod compile;
+pub mod constraints;
+mod explain;
+pub mod expr;
+mod fast;
+pub mod key;
+mod messages;
+pub mod node;
+pub mod operators;
+mod ordering;
+pub mod run;
+mod scan;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use sinew_storage::{DataType, Transaction};
 
-use crate::algebra::VarTable;
+pub use explain::{explain, explain_analyze};
+pub use ordering::{compare_keys, compare_orderability};
+
+use crate::algebra::{Plan, VarTable};
 use crate::batch::Batch;
 use crate::context::ExecContext;
-use crate::error::Result;
+use crate::error::{QueryError, Result, sqlstate};
+use crate::optimizer;
 use crate::statement::{BoundQuery, OutputColumn};
+use fast::FastPlan;
+use node::{Node, Operator};
+use run::{Cx, RunSizes, RunState};
 
 /// Pulls batches. Polls the cancel token at least once per batch.
 pub trait RowStream: Send {
@@ -21,6 +52,29 @@ pub trait RowStream: Send {
     }
 }
 
+/// How to prepare.
+#[derive(Clone, Copy, Debug)]
+pub struct PrepareOptions {
+    /// False runs the plan as it was bound (`sinew.optimizer = off`).
+    pub optimize: bool,
+    /// False runs every plan through operators.
+    pub short_path: bool,
+}
+
+impl Default for PrepareOptions {
+    fn default() -> Self {
+        PrepareOptions { optimize: true, short_path: true }
+    }
+}
+
+impl PrepareOptions {
+    /// As the session's settings say.
+    pub fn of_session(session: &crate::context::SessionContext) -> PrepareOptions {
+        let off = matches!(session.setting("sinew.optimizer").as_deref(), Some("off" | "false" | "0" | "no"));
+        PrepareOptions { optimize: !off, short_path: !off }
+    }
+}
+
 /// An optimized, compiled plan: immutable, shared, run many times.
 pub struct PreparedPlan {
     pub output: Vec<OutputColumn>,
@@ -30,18 +84,77 @@ pub struct PreparedPlan {
     pub writes: bool,
     /// Calls a procedure that must run outside any transaction.
     pub outside_transaction: bool,
+    param_names: Vec<Arc<str>>,
+    root: Arc<Node>,
+    sizes: RunSizes,
+    /// Position in the root's layout of each output column.
+    columns: Vec<usize>,
+    fast: Option<FastPlan>,
+}
+
+impl PreparedPlan {
+    /// Names of the parameters when they are named, aligned with `params`.
+    pub fn param_names(&self) -> &[Arc<str>] {
+        &self.param_names
+    }
 }
 
 /// Optimizes and compiles. `transaction` gives catalog and statistics.
 pub fn prepare(query: BoundQuery, transaction: &Transaction) -> Result<Arc<PreparedPlan>> {
-    let _ = (query, transaction);
-    todo!("executor")
+    prepare_with(query, transaction, PrepareOptions::default())
+}
+
+/// As [`prepare`], with options.
+pub fn prepare_with(
+    query: BoundQuery,
+    transaction: &Transaction,
+    options: PrepareOptions,
+) -> Result<Arc<PreparedPlan>> {
+    let BoundQuery { plan, output, mut vars, params, param_names, .. } = query;
+    let outside_transaction = runs_outside_transaction(&plan);
+    let plan = if options.optimize {
+        let wanted: Vec<_> = output.iter().map(|column| column.var).collect();
+        optimizer::optimize_for(plan, &wanted, &mut vars, transaction)?
+    } else {
+        plan
+    };
+    let (root, sizes) = compile::compile(&plan, &vars, transaction)?;
+    // A plan that gives no rows has no columns to find.
+    let columns = output
+        .iter()
+        .map(|column| {
+            root.layout.position(column.var).ok_or_else(|| {
+                QueryError::internal(format!("output column {} is not produced by its plan", column.name))
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let fast = if options.short_path { FastPlan::of(&root, &columns) } else { None };
+    Ok(Arc::new(PreparedPlan {
+        writes: root.writes,
+        output,
+        params,
+        vars,
+        outside_transaction,
+        param_names,
+        root,
+        sizes,
+        columns,
+        fast,
+    }))
+}
+
+fn runs_outside_transaction(plan: &Plan) -> bool {
+    let own = match plan {
+        Plan::ProcedureCall { procedure, .. } => procedure.outside_transaction(),
+        Plan::FunctionScan { function, .. } => function.outside_transaction(),
+        _ => false,
+    };
+    own || optimizer::visit::inputs(plan).into_iter().any(runs_outside_transaction)
 }
 
 /// Runs a prepared plan. The stream holds the context's transaction until dropped.
 pub fn execute(plan: &Arc<PreparedPlan>, context: ExecContext) -> Result<Box<dyn RowStream>> {
-    let _ = (plan, context);
-    todo!("executor")
+    start(plan, context, None, false).map(|stream| Box::new(stream) as Box<dyn RowStream>)
 }
 
 /// Runs a plan whose [`crate::algebra::Plan::Supplied`] source is `rows` (COPY FROM).
@@ -50,12 +163,87 @@ pub fn execute_supplied(
     context: ExecContext,
     rows: Box<dyn RowStream>,
 ) -> Result<Box<dyn RowStream>> {
-    let _ = (plan, context, rows);
-    todo!("executor")
+    start(plan, context, Some(rows), false).map(|stream| Box::new(stream) as Box<dyn RowStream>)
 }
 
-/// The plan as EXPLAIN prints it, one line per operator.
-pub fn explain(plan: &PreparedPlan) -> Vec<String> {
-    let _ = plan;
-    todo!("executor")
+fn start(
+    plan: &Arc<PreparedPlan>,
+    context: ExecContext,
+    supplied: Option<Box<dyn RowStream>>,
+    measure: bool,
+) -> Result<ExecStream> {
+    context.cancel.check()?;
+    if plan.writes && !context.allow_writes {
+        return Err(QueryError::new(sqlstate::READ_ONLY_SQL_TRANSACTION, "cannot write in a read-only transaction"));
+    }
+    if context.params.len() < plan.params.len() {
+        return Err(QueryError::new(
+            sqlstate::PROTOCOL_VIOLATION,
+            format!("the statement has {} parameters, {} were given", plan.params.len(), context.params.len()),
+        ));
+    }
+    let run = Arc::new(RunState::new(context, plan.sizes, supplied, measure));
+    let state = if plan.fast.is_some() && !measure { State::Fast } else { State::Unopened };
+    Ok(ExecStream { plan: Arc::clone(plan), run, state })
+}
+
+enum State {
+    /// The short path, not run yet.
+    Fast,
+    Unopened,
+    Open(Box<dyn Operator>),
+    Done,
+}
+
+/// One execution.
+struct ExecStream {
+    plan: Arc<PreparedPlan>,
+    run: Arc<RunState>,
+    state: State,
+}
+
+impl ExecStream {
+    fn pull(&mut self) -> Result<Option<Batch>> {
+        self.run.check_cancel()?;
+        if let State::Unopened = self.state {
+            self.state = State::Open(self.plan.root.open(&Cx::new(Arc::clone(&self.run)))?);
+        }
+        match &mut self.state {
+            State::Fast => {
+                self.state = State::Done;
+                match &self.plan.fast {
+                    Some(fast) => fast.run(&Cx::new(Arc::clone(&self.run))),
+                    None => Ok(None),
+                }
+            }
+            State::Open(operator) => Ok(operator.next()?.map(|batch| batch.select(&self.plan.columns))),
+            State::Unopened | State::Done => Ok(None),
+        }
+    }
+}
+
+impl RowStream for ExecStream {
+    fn next_batch(&mut self) -> Result<Option<Batch>> {
+        let result = self.pull();
+        if !matches!(result, Ok(Some(_))) && !matches!(self.state, State::Unopened) {
+            // Nothing comes after the end or an error; what the operators hold is free.
+            self.state = State::Done;
+        }
+        result
+    }
+
+    fn rows_affected(&self) -> u64 {
+        self.run.rows_affected.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for ExecStream {
+    fn drop(&mut self) {
+        self.state = State::Done;
+        // Cached subquery results refer back to the run that counts their memory.
+        for cache in &self.run.subqueries {
+            *cache.lock() = expr::SubqueryCache::default();
+        }
+        *self.run.supplied.lock() = None;
+    }
 }

@@ -1,4 +1,44 @@
 //! Functions, operators, casts and aggregates: one table from which resolution, documentation and pg_catalog are made.
+//!
+//! Each page of this folder adds rows to one table ([`registry`]): a signature in text form (`round(numeric, int4) ->
+//! numeric`), what evaluates it, and whether it is strict and how volatile. The table is built once. [`resolve`] finds a
+//! row by PostgreSQL's algorithm; [`cast`] holds the cast matrix; [`docs`] prints the reference page.
+//!
+//! Operators and functions live in one table with separate name spaces: an operator's name is its symbol.
+
+pub(crate) mod aggregate_basic;
+pub(crate) mod aggregate_collect;
+pub(crate) mod aggregate_statistics;
+pub(crate) mod args;
+pub(crate) mod array;
+pub mod cast;
+pub(crate) mod conditional;
+pub(crate) mod datetime;
+pub(crate) mod datetime_format;
+pub mod docs;
+pub(crate) mod json;
+pub(crate) mod kernel;
+pub(crate) mod math;
+pub(crate) mod operators_arithmetic;
+pub(crate) mod operators_array;
+pub(crate) mod operators_comparison;
+pub(crate) mod operators_datetime;
+pub(crate) mod operators_json;
+pub(crate) mod operators_text;
+pub(crate) mod operators_vector;
+pub(crate) mod pattern;
+pub mod registry;
+pub(crate) mod resolve;
+pub(crate) mod string;
+pub(crate) mod string_format;
+pub(crate) mod system;
+pub(crate) mod system_catalog;
+pub(crate) mod table;
+pub(crate) mod uuid;
+pub(crate) mod vector;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -103,10 +143,27 @@ pub trait TableFunction: Send + Sync + fmt::Debug {
     }
     /// `args` are aligned with `params`, cast, defaults filled in.
     fn call(&self, context: &ExecContext, args: &[Value]) -> Result<Box<dyn RowStream>>;
+    /// Types to cast the arguments to and the columns of the result, for arguments of these types (as many as were
+    /// written). Functions with one signature keep the default. 42883 when the arguments do not fit.
+    fn resolve(&self, args: &[DataType]) -> Result<ResolvedTableFunction> {
+        let _ = args;
+        Ok(ResolvedTableFunction {
+            args: self.params().iter().map(|param| param.ty.clone()).collect(),
+            columns: self.columns().to_vec(),
+        })
+    }
     /// Expected row count, for the optimizer.
     fn estimated_rows(&self) -> f64 {
         100.0
     }
+}
+
+/// A table function for given argument types.
+#[derive(Clone, Debug)]
+pub struct ResolvedTableFunction {
+    /// One per parameter of the function.
+    pub args: Vec<DataType>,
+    pub columns: Vec<(String, DataType)>,
 }
 
 /// What resolution found: cast the arguments to `args`, then call.
@@ -159,33 +216,71 @@ impl FunctionRegistry {
 }
 
 /// PostgreSQL's function resolution (candidates, unknown literals, preferred types). 42883 with the near miss, 42725.
+///
+/// An entry of `args` may differ from the function's parameter type where both hold values the same way (`int4` for
+/// `int8`, `varchar` for `text`): no cast is needed there.
 pub fn resolve_function(name: &str, args: &[DataType]) -> Result<ResolvedFunction> {
-    let _ = (name, args);
-    todo!("functions")
+    resolve::function(name, args)
 }
 
 /// Binary (both) or prefix (`left` None) operator. 42883.
 pub fn resolve_operator(symbol: &str, left: Option<&DataType>, right: &DataType) -> Result<ResolvedFunction> {
-    let _ = (symbol, left, right);
-    todo!("functions")
+    resolve::operator(symbol, left, right)
 }
 
 /// None when no aggregate has that name; 42883 when the arguments fit none. `count(*)` has no arguments.
 pub fn resolve_aggregate(name: &str, args: &[DataType]) -> Result<Option<ResolvedAggregate>> {
-    let _ = (name, args);
-    todo!("functions")
+    resolve::aggregate(name, args)
+}
+
+/// True when a scalar function of that name exists (whatever its arguments).
+pub fn function_exists(name: &str) -> bool {
+    registry::registry().functions.contains_key(name) || matches!(name, "greatest" | "least")
+}
+
+/// The name of a function or aggregate by its oid.
+pub fn function_name_by_oid(oid: u32) -> Option<&'static str> {
+    registry::registry().name_by_oid(oid)
+}
+
+/// The oid of the first function or aggregate of that name.
+pub fn function_oid_by_name(name: &str) -> Option<u32> {
+    registry::registry().oid_by_name(name)
+}
+
+/// Every scalar function, for `pg_proc` and the documentation.
+pub fn all_functions() -> impl Iterator<Item = &'static registry::Definition> {
+    registry::registry().definitions.iter().filter(|definition| !definition.is_operator)
+}
+
+/// Every operator, for `pg_operator` and the documentation.
+pub fn all_operators() -> impl Iterator<Item = &'static registry::Definition> {
+    registry::registry().definitions.iter().filter(|definition| definition.is_operator)
+}
+
+/// Every aggregate, for `pg_aggregate` and the documentation.
+pub fn all_aggregates() -> impl Iterator<Item = &'static registry::AggregateDefinition> {
+    registry::registry().aggregates.iter()
+}
+
+/// Every cast of the matrix, for `pg_cast` and the documentation.
+pub fn all_casts() -> Vec<(DataType, DataType, CastContext)> {
+    cast::all()
+}
+
+/// Registers `generate_series`, `unnest` and the other table functions of SQL.
+pub fn register_table_functions(registry: &FunctionRegistry) {
+    table::register(registry);
 }
 
 /// Whether `from` may become `to` in this context.
 pub fn can_cast(from: &DataType, to: &DataType, context: CastContext) -> bool {
-    let _ = (from, to, context);
-    todo!("functions")
+    cast::can_cast(from, to, context)
 }
 
 /// PostgreSQL's common type of UNION, CASE, VALUES, arrays, COALESCE; 42804. All unknown gives text.
 pub fn common_type(types: &[DataType], what: &str) -> Result<DataType> {
-    let _ = (types, what);
-    todo!("functions")
+    resolve::common_type(types, what)
 }
 
 /// Casts one value; applies length, precision and dimension modifiers of `to`. NULL stays NULL.
@@ -196,6 +291,5 @@ pub fn cast_value(
     to: &DataType,
     explicit: bool,
 ) -> Result<Value> {
-    let _ = (context, value, from, to, explicit);
-    todo!("functions")
+    cast::cast_value(context, value, from, to, explicit)
 }

@@ -1,12 +1,62 @@
-//! Rewrites, then cost-based choices.
+//! Rewrites, then choices of access paths.
+//!
+//! Every rule gives a plan with the same rows (in the same order where the plan orders them); `SET sinew.optimizer = off`
+//! runs plans as they were bound, and must give the same answers.
+//!
+//! Order matters: filters are pushed as far down as they go, so that the rules after it find them directly above the
+//! scans they restrict.
+
+mod access_path;
+pub mod cardinality;
+mod column_pruning;
+mod filter_pushdown;
+mod index_join;
+mod order;
+mod pattern_order;
+mod search_scan;
+mod semi_join;
+mod statistics;
+pub mod visit;
 
 use sinew_storage::Transaction;
 
-use crate::algebra::{Plan, VarTable};
+use crate::algebra::{Plan, VarId, VarTable};
 use crate::error::Result;
 
-/// Gives an equivalent plan. Running the plan as it came must give the same answer.
-pub fn optimize(plan: Plan, vars: &mut VarTable, transaction: &Transaction) -> Result<Plan> {
-    let _ = (vars, transaction);
-    Ok(plan)
+/// Gives an equivalent plan. `output` are the variables the statement returns.
+pub fn optimize_for(plan: Plan, output: &[VarId], vars: &mut VarTable, transaction: &Transaction) -> Result<Plan> {
+    let plan = semi_join::rewrite(plan);
+    let plan = filter_pushdown::rewrite(plan);
+    let plan = pattern_order::rewrite(plan, transaction)?;
+    let plan = search_scan::rewrite(plan, vars, transaction)?;
+    let plan = index_join::rewrite(plan, transaction)?;
+    let plan = access_path::rewrite(plan, transaction)?;
+    let plan = order::rewrite(plan, transaction);
+    Ok(column_pruning::rewrite(plan, output))
+}
+
+/// Applies `rule` to every operator, inputs first, subqueries of expressions included.
+pub(crate) fn transform_up(mut plan: Plan, rule: &mut dyn FnMut(Plan) -> Result<Plan>) -> Result<Plan> {
+    for child in plan.children_mut() {
+        *child = transform_up(std::mem::take(child), rule)?;
+    }
+    let mut failure = None;
+    for expr in plan.exprs_mut() {
+        expr.for_each_plan(&mut |subplan| match transform_up(std::mem::take(subplan), rule) {
+            Ok(done) => *subplan = done,
+            Err(error) => failure = Some(error),
+        });
+    }
+    match failure {
+        Some(error) => Err(error),
+        None => rule(plan),
+    }
+}
+
+/// `plan` with a filter of the conjuncts above it; without any, just `plan`.
+pub(crate) fn filtered(plan: Plan, conjuncts: Vec<crate::algebra::Expr>) -> Plan {
+    if conjuncts.is_empty() {
+        return plan;
+    }
+    Plan::Filter { input: Box::new(plan), predicate: crate::algebra::Expr::and(conjuncts) }
 }

@@ -1,8 +1,13 @@
-//! System relations computed from the catalog: pg_catalog, information_schema, graph views, search functions.
+//! System relations computed from the catalog, and the engine's own table functions and procedures.
 
 pub mod graph_relations;
+mod information_schema;
+mod pg_catalog;
+mod procedures;
 mod rows;
+mod search;
 pub mod set_returning;
+mod traverse;
 
 use std::sync::Arc;
 
@@ -11,6 +16,8 @@ use crate::functions::{FunctionRegistry, TableFunction};
 /// A system relation by schema and name, as a table function without arguments.
 pub fn system_relation(schema: &str, name: &str) -> Option<Arc<dyn TableFunction>> {
     match schema {
+        "pg_catalog" => pg_catalog::relation(name),
+        "information_schema" => information_schema::relation(name),
         "sinew" => graph_relations::relation(name),
         _ => None,
     }
@@ -19,19 +26,26 @@ pub fn system_relation(schema: &str, name: &str) -> Option<Arc<dyn TableFunction
 /// (schema, name) of every system relation.
 pub fn system_relation_names() -> Vec<(&'static str, &'static str)> {
     let mut names: Vec<(&'static str, &'static str)> = Vec::new();
+    names.extend(pg_catalog::names().into_iter().map(|name| ("pg_catalog", name)));
+    names.extend(information_schema::names().into_iter().map(|name| ("information_schema", name)));
     names.extend(graph_relations::NAMES.iter().map(|name| ("sinew", *name)));
     names
 }
 
 /// Registers the table functions and procedures that belong to the query engine.
 pub fn register(registry: &FunctionRegistry) {
-    let _ = registry;
+    search::register(registry);
+    traverse::register(registry);
+    procedures::register(registry);
 }
 
+/// The oid of a system relation.
 pub fn relation_oid(schema: &str, name: &str) -> Option<u32> {
     let _ = (schema, name);
     None
 }
+
+/// The oid of a schema.
 pub fn namespace_oid(catalog: &sinew_storage::catalog::Catalog, name: &str) -> Option<u32> {
-    catalog.schemas.get(name).map(|s| s.oid)
+    catalog.schemas.get(name).map(|schema| schema.oid)
 }

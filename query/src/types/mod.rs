@@ -1,79 +1,291 @@
-//! Types: one page per type with its names, oid, Arrow form, text form and wire codec.
+//! Types: one page per type with its names, oid, text form and wire codec.
+//!
+//! A [`Value`] does not know whether it is `int2` or `int8`, `timestamp` or `timestamptz`; its holder's [`DataType`]
+//! does. Every function here therefore takes both and dispatches on the type to that type's page. Text forms are
+//! PostgreSQL's with its default settings (ISO dates, MDY order, `postgres` intervals, hex bytea, shortest floats);
+//! `TimeZone` is the session's.
+
+pub(crate) mod array;
+pub(crate) mod bool;
+pub(crate) mod bytea;
+pub(crate) mod calendar;
+pub(crate) mod compare;
+pub(crate) mod date;
+pub(crate) mod datetime_input;
+pub(crate) mod entity;
+pub(crate) mod float;
+pub(crate) mod int;
+pub(crate) mod interval;
+pub(crate) mod json;
+pub(crate) mod json_parse;
+pub(crate) mod names;
+pub(crate) mod numeric;
+pub(crate) mod numeric_math;
+pub mod reg;
+pub(crate) mod text;
+pub(crate) mod timestamp;
+pub(crate) mod uuid;
+pub(crate) mod vector;
+pub(crate) mod wire;
+pub(crate) mod zone;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 use sinew_storage::{DataType, Value};
 
 use crate::context::EvalContext;
-use crate::error::Result;
+use crate::error::{QueryError, Result, sqlstate};
+
+pub use names::{all_types, array_oid, category_letter, is_preferred};
 
 /// PostgreSQL's oid of a type (vector has a fixed one of ours; Any, Node, Relationship, Path and Map are jsonb).
 pub fn type_oid(ty: &DataType) -> u32 {
-    let _ = ty;
-    todo!("functions")
+    names::type_oid(ty)
 }
 
 /// None for an oid we do not know.
 pub fn type_from_oid(oid: u32) -> Option<DataType> {
-    let _ = oid;
-    todo!("functions")
+    names::type_from_oid(oid)
 }
 
 /// `pg_type.typlen`: bytes, or -1.
 pub fn type_length(ty: &DataType) -> i16 {
-    let _ = ty;
-    todo!("functions")
+    names::type_length(ty)
 }
 
 /// `pg_attribute.atttypmod`: -1 when there is none.
 pub fn type_modifier(ty: &DataType) -> i32 {
-    let _ = ty;
-    todo!("functions")
+    names::type_modifier(ty)
 }
 
 /// As `format_type` prints it: `timestamp with time zone`, `numeric(10,2)`, `text[]`.
 pub fn type_name(ty: &DataType) -> String {
-    let _ = ty;
-    todo!("functions")
+    names::type_name(ty)
 }
 
 /// From any of its names, lower case, without modifiers: `int4`, `integer`, `bigint`, `timestamptz`.
 pub fn type_from_name(name: &str) -> Option<DataType> {
-    let _ = name;
-    todo!("functions")
+    names::type_from_name(name)
+}
+
+/// True for types whose values are Cypher's and appear as jsonb to SQL.
+pub(crate) fn is_dynamic(ty: &DataType) -> bool {
+    match ty {
+        DataType::Any | DataType::Node | DataType::Relationship | DataType::Path | DataType::Map => true,
+        DataType::Array(element) => is_dynamic(element) || matches!(**element, DataType::Array(_)),
+        _ => false,
+    }
+}
+
+/// 22P02 as every text input function words it.
+pub(crate) fn invalid_input(type_name: &str, text: &str) -> QueryError {
+    QueryError::new(
+        sqlstate::INVALID_TEXT_REPRESENTATION,
+        format!("invalid input syntax for type {type_name}: \"{text}\""),
+    )
+}
+
+/// 22003 as every numeric input function words it.
+pub(crate) fn input_out_of_range(type_name: &str, text: &str) -> QueryError {
+    QueryError::new(
+        sqlstate::NUMERIC_VALUE_OUT_OF_RANGE,
+        format!("value \"{text}\" is out of range for type {type_name}"),
+    )
+}
+
+/// A value whose kind does not fit its static type: a bug of the caller.
+pub(crate) fn mismatch(value: &Value, ty: &DataType) -> QueryError {
+    QueryError::internal(format!("value {value:?} is not of type {}", type_name(ty)))
 }
 
 /// PostgreSQL's text output of a non-NULL value. Nodes, relationships, paths, maps and Any are materialised as jsonb
 /// text through the context's transaction.
 pub fn to_text(context: &EvalContext<'_>, value: &Value, ty: &DataType) -> Result<String> {
-    let _ = (context, value, ty);
-    todo!("functions")
+    if is_dynamic(ty) {
+        return Ok(json::format(&entity::to_json(context, value)?));
+    }
+    Ok(match (ty, value) {
+        (_, Value::Null) => String::new(),
+        (DataType::Bool, Value::Bool(b)) => bool::output(*b).to_owned(),
+        (DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Oid, Value::Int(i)) => i.to_string(),
+        (DataType::Float4, Value::Float(f)) => float::output4(*f),
+        (DataType::Float8, Value::Float(f)) => float::output8(*f),
+        (DataType::Float4 | DataType::Float8, Value::Int(i)) => i.to_string(),
+        (DataType::Numeric(_), Value::Numeric(n)) => numeric::output(n),
+        (DataType::Numeric(_), Value::Int(i)) => i.to_string(),
+        (DataType::Date, Value::Date(d)) => date::output(*d),
+        (DataType::Timestamp, Value::Timestamp(t)) => timestamp::output(*t),
+        (DataType::Timestamptz, Value::Timestamp(t)) => timestamp::output_tz(*t, &zone::session_zone(context)),
+        (DataType::Interval, Value::Interval(i)) => interval::output(i),
+        (DataType::Uuid, Value::Uuid(u)) => uuid::output(u),
+        (DataType::Bytea, Value::Bytes(b)) => bytea::output(b),
+        (DataType::Json | DataType::Jsonb, Value::Json(j)) => json::format(j),
+        (DataType::Json | DataType::Jsonb, other) => json::format(&entity::to_json(context, other)?),
+        (DataType::Vector(_), Value::Vector(v)) => vector::output(v),
+        (DataType::Array(element), Value::List(items)) => {
+            let mut texts = Vec::with_capacity(items.len());
+            for item in items.iter() {
+                texts.push(if item.is_null() { None } else { Some(to_text(context, item, element)?) });
+            }
+            array::output(&texts)
+        }
+        (DataType::Regclass | DataType::Regtype | DataType::Regproc | DataType::Regnamespace, Value::Int(oid)) => {
+            reg::output(context, *oid, ty)
+        }
+        (DataType::Record, Value::List(items)) => {
+            let mut texts = Vec::with_capacity(items.len());
+            for item in items.iter() {
+                texts.push(if item.is_null() { None } else { Some(to_text_untyped(context, item)?) });
+            }
+            array::output_record(&texts)
+        }
+        (DataType::Record, Value::Map(map)) => {
+            let mut texts = Vec::with_capacity(map.len());
+            for item in map.values() {
+                texts.push(if item.is_null() { None } else { Some(to_text_untyped(context, item)?) });
+            }
+            array::output_record(&texts)
+        }
+        (_, Value::Text(s)) => s.to_string(),
+        (DataType::Void, _) => String::new(),
+        (DataType::Unknown | DataType::Text | DataType::Varchar(_), other) => to_text_untyped(context, other)?,
+        (ty, other) => return Err(mismatch(other, ty)),
+    })
 }
 
-/// PostgreSQL's text input. 22P02, 22003, 22007.
+/// Text output by the value's own kind, for the few places that have no static type (record fields).
+pub(crate) fn to_text_untyped(context: &EvalContext<'_>, value: &Value) -> Result<String> {
+    match natural_type(value) {
+        Some(ty) => to_text(context, value, &ty),
+        None => Ok(json::format(&entity::to_json(context, value)?)),
+    }
+}
+
+/// The SQL type that a value's kind suggests; None for Cypher's kinds and NULL.
+pub(crate) fn natural_type(value: &Value) -> Option<DataType> {
+    Some(match value {
+        Value::Null | Value::Node(_) | Value::Relationship(_) | Value::Path(_) | Value::Map(_) => return None,
+        Value::Bool(_) => DataType::Bool,
+        Value::Int(_) => DataType::Int8,
+        Value::Float(_) => DataType::Float8,
+        Value::Numeric(_) => DataType::Numeric(None),
+        Value::Text(_) => DataType::Text,
+        Value::Bytes(_) => DataType::Bytea,
+        Value::Timestamp(_) => DataType::Timestamptz,
+        Value::Date(_) => DataType::Date,
+        Value::Interval(_) => DataType::Interval,
+        Value::Uuid(_) => DataType::Uuid,
+        Value::Json(_) => DataType::Jsonb,
+        Value::Vector(_) => DataType::Vector(None),
+        Value::List(items) => {
+            let mut element = None;
+            for item in items.iter().filter(|item| !item.is_null()) {
+                let ty = natural_type(item)?;
+                match &element {
+                    None => element = Some(ty),
+                    Some(known) if *known == ty => {}
+                    Some(_) => return None,
+                }
+            }
+            match element {
+                Some(DataType::Array(_)) => return None,
+                Some(ty) => DataType::array_of(ty),
+                None => DataType::array_of(DataType::Text),
+            }
+        }
+    })
+}
+
+/// PostgreSQL's text input. 22P02, 22003, 22007. Modifiers of `ty` (length, precision, dimensions) are applied.
 pub fn from_text(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Result<Value> {
-    let _ = (context, text, ty);
-    todo!("functions")
+    Ok(match ty {
+        DataType::Unknown | DataType::Text => Value::text(text),
+        DataType::Varchar(limit) => text::limit_assign(text, *limit)?,
+        DataType::Name => text::name_input(text),
+        DataType::Char => text::char_input(text),
+        DataType::Bool => Value::Bool(bool::input(text)?),
+        DataType::Int2 => Value::Int(int::input(text, int::Width::Two)?),
+        DataType::Int4 => Value::Int(int::input(text, int::Width::Four)?),
+        DataType::Int8 => Value::Int(int::input(text, int::Width::Eight)?),
+        DataType::Oid => Value::Int(int::input(text, int::Width::Oid)?),
+        DataType::Float4 => Value::Float(float::input4(text)?),
+        DataType::Float8 => Value::Float(float::input8(text)?),
+        DataType::Numeric(modifier) => numeric::apply_modifier(numeric::input(text)?, *modifier)?.into_value(),
+        DataType::Bytea => Value::Bytes(bytea::input(text)?.into()),
+        DataType::Date => Value::Date(date::input(context, text)?),
+        DataType::Timestamp => Value::Timestamp(timestamp::input(context, text)?),
+        DataType::Timestamptz => Value::Timestamp(timestamp::input_tz(context, text)?),
+        DataType::Interval => Value::Interval(interval::input(text)?),
+        DataType::Uuid => Value::Uuid(uuid::input(text)?),
+        DataType::Json | DataType::Jsonb => Value::json(json_parse::parse(text)?),
+        DataType::Any | DataType::Map | DataType::Node | DataType::Relationship | DataType::Path => {
+            entity::from_json(&json_parse::parse(text)?)
+        }
+        DataType::Vector(dimensions) => Value::Vector(vector::check(vector::input(text)?, *dimensions)?.into()),
+        DataType::Array(element) => {
+            let mut values = Vec::new();
+            for item in array::input(text, array::delimiter(element))? {
+                values.push(match item {
+                    None => Value::Null,
+                    Some(item) => from_text(context, &item, element)?,
+                });
+            }
+            Value::list(values)
+        }
+        DataType::Regclass | DataType::Regtype | DataType::Regproc | DataType::Regnamespace => {
+            Value::Int(reg::input(context, text, ty)?)
+        }
+        DataType::Void => Value::Null,
+        DataType::Record => return Err(QueryError::unsupported("input of anonymous composite types")),
+    })
 }
 
 /// Appends the binary wire form of a non-NULL value, without its length word.
 pub fn to_binary(context: &EvalContext<'_>, value: &Value, ty: &DataType, out: &mut Vec<u8>) -> Result<()> {
-    let _ = (context, value, ty, out);
-    todo!("functions")
+    wire::to_binary(context, value, ty, out)
 }
 
 /// 22P03 when malformed.
 pub fn from_binary(bytes: &[u8], ty: &DataType) -> Result<Value> {
-    let _ = (bytes, ty);
-    todo!("functions")
+    wire::from_binary(bytes, ty)
 }
 
 /// jsonb of any value: entities materialised with labels and properties, temporals as ISO text, floats with a point.
 pub fn to_json(context: &EvalContext<'_>, value: &Value) -> Result<sinew_storage::Json> {
-    let _ = (context, value);
-    todo!("functions")
+    entity::to_json(context, value)
+}
+
+/// jsonb as `to_jsonb` makes it of a value of static type `ty` (PostgreSQL's rules: a float's point may go, times are
+/// in the session's zone).
+pub fn to_json_typed(context: &EvalContext<'_>, value: &Value, ty: &DataType) -> Result<sinew_storage::Json> {
+    entity::to_json_typed(context, value, ty)
+}
+
+/// Parses jsonb text. 22P02, 54001.
+pub fn parse_json(text: &str) -> Result<sinew_storage::Json> {
+    json_parse::parse(text)
+}
+
+/// jsonb's text form.
+pub fn format_json(json: &sinew_storage::Json) -> String {
+    json::format(json)
 }
 
 /// SQL ordering of two non-NULL values of one type (collation C).
 pub fn compare_sql(a: &Value, b: &Value) -> std::cmp::Ordering {
-    let _ = (a, b);
-    todo!("functions")
+    compare::compare(a, b)
+}
+
+/// Turns a numeric into a value.
+pub(crate) trait IntoValue {
+    fn into_value(self) -> Value;
+}
+
+impl IntoValue for sinew_storage::Numeric {
+    fn into_value(self) -> Value {
+        Value::Numeric(Arc::new(self))
+    }
 }

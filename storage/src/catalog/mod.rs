@@ -5,7 +5,11 @@
 //! DDL sees its own [`Catalog`]. Expressions (defaults, checks, index predicates, views) are kept as SQL text and bound
 //! by whoever uses them.
 
-use std::collections::BTreeMap;
+pub(crate) mod rows;
+
+pub(crate) use rows::bootstrap_rows;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +33,10 @@ pub struct Catalog {
     pub names: BTreeMap<(String, String), RelationId>,
     /// Indexes of each table, in id order.
     pub table_indexes: BTreeMap<RelationId, Vec<Arc<IndexDef>>>,
+    /// Moves with every index over nodes or relationships that is created or dropped.
+    pub graph_version: u64,
+    /// Views that cannot exist without a relation, by that relation.
+    pub dependents: BTreeMap<RelationId, BTreeSet<RelationId>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,75 +1,39 @@
-//! Reading and writing the graph.
+//! Reading and writing nodes and relationships.
+//!
+//! | row | key | value |
+//! |---|---|---|
+//! | node | id | labels, properties |
+//! | relationship | id | type, ends, properties |
+//! | adjacency, both directions | type, node, neighbour, relationship | empty |
+//! | label membership | label, node | empty |
+//!
+//! Conflicts are those of the node's and the relationship's row: two transactions that change one node conflict, two that
+//! create relationships at one node do not. Creating a relationship claims the rows of its ends, so that it conflicts
+//! with their deletion.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::*;
-use crate::catalog::IndexDef;
-use crate::error::Result;
-use crate::store::Transaction;
-use crate::table::IdScan;
+use smallvec::SmallVec;
 
-/// Tokens: names of labels, relationship types and property keys. Allocated by their own commit, never rolled back.
-impl Transaction {
-    pub fn label_id(&self, name: &str) -> Option<LabelId> {
-        let _ = name;
-        todo!("storage-graph")
-    }
-    pub fn relationship_type_id(&self, name: &str) -> Option<RelationshipTypeId> {
-        let _ = name;
-        todo!("storage-graph")
-    }
-    pub fn property_key_id(&self, name: &str) -> Option<PropertyKeyId> {
-        let _ = name;
-        todo!("storage-graph")
-    }
-    /// `LimitExceeded` above 4,096 labels.
-    pub fn ensure_label(&self, name: &str) -> Result<LabelId> {
-        let _ = name;
-        todo!("storage-graph")
-    }
-    /// `LimitExceeded` above 4,096 types.
-    pub fn ensure_relationship_type(&self, name: &str) -> Result<RelationshipTypeId> {
-        let _ = name;
-        todo!("storage-graph")
-    }
-    pub fn ensure_property_key(&self, name: &str) -> Result<PropertyKeyId> {
-        let _ = name;
-        todo!("storage-graph")
-    }
-    pub fn label_name(&self, id: LabelId) -> Arc<str> {
-        let _ = id;
-        todo!("storage-graph")
-    }
-    pub fn relationship_type_name(&self, id: RelationshipTypeId) -> Arc<str> {
-        let _ = id;
-        todo!("storage-graph")
-    }
-    pub fn property_key_name(&self, id: PropertyKeyId) -> Arc<str> {
-        let _ = id;
-        todo!("storage-graph")
-    }
-    pub fn label_names(&self) -> Vec<Arc<str>> {
-        todo!("storage-graph")
-    }
-    pub fn relationship_type_names(&self) -> Vec<Arc<str>> {
-        todo!("storage-graph")
-    }
-    pub fn property_key_names(&self) -> Vec<Arc<str>> {
-        todo!("storage-graph")
-    }
-    /// Value kinds ever stored under a property by committed transactions or this one.
-    pub fn observed_types(&self, owner: PropertyOwner, key: PropertyKeyId) -> ObservedTypes {
-        let _ = (owner, key);
-        todo!("storage-graph")
-    }
-}
+use super::keys::{adjacency_key, label_node_key, node_key, relationship_key};
+use super::records::{
+    decode_node, decode_node_property, decode_relationship, decode_relationship_property, encode_node,
+    encode_relationship, normalize_labels, normalize_properties,
+};
+use super::{Direction, NodeRecord, RelationshipRecord};
+use crate::error::{Result, StorageError};
+use crate::ids::{LabelId, NodeId, PropertyKeyId, RelationshipId, RelationshipTypeId};
+use crate::store::{Change, Keyspace, Transaction};
+use crate::value::Value;
 
-/// Nodes and relationships.
+const NODE_COUNTER: &str = "nodes";
+const RELATIONSHIP_COUNTER: &str = "relationships";
+
 impl Transaction {
     pub fn create_node(&self, labels: &[LabelId], properties: Vec<(PropertyKeyId, Value)>) -> Result<NodeId> {
-        let _ = (labels, properties);
-        todo!("storage-graph")
+        let id = NodeId(self.allocate_id(NODE_COUNTER)?);
+        self.write_new_node(id, labels, properties, true)?;
+        Ok(id)
     }
 
     /// Creates a node with a given id (`INSERT INTO sinew.nodes`); `DuplicateKey` when it exists. Later ids are above it.
@@ -79,8 +43,48 @@ impl Transaction {
         labels: &[LabelId],
         properties: Vec<(PropertyKeyId, Value)>,
     ) -> Result<()> {
-        let _ = (id, labels, properties);
-        todo!("storage-graph")
+        if id.0 > i64::MAX as u64 {
+            return Err(StorageError::InvalidValue(format!("node id {id} is out of range")));
+        }
+        if self.node_exists(id)? {
+            return Err(StorageError::DuplicateKey {
+                table: "nodes".to_owned(),
+                constraint: "nodes_pkey".to_owned(),
+                detail: format!("Key (id)=({id}) already exists."),
+            });
+        }
+        self.raise_id(NODE_COUNTER, id.0)?;
+        self.write_new_node(id, labels, properties, false)
+    }
+
+    fn write_new_node(
+        &self,
+        id: NodeId,
+        labels: &[LabelId],
+        properties: Vec<(PropertyKeyId, Value)>,
+        fresh: bool,
+    ) -> Result<()> {
+        let labels = normalize_labels(labels);
+        let properties = normalize_properties(properties)?;
+        let epoch = self.change_epoch();
+        self.move_node_entries(id.0, None, Some((&labels, &properties)))?;
+        let row = encode_node(&labels, &properties);
+        if fresh {
+            self.kv_insert_new(Keyspace::NODES, &node_key(id), &row)?;
+        } else {
+            self.kv_put(Keyspace::NODES, &node_key(id), &row)?;
+        }
+        for label in &labels {
+            let key = label_node_key(*label, id);
+            if fresh {
+                self.kv_insert_new(Keyspace::LABEL_NODES, &key, &[])?;
+            } else {
+                self.kv_put(Keyspace::LABEL_NODES, &key, &[])?;
+            }
+        }
+        self.observe_node(&labels, &properties)?;
+        self.note_graph_change(epoch, Change::Node { id, before: None, after: Some(labels) });
+        Ok(())
     }
 
     /// `NodeNotFound` when an end does not exist.
@@ -91,115 +95,183 @@ impl Transaction {
         target: NodeId,
         properties: Vec<(PropertyKeyId, Value)>,
     ) -> Result<RelationshipId> {
-        let _ = (ty, source, target, properties);
-        todo!("storage-graph")
+        let id = RelationshipId(self.allocate_id(RELATIONSHIP_COUNTER)?);
+        self.write_new_relationship(id, ty, source, target, properties, true)?;
+        Ok(id)
+    }
+
+    /// Creates a relationship with a given id (`INSERT INTO sinew.edges`); `DuplicateKey` when it exists, `NodeNotFound`
+    /// when an end does not. Later ids are above it.
+    pub fn create_relationship_with_id(
+        &self,
+        id: RelationshipId,
+        ty: RelationshipTypeId,
+        source: NodeId,
+        target: NodeId,
+        properties: Vec<(PropertyKeyId, Value)>,
+    ) -> Result<()> {
+        if id.0 > i64::MAX as u64 {
+            return Err(StorageError::InvalidValue(format!("relationship id {id} is out of range")));
+        }
+        if self.kv_get(Keyspace::RELATIONSHIPS, &relationship_key(id))?.is_some() {
+            return Err(StorageError::DuplicateKey {
+                table: "edges".to_owned(),
+                constraint: "edges_pkey".to_owned(),
+                detail: format!("Key (id)=({id}) already exists."),
+            });
+        }
+        self.raise_id(RELATIONSHIP_COUNTER, id.0)?;
+        self.write_new_relationship(id, ty, source, target, properties, false)
+    }
+
+    fn write_new_relationship(
+        &self,
+        id: RelationshipId,
+        ty: RelationshipTypeId,
+        source: NodeId,
+        target: NodeId,
+        properties: Vec<(PropertyKeyId, Value)>,
+        fresh: bool,
+    ) -> Result<()> {
+        let properties = normalize_properties(properties)?;
+        for end in [source, target] {
+            if !self.node_exists(end)? {
+                return Err(StorageError::NodeNotFound(end));
+            }
+            self.kv_claim(Keyspace::NODES, &node_key(end));
+        }
+        let epoch = self.change_epoch();
+        self.move_relationship_entries(id.0, ty, None, Some(&properties))?;
+        let rows = [
+            (
+                Keyspace::RELATIONSHIPS,
+                &relationship_key(id)[..],
+                &encode_relationship(ty, source, target, &properties)[..],
+            ),
+            (Keyspace::ADJACENCY_OUT, &adjacency_key(ty, source, target, id)[..], &[]),
+            (Keyspace::ADJACENCY_IN, &adjacency_key(ty, target, source, id)[..], &[]),
+        ];
+        for (keyspace, key, value) in rows {
+            if fresh {
+                self.kv_insert_new(keyspace, key, value)?;
+            } else {
+                self.kv_put(keyspace, key, value)?;
+            }
+        }
+        self.observe_relationship(ty, &properties)?;
+        self.note_graph_change(epoch, Change::RelationshipCreated { id, ty, source, target });
+        Ok(())
+    }
+
+    /// True when the node exists in this snapshot or was created by this transaction. No row is read.
+    pub fn node_exists(&self, id: NodeId) -> Result<bool> {
+        Ok(self.graph_reader().node_exists(id))
     }
 
     /// None when it does not exist in this snapshot or was deleted by this transaction.
     pub fn node(&self, id: NodeId) -> Result<Option<Arc<NodeRecord>>> {
-        let _ = id;
-        todo!("storage-graph")
+        match self.kv_get(Keyspace::NODES, &node_key(id))? {
+            Some(row) => Ok(Some(Arc::new(decode_node(id, &row)?))),
+            None => Ok(None),
+        }
     }
 
     pub fn relationship(&self, id: RelationshipId) -> Result<Option<Arc<RelationshipRecord>>> {
-        let _ = id;
-        todo!("storage-graph")
+        match self.kv_get(Keyspace::RELATIONSHIPS, &relationship_key(id))? {
+            Some(row) => Ok(Some(Arc::new(decode_relationship(id, &row)?))),
+            None => Ok(None),
+        }
     }
 
     /// One property without building the record; None when the node does not exist, NULL when it has no such property.
     pub fn node_property(&self, id: NodeId, key: PropertyKeyId) -> Result<Option<Value>> {
-        let _ = (id, key);
-        todo!("storage-graph")
+        match self.kv_get(Keyspace::NODES, &node_key(id))? {
+            Some(row) => decode_node_property(&row, key).map(Some),
+            None => Ok(None),
+        }
     }
 
     pub fn relationship_property(&self, id: RelationshipId, key: PropertyKeyId) -> Result<Option<Value>> {
-        let _ = (id, key);
-        todo!("storage-graph")
-    }
-
-    /// From the label bitmap: no row is read.
-    pub fn node_has_label(&self, id: NodeId, label: LabelId) -> Result<bool> {
-        let _ = (id, label);
-        todo!("storage-graph")
+        match self.kv_get(Keyspace::RELATIONSHIPS, &relationship_key(id))? {
+            Some(row) => decode_relationship_property(&row, key).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Replaces labels and properties of an existing node; ordered indexes follow. `NodeNotFound`, `DuplicateKey`.
     pub fn update_node(&self, id: NodeId, labels: &[LabelId], properties: Vec<(PropertyKeyId, Value)>) -> Result<()> {
-        let _ = (id, labels, properties);
-        todo!("storage-graph")
+        let old = self.node(id)?.ok_or(StorageError::NodeNotFound(id))?;
+        let labels = normalize_labels(labels);
+        let properties = normalize_properties(properties)?;
+        if old.labels == labels && same_properties(&old.properties, &properties) {
+            return Ok(());
+        }
+        let epoch = self.change_epoch();
+        self.move_node_entries(id.0, Some((&old.labels, &old.properties)), Some((&labels, &properties)))?;
+        self.kv_put(Keyspace::NODES, &node_key(id), &encode_node(&labels, &properties))?;
+        for label in old.labels.iter().filter(|label| !labels.contains(label)) {
+            self.kv_delete(Keyspace::LABEL_NODES, &label_node_key(*label, id))?;
+        }
+        for label in labels.iter().filter(|label| !old.labels.contains(label)) {
+            self.kv_put(Keyspace::LABEL_NODES, &label_node_key(*label, id), &[])?;
+        }
+        self.observe_node(&labels, &properties)?;
+        let before = Some(old.labels.clone());
+        self.note_graph_change(epoch, Change::Node { id, before, after: Some(labels) });
+        Ok(())
     }
 
+    /// Replaces the properties. `RelationshipNotFound`, `DuplicateKey`.
     pub fn update_relationship(&self, id: RelationshipId, properties: Vec<(PropertyKeyId, Value)>) -> Result<()> {
-        let _ = (id, properties);
-        todo!("storage-graph")
+        let old = self.relationship(id)?.ok_or(StorageError::RelationshipNotFound(id))?;
+        let properties = normalize_properties(properties)?;
+        if same_properties(&old.properties, &properties) {
+            return Ok(());
+        }
+        let epoch = self.change_epoch();
+        self.move_relationship_entries(id.0, old.ty, Some(&old.properties), Some(&properties))?;
+        let row = encode_relationship(old.ty, old.source, old.target, &properties);
+        self.kv_put(Keyspace::RELATIONSHIPS, &relationship_key(id), &row)?;
+        self.observe_relationship(old.ty, &properties)?;
+        self.note_graph_change(epoch, Change::RelationshipChanged { id, ty: old.ty });
+        Ok(())
     }
 
     /// `NodeHasRelationships` while any relationship is left. False when it does not exist.
     pub fn delete_node(&self, id: NodeId) -> Result<bool> {
-        let _ = id;
-        todo!("storage-graph")
+        let Some(old) = self.node(id)? else { return Ok(false) };
+        if self.degree(id, Direction::Both, &[])? > 0 {
+            return Err(StorageError::NodeHasRelationships { node: id });
+        }
+        let epoch = self.change_epoch();
+        self.move_node_entries(id.0, Some((&old.labels, &old.properties)), None)?;
+        self.kv_delete(Keyspace::NODES, &node_key(id))?;
+        for label in &old.labels {
+            self.kv_delete(Keyspace::LABEL_NODES, &label_node_key(*label, id))?;
+        }
+        let before: Option<SmallVec<[LabelId; 4]>> = Some(old.labels.clone());
+        self.note_graph_change(epoch, Change::Node { id, before, after: None });
+        Ok(true)
     }
 
+    /// False when it does not exist.
     pub fn delete_relationship(&self, id: RelationshipId) -> Result<bool> {
-        let _ = id;
-        todo!("storage-graph")
+        let Some(old) = self.relationship(id)? else { return Ok(false) };
+        let (ty, source, target) = (old.ty, old.source, old.target);
+        let epoch = self.change_epoch();
+        self.move_relationship_entries(id.0, ty, Some(&old.properties), None)?;
+        self.kv_delete(Keyspace::RELATIONSHIPS, &relationship_key(id))?;
+        self.kv_delete(Keyspace::ADJACENCY_OUT, &adjacency_key(ty, source, target, id))?;
+        self.kv_delete(Keyspace::ADJACENCY_IN, &adjacency_key(ty, target, source, id))?;
+        self.note_graph_change(epoch, Change::RelationshipDeleted { id, ty, source, target });
+        Ok(true)
     }
+}
 
-    /// Ids in ascending order; of one label, or all.
-    pub fn scan_nodes<'t>(&'t self, label: Option<LabelId>) -> Result<IdScan<'t>> {
-        let _ = label;
-        todo!("storage-graph")
-    }
-
-    /// Ids in ascending order; of one type, or all.
-    pub fn scan_relationships<'t>(&'t self, ty: Option<RelationshipTypeId>) -> Result<IdScan<'t>> {
-        let _ = ty;
-        todo!("storage-graph")
-    }
-
-    pub fn node_count(&self, label: Option<LabelId>) -> Result<u64> {
-        let _ = label;
-        todo!("storage-graph")
-    }
-
-    pub fn relationship_count(&self, ty: Option<RelationshipTypeId>) -> Result<u64> {
-        let _ = ty;
-        todo!("storage-graph")
-    }
-
-    /// Calls `visit` for each relationship of `node`; `types` empty means all types. Order: type, neighbour, id.
-    pub fn for_each_neighbor(
-        &self,
-        node: NodeId,
-        direction: Direction,
-        types: &[RelationshipTypeId],
-        visit: &mut dyn FnMut(Neighbor) -> ControlFlow<()>,
-    ) -> Result<()> {
-        let _ = (node, direction, types, visit);
-        todo!("storage-graph")
-    }
-
-    /// Number of neighbours that [`Self::for_each_neighbor`] would visit.
-    pub fn degree(&self, node: NodeId, direction: Direction, types: &[RelationshipTypeId]) -> Result<u64> {
-        let _ = (node, direction, types);
-        todo!("storage-graph")
-    }
-
-    /// Relationships from `source` to `target` of the given types, by intersection of sorted lists.
-    pub fn relationships_between(
-        &self,
-        source: NodeId,
-        target: NodeId,
-        direction: Direction,
-        types: &[RelationshipTypeId],
-    ) -> Result<Vec<Neighbor>> {
-        let _ = (source, target, direction, types);
-        todo!("storage-graph")
-    }
-
-    /// The ordered index over (label, property), when there is one.
-    pub fn node_property_index(&self, label: LabelId, key: PropertyKeyId) -> Option<Arc<IndexDef>> {
-        let _ = (label, key);
-        todo!("storage-graph")
-    }
+/// As stored: 1 and 1.0 differ, NaN equals itself.
+fn same_properties(a: &[(PropertyKeyId, Value)], b: &[(PropertyKeyId, Value)]) -> bool {
+    a.len() == b.len()
+        && a.iter().zip(b).all(|(a, b)| {
+            a.0 == b.0 && crate::encoding::value::value_bytes(&a.1) == crate::encoding::value::value_bytes(&b.1)
+        })
 }

@@ -4,8 +4,22 @@
 //! snapshot, merged with the transaction's own changes. Nothing outside this crate knows the image's layout.
 
 mod access;
+mod adjacency;
+pub(crate) mod delta;
+mod id_set;
+pub(crate) mod image;
+pub(crate) mod keys;
+mod neighbors;
+mod observed;
+pub(crate) mod property_index;
+mod radix;
+mod reader;
+pub(crate) mod records;
+#[cfg(test)]
+mod tests;
+pub(crate) mod tokens;
 
-pub use access::*;
+pub use reader::GraphReader;
 
 use smallvec::SmallVec;
 

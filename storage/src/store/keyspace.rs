@@ -1,4 +1,4 @@
-//! Keyspaces: each is one redb table of byte keys and byte values.
+//! Keyspaces: each is one redb table of byte keys and byte values, named `k` followed by the number.
 //!
 //! | id | holds | key |
 //! |---|---|---|
@@ -12,7 +12,7 @@
 //! | 7 | outgoing adjacency | type, source, target, relationship id |
 //! | 8 | incoming adjacency | type, target, source, relationship id |
 //! | 9 | label membership | label, node id |
-//! | 10 | observed property types | owner, key |
+//! | 10 | observed property types (merged by bitwise OR at commit, never in conflict) | owner, key |
 //! | 11 | index checkpoints | index id |
 //! | ≥ 1000 | rows of a table or entries of an ordered index | relation id is the keyspace id |
 
@@ -36,5 +36,15 @@ impl Keyspace {
 
     pub fn of_relation(id: crate::RelationId) -> Keyspace {
         Keyspace(id.0)
+    }
+
+    /// Name of the redb table.
+    pub(crate) fn table_name(self) -> String {
+        format!("k{}", self.0)
+    }
+
+    /// Rows of this keyspace are sets of bits that only grow: concurrent writers are merged, not refused.
+    pub(crate) fn merges_by_or(self) -> bool {
+        self == Keyspace::OBSERVED_TYPES
     }
 }

@@ -1,16 +1,34 @@
-//! The one read path: overlay layers, memory table (empty while redb is the commit point) and redb, merged.
+//! The one read path: the transaction's writes, the memory table (empty while redb is the commit point) and redb, merged.
 
+use std::collections::VecDeque;
+use std::iter::Peekable;
 use std::ops::{Bound, Deref};
 use std::sync::Arc;
 
+use parking_lot::RwLock;
+use redb::{OwnedAccessGuard, ReadOnlyTable, ReadTransaction, ReadableTableMetadata, TableDefinition, TableError};
+use rustc_hash::FxHashMap;
+
+use super::errors::{storage_error, table_error};
+use super::write_set::Lookup;
 use super::{Change, Keyspace, Transaction};
 use crate::derived::DerivedState;
-use crate::error::Result;
+use crate::error::{Result, StorageError};
+use crate::ids::Lsn;
 
-/// A value's bytes, without copying where the page can be held.
+/// Values above this size are refused, in bytes.
+pub(crate) const MAX_VALUE_BYTES: usize = 1 << 30;
+/// Overlay entries copied per lock by a range read.
+const OVERLAY_CHUNK: usize = 64;
+/// Own changes copied per lock.
+const CHANGE_CHUNK: usize = 256;
+
+type RedbTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+/// A value's bytes, without copying where the page can be held. Keeps its snapshot's page alive.
 pub enum KvBytes {
     Shared(Arc<[u8]>),
-    // storage-core adds the redb guard here
+    Page(OwnedAccessGuard<&'static [u8]>),
 }
 
 impl Deref for KvBytes {
@@ -18,7 +36,14 @@ impl Deref for KvBytes {
     fn deref(&self) -> &[u8] {
         match self {
             KvBytes::Shared(bytes) => bytes,
+            KvBytes::Page(guard) => guard.value(),
         }
+    }
+}
+
+impl std::fmt::Debug for KvBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.deref().fmt(f)
     }
 }
 
@@ -28,12 +53,38 @@ pub type KvBound<'k> = Bound<&'k [u8]>;
 
 /// Committed rows at one LSN: memory table over a pinned redb read transaction. Cheap to clone.
 #[derive(Clone)]
-pub struct KvSnapshot {}
+pub struct KvSnapshot {
+    inner: Arc<SnapshotRows>,
+}
+
+struct SnapshotRows {
+    read: ReadTransaction,
+    /// Tables opened so far; None for one that does not exist, which reads as empty.
+    tables: RwLock<FxHashMap<Keyspace, Option<Arc<RedbTable>>>>,
+}
 
 impl KvSnapshot {
+    pub(crate) fn new(read: ReadTransaction) -> KvSnapshot {
+        KvSnapshot { inner: Arc::new(SnapshotRows { read, tables: RwLock::default() }) }
+    }
+
+    fn table(&self, keyspace: Keyspace) -> Result<Option<Arc<RedbTable>>> {
+        if let Some(table) = self.inner.tables.read().get(&keyspace) {
+            return Ok(table.clone());
+        }
+        let name = keyspace.table_name();
+        let table = match self.inner.read.open_table(TableDefinition::<&[u8], &[u8]>::new(&name)) {
+            Ok(table) => Some(Arc::new(table)),
+            Err(TableError::TableDoesNotExist(_)) => None,
+            Err(error) => return Err(table_error(error)),
+        };
+        self.inner.tables.write().insert(keyspace, table.clone());
+        Ok(table)
+    }
+
     pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<KvBytes>> {
-        let _ = (keyspace, key);
-        todo!("storage-core")
+        let Some(table) = self.table(keyspace)? else { return Ok(None) };
+        Ok(table.get_owned(key).map_err(storage_error)?.map(KvBytes::Page))
     }
 
     pub fn range(
@@ -43,16 +94,131 @@ impl KvSnapshot {
         upper: KvBound<'_>,
         reverse: bool,
     ) -> Result<KvIter<'static>> {
-        let _ = (keyspace, lower, upper, reverse);
-        todo!("storage-core")
+        if is_empty_range(lower, upper) {
+            return Ok(Box::new(std::iter::empty()));
+        }
+        let Some(table) = self.table(keyspace)? else { return Ok(Box::new(std::iter::empty())) };
+        let range = table.range_owned::<&[u8]>((lower, upper)).map_err(storage_error)?;
+        let page = |pair: redb::Result<_, redb::StorageError>| match pair {
+            Ok((key, value)) => Ok((KvBytes::Page(key), KvBytes::Page(value))),
+            Err(error) => Err(storage_error(error)),
+        };
+        if reverse { Ok(Box::new(range.rev().map(page))) } else { Ok(Box::new(range.map(page))) }
+    }
+
+    /// Number of keys in a keyspace; constant time.
+    pub fn key_count(&self, keyspace: Keyspace) -> Result<u64> {
+        match self.table(keyspace)? {
+            Some(table) => table.len().map_err(storage_error),
+            None => Ok(0),
+        }
+    }
+}
+
+fn is_empty_range(lower: KvBound<'_>, upper: KvBound<'_>) -> bool {
+    match (lower, upper) {
+        (Bound::Included(l), Bound::Included(u)) => l > u,
+        (Bound::Included(l) | Bound::Excluded(l), Bound::Included(u) | Bound::Excluded(u)) => l >= u,
+        _ => false,
+    }
+}
+
+fn owned_bound(bound: KvBound<'_>) -> Bound<Arc<[u8]>> {
+    bound.map(Arc::from)
+}
+
+/// Merges the transaction's own entries over a snapshot's. Own entries are copied a chunk at a time, so that no lock is
+/// held between two calls of `next`.
+struct MergedRange<'t> {
+    transaction: &'t Transaction,
+    keyspace: Keyspace,
+    lower: Bound<Arc<[u8]>>,
+    upper: Bound<Arc<[u8]>>,
+    reverse: bool,
+    chunk: VecDeque<(Arc<[u8]>, Option<Arc<[u8]>>)>,
+    own_exhausted: bool,
+    below: Peekable<KvIter<'static>>,
+}
+
+impl MergedRange<'_> {
+    fn fill_chunk(&mut self) {
+        if !self.chunk.is_empty() || self.own_exhausted {
+            return;
+        }
+        let (lower, upper) = (self.lower.as_ref().map(|key| &key[..]), self.upper.as_ref().map(|key| &key[..]));
+        if is_empty_range(lower, upper) {
+            self.own_exhausted = true;
+            return;
+        }
+        {
+            let state = self.transaction.state.read_recursive();
+            if let Some(writes) = state.writes.keyspaces.get(&self.keyspace) {
+                let range = writes.entries.range::<[u8], _>((lower, upper));
+                let copy =
+                    |(key, entry): (&Arc<[u8]>, &super::write_set::WriteEntry)| (Arc::clone(key), entry.value.clone());
+                if self.reverse {
+                    self.chunk.extend(range.rev().take(OVERLAY_CHUNK).map(copy));
+                } else {
+                    self.chunk.extend(range.take(OVERLAY_CHUNK).map(copy));
+                }
+            }
+        }
+        if self.chunk.len() < OVERLAY_CHUNK {
+            self.own_exhausted = true;
+        } else if let Some((last, _)) = self.chunk.back() {
+            if self.reverse {
+                self.upper = Bound::Excluded(Arc::clone(last));
+            } else {
+                self.lower = Bound::Excluded(Arc::clone(last));
+            }
+        }
+    }
+}
+
+impl Iterator for MergedRange<'_> {
+    type Item = Result<(KvBytes, KvBytes)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            self.fill_chunk();
+            let Some((own_key, _)) = self.chunk.front() else { return self.below.next() };
+            match self.below.peek() {
+                Some(Err(_)) => return self.below.next(),
+                Some(Ok((below_key, _))) => {
+                    let order = below_key[..].cmp(&own_key[..]);
+                    let order = if self.reverse { order.reverse() } else { order };
+                    if order.is_lt() {
+                        return self.below.next();
+                    }
+                    if order.is_eq() {
+                        self.below.next();
+                    }
+                }
+                None => {}
+            }
+            let (key, value) = self.chunk.pop_front().expect("front was just seen");
+            if let Some(value) = value {
+                return Some(Ok((KvBytes::Shared(key), KvBytes::Shared(value))));
+            }
+        }
     }
 }
 
 /// Reads merge the transaction's layers over its snapshot; writes go to the top layer.
 impl Transaction {
     pub(crate) fn kv_get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<KvBytes>> {
-        let _ = (keyspace, key);
-        todo!("storage-core")
+        let snapshot = {
+            let state = self.state.read_recursive();
+            match state.writes.lookup(keyspace, key) {
+                Lookup::Value(value) => return Ok(Some(KvBytes::Shared(value))),
+                Lookup::Deleted => return Ok(None),
+                Lookup::Below => state.snapshot.clone(),
+            }
+        };
+        match snapshot {
+            Some(snapshot) => snapshot.rows.get(keyspace, key),
+            None => self.snapshot().rows.get(keyspace, key),
+        }
     }
 
     pub(crate) fn kv_range<'t>(
@@ -62,56 +228,164 @@ impl Transaction {
         upper: KvBound<'_>,
         reverse: bool,
     ) -> Result<KvIter<'t>> {
-        let _ = (keyspace, lower, upper, reverse);
-        todo!("storage-core")
+        let snapshot = self.snapshot();
+        let (touched, cleared) = {
+            let state = self.state.read_recursive();
+            (state.writes.touches(keyspace), state.writes.is_cleared(keyspace))
+        };
+        let below = if cleared {
+            Box::new(std::iter::empty())
+        } else {
+            snapshot.rows.range(keyspace, lower, upper, reverse)?
+        };
+        if !touched {
+            return Ok(below);
+        }
+        Ok(Box::new(MergedRange {
+            transaction: self,
+            keyspace,
+            lower: owned_bound(lower),
+            upper: owned_bound(upper),
+            reverse,
+            chunk: VecDeque::new(),
+            own_exhausted: false,
+            below: below.peekable(),
+        }))
     }
 
     pub(crate) fn kv_put(&self, keyspace: Keyspace, key: &[u8], value: &[u8]) -> Result<()> {
-        let _ = (keyspace, key, value);
-        todo!("storage-core")
+        self.kv_write(keyspace, key, Some(value), false)
+    }
+
+    /// As [`Self::kv_put`] for a key that contains an id allocated by this transaction, or one that nobody may write
+    /// without also writing a tracked key (non-unique index entries): it exists neither in the snapshot nor in any
+    /// other write set, so the committer neither checks nor remembers it.
+    pub(crate) fn kv_insert_new(&self, keyspace: Keyspace, key: &[u8], value: &[u8]) -> Result<()> {
+        self.kv_write(keyspace, key, Some(value), true)
     }
 
     pub(crate) fn kv_delete(&self, keyspace: Keyspace, key: &[u8]) -> Result<()> {
-        let _ = (keyspace, key);
-        todo!("storage-core")
+        self.kv_write(keyspace, key, None, false)
+    }
+
+    fn kv_write(&self, keyspace: Keyspace, key: &[u8], value: Option<&[u8]>, fresh: bool) -> Result<()> {
+        if value.is_some_and(|value| value.len() > MAX_VALUE_BYTES) || key.len() > u16::MAX as usize {
+            return Err(StorageError::LimitExceeded(format!(
+                "a stored value is limited to {MAX_VALUE_BYTES} bytes and a key to {} bytes",
+                u16::MAX
+            )));
+        }
+        if matches!(keyspace, Keyspace::NODES | Keyspace::RELATIONSHIPS) {
+            self.note_graph_write()?;
+        }
+        let base = self.snapshot_lsn();
+        let limit = self.store().options().write_set_limit_bytes;
+        self.state.write().writes.write(keyspace, key, value, base, fresh, limit)?;
+        self.move_epoch();
+        Ok(())
+    }
+
+    /// Of this transaction and one that deletes the key, neither having seen the other, the one that commits first wins.
+    /// Claims conflict neither with each other nor with updates. For the end nodes of a created relationship.
+    pub(crate) fn kv_claim(&self, keyspace: Keyspace, key: &[u8]) {
+        let base = self.snapshot_lsn();
+        self.state.write().writes.claim(keyspace, key, base);
+    }
+
+    /// As [`Self::kv_claim`] for a whole keyspace.
+    pub(crate) fn kv_claim_keyspace(&self, keyspace: Keyspace) {
+        let base = self.snapshot_lsn();
+        self.state.write().writes.keyspace_claims.entry(keyspace).or_insert(base);
+    }
+
+    /// Drops every key of a keyspace; at commit its redb table is deleted as a whole.
+    pub(crate) fn kv_clear(&self, keyspace: Keyspace) {
+        let base = self.snapshot_lsn();
+        self.state.write().writes.clear_keyspace(keyspace, base);
+        self.move_epoch();
+    }
+
+    /// Number of keys that a full range would give. Constant time without own writes in the keyspace.
+    pub(crate) fn kv_count(&self, keyspace: Keyspace) -> Result<u64> {
+        let rows = self.rows();
+        let state = self.state.read_recursive();
+        let Some(writes) = state.writes.keyspaces.get(&keyspace) else { return rows.key_count(keyspace) };
+        if writes.cleared.is_some() {
+            return Ok(writes.entries.values().filter(|entry| entry.value.is_some()).count() as u64);
+        }
+        let mut count = rows.key_count(keyspace)?;
+        for (key, entry) in &writes.entries {
+            let exists_below = !entry.fresh && rows.get(keyspace, key)?.is_some();
+            match (exists_below, entry.value.is_some()) {
+                (false, true) => count += 1,
+                (true, false) => count -= 1,
+                _ => {}
+            }
+        }
+        Ok(count)
     }
 
     /// Remembers a touched id in the top layer.
     pub(crate) fn note_change(&self, change: Change) {
-        let _ = change;
-        todo!("storage-core")
+        self.state.write().writes.changes.push(change);
+        self.move_epoch();
     }
 
-    /// Calls `visit` on the transaction's own changes so far, oldest first (rolled-back layers are gone).
+    /// Calls `visit` on the transaction's own changes so far, oldest first (rolled-back layers are gone). No lock is held
+    /// during the calls.
     pub(crate) fn for_each_own_change(&self, visit: &mut dyn FnMut(&Change)) {
-        let _ = visit;
-        todo!("storage-core")
+        let mut visited = 0;
+        loop {
+            let chunk: Vec<Change> = {
+                let state = self.state.read_recursive();
+                state.writes.changes.iter().skip(visited).take(CHANGE_CHUNK).cloned().collect()
+            };
+            visited += chunk.len();
+            chunk.iter().for_each(&mut *visit);
+            if chunk.len() < CHANGE_CHUNK {
+                return;
+            }
+        }
     }
 
     /// Moves whenever the transaction's own changes do (writes, rollbacks, new snapshot): key for cached deltas.
     pub(crate) fn change_epoch(&self) -> u64 {
-        todo!("storage-core")
+        self.epoch.load(std::sync::atomic::Ordering::Acquire)
     }
 
     /// Derived state of the snapshot that the current statement reads.
     pub(crate) fn derived(&self) -> Arc<DerivedState> {
-        todo!("storage-core")
+        Arc::clone(&self.snapshot().derived)
     }
 
     /// Rows of the snapshot that the current statement reads, without the transaction's own writes.
     pub(crate) fn rows(&self) -> KvSnapshot {
-        todo!("storage-core")
+        self.snapshot().rows.clone()
     }
 
-    /// Next value of a block-allocated id: unique, increasing, never reused. Not transactional.
+    /// Next value of a block-allocated id: unique, increasing, never reused, from 1. Not transactional.
     pub(crate) fn allocate_id(&self, counter: &str) -> Result<u64> {
-        let _ = counter;
-        todo!("storage-core")
+        self.store().counters().next(counter, self.store().published())
+    }
+
+    /// Later values of the counter lie above `id`.
+    pub(crate) fn raise_id(&self, counter: &str, id: u64) -> Result<()> {
+        self.store().counters().raise(counter, id, self.store().published())
     }
 
     /// Runs `write` in a transaction of its own and commits it at once (tokens); `write` may be run again on conflict.
     pub(crate) fn in_own_commit<T>(&self, write: &mut dyn FnMut(&Transaction) -> Result<T>) -> Result<T> {
-        let _ = write;
-        todo!("storage-core")
+        self.store().in_own_commit(write)
     }
+}
+
+/// Length-checked big-endian integer from a stored value.
+pub(crate) fn decode_u64(bytes: &[u8], what: &str) -> Result<u64> {
+    let bytes = <[u8; 8]>::try_from(bytes)
+        .map_err(|_| StorageError::Corrupted(format!("{what} has {} bytes instead of 8", bytes.len())))?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+pub(crate) fn encode_lsn(lsn: Lsn) -> [u8; 8] {
+    lsn.0.to_be_bytes()
 }

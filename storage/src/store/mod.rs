@@ -1,52 +1,370 @@
 //! The store: transactions, group commit, snapshots.
+//!
+//! A transaction reads a published snapshot merged with its own write set (`write_set.rs`); its commit is queued for the
+//! committer (`committer.rs`), which alone writes to redb.
 
 mod change;
+mod change_log;
+mod committer;
+mod conflict_error;
+mod conflicts;
+mod counters;
+mod errors;
+#[cfg(test)]
+mod fault_tests;
 pub(crate) mod keyspace;
 mod kv;
+mod locks;
+mod meta;
 mod options;
+mod snapshot;
+#[cfg(test)]
+mod tests;
 mod transaction;
+pub(crate) mod write_set;
 
 pub use change::Change;
 pub use keyspace::Keyspace;
 pub use kv::{KvBound, KvBytes, KvIter, KvSnapshot};
+pub(crate) use kv::{MAX_VALUE_BYTES, decode_u64};
+pub use meta::{FORMAT_VERSION, StoreIdentity};
 pub use options::{CancelToken, Isolation, StoreOptions, StoreStats};
+pub(crate) use transaction::GRAPH_RELATION;
 pub use transaction::Transaction;
 
-use std::path::Path;
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crate::error::Result;
+use crossbeam_channel::Sender;
+use parking_lot::{Condvar, Mutex};
+use redb::{Builder, Database, ReadableDatabase, TableDefinition};
+
+use self::committer::{CommitRequest, Committer, Request};
+use self::counters::Counters;
+use self::errors::{commit_error, database_error, storage_error, table_error, transaction_error};
+use self::locks::LockTable;
+use self::meta::{EPOCH_KEY, FORMAT_KEY, LSN_KEY, UUID_KEY};
+use self::snapshot::{Published, Snapshot};
+use self::write_set::WriteSet;
+use crate::catalog::{Catalog, bootstrap_rows};
+use crate::derived::DerivedState;
+use crate::error::{Result, StorageError};
+use crate::ids::Lsn;
+
+/// Name of the redb file within the data directory.
+pub const FILE_NAME: &str = "sinew.redb";
+/// Commits that may wait in the queue before `commit` blocks.
+const QUEUE_CAPACITY: usize = 4_096;
+/// Derived state is checkpointed in the background about this often while something is committed.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
+/// Attempts of a small commit of the store's own.
+const OWN_COMMIT_ATTEMPTS: usize = 64;
+
+/// What transactions and the committer share.
+pub(crate) struct StoreShared {
+    pub published: Published,
+    pub counters: Counters,
+    pub commit_count: AtomicU64,
+    pub commit_batch_count: AtomicU64,
+    pub is_in_memory: bool,
+}
 
 /// One open database directory.
-pub struct Store {}
+pub struct Store {
+    shared: Arc<StoreShared>,
+    options: StoreOptions,
+    file: Option<PathBuf>,
+    requests: Sender<Request>,
+    committer: Mutex<Option<JoinHandle<()>>>,
+    checkpointer: Mutex<Option<JoinHandle<()>>>,
+    stop: Arc<StopSignal>,
+    is_closed: AtomicBool,
+    locks: LockTable,
+    message_sequences: crate::ddl::MessageSequences,
+    next_transaction_id: AtomicU64,
+    open_transaction_count: AtomicU64,
+}
+
+/// Wakes the checkpoint thread to end it.
+#[derive(Default)]
+struct StopSignal {
+    stopped: Mutex<bool>,
+    wake: Condvar,
+}
 
 impl Store {
     /// Opens or creates the database in `directory`; repairs after an unclean stop. A second process is refused
     /// ([`crate::StorageError::AlreadyOpen`]).
     pub fn open(directory: &Path, options: StoreOptions) -> Result<Arc<Store>> {
-        let _ = (directory, options);
-        todo!("storage-core")
+        let place = directory.display().to_string();
+        let io_error = |error: std::io::Error| StorageError::Io(format!("{place}: {error}"));
+        std::fs::create_dir_all(directory).map_err(io_error)?;
+        let file = directory.join(FILE_NAME);
+        let is_new = !file.exists();
+        let mut builder = Builder::new();
+        builder.set_cache_size(options.cache_size_bytes);
+        if let Some(progress) = options.repair_progress.clone() {
+            builder.set_repair_callback(move |session| progress(session.progress()));
+        }
+        // redb trusts a file that says it was closed cleanly, and may panic when that was damaged since.
+        let opened = catch_unwind(AssertUnwindSafe(|| builder.create(&file)));
+        let database = opened
+            .map_err(|_| StorageError::Corrupted(format!("{} cannot be read", file.display())))?
+            .map_err(|error| database_error(error, &place))?;
+        if is_new {
+            // The names of file and directory must be as durable as the first commit.
+            for path in [Some(directory), directory.parent().filter(|parent| !parent.as_os_str().is_empty())] {
+                let Some(path) = path else { continue };
+                std::fs::File::open(path).and_then(|directory| directory.sync_all()).map_err(io_error)?;
+            }
+        }
+        Store::start(database, Some(directory), Some(file), options)
     }
 
     /// A database that lives in memory and vanishes when dropped; for tests and tools.
     pub fn in_memory(options: StoreOptions) -> Result<Arc<Store>> {
-        let _ = options;
-        todo!("storage-core")
+        Store::with_backend(redb::backends::InMemoryBackend::new(), options)
+    }
+
+    /// A database over any bytes; nothing derived is kept beside them.
+    fn with_backend(backend: impl redb::StorageBackend, options: StoreOptions) -> Result<Arc<Store>> {
+        let database = Builder::new()
+            .set_cache_size(options.cache_size_bytes)
+            .create_with_backend(backend)
+            .map_err(|error| database_error(error, "memory"))?;
+        Store::start(database, None, None, options)
+    }
+
+    fn start(
+        database: Database,
+        directory: Option<&Path>,
+        file: Option<PathBuf>,
+        options: StoreOptions,
+    ) -> Result<Arc<Store>> {
+        begin_epoch(&database)?;
+        let rows = KvSnapshot::new(database.begin_read().map_err(transaction_error)?);
+        let lsn = rows.lsn()?;
+        let mut catalog = Catalog { version: lsn.0, ..Catalog::default() };
+        let catalog_rows = rows.range(Keyspace::CATALOG, Bound::Unbounded, Bound::Unbounded, false)?;
+        catalog.apply_rows(catalog_rows.map(|row| row.map(|(key, value)| (key.to_vec(), Some(value.to_vec())))))?;
+        let derived = DerivedState::open(directory, &options, &rows, &catalog, lsn)?;
+        let floor = rows.change_log_floor()?;
+        let snapshot = Snapshot { lsn, durable_lsn: lsn, rows, catalog: Arc::new(catalog), derived };
+        let shared = Arc::new(StoreShared {
+            published: Published::new(snapshot),
+            counters: Counters::default(),
+            commit_count: AtomicU64::new(0),
+            commit_batch_count: AtomicU64::new(0),
+            is_in_memory: directory.is_none(),
+        });
+        let (requests, queue) = crossbeam_channel::bounded(QUEUE_CAPACITY);
+        let committer = Committer::new(Arc::clone(&shared), database, queue, floor);
+        let committer = spawn("sinew-committer", move || committer.run())?;
+        let stop = Arc::new(StopSignal::default());
+        let checkpointer = match directory {
+            Some(_) => {
+                let (shared, stop) = (Arc::clone(&shared), Arc::clone(&stop));
+                Some(spawn("sinew-checkpoint", move || checkpoint_periodically(&shared, &stop))?)
+            }
+            None => None,
+        };
+        Ok(Arc::new(Store {
+            shared,
+            options,
+            file,
+            requests,
+            committer: Mutex::new(Some(committer)),
+            checkpointer: Mutex::new(checkpointer),
+            stop,
+            is_closed: AtomicBool::new(false),
+            locks: LockTable::default(),
+            message_sequences: Default::default(),
+            next_transaction_id: AtomicU64::new(1),
+            open_transaction_count: AtomicU64::new(0),
+        }))
     }
 
     /// Starts a transaction. Costs an `Arc` clone until something is written.
     pub fn begin(self: &Arc<Self>, isolation: Isolation) -> Transaction {
-        let _ = isolation;
-        todo!("storage-core")
+        let id = self.next_transaction_id.fetch_add(1, Ordering::Relaxed);
+        self.open_transaction_count.fetch_add(1, Ordering::Relaxed);
+        Transaction::new(Arc::clone(self), id, isolation)
     }
 
     pub fn stats(&self) -> StoreStats {
-        todo!("storage-core")
+        let snapshot = self.shared.published.current();
+        let file_size_bytes =
+            self.file.as_ref().and_then(|file| std::fs::metadata(file).ok()).map_or(0, |metadata| metadata.len());
+        StoreStats {
+            lsn: snapshot.lsn,
+            durable_lsn: snapshot.durable_lsn,
+            commit_count: self.shared.commit_count.load(Ordering::Relaxed),
+            commit_batch_count: self.shared.commit_batch_count.load(Ordering::Relaxed),
+            open_transaction_count: self.open_transaction_count.load(Ordering::Relaxed),
+            oldest_snapshot_lsn: self.shared.published.oldest(),
+            commit_queue_depth: self.requests.len() as u64,
+            file_size_bytes,
+            graph_image_size_bytes: snapshot.derived.graph_image_size_bytes(),
+            search_indexes: snapshot.derived.search_index_stats(),
+        }
+    }
+
+    /// The catalog of the newest snapshot.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.shared.published.current().catalog)
+    }
+
+    /// Database uuid and epoch of this opening.
+    pub fn identity(&self) -> Result<StoreIdentity> {
+        self.shared.published.current().rows.identity()
     }
 
     /// Drains the committer, checkpoints derived indexes and closes the file cleanly. Later commits fail with
     /// [`crate::StorageError::ShuttingDown`]. Idempotent.
     pub fn close(&self) -> Result<()> {
-        todo!("storage-core")
+        let mut committer = self.committer.lock();
+        let Some(thread) = committer.take() else { return Ok(()) };
+        self.is_closed.store(true, Ordering::Release);
+        *self.stop.stopped.lock() = true;
+        self.stop.wake.notify_all();
+        if let Some(checkpointer) = self.checkpointer.lock().take() {
+            // A panic there has been logged; the committer checkpoints once more.
+            let _ = checkpointer.join();
+        }
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        let sent = self.requests.send(Request::Shutdown(reply));
+        let result = match sent {
+            Ok(()) => answer.recv().unwrap_or_else(|_| Err(StorageError::Internal("the committer died".to_owned()))),
+            Err(_) => Err(StorageError::Internal("the committer died".to_owned())),
+        };
+        let _ = thread.join();
+        result
     }
+
+    pub(crate) fn published(&self) -> &Published {
+        &self.shared.published
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    pub(crate) fn locks(&self) -> &LockTable {
+        &self.locks
+    }
+
+    pub(crate) fn message_sequences(&self) -> &crate::ddl::MessageSequences {
+        &self.message_sequences
+    }
+
+    pub(crate) fn options(&self) -> &StoreOptions {
+        &self.options
+    }
+
+    fn transaction_ended(&self) {
+        self.open_transaction_count.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn commit(&self, writes: WriteSet) -> Result<Lsn> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(StorageError::ShuttingDown);
+        }
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        self.requests.send(Request::Commit(CommitRequest { writes, reply })).map_err(|_| StorageError::ShuttingDown)?;
+        answer.recv().unwrap_or_else(|_| {
+            if self.is_closed.load(Ordering::Acquire) {
+                // Left in the queue behind the shutdown.
+                Err(StorageError::ShuttingDown)
+            } else {
+                Err(StorageError::CommitUnknown("the committer ended while the commit was under way".to_owned()))
+            }
+        })
+    }
+
+    pub(crate) fn in_own_commit<T>(self: &Arc<Self>, write: &mut dyn FnMut(&Transaction) -> Result<T>) -> Result<T> {
+        for _ in 0..OWN_COMMIT_ATTEMPTS {
+            let transaction = self.begin(Isolation::ReadCommitted);
+            transaction.begin_statement()?;
+            let value = write(&transaction)?;
+            transaction.finish_statement();
+            match transaction.commit() {
+                Ok(_) => return Ok(value),
+                Err(StorageError::WriteConflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StorageError::WriteConflict { detail: format!("{OWN_COMMIT_ATTEMPTS} attempts were overtaken") })
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::warn!(%error, "closing the database failed");
+        }
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(|error| StorageError::Io(format!("thread {name}: {error}")))
+}
+
+fn checkpoint_periodically(shared: &StoreShared, stop: &StopSignal) {
+    let mut checkpointed = shared.published.current().lsn;
+    let mut stopped = stop.stopped.lock();
+    while !*stopped {
+        stop.wake.wait_for(&mut stopped, CHECKPOINT_INTERVAL);
+        if *stopped {
+            return;
+        }
+        parking_lot::MutexGuard::unlocked(&mut stopped, || {
+            let snapshot = shared.published.current();
+            if snapshot.durable_lsn > checkpointed {
+                match snapshot.derived.checkpoint(snapshot.durable_lsn) {
+                    Ok(()) => checkpointed = snapshot.durable_lsn,
+                    Err(error) => tracing::warn!(%error, "derived indexes were not checkpointed"),
+                }
+            }
+        });
+    }
+}
+
+/// Checks the format, creates what a new database needs, and moves the epoch.
+fn begin_epoch(database: &Database) -> Result<()> {
+    let rows = KvSnapshot::new(database.begin_read().map_err(transaction_error)?);
+    let format = rows.format_version()?;
+    if let Some(found) = format
+        && found > FORMAT_VERSION
+    {
+        return Err(StorageError::FormatTooNew { found, supported: FORMAT_VERSION });
+    }
+    let epoch = if format.is_some() { rows.identity()?.epoch } else { 0 };
+    drop(rows);
+    let transaction = database.begin_write().map_err(transaction_error)?;
+    {
+        let name = Keyspace::META.table_name();
+        let mut meta = transaction.open_table(TableDefinition::<&[u8], &[u8]>::new(&name)).map_err(table_error)?;
+        let mut put = |key: &[u8], value: &[u8]| meta.insert(key, value).map(drop).map_err(storage_error);
+        put(EPOCH_KEY, &(epoch + 1).to_be_bytes())?;
+        if format.is_none() {
+            put(FORMAT_KEY, &FORMAT_VERSION.to_be_bytes())?;
+            put(UUID_KEY, uuid::Uuid::now_v7().as_bytes())?;
+            put(LSN_KEY, &0_u64.to_be_bytes())?;
+            let name = Keyspace::CATALOG.table_name();
+            let mut catalog =
+                transaction.open_table(TableDefinition::<&[u8], &[u8]>::new(&name)).map_err(table_error)?;
+            for (key, value) in bootstrap_rows()? {
+                catalog.insert(&key[..], &value[..]).map_err(storage_error)?;
+            }
+        }
+    }
+    transaction.commit().map_err(commit_error)
 }

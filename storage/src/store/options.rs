@@ -30,7 +30,7 @@ impl Default for StoreOptions {
         StoreOptions {
             cache_size_bytes: 64 << 20,
             write_set_limit_bytes: 1 << 30,
-            embedders: Vec::new(),
+            embedders: vec![Arc::new(crate::vector::HashEmbedder)],
             repair_progress: None,
             tail_limit_rows: 10_000,
         }
@@ -76,6 +76,12 @@ struct CancelState {
 impl CancelToken {
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::Release);
+    }
+
+    /// Forgets an earlier cancel and deadline: the next statement starts afresh.
+    pub fn reset(&self) {
+        self.set_deadline(None);
+        self.0.cancelled.store(false, Ordering::Release);
     }
 
     pub fn set_deadline(&self, deadline: Option<Instant>) {

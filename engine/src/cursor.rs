@@ -1,0 +1,119 @@
+//! What executing a statement gives: rows to pull, a command tag, or a copy in progress.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use sinew_query::exec::{PreparedPlan, RowStream};
+use sinew_query::statement::{CopyOptions, OutputColumn, QueryKind};
+use sinew_query::{Batch, ExecContext, Result};
+use sinew_storage::{DataType, Value};
+
+/// What executing a statement started.
+pub enum Execution {
+    /// Rows to pull; [`crate::Session::finish`] gives the tag.
+    Rows(RowCursor),
+    /// Done, with the command tag (`CREATE TABLE`, `BEGIN`, `INSERT 0 3`).
+    Command(String),
+    /// The client sends rows next.
+    CopyIn(CopyIn),
+    /// Rows to send as COPY data, in this format.
+    CopyOut(RowCursor, CopyOptions),
+    /// An empty statement.
+    Empty,
+}
+
+/// A running query. It must go back to the session: [`crate::Session::finish`] or [`crate::Session::fail`].
+pub struct RowCursor {
+    pub columns: Vec<OutputColumn>,
+    pub(crate) stream: Box<dyn RowStream>,
+    pub(crate) context: ExecContext,
+    pub(crate) tag: CursorTag,
+    /// The statement's layer is still open (false for rows that were collected).
+    pub(crate) open: bool,
+}
+
+/// How the tag is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CursorTag {
+    Query(QueryKind),
+    Copy,
+    Fetch,
+    /// `SHOW`, `EXPLAIN`.
+    Fixed(&'static str),
+}
+
+impl RowCursor {
+    /// None at the end.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>> {
+        self.stream.next_batch()
+    }
+
+    /// The context for writing values as text or binary (entities are materialised through it).
+    pub fn context(&self) -> &ExecContext {
+        &self.context
+    }
+
+    /// Collects the rest in memory, so that the session can run other statements before they are sent (a portal with
+    /// a row limit). Bounded by the statement's memory limit.
+    pub(crate) fn collect(&mut self) -> Result<()> {
+        let rows_affected = self.stream.rows_affected();
+        let mut batches = VecDeque::new();
+        let mut value_count = 0usize;
+        while let Some(batch) = self.stream.next_batch()? {
+            value_count += batch.row_count * batch.columns.len().max(1);
+            if value_count.saturating_mul(std::mem::size_of::<Value>()) > self.context.memory_limit_bytes {
+                return Err(sinew_query::QueryError::new(
+                    sinew_query::sqlstate::OUT_OF_MEMORY,
+                    format!(
+                        "a suspended result exceeds the statement's memory limit of {} bytes",
+                        self.context.memory_limit_bytes
+                    ),
+                ));
+            }
+            batches.push_back(batch);
+        }
+        let rows_affected = rows_affected.max(self.stream.rows_affected());
+        self.stream = Box::new(Collected { batches, rows_affected });
+        Ok(())
+    }
+}
+
+/// Batches held in memory.
+pub(crate) struct Collected {
+    pub batches: VecDeque<Batch>,
+    pub rows_affected: u64,
+}
+
+impl RowStream for Collected {
+    fn next_batch(&mut self) -> Result<Option<Batch>> {
+        Ok(self.batches.pop_front())
+    }
+
+    fn rows_affected(&self) -> u64 {
+        self.rows_affected
+    }
+}
+
+/// COPY FROM STDIN in progress. It must go back to the session: [`crate::Session::copy_from`] or
+/// [`crate::Session::abort_copy`].
+pub struct CopyIn {
+    pub columns: Vec<DataType>,
+    pub options: CopyOptions,
+    pub(crate) plan: Arc<PreparedPlan>,
+    pub(crate) context: ExecContext,
+}
+
+impl CopyIn {
+    /// The context for reading text values.
+    pub fn context(&self) -> &ExecContext {
+        &self.context
+    }
+}
+
+/// A whole result, for the embedded API and tools.
+#[derive(Clone, Debug, Default)]
+pub struct QueryResult {
+    pub columns: Vec<OutputColumn>,
+    pub rows: Vec<Vec<Value>>,
+    pub tag: String,
+}

@@ -1,0 +1,330 @@
+//! Carrying out bound DDL through the session's transaction.
+
+use std::sync::Arc;
+
+use sinew_query::statement::Ddl;
+use sinew_query::{QueryError, Result, sqlstate};
+use sinew_storage::Transaction;
+use sinew_storage::catalog::{DefaultExpr, IndexDef, IndexTarget, TableBehaviour, TableDef};
+use sinew_storage::ids::RelationId;
+
+use crate::{INTERNAL_USER, Session};
+
+impl Session {
+    /// Gives the tag of the first statement. The caller has begun the statement.
+    pub(crate) fn run_ddl(&mut self, list: Vec<Ddl>) -> Result<String> {
+        let transaction = Arc::clone(&self.ensure_transaction().transaction);
+        let read_only = self.ensure_transaction().read_only;
+        let mut tag = None;
+        for ddl in list {
+            if read_only {
+                return Err(QueryError::new(
+                    sqlstate::READ_ONLY_SQL_TRANSACTION,
+                    format!("cannot execute {} in a read-only transaction", ddl_tag(&ddl)),
+                ));
+            }
+            tag.get_or_insert(ddl_tag(&ddl));
+            self.run_one_ddl(&transaction, ddl)?;
+        }
+        Ok(tag.unwrap_or("OK").to_owned())
+    }
+
+    fn run_one_ddl(&mut self, transaction: &Transaction, ddl: Ddl) -> Result<()> {
+        match ddl {
+            Ddl::CreateSchema { name, if_not_exists } => {
+                if if_not_exists && transaction.catalog().schemas.contains_key(&name) {
+                    self.context.notice(format!("schema \"{name}\" already exists, skipping"));
+                    return Ok(());
+                }
+                Ok(transaction.create_schema(&name)?)
+            }
+            Ddl::DropSchema { name, if_exists, cascade } => self.drop_schema(transaction, &name, if_exists, cascade),
+            Ddl::CreateTable { table, indexes, if_not_exists } => {
+                if transaction.catalog().relation_id(&table.schema, &table.name).is_some() && if_not_exists {
+                    self.context.notice(format!("relation \"{}\" already exists, skipping", table.name));
+                    return Ok(());
+                }
+                self.refuse_system_schema(&table.schema)?;
+                self.create_table(transaction, table, indexes)
+            }
+            Ddl::DropTable { tables, cascade } => {
+                let _ = cascade; // Views name their tables in text; a view over a dropped table fails when it is read.
+                for (_, id) in tables {
+                    self.refuse_system_table(transaction, id)?;
+                    transaction.drop_table(id)?;
+                }
+                Ok(())
+            }
+            Ddl::AlterTable { table, validate, not_null, add_indexes, drop_indexes } => {
+                self.refuse_system_table(transaction, table.id)?;
+                self.alter_table(transaction, table, validate, not_null, add_indexes, drop_indexes)
+            }
+            Ddl::RenameTable { id, new_name } => {
+                self.refuse_system_table(transaction, id)?;
+                let catalog = transaction.catalog();
+                let table = catalog.tables.get(&id).ok_or_else(|| missing(id))?;
+                transaction.alter_table(TableDef { name: new_name, ..TableDef::clone(table) })?;
+                Ok(())
+            }
+            Ddl::Truncate { tables } => {
+                for id in tables {
+                    transaction.truncate_table(id)?;
+                }
+                Ok(())
+            }
+            Ddl::CreateIndex { index, if_not_exists } => {
+                if if_not_exists && transaction.catalog().relation_id(&index.schema, &index.name).is_some() {
+                    self.context.notice(format!("relation \"{}\" already exists, skipping", index.name));
+                    return Ok(());
+                }
+                self.create_index(transaction, index, None)
+            }
+            Ddl::DropIndex { indexes } => {
+                for (name, id) in indexes {
+                    let catalog = transaction.catalog();
+                    if catalog.indexes.get(&id).is_some_and(|index| index.constraint.is_some() && is_table_index(index))
+                    {
+                        return Err(QueryError::new(
+                            sqlstate::DEPENDENT_OBJECTS_STILL_EXIST,
+                            format!("cannot drop index {name} because a constraint requires it"),
+                        )
+                        .hint("use ALTER TABLE … DROP CONSTRAINT instead"));
+                    }
+                    transaction.drop_index(id)?;
+                }
+                Ok(())
+            }
+            Ddl::CreateView { mut view, replace } => {
+                self.refuse_system_schema(&view.schema)?;
+                if replace && let Some(id) = transaction.catalog().relation_id(&view.schema, &view.name) {
+                    transaction.drop_view(id)?;
+                }
+                view.id = transaction.allocate_relation_id()?;
+                transaction.create_view(view)?;
+                Ok(())
+            }
+            Ddl::DropView { views } => {
+                for (_, id) in views {
+                    transaction.drop_view(id)?;
+                }
+                Ok(())
+            }
+            Ddl::Comment { relation, column, comment } => {
+                let catalog = transaction.catalog();
+                let table = catalog.tables.get(&relation).ok_or_else(|| missing(relation))?;
+                let mut table = TableDef::clone(table);
+                match column {
+                    None => table.comment = comment,
+                    Some(name) => {
+                        let position = table.column_position(&name).ok_or_else(|| {
+                            QueryError::new(sqlstate::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
+                        })?;
+                        table.columns[position].comment = comment;
+                    }
+                }
+                transaction.alter_table(table)?;
+                Ok(())
+            }
+            Ddl::Nothing { notice, .. } => {
+                if let Some(notice) = notice {
+                    self.context.notice(notice);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn create_table(&mut self, transaction: &Transaction, mut table: TableDef, indexes: Vec<IndexDef>) -> Result<()> {
+        table.id = transaction.allocate_relation_id()?;
+        let table = transaction.create_table(table)?;
+        for index in indexes {
+            self.create_index(transaction, index, Some(table.id))?;
+        }
+        Ok(())
+    }
+
+    /// `table` replaces the target of an index that was bound before its table had an id.
+    fn create_index(
+        &mut self,
+        transaction: &Transaction,
+        mut index: IndexDef,
+        table: Option<RelationId>,
+    ) -> Result<()> {
+        index.id = transaction.allocate_relation_id()?;
+        if let (IndexTarget::Table { table: target, .. }, Some(id)) = (&mut index.target, table) {
+            *target = id;
+        }
+        transaction.create_index(index)?;
+        Ok(())
+    }
+
+    fn alter_table(
+        &mut self,
+        transaction: &Transaction,
+        mut table: TableDef,
+        validate: Vec<(String, String)>,
+        not_null: Vec<String>,
+        add_indexes: Vec<IndexDef>,
+        drop_indexes: Vec<RelationId>,
+    ) -> Result<()> {
+        let catalog = transaction.catalog();
+        let old = catalog.tables.get(&table.id).ok_or_else(|| missing(table.id))?;
+        let mut volatile = Vec::new();
+        for column in &mut table.columns {
+            if old.position_of(column.id).is_some() {
+                continue;
+            }
+            if let Some(default) = &mut column.default {
+                if is_volatile(&default.expression) {
+                    volatile.push(column.name.clone());
+                } else {
+                    fill_constant(self, default, &column.ty)?;
+                }
+            }
+        }
+        let id = table.id;
+        let name = format!("{}.{}", quote(&table.schema), quote(&table.name));
+        for index in drop_indexes {
+            transaction.drop_index(index)?;
+        }
+        transaction.alter_table(table)?;
+        self.mark_ddl();
+        for column in volatile {
+            self.nested_query(&format!("UPDATE {name} SET {0} = DEFAULT", quote(&column)))?;
+        }
+        for column in not_null {
+            let found = self.nested_query(&format!("SELECT 1 FROM {name} WHERE {} IS NULL LIMIT 1", quote(&column)))?;
+            if !found.rows.is_empty() {
+                let mut error = QueryError::new(
+                    sqlstate::NOT_NULL_VIOLATION,
+                    format!("column \"{column}\" of relation {name} contains null values"),
+                );
+                error.0.column = Some(column);
+                return Err(error);
+            }
+        }
+        for (constraint, expression) in validate {
+            let found = self.nested_query(&format!("SELECT 1 FROM {name} WHERE NOT ({expression}) LIMIT 1"))?;
+            if !found.rows.is_empty() {
+                let mut error = QueryError::new(
+                    sqlstate::CHECK_VIOLATION,
+                    format!("check constraint \"{constraint}\" of relation {name} is violated by some row"),
+                );
+                error.0.constraint = Some(constraint);
+                return Err(error);
+            }
+        }
+        for index in add_indexes {
+            self.create_index(transaction, index, Some(id))?;
+        }
+        Ok(())
+    }
+
+    fn drop_schema(&mut self, transaction: &Transaction, name: &str, if_exists: bool, cascade: bool) -> Result<()> {
+        let catalog = transaction.catalog();
+        if !catalog.schemas.contains_key(name) && if_exists {
+            self.context.notice(format!("schema \"{name}\" does not exist, skipping"));
+            return Ok(());
+        }
+        self.refuse_system_schema(name)?;
+        if cascade {
+            for table in catalog.tables.values().filter(|table| table.schema == name) {
+                transaction.drop_table(table.id)?;
+            }
+            for view in catalog.views.values().filter(|view| view.schema == name) {
+                transaction.drop_view(view.id)?;
+            }
+        }
+        Ok(transaction.drop_schema(name)?)
+    }
+
+    fn refuse_system_schema(&self, schema: &str) -> Result<()> {
+        if matches!(schema, "sinew" | "pg_catalog" | "information_schema") && self.context.user != INTERNAL_USER {
+            return Err(QueryError::new(
+                sqlstate::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied for schema {schema}"),
+            )
+            .hint("create your own relations in schema public or one you made"));
+        }
+        Ok(())
+    }
+
+    fn refuse_system_table(&self, transaction: &Transaction, id: RelationId) -> Result<()> {
+        let catalog = transaction.catalog();
+        let Some(table) = catalog.tables.get(&id) else { return Ok(()) };
+        if table.schema == "sinew" && self.context.user != INTERNAL_USER {
+            return Err(QueryError::new(
+                sqlstate::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied: \"{}\" is a system relation", table.name),
+            ));
+        }
+        Ok(())
+    }
+
+    fn mark_ddl(&mut self) {
+        self.ensure_transaction().ran_ddl = true;
+    }
+
+    /// Runs a statement inside the current one.
+    pub(crate) fn nested_query(&mut self, text: &str) -> Result<crate::QueryResult> {
+        self.nested(|session| session.query(text, &[]))
+    }
+}
+
+/// Marks a relation as written by the engine only, or as `messages`.
+pub(crate) fn set_behaviour(
+    transaction: &Transaction,
+    schema: &str,
+    name: &str,
+    behaviour: TableBehaviour,
+) -> Result<()> {
+    let catalog = transaction.catalog();
+    let table = catalog
+        .table(schema, name)
+        .ok_or_else(|| QueryError::internal(format!("relation {schema}.{name} is missing")))?;
+    transaction.alter_table(TableDef { behaviour, ..TableDef::clone(table) })?;
+    Ok(())
+}
+
+fn fill_constant(session: &mut Session, default: &mut DefaultExpr, ty: &sinew_storage::DataType) -> Result<()> {
+    let name = sinew_query::types::type_name(ty);
+    let result = session.nested_query(&format!("SELECT CAST(({}) AS {name})", default.expression))?;
+    let value = result.rows.into_iter().next().and_then(|row| row.into_iter().next()).unwrap_or_default();
+    default.constant = Some(sinew_storage::encoding::value::value_bytes(&value));
+    Ok(())
+}
+
+/// Whether each row needs its own value (PostgreSQL rewrites the table then).
+fn is_volatile(expression: &str) -> bool {
+    let lower = expression.to_lowercase();
+    ["random", "uuid", "nextval", "clock_timestamp"].iter().any(|name| lower.contains(name))
+}
+
+fn is_table_index(index: &IndexDef) -> bool {
+    matches!(index.target, IndexTarget::Table { .. })
+}
+
+fn missing(id: RelationId) -> QueryError {
+    QueryError::new(sqlstate::UNDEFINED_TABLE, format!("relation with oid {id} does not exist"))
+}
+
+fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn ddl_tag(ddl: &Ddl) -> &'static str {
+    match ddl {
+        Ddl::CreateSchema { .. } => "CREATE SCHEMA",
+        Ddl::DropSchema { .. } => "DROP SCHEMA",
+        Ddl::CreateTable { .. } => "CREATE TABLE",
+        Ddl::DropTable { .. } => "DROP TABLE",
+        Ddl::AlterTable { .. } | Ddl::RenameTable { .. } => "ALTER TABLE",
+        Ddl::Truncate { .. } => "TRUNCATE TABLE",
+        Ddl::CreateIndex { .. } => "CREATE INDEX",
+        Ddl::DropIndex { .. } => "DROP INDEX",
+        Ddl::CreateView { .. } => "CREATE VIEW",
+        Ddl::DropView { .. } => "DROP VIEW",
+        Ddl::Comment { .. } => "COMMENT",
+        Ddl::Nothing { tag, .. } => tag,
+    }
+}

@@ -1,0 +1,347 @@
+//! Parsing, binding and planning one statement.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use sinew_query::cypher::NamedParameters;
+use sinew_query::exec::{self, PreparedPlan};
+use sinew_query::statement::{CopyOptions, Ddl, OutputColumn};
+use sinew_query::{BindContext, BoundStatement, QueryError, QueryKind, Result, sqlstate};
+use sinew_storage::{DataType, Value};
+
+use crate::Session;
+use crate::plan_cache::PlanKey;
+use crate::statement::{Explain, Language, Scanner, TokenKind, route};
+use crate::utility::{self, Utility};
+
+/// A parsed, bound and planned statement; plans are shared between sessions. Re-planned when the catalog moved.
+#[derive(Clone)]
+pub struct Prepared {
+    pub text: Arc<str>,
+    pub params: Vec<DataType>,
+    /// Empty when it returns no rows (RowDescription is NoData then).
+    pub columns: Vec<OutputColumn>,
+    pub returns_rows: bool,
+    pub(crate) planned: Arc<PlannedStatement>,
+    /// Types the client declared, for planning again.
+    pub(crate) declared: Vec<DataType>,
+    pub(crate) named: Arc<NamedParameters>,
+}
+
+pub(crate) struct PlannedStatement {
+    pub kind: PlannedKind,
+    pub catalog_version: u64,
+    pub params: Vec<DataType>,
+    pub columns: Vec<OutputColumn>,
+    pub returns_rows: bool,
+}
+
+pub(crate) enum PlannedKind {
+    Empty,
+    Utility(Utility),
+    Query {
+        plan: Arc<PreparedPlan>,
+        kind: QueryKind,
+    },
+    Explain {
+        plan: Arc<PreparedPlan>,
+        analyze: bool,
+        json: bool,
+    },
+    Ddl(Vec<Ddl>),
+    CopyFrom {
+        plan: Arc<PreparedPlan>,
+        columns: Vec<DataType>,
+        options: CopyOptions,
+    },
+    CopyTo {
+        plan: Arc<PreparedPlan>,
+        options: CopyOptions,
+    },
+    /// Index into the database's statement handlers.
+    Extension(usize),
+}
+
+impl PlannedStatement {
+    fn without_rows(kind: PlannedKind) -> PlannedStatement {
+        PlannedStatement { kind, catalog_version: 0, params: Vec::new(), columns: Vec::new(), returns_rows: false }
+    }
+
+    /// Must be planned again when the catalog has moved.
+    pub(crate) fn depends_on_catalog(&self) -> bool {
+        !matches!(self.kind, PlannedKind::Empty | PlannedKind::Utility(_) | PlannedKind::Extension(_))
+    }
+}
+
+/// A text column of a result that no relation stands behind.
+pub(crate) fn text_column(name: &str) -> OutputColumn {
+    OutputColumn { name: name.into(), var: sinew_query::algebra::VarId(0), ty: DataType::Text, origin: None }
+}
+
+impl Session {
+    /// Parses and plans. `param_types` may be shorter than the statement needs; `Unknown` ones are inferred.
+    pub fn prepare(&mut self, text: &str, param_types: &[DataType]) -> Result<Prepared> {
+        self.prepare_named(text, param_types, Arc::new(NamedParameters::default()))
+    }
+
+    pub(crate) fn prepare_named(
+        &mut self,
+        text: &str,
+        declared: &[DataType],
+        named: Arc<NamedParameters>,
+    ) -> Result<Prepared> {
+        let planned = match self.plan_without_transaction(text)? {
+            Some(planned) => Arc::new(planned),
+            None => self.plan(text, declared, &named)?,
+        };
+        Ok(Prepared {
+            text: text.into(),
+            params: planned.params.clone(),
+            columns: planned.columns.clone(),
+            returns_rows: planned.returns_rows,
+            planned,
+            declared: declared.to_vec(),
+            named,
+        })
+    }
+
+    /// Statements that are understood without looking at the catalog.
+    fn plan_without_transaction(&self, text: &str) -> Result<Option<PlannedStatement>> {
+        let routed = route(text);
+        if routed.words.is_empty() {
+            return Ok(Some(PlannedStatement::without_rows(PlannedKind::Empty)));
+        }
+        let handlers = self.database.inner.handlers.read();
+        if let Some(index) = handlers.iter().position(|handler| handler.claims(&routed.words)) {
+            return Ok(Some(PlannedStatement::without_rows(PlannedKind::Extension(index))));
+        }
+        drop(handlers);
+        if routed.language == Language::Cypher {
+            return Ok(None);
+        }
+        let Some(utility) = utility::parse(text)? else { return Ok(None) };
+        let columns = match &utility {
+            Utility::Show(Some(name)) => {
+                let shown = crate::settings::find(name).map_or(name.as_str(), |setting| setting.name);
+                vec![text_column(shown)]
+            }
+            Utility::Show(None) => vec![text_column("name"), text_column("setting"), text_column("description")],
+            Utility::Fetch { name, skip: false, .. } => self.cursor_columns(name)?,
+            Utility::Execute { name, .. } => self.statement_named(name)?.columns.clone(),
+            _ => Vec::new(),
+        };
+        let returns_rows = !columns.is_empty();
+        Ok(Some(PlannedStatement {
+            columns,
+            returns_rows,
+            ..PlannedStatement::without_rows(PlannedKind::Utility(utility))
+        }))
+    }
+
+    fn plan(&mut self, text: &str, declared: &[DataType], named: &NamedParameters) -> Result<Arc<PlannedStatement>> {
+        // Planning reads the catalog as the statement would: in the session's transaction, or in a passing one.
+        self.refuse_failed_block()?;
+        let own = self.active.as_ref().map(|active| Arc::clone(&active.transaction));
+        let ran_ddl = self.active.as_ref().is_some_and(|active| active.ran_ddl);
+        let transaction = own.unwrap_or_else(|| Arc::new(self.database.inner.store.begin(Default::default())));
+        let optimize = self.context.setting("sinew.optimizer").as_deref() != Some("off");
+        let catalog_version = transaction.catalog().version;
+        let key = PlanKey {
+            text: text.into(),
+            params: declared.to_vec(),
+            catalog_version,
+            search_path: self.context.setting("search_path").unwrap_or_default(),
+            user: self.context.user.clone(),
+            optimize,
+        };
+        // Observed property types that only this transaction has seen type its own plans alone.
+        let own_graph = transaction.has_writes() && reads_graph(text);
+        let cacheable = !ran_ddl && !own_graph && named.0.is_empty();
+        if cacheable && let Some(planned) = self.database.inner.plan_cache.get(&key) {
+            return Ok(planned);
+        }
+        let bind =
+            BindContext { transaction: &transaction, session: &self.context, params: RwLock::new(declared.to_vec()) };
+        let bound = bind_statement(&bind, text, named)?;
+        let planned = Arc::new(plan_bound(bound, &transaction, catalog_version, optimize)?);
+        let shared = matches!(planned.kind, PlannedKind::Query { .. } | PlannedKind::CopyFrom { .. });
+        if cacheable && shared {
+            self.database.inner.plan_cache.insert(key, Arc::clone(&planned));
+        }
+        Ok(planned)
+    }
+
+    /// The same statement planned on the current catalog. 0A000 when its result changed shape.
+    pub(crate) fn replan_if_stale(&mut self, prepared: &Prepared) -> Result<Arc<PlannedStatement>> {
+        if !prepared.planned.depends_on_catalog() {
+            return Ok(Arc::clone(&prepared.planned));
+        }
+        let current = match &self.active {
+            Some(active) => active.transaction.catalog().version,
+            None => self.database.inner.store.begin(Default::default()).catalog().version,
+        };
+        let own_graph =
+            self.active.as_ref().is_some_and(|active| active.transaction.has_writes()) && reads_graph(&prepared.text);
+        if current == prepared.planned.catalog_version && !own_graph {
+            return Ok(Arc::clone(&prepared.planned));
+        }
+        let planned = self.plan(&prepared.text, &prepared.declared, &prepared.named)?;
+        let same = planned.columns.len() == prepared.columns.len()
+            && planned.columns.iter().zip(&prepared.columns).all(|(new, old)| new.name == old.name && new.ty == old.ty);
+        if !same {
+            return Err(QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
+        }
+        Ok(planned)
+    }
+}
+
+/// The statement is Cypher or may embed some.
+fn reads_graph(text: &str) -> bool {
+    route(text).language == Language::Cypher || text.to_ascii_lowercase().contains("cypher")
+}
+
+/// Parses and binds in the language that the leading tokens name.
+fn bind_statement(bind: &BindContext<'_>, text: &str, named: &NamedParameters) -> Result<BoundStatement> {
+    let routed = route(text);
+    if routed.language == Language::Sql {
+        return match call_as_select(bind, text) {
+            Some((select, shift)) => {
+                let statement = sinew_query::sql::parse(&select).map_err(|error| shift_position(error, shift))?;
+                let bound =
+                    sinew_query::sql::bind(bind, &statement, &select).map_err(|error| shift_position(error, shift))?;
+                Ok(match bound {
+                    BoundStatement::Query(mut query) => {
+                        query.kind = QueryKind::Call;
+                        BoundStatement::Query(query)
+                    }
+                    other => other,
+                })
+            }
+            None => {
+                let statement = sinew_query::sql::parse(text)?;
+                sinew_query::sql::bind(bind, &statement, text)
+            }
+        };
+    }
+    let body = &text[routed.body..];
+    let offset = text[..routed.body].chars().count();
+    let shift = |mut error: QueryError| {
+        error.0.position = error.0.position.map(|position| position + offset);
+        error
+    };
+    let statement = sinew_query::cypher::parse(body).map_err(shift)?;
+    let bound = sinew_query::cypher::bind(bind, &statement, body, named).map_err(shift)?;
+    match (routed.explain, bound) {
+        (None, bound) => Ok(bound),
+        (Some(explain), BoundStatement::Query(query)) => Ok(BoundStatement::Explain {
+            query,
+            options: sinew_query::statement::ExplainOptions {
+                analyze: explain == Explain::Profile,
+                ..Default::default()
+            },
+        }),
+        (Some(_), _) => Err(QueryError::unsupported("EXPLAIN of a statement without a plan")),
+    }
+}
+
+/// `CALL name(args)` is `SELECT * FROM name(args)`; gives that text and by how many characters positions moved.
+fn call_as_select(bind: &BindContext<'_>, text: &str) -> Option<(String, isize)> {
+    let mut scanner = Scanner::new(text, false);
+    let call = scanner.next_token()?;
+    if call.kind != TokenKind::Word || !scanner.text_of(call).eq_ignore_ascii_case("call") {
+        return None;
+    }
+    let name = scanner.next_token()?;
+    let _ = bind;
+    let select = format!("{}SELECT * FROM {}", &text[..call.start], &text[name.start..]);
+    let shift = "SELECT * FROM ".len() as isize - text[call.start..name.start].chars().count() as isize;
+    Some((select, shift))
+}
+
+fn shift_position(mut error: QueryError, shift: isize) -> QueryError {
+    error.0.position = error.0.position.map(|position| position.saturating_add_signed(-shift).max(1));
+    error
+}
+
+fn plan_bound(
+    bound: BoundStatement,
+    transaction: &sinew_storage::Transaction,
+    catalog_version: u64,
+    optimize: bool,
+) -> Result<PlannedStatement> {
+    let prepare =
+        |query| exec::prepare_with(query, transaction, exec::PrepareOptions { optimize, short_path: optimize });
+    let planned = match bound {
+        BoundStatement::Query(query) => {
+            let (params, columns, kind) = (query.params.clone(), query.output.clone(), query.kind);
+            let plan = prepare(query)?;
+            PlannedStatement {
+                kind: PlannedKind::Query { plan, kind },
+                catalog_version,
+                returns_rows: !columns.is_empty() || matches!(kind, QueryKind::Select),
+                params,
+                columns,
+            }
+        }
+        BoundStatement::Explain { query, options } => {
+            let params = query.params.clone();
+            let plan = prepare(query)?;
+            PlannedStatement {
+                kind: PlannedKind::Explain { plan, analyze: options.analyze, json: options.json },
+                catalog_version,
+                params,
+                columns: vec![text_column("QUERY PLAN")],
+                returns_rows: true,
+            }
+        }
+        BoundStatement::Ddl(list) => {
+            PlannedStatement { catalog_version, ..PlannedStatement::without_rows(PlannedKind::Ddl(list)) }
+        }
+        BoundStatement::CopyFrom { query, columns, options } => {
+            let plan = prepare(query)?;
+            PlannedStatement {
+                catalog_version,
+                ..PlannedStatement::without_rows(PlannedKind::CopyFrom { plan, columns, options })
+            }
+        }
+        BoundStatement::CopyTo { query, options } => {
+            let columns = query.output.clone();
+            let plan = prepare(query)?;
+            PlannedStatement {
+                catalog_version,
+                columns,
+                ..PlannedStatement::without_rows(PlannedKind::CopyTo { plan, options })
+            }
+        }
+    };
+    Ok(planned)
+}
+
+/// Values for the statement's parameters: positional ones as given, then named ones by name.
+pub(crate) fn bind_values(planned: &PlannedStatement, prepared: &Prepared, given: Vec<Value>) -> Result<Vec<Value>> {
+    let names = match &planned.kind {
+        PlannedKind::Query { plan, .. } => plan.param_names(),
+        _ => &[],
+    };
+    let mut values = given;
+    if !prepared.named.0.is_empty() {
+        for name in names.iter().skip(values.len()) {
+            let found = prepared.named.0.iter().find(|(known, ..)| known == name);
+            let value = found.and_then(|(_, _, value)| value.clone()).ok_or_else(|| {
+                QueryError::new(sqlstate::UNDEFINED_PARAMETER, format!("parameter ${name} is missing")).cypher(
+                    "ParameterMissing",
+                    "compile time",
+                    "MissingParameter",
+                )
+            })?;
+            values.push(value);
+        }
+    }
+    if values.len() < planned.params.len() {
+        return Err(QueryError::new(
+            sqlstate::UNDEFINED_PARAMETER,
+            format!("the statement needs {} parameters, {} were given", planned.params.len(), values.len()),
+        ));
+    }
+    Ok(values)
+}

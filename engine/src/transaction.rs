@@ -1,0 +1,86 @@
+//! The session's transaction: none, implicit, or a block.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sinew_query::{QueryError, Result, sqlstate};
+use sinew_storage::{Isolation, Lsn, Transaction};
+
+/// As ReadyForQuery reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionStatus {
+    Idle,
+    InBlock,
+    Failed,
+}
+
+/// A transaction that has begun.
+pub(crate) struct ActiveTransaction {
+    pub transaction: Arc<Transaction>,
+    /// Opened by BEGIN; otherwise it ends with its statement (or at Sync).
+    pub explicit: bool,
+    pub failed: bool,
+    pub read_only: bool,
+    pub started_us: i64,
+    /// Ran DDL: its plans are its own.
+    pub ran_ddl: bool,
+    /// A statement that reads or writes has run, so the isolation level is fixed.
+    pub used: bool,
+    /// Settings as they were before, and whether the change was SET LOCAL.
+    pub saved_settings: BTreeMap<String, SavedSetting>,
+}
+
+pub(crate) struct SavedSetting {
+    pub before: Option<String>,
+    /// Value to keep at commit; None when only SET LOCAL changed it.
+    pub at_commit: Option<Option<String>>,
+}
+
+impl ActiveTransaction {
+    pub(crate) fn new(transaction: Transaction, explicit: bool, read_only: bool) -> ActiveTransaction {
+        ActiveTransaction {
+            transaction: Arc::new(transaction),
+            explicit,
+            failed: false,
+            read_only,
+            started_us: now_us(),
+            ran_ddl: false,
+            used: false,
+            saved_settings: BTreeMap::new(),
+        }
+    }
+
+    /// Commits; every cursor over the transaction must be gone.
+    pub(crate) fn commit(self) -> Result<Lsn> {
+        let transaction = Arc::try_unwrap(self.transaction).map_err(|_| {
+            QueryError::new(
+                sqlstate::OBJECT_IN_USE,
+                "the transaction still has a query running, so it cannot be committed",
+            )
+        })?;
+        Ok(transaction.commit()?)
+    }
+}
+
+/// Isolation as SHOW prints it.
+pub(crate) fn isolation_name(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::ReadCommitted => "read committed",
+        Isolation::RepeatableRead => "repeatable read",
+        Isolation::Serializable => "serializable",
+    }
+}
+
+pub(crate) fn isolation_from_name(name: &str) -> Isolation {
+    match name {
+        "repeatable read" => Isolation::RepeatableRead,
+        "serializable" => Isolation::Serializable,
+        _ => Isolation::ReadCommitted,
+    }
+}
+
+/// Wall clock, microseconds since 1970 UTC.
+pub(crate) fn now_us() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,521 @@
+//! Statements about the session and its transaction: parsed here, by words.
+
+use sinew_query::{QueryError, Result};
+use sinew_storage::Isolation;
+
+use crate::statement::{Scanner, TokenKind};
+
+/// A statement that needs no plan.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Utility {
+    Begin {
+        isolation: Option<Isolation>,
+        read_only: Option<bool>,
+        start: bool,
+    },
+    Commit,
+    Rollback,
+    Savepoint(String),
+    RollbackTo(String),
+    Release(String),
+    Set {
+        name: String,
+        value: Option<String>,
+        local: bool,
+    },
+    /// SET TRANSACTION and SET SESSION CHARACTERISTICS AS TRANSACTION.
+    SetTransaction {
+        isolation: Option<Isolation>,
+        read_only: Option<bool>,
+        session: bool,
+    },
+    Reset(Option<String>),
+    Show(Option<String>),
+    Discard(&'static str),
+    Deallocate(Option<String>),
+    Prepare {
+        name: String,
+        types: Vec<String>,
+        text: String,
+    },
+    Execute {
+        name: String,
+        args: Option<String>,
+    },
+    Declare {
+        name: String,
+        hold: bool,
+        text: String,
+    },
+    Fetch {
+        count: Option<u64>,
+        name: String,
+        skip: bool,
+    },
+    Close(Option<String>),
+    Checkpoint,
+    Analyze,
+    Vacuum,
+}
+
+struct Words<'a> {
+    text: &'a str,
+    tokens: Vec<(TokenKind, usize, usize)>,
+    at: usize,
+}
+
+impl<'a> Words<'a> {
+    fn new(text: &'a str) -> Words<'a> {
+        let mut scanner = Scanner::new(text, false);
+        let mut tokens = Vec::new();
+        while let Some(token) = scanner.next_token() {
+            tokens.push((token.kind, token.start, token.end));
+        }
+        Words { text, tokens, at: 0 }
+    }
+
+    fn raw(&self) -> &'a str {
+        self.tokens.get(self.at).map_or("", |(_, start, end)| &self.text[*start..*end])
+    }
+
+    fn take(&mut self, word: &str) -> bool {
+        let found = self.raw().eq_ignore_ascii_case(word);
+        if found {
+            self.at += 1;
+        }
+        found
+    }
+
+    fn done(&self) -> bool {
+        self.at >= self.tokens.len()
+    }
+
+    /// The rest of the text from the current token.
+    fn rest(&self) -> &'a str {
+        self.tokens.get(self.at).map_or("", |(_, start, _)| &self.text[*start..])
+    }
+
+    fn position(&self) -> Option<usize> {
+        let byte = self.tokens.get(self.at).map_or(self.text.len(), |(_, start, _)| *start);
+        Some(self.text[..byte].chars().count() + 1)
+    }
+
+    fn unexpected(&self, expected: &str) -> QueryError {
+        let message = if self.done() {
+            "syntax error at end of input".to_owned()
+        } else {
+            format!("syntax error at or near \"{}\"", self.raw())
+        };
+        QueryError::syntax(message, self.position()).hint(format!("expected {expected}"))
+    }
+
+    fn end(&self) -> Result<()> {
+        if self.done() { Ok(()) } else { Err(self.unexpected("the end of the statement")) }
+    }
+
+    /// An identifier: folded to lower case unless quoted.
+    fn identifier(&mut self, what: &str) -> Result<String> {
+        let raw = self.raw();
+        let name = match self.tokens.get(self.at).map(|(kind, ..)| *kind) {
+            Some(TokenKind::Word) => raw.to_lowercase(),
+            Some(TokenKind::QuotedIdentifier) => raw.trim_matches('"').replace("\"\"", "\""),
+            _ => return Err(self.unexpected(what)),
+        };
+        self.at += 1;
+        Ok(name)
+    }
+}
+
+fn unquote(raw: &str) -> String {
+    match raw.strip_prefix('\'').and_then(|s| s.strip_suffix('\'')) {
+        Some(inner) => inner.replace("''", "'"),
+        None => raw.trim_matches('"').to_owned(),
+    }
+}
+
+/// Modes after BEGIN, START TRANSACTION and SET TRANSACTION.
+fn transaction_modes(words: &mut Words<'_>) -> Result<(Option<Isolation>, Option<bool>)> {
+    let (mut isolation, mut read_only) = (None, None);
+    while !words.done() {
+        if words.take("isolation") {
+            if !words.take("level") {
+                return Err(words.unexpected("LEVEL"));
+            }
+            isolation = Some(if words.take("serializable") {
+                Isolation::Serializable
+            } else if words.take("repeatable") && words.take("read") {
+                Isolation::RepeatableRead
+            } else if words.take("read") && (words.take("committed") || words.take("uncommitted")) {
+                Isolation::ReadCommitted
+            } else {
+                return Err(words.unexpected("an isolation level"));
+            });
+        } else if words.take("read") {
+            read_only = Some(if words.take("only") {
+                true
+            } else if words.take("write") {
+                false
+            } else {
+                return Err(words.unexpected("ONLY or WRITE"));
+            });
+        } else if words.take("deferrable") || words.take(",") {
+            // A read-only transaction never waits or fails here: deferring changes nothing.
+        } else if words.take("not") {
+            if !words.take("deferrable") {
+                return Err(words.unexpected("DEFERRABLE"));
+            }
+        } else {
+            return Err(words.unexpected("a transaction mode"));
+        }
+    }
+    Ok((isolation, read_only))
+}
+
+/// None when `text` is no utility statement.
+pub(crate) fn parse(text: &str) -> Result<Option<Utility>> {
+    let mut words = Words::new(text);
+    let first = words.raw().to_lowercase();
+    words.at = 1;
+    let skip_work = |words: &mut Words<'_>| {
+        if !words.take("work") {
+            words.take("transaction");
+        }
+    };
+    let utility = match first.as_str() {
+        "begin" => {
+            skip_work(&mut words);
+            let (isolation, read_only) = transaction_modes(&mut words)?;
+            Utility::Begin { isolation, read_only, start: false }
+        }
+        "start" => {
+            if !words.take("transaction") {
+                return Err(words.unexpected("TRANSACTION"));
+            }
+            let (isolation, read_only) = transaction_modes(&mut words)?;
+            Utility::Begin { isolation, read_only, start: true }
+        }
+        "commit" | "end" => {
+            if words.take("prepared") {
+                return Err(QueryError::unsupported("two-phase commit"));
+            }
+            skip_work(&mut words);
+            no_chain(&mut words)?;
+            Utility::Commit
+        }
+        "rollback" | "abort" => {
+            if words.take("prepared") {
+                return Err(QueryError::unsupported("two-phase commit"));
+            }
+            skip_work(&mut words);
+            if words.take("to") {
+                words.take("savepoint");
+                Utility::RollbackTo(words.identifier("a savepoint name")?)
+            } else {
+                no_chain(&mut words)?;
+                Utility::Rollback
+            }
+        }
+        "savepoint" => Utility::Savepoint(words.identifier("a savepoint name")?),
+        "release" => {
+            words.take("savepoint");
+            Utility::Release(words.identifier("a savepoint name")?)
+        }
+        "set" => set(&mut words)?,
+        "reset" => {
+            if words.take("all") {
+                Utility::Reset(None)
+            } else {
+                Utility::Reset(Some(setting_name(&mut words)?))
+            }
+        }
+        "show" => {
+            if words.take("all") {
+                Utility::Show(None)
+            } else if words.take("transaction") {
+                if !(words.take("isolation") && words.take("level")) {
+                    return Err(words.unexpected("ISOLATION LEVEL"));
+                }
+                Utility::Show(Some("transaction_isolation".to_owned()))
+            } else {
+                Utility::Show(Some(setting_name(&mut words)?))
+            }
+        }
+        "discard" => Utility::Discard(
+            ["all", "plans", "temp", "temporary", "sequences"]
+                .into_iter()
+                .find(|what| words.take(what))
+                .ok_or_else(|| words.unexpected("ALL, PLANS, SEQUENCES or TEMP"))?,
+        ),
+        "deallocate" => {
+            words.take("prepare");
+            if words.take("all") {
+                Utility::Deallocate(None)
+            } else {
+                Utility::Deallocate(Some(words.identifier("a statement name")?))
+            }
+        }
+        "prepare" => return prepare(&mut words).map(Some),
+        "execute" => {
+            let name = words.identifier("a statement name")?;
+            let rest = words.rest().trim();
+            let args = if rest.is_empty() {
+                None
+            } else if rest.starts_with('(') && rest.ends_with(')') {
+                Some(rest[1..rest.len() - 1].to_owned())
+            } else {
+                return Err(words.unexpected("arguments in parentheses"));
+            };
+            return Ok(Some(Utility::Execute { name, args }));
+        }
+        "declare" => return declare(&mut words).map(Some),
+        "fetch" | "move" => {
+            let skip = first == "move";
+            let count = if words.take("all") {
+                None
+            } else if words.take("forward") {
+                if words.take("all") { None } else { Some(number(&mut words).unwrap_or(1)) }
+            } else if words.take("next") {
+                Some(1)
+            } else if ["prior", "first", "last", "absolute", "relative", "backward"]
+                .iter()
+                .any(|word| words.raw().eq_ignore_ascii_case(word))
+            {
+                return Err(QueryError::unsupported(format!("FETCH {}", words.raw().to_uppercase()))
+                    .at(words.position())
+                    .hint("cursors move forward only"));
+            } else {
+                Some(number(&mut words).unwrap_or(1))
+            };
+            if !words.take("from") {
+                words.take("in");
+            }
+            Utility::Fetch { count, name: words.identifier("a cursor name")?, skip }
+        }
+        "close" => {
+            if words.take("all") {
+                Utility::Close(None)
+            } else {
+                Utility::Close(Some(words.identifier("a cursor name")?))
+            }
+        }
+        "checkpoint" => Utility::Checkpoint,
+        "analyze" | "analyse" => {
+            words.at = words.tokens.len();
+            Utility::Analyze
+        }
+        "vacuum" => {
+            words.at = words.tokens.len();
+            Utility::Vacuum
+        }
+        _ => return Ok(None),
+    };
+    words.end()?;
+    Ok(Some(utility))
+}
+
+fn no_chain(words: &mut Words<'_>) -> Result<()> {
+    if words.take("and") {
+        if words.take("no") && words.take("chain") {
+            return Ok(());
+        }
+        return Err(QueryError::unsupported("AND CHAIN").at(words.position()));
+    }
+    Ok(())
+}
+
+fn number(words: &mut Words<'_>) -> Option<u64> {
+    let value = words.raw().parse().ok()?;
+    words.at += 1;
+    Some(value)
+}
+
+fn setting_name(words: &mut Words<'_>) -> Result<String> {
+    if words.take("time") {
+        return if words.take("zone") { Ok("TimeZone".to_owned()) } else { Err(words.unexpected("ZONE")) };
+    }
+    let mut name = words.identifier("a setting's name")?;
+    while words.take(".") {
+        name.push('.');
+        name.push_str(&words.identifier("a setting's name")?);
+    }
+    Ok(name)
+}
+
+fn set(words: &mut Words<'_>) -> Result<Utility> {
+    let mut local = false;
+    let mut session = false;
+    if words.take("local") {
+        local = true;
+    } else if words.take("session") {
+        session = true;
+    }
+    if words.take("characteristics") {
+        if !(words.take("as") && words.take("transaction")) {
+            return Err(words.unexpected("AS TRANSACTION"));
+        }
+        let (isolation, read_only) = transaction_modes(words)?;
+        return Ok(Utility::SetTransaction { isolation, read_only, session: true });
+    }
+    if words.take("transaction") {
+        let (isolation, read_only) = transaction_modes(words)?;
+        return Ok(Utility::SetTransaction { isolation, read_only, session: false });
+    }
+    if words.raw().eq_ignore_ascii_case("role")
+        || words.raw().eq_ignore_ascii_case("constraints")
+        || session && words.raw().eq_ignore_ascii_case("authorization")
+    {
+        return Err(QueryError::unsupported(format!("SET {}", words.raw().to_uppercase())).at(words.position()));
+    }
+    if words.take("names") {
+        let value = unquote(words.raw());
+        words.at += 1;
+        return Ok(Utility::Set { name: "client_encoding".to_owned(), value: Some(value), local });
+    }
+    let zone = words.raw().eq_ignore_ascii_case("time");
+    let name = setting_name(words)?;
+    if !zone && !words.take("to") && !words.take("=") {
+        return Err(words.unexpected("TO or ="));
+    }
+    let mut parts = Vec::new();
+    if words.done() {
+        return Err(words.unexpected("a value"));
+    }
+    while !words.done() {
+        let mut raw = words.raw().to_owned();
+        words.at += 1;
+        if raw == "-" || raw == "+" {
+            raw.push_str(words.raw());
+            words.at += 1;
+        }
+        // Decimal numbers with a unit, and dotted names, come as several tokens.
+        while !words.done() && words.raw() != "," {
+            raw.push_str(words.raw());
+            words.at += 1;
+        }
+        parts.push(unquote(&raw));
+        words.take(",");
+    }
+    let value =
+        if parts.len() == 1 && parts[0].eq_ignore_ascii_case("default") { None } else { Some(parts.join(", ")) };
+    Ok(Utility::Set { name, value, local })
+}
+
+fn prepare(words: &mut Words<'_>) -> Result<Utility> {
+    let name = words.identifier("a statement name")?;
+    let mut types = Vec::new();
+    if words.take("(") {
+        let mut current = String::new();
+        let mut depth = 0;
+        loop {
+            if words.done() {
+                return Err(words.unexpected("a closing parenthesis"));
+            }
+            let raw = words.raw();
+            words.at += 1;
+            match raw {
+                ")" if depth == 0 => break,
+                "," if depth == 0 => types.push(std::mem::take(&mut current)),
+                _ => {
+                    depth += i32::from(raw == "(") - i32::from(raw == ")");
+                    if !current.is_empty() && raw.starts_with(char::is_alphabetic) {
+                        current.push(' ');
+                    }
+                    current.push_str(raw);
+                }
+            }
+        }
+        types.push(current);
+    }
+    if !words.take("as") {
+        return Err(words.unexpected("AS"));
+    }
+    Ok(Utility::Prepare { name, types, text: words.rest().to_owned() })
+}
+
+fn declare(words: &mut Words<'_>) -> Result<Utility> {
+    let name = words.identifier("a cursor name")?;
+    let mut hold = false;
+    loop {
+        if words.take("cursor") {
+            break;
+        }
+        if words.take("binary") {
+            return Err(QueryError::unsupported("DECLARE BINARY CURSOR").at(words.position()));
+        } else if words.take("scroll") {
+            return Err(QueryError::unsupported("DECLARE SCROLL CURSOR").hint("cursors move forward only"));
+        } else if !(words.take("insensitive") || words.take("asensitive") || words.take("no") && words.take("scroll")) {
+            return Err(words.unexpected("CURSOR"));
+        }
+    }
+    if words.take("with") {
+        if !words.take("hold") {
+            return Err(words.unexpected("HOLD"));
+        }
+        hold = true;
+    } else if words.take("without") && !words.take("hold") {
+        return Err(words.unexpected("HOLD"));
+    }
+    if !words.take("for") {
+        return Err(words.unexpected("FOR"));
+    }
+    Ok(Utility::Declare { name, hold, text: words.rest().to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Utility {
+        parse(text).unwrap().unwrap()
+    }
+
+    #[test]
+    fn transaction_control() {
+        assert_eq!(
+            parsed("begin isolation level repeatable read, read only"),
+            Utility::Begin { isolation: Some(Isolation::RepeatableRead), read_only: Some(true), start: false }
+        );
+        assert_eq!(parsed("ROLLBACK TO SAVEPOINT \"A\""), Utility::RollbackTo("A".into()));
+        assert_eq!(parsed("END TRANSACTION"), Utility::Commit);
+        assert!(parse("commit and chain").is_err());
+        assert_eq!(parse("begin nonsense").unwrap_err().sqlstate(), "42601");
+        assert_eq!(parse("select 1").unwrap(), None);
+    }
+
+    #[test]
+    fn set_takes_its_forms() {
+        let set = |name: &str, value: Option<&str>, local| Utility::Set {
+            name: name.into(),
+            value: value.map(Into::into),
+            local,
+        };
+        assert_eq!(parsed("SET search_path TO a, \"B\""), set("search_path", Some("a, B"), false));
+        assert_eq!(parsed("set local hnsw.ef_search = 100"), set("hnsw.ef_search", Some("100"), true));
+        assert_eq!(parsed("SET TIME ZONE 'Europe/Berlin'"), set("TimeZone", Some("Europe/Berlin"), false));
+        assert_eq!(parsed("SET statement_timeout = DEFAULT"), set("statement_timeout", None, false));
+        assert_eq!(parsed("SET extra_float_digits = -1"), set("extra_float_digits", Some("-1"), false));
+        assert_eq!(parsed("set statement_timeout = 5s"), set("statement_timeout", Some("5s"), false));
+    }
+
+    #[test]
+    fn prepare_and_cursors() {
+        assert_eq!(
+            parsed("PREPARE p(int, numeric(10,2)) AS SELECT $1, $2"),
+            Utility::Prepare {
+                name: "p".into(),
+                types: vec!["int".into(), "numeric(10,2)".into()],
+                text: "SELECT $1, $2".into()
+            }
+        );
+        assert_eq!(parsed("EXECUTE p(1, 'a')"), Utility::Execute { name: "p".into(), args: Some("1, 'a'".into()) });
+        assert_eq!(
+            parsed("DECLARE c NO SCROLL CURSOR WITH HOLD FOR SELECT 1"),
+            Utility::Declare { name: "c".into(), hold: true, text: "SELECT 1".into() }
+        );
+        assert_eq!(
+            parsed("FETCH FORWARD 10 FROM c"),
+            Utility::Fetch { count: Some(10), name: "c".into(), skip: false }
+        );
+        assert_eq!(parsed("FETCH ALL c"), Utility::Fetch { count: None, name: "c".into(), skip: false });
+    }
+}

@@ -1,0 +1,419 @@
+//! Carrying out statements about the session and its transaction.
+
+use std::sync::Arc;
+
+use sinew_query::{QueryError, Result, sqlstate};
+use sinew_storage::{DataType, Value};
+
+use crate::cursor::{CursorTag, Execution};
+use crate::prepare::{PlannedKind, text_column};
+use crate::session::{SqlCursor, batch_of};
+use crate::transaction::{ActiveTransaction, SavedSetting, isolation_from_name, isolation_name};
+use crate::utility::Utility;
+use crate::{RowCursor, Session, settings};
+
+impl Session {
+    pub(crate) fn run_utility(&mut self, utility: Utility, params: Vec<Value>) -> Result<Execution> {
+        let ends_block = matches!(utility, Utility::Commit | Utility::Rollback | Utility::RollbackTo(_));
+        if !ends_block {
+            self.refuse_failed_block()?;
+        }
+        let tag = match utility {
+            Utility::Begin { isolation, read_only, start } => {
+                self.begin_block(isolation, read_only)?;
+                if start { "START TRANSACTION" } else { "BEGIN" }
+            }
+            Utility::Commit => return self.commit_block().map(|tag| Execution::Command(tag.to_owned())),
+            Utility::Rollback => {
+                if self.active.as_ref().is_none_or(|active| !active.explicit) {
+                    self.warn("there is no transaction in progress", sqlstate::NO_ACTIVE_SQL_TRANSACTION);
+                }
+                self.rollback_transaction();
+                "ROLLBACK"
+            }
+            Utility::Savepoint(name) => {
+                self.savepoint_outside_block("SAVEPOINT")?;
+                Self::storage(self.ensure_transaction().transaction.savepoint(&name))?;
+                "SAVEPOINT"
+            }
+            Utility::RollbackTo(name) => {
+                self.savepoint_outside_block("ROLLBACK TO SAVEPOINT")?;
+                self.cursors.clear();
+                let active = self.ensure_transaction();
+                Self::storage(active.transaction.rollback_to_savepoint(&name))?;
+                active.failed = false;
+                "ROLLBACK"
+            }
+            Utility::Release(name) => {
+                self.savepoint_outside_block("RELEASE SAVEPOINT")?;
+                Self::storage(self.ensure_transaction().transaction.release_savepoint(&name))?;
+                "RELEASE"
+            }
+            Utility::Set { name, value, local } => {
+                self.set_setting(&name, value.as_deref(), local)?;
+                "SET"
+            }
+            Utility::SetTransaction { isolation, read_only, session } => {
+                self.set_transaction(isolation, read_only, session)?;
+                "SET"
+            }
+            Utility::Reset(Some(name)) => {
+                self.set_setting(&name, None, false)?;
+                "RESET"
+            }
+            Utility::Reset(None) => {
+                self.reset_settings();
+                "RESET"
+            }
+            Utility::Show(name) => return self.show(name.as_deref()),
+            Utility::Discard(what) => {
+                if what == "all" {
+                    if self.active.as_ref().is_some_and(|active| active.explicit) {
+                        return Err(QueryError::new(
+                            sqlstate::ACTIVE_SQL_TRANSACTION,
+                            "DISCARD ALL cannot run inside a transaction block",
+                        ));
+                    }
+                    self.reset_settings();
+                    self.statements.clear();
+                    self.cursors.clear();
+                }
+                match what {
+                    "all" => "DISCARD ALL",
+                    "plans" => "DISCARD PLANS",
+                    "sequences" => "DISCARD SEQUENCES",
+                    _ => "DISCARD TEMP",
+                }
+            }
+            Utility::Deallocate(None) => {
+                self.statements.clear();
+                "DEALLOCATE ALL"
+            }
+            Utility::Deallocate(Some(name)) => {
+                self.statement_named(&name)?;
+                self.statements.remove(&name);
+                "DEALLOCATE"
+            }
+            Utility::Prepare { name, types, text } => {
+                if self.statements.contains_key(&name) {
+                    return Err(QueryError::new("42P05", format!("prepared statement \"{name}\" already exists")));
+                }
+                let types = types.iter().map(|ty| self.type_from_sql(ty)).collect::<Result<Vec<DataType>>>()?;
+                let prepared = self.prepare(&text, &types)?;
+                if matches!(prepared.planned.kind, PlannedKind::Utility(_) | PlannedKind::CopyFrom { .. }) {
+                    return Err(QueryError::syntax("only queries and data-changing statements can be prepared", None));
+                }
+                self.statements.insert(name, prepared);
+                "PREPARE"
+            }
+            Utility::Execute { name, args } => {
+                let prepared = self.statement_named(&name)?.clone();
+                let values = match args {
+                    Some(args) => self.evaluate_arguments(&args, &prepared.params)?,
+                    None => params,
+                };
+                return self.execute(&prepared, values);
+            }
+            Utility::Declare { name, hold, text } => {
+                self.declare(name, hold, &text)?;
+                "DECLARE CURSOR"
+            }
+            Utility::Fetch { count, name, skip } => return self.fetch(count, &name, skip),
+            Utility::Close(None) => {
+                self.cursors.clear();
+                "CLOSE CURSOR ALL"
+            }
+            Utility::Close(Some(name)) => {
+                self.cursor_columns(&name)?;
+                self.cursors.remove(&name);
+                "CLOSE CURSOR"
+            }
+            // Every acknowledged commit is durable already.
+            Utility::Checkpoint => "CHECKPOINT",
+            // Statistics are exact counts kept by commits.
+            Utility::Analyze => "ANALYZE",
+            Utility::Vacuum => {
+                self.context.notice("nothing to vacuum: space of deleted rows is reused at once");
+                "VACUUM"
+            }
+        };
+        Ok(Execution::Command(tag.to_owned()))
+    }
+
+    fn warn(&self, message: &str, sqlstate: &'static str) {
+        (self.context.notices)(sinew_query::Notice {
+            severity: "WARNING",
+            sqlstate,
+            message: message.to_owned(),
+            hint: None,
+        });
+    }
+
+    fn begin_block(&mut self, isolation: Option<sinew_storage::Isolation>, read_only: Option<bool>) -> Result<()> {
+        if let Some(active) = &mut self.active {
+            if active.explicit {
+                self.warn("there is already a transaction in progress", sqlstate::ACTIVE_SQL_TRANSACTION);
+            } else {
+                // BEGIN inside a multi-statement message: what ran before belongs to the block.
+                active.explicit = true;
+            }
+            return if isolation.is_some() || read_only.is_some() {
+                self.set_transaction(isolation, read_only, false)
+            } else {
+                Ok(())
+            };
+        }
+        let default = isolation_from_name(&self.context.setting("default_transaction_isolation").unwrap_or_default());
+        let default_read_only = self.context.setting("default_transaction_read_only").as_deref() == Some("on");
+        let transaction = self.database.store().begin(isolation.unwrap_or(default));
+        self.active = Some(ActiveTransaction::new(transaction, true, read_only.unwrap_or(default_read_only)));
+        Ok(())
+    }
+
+    fn commit_block(&mut self) -> Result<&'static str> {
+        match &self.active {
+            Some(active) if active.failed => {
+                self.rollback_transaction();
+                Ok("ROLLBACK")
+            }
+            Some(active) => {
+                if !active.explicit {
+                    self.warn("there is no transaction in progress", sqlstate::NO_ACTIVE_SQL_TRANSACTION);
+                }
+                self.commit_transaction()?;
+                Ok("COMMIT")
+            }
+            None => {
+                self.warn("there is no transaction in progress", sqlstate::NO_ACTIVE_SQL_TRANSACTION);
+                Ok("COMMIT")
+            }
+        }
+    }
+
+    fn set_transaction(
+        &mut self,
+        isolation: Option<sinew_storage::Isolation>,
+        read_only: Option<bool>,
+        session: bool,
+    ) -> Result<()> {
+        if session {
+            if let Some(isolation) = isolation {
+                self.set_setting("default_transaction_isolation", Some(isolation_name(isolation)), false)?;
+            }
+            if let Some(read_only) = read_only {
+                self.set_setting("default_transaction_read_only", Some(if read_only { "on" } else { "off" }), false)?;
+            }
+            return Ok(());
+        }
+        let store = Arc::clone(self.database.store());
+        let Some(active) = &mut self.active else {
+            self.warn("SET TRANSACTION can only be used in transaction blocks", sqlstate::NO_ACTIVE_SQL_TRANSACTION);
+            return Ok(());
+        };
+        if let Some(isolation) = isolation
+            && isolation != active.transaction.isolation()
+        {
+            if active.used {
+                return Err(QueryError::new(
+                    sqlstate::ACTIVE_SQL_TRANSACTION,
+                    "SET TRANSACTION ISOLATION LEVEL must be called before any query",
+                ));
+            }
+            active.transaction = Arc::new(store.begin(isolation));
+        }
+        if let Some(read_only) = read_only {
+            if active.used && active.read_only && !read_only {
+                return Err(QueryError::new(
+                    sqlstate::ACTIVE_SQL_TRANSACTION,
+                    "transaction read-write mode must be set before any query",
+                ));
+            }
+            active.read_only = read_only;
+        }
+        Ok(())
+    }
+
+    fn set_setting(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<()> {
+        let key = name.to_lowercase();
+        let key = if key == "time zone" { "timezone".to_owned() } else { key };
+        if key == "transaction_isolation" {
+            let isolation = isolation_from_name(&settings::check(&key, value.unwrap_or("read committed"))?);
+            return self.set_transaction(Some(isolation), None, false);
+        }
+        if key == "transaction_read_only" {
+            let read_only = settings::check(&key, value.unwrap_or("off"))? == "on";
+            return self.set_transaction(None, Some(read_only), false);
+        }
+        let checked = match value {
+            Some(value) => Some(settings::check(name, value)?),
+            None => match settings::find(name) {
+                Some(setting) => Some(setting.default.to_owned()),
+                None => {
+                    settings::check(name, "")?;
+                    None
+                }
+            },
+        };
+        let explicit = self.active.as_ref().is_some_and(|active| active.explicit);
+        if local && !explicit {
+            self.warn("SET LOCAL can only be used in transaction blocks", sqlstate::NO_ACTIVE_SQL_TRANSACTION);
+            return Ok(());
+        }
+        let before = self.context.setting(&key);
+        if let Some(active) = &mut self.active {
+            let saved =
+                active.saved_settings.entry(key.clone()).or_insert_with(|| SavedSetting { before, at_commit: None });
+            if !local {
+                saved.at_commit = Some(checked.clone());
+            }
+        }
+        let mut values = self.context.settings.write();
+        match checked {
+            Some(value) => values.insert(key, value),
+            None => values.remove(&key),
+        };
+        Ok(())
+    }
+
+    fn reset_settings(&mut self) {
+        let mut values = self.context.settings.write();
+        values.retain(|name, _| settings::find(name).is_some());
+        for setting in settings::SETTINGS {
+            if !matches!(setting.check, settings::Check::ReadOnly) && setting.name != "client_encoding" {
+                values.insert(setting.name.to_lowercase(), setting.default.to_owned());
+            }
+        }
+    }
+
+    fn shown_value(&self, name: &str) -> Option<String> {
+        match (name, &self.active) {
+            ("transaction_isolation", Some(active)) => Some(isolation_name(active.transaction.isolation()).to_owned()),
+            ("transaction_isolation", None) => self.context.setting("default_transaction_isolation"),
+            ("transaction_read_only", Some(active)) => Some(if active.read_only { "on" } else { "off" }.to_owned()),
+            _ => self.context.setting(name),
+        }
+    }
+
+    fn show(&mut self, name: Option<&str>) -> Result<Execution> {
+        let (columns, rows) = match name {
+            Some(name) => {
+                let key = name.to_lowercase();
+                let shown = settings::find(name).map_or(key.as_str(), |setting| setting.name);
+                let value = self.shown_value(&key).ok_or_else(|| settings::unknown(name))?;
+                (vec![text_column(shown)], vec![vec![Value::from(value)]])
+            }
+            None => {
+                let rows = settings::SETTINGS
+                    .iter()
+                    .map(|setting| {
+                        let value = self.shown_value(&setting.name.to_lowercase()).unwrap_or_default();
+                        vec![Value::from(setting.name), Value::from(value), Value::from(setting.description)]
+                    })
+                    .collect();
+                (vec![text_column("name"), text_column("setting"), text_column("description")], rows)
+            }
+        };
+        let context = self.passing_context();
+        Ok(Execution::Rows(self.fixed_cursor(columns, rows, context, "SHOW", false)))
+    }
+
+    fn passing_context(&self) -> sinew_query::ExecContext {
+        self.exec_context(Arc::new(self.database.store().begin(Default::default())), &[], false)
+    }
+
+    /// A type as written in PREPARE.
+    fn type_from_sql(&mut self, text: &str) -> Result<DataType> {
+        let prepared = self.prepare(&format!("SELECT NULL::{text}"), &[])?;
+        prepared
+            .columns
+            .first()
+            .map(|column| column.ty.clone())
+            .ok_or_else(|| QueryError::new(sqlstate::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")))
+    }
+
+    /// EXECUTE's arguments: expressions, cast to the statement's parameter types.
+    fn evaluate_arguments(&mut self, args: &str, types: &[DataType]) -> Result<Vec<Value>> {
+        if args.trim().is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut scanner = crate::statement::Scanner::new(args, false);
+        let mut depth = 0i32;
+        let mut parts = Vec::new();
+        let mut start = 0;
+        while let Some(token) = scanner.next_token() {
+            match token.kind {
+                crate::statement::TokenKind::Punct('(' | '[') => depth += 1,
+                crate::statement::TokenKind::Punct(')' | ']') => depth -= 1,
+                crate::statement::TokenKind::Punct(',') if depth == 0 => {
+                    parts.push(&args[start..token.start]);
+                    start = token.end;
+                }
+                _ => {}
+            }
+        }
+        parts.push(&args[start..]);
+        if parts.len() != types.len() {
+            return Err(QueryError::syntax(
+                format!("wrong number of parameters: expected {}, got {}", types.len(), parts.len()),
+                None,
+            ));
+        }
+        let items: Vec<String> = parts
+            .iter()
+            .zip(types)
+            .map(|(part, ty)| format!("CAST({part} AS {})", sinew_query::types::type_name(ty)))
+            .collect();
+        let mut result = self.query(&format!("SELECT {}", items.join(", ")), &[])?;
+        Ok(result.rows.pop().unwrap_or_default())
+    }
+
+    fn declare(&mut self, name: String, hold: bool, text: &str) -> Result<()> {
+        if hold {
+            return Err(QueryError::unsupported("DECLARE … WITH HOLD"));
+        }
+        self.savepoint_outside_block("DECLARE CURSOR")?;
+        if self.cursors.contains_key(&name) {
+            return Err(QueryError::new("42P03", format!("cursor \"{name}\" already exists")));
+        }
+        let prepared = self.prepare(text, &[])?;
+        if !Self::planned_rows(&prepared.planned) {
+            return Err(QueryError::syntax("a cursor needs a query that returns rows", None));
+        }
+        let Execution::Rows(mut cursor) = self.execute(&prepared, Vec::new())? else {
+            return Err(QueryError::syntax("a cursor needs a query that returns rows", None));
+        };
+        let mut rows = std::collections::VecDeque::new();
+        loop {
+            match cursor.next_batch() {
+                Ok(Some(batch)) => rows.extend((0..batch.row_count).map(|row| batch.row(row))),
+                Ok(None) => break,
+                Err(error) => {
+                    self.fail(cursor);
+                    return Err(error);
+                }
+            }
+        }
+        let columns = cursor.columns.clone();
+        self.finish(cursor, 0)?;
+        let context = self.passing_context();
+        self.cursors.insert(name, SqlCursor { columns, rows, context });
+        Ok(())
+    }
+
+    fn fetch(&mut self, count: Option<u64>, name: &str, skip: bool) -> Result<Execution> {
+        self.cursor_columns(name)?;
+        let cursor = self.cursors.get_mut(name).expect("the cursor was found above");
+        let take = count.map_or(cursor.rows.len(), |count| (count as usize).min(cursor.rows.len()));
+        let rows: Vec<Vec<Value>> = cursor.rows.drain(..take).collect();
+        if skip {
+            return Ok(Execution::Command(format!("MOVE {take}")));
+        }
+        let columns = cursor.columns.clone();
+        let context = cursor.context.clone();
+        let stream = Box::new(crate::cursor::Collected {
+            batches: batch_of(&columns, rows).into_iter().collect(),
+            rows_affected: 0,
+        });
+        Ok(Execution::Rows(RowCursor { columns, stream, context, tag: CursorTag::Fetch, open: false }))
+    }
+}

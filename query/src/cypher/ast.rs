@@ -1,0 +1,557 @@
+//! The syntax tree of Cypher statements.
+//!
+//! Trees compare structurally: a [`Span`] equals every other span, so `n.age` of RETURN equals `n.age` of ORDER BY.
+//! The binder relies on this to recognise grouping keys.
+
+use std::sync::Arc;
+
+/// Byte range of the source text.
+#[derive(Clone, Copy, Debug, Default, Eq)]
+pub struct Span {
+    pub start: u32,
+    pub end: u32,
+}
+
+impl PartialEq for Span {
+    fn eq(&self, _: &Span) -> bool {
+        true
+    }
+}
+
+impl Span {
+    pub fn new(start: usize, end: usize) -> Span {
+        Span { start: u32::try_from(start).unwrap_or(u32::MAX), end: u32::try_from(end).unwrap_or(u32::MAX) }
+    }
+
+    pub fn to(self, end: Span) -> Span {
+        Span { start: self.start, end: end.end }
+    }
+}
+
+/// An identifier where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Name {
+    pub text: Arc<str>,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExplainMode {
+    Explain,
+    Profile,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Statement {
+    Query { query: Query, explain: Option<ExplainMode> },
+    Schema(SchemaCommand),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum SchemaCommand {
+    CreateIndex {
+        name: Option<Name>,
+        if_not_exists: bool,
+        /// Of nodes, or of relationships (`FOR ()-[r:T]-()`).
+        relationship: bool,
+        labels: Vec<Name>,
+        properties: Vec<Name>,
+        kind: IndexCommandKind,
+    },
+    CreateConstraint {
+        name: Option<Name>,
+        if_not_exists: bool,
+        label: Name,
+        properties: Vec<Name>,
+    },
+    DropIndex {
+        name: Name,
+        if_exists: bool,
+    },
+    DropConstraint {
+        name: Name,
+        if_exists: bool,
+    },
+    Show(ShowKind),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum IndexCommandKind {
+    Ordered,
+    FullText { options: Option<Expr> },
+    Vector { options: Option<Expr> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShowKind {
+    Indexes,
+    Constraints,
+    Functions,
+    Procedures,
+}
+
+/// One single query, or several joined by UNION.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    pub first: SingleQuery,
+    /// (UNION ALL, next).
+    pub rest: Vec<(bool, SingleQuery)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SingleQuery {
+    pub clauses: Vec<Clause>,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clause {
+    pub kind: ClauseKind,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClauseKind {
+    Match {
+        optional: bool,
+        patterns: Vec<PathPattern>,
+        filter: Option<Expr>,
+    },
+    Unwind {
+        list: Expr,
+        var: Name,
+    },
+    With(Projection),
+    Return(Projection),
+    Create {
+        patterns: Vec<PathPattern>,
+    },
+    Merge {
+        pattern: PathPattern,
+        on_create: Vec<SetItem>,
+        on_match: Vec<SetItem>,
+    },
+    Set(Vec<SetItem>),
+    Remove(Vec<RemoveItem>),
+    Delete {
+        detach: bool,
+        values: Vec<Expr>,
+    },
+    Foreach {
+        var: Name,
+        list: Expr,
+        body: Vec<Clause>,
+    },
+    Call(ProcedureCall),
+    /// `CALL { … }`; `imports` are the variables of `CALL (a, b) { … }`.
+    Subquery {
+        imports: Option<Vec<Name>>,
+        query: Box<Query>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProcedureCall {
+    pub name: Arc<str>,
+    pub name_span: Span,
+    /// None: without parentheses; arguments come from parameters.
+    pub args: Option<Vec<Expr>>,
+    pub outputs: Yield,
+    pub filter: Option<Expr>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Yield {
+    Nothing,
+    Star(Span),
+    /// (column, alias).
+    Items(Vec<(Name, Option<Name>)>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Projection {
+    pub distinct: bool,
+    pub star: Option<Span>,
+    pub items: Vec<ProjectionItem>,
+    pub order_by: Vec<OrderItem>,
+    pub skip: Option<Expr>,
+    pub limit: Option<Expr>,
+    /// Of WITH.
+    pub filter: Option<Expr>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProjectionItem {
+    pub expr: Expr,
+    pub alias: Option<Name>,
+    /// Source text of the expression: the column's name without an alias.
+    pub text: Arc<str>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderItem {
+    pub expr: Expr,
+    pub descending: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum SetItem {
+    Property {
+        target: Expr,
+        key: Arc<str>,
+        value: Expr,
+    },
+    /// `n = map`, or `n += map`.
+    Properties {
+        target: Name,
+        value: Expr,
+        replace: bool,
+    },
+    Labels {
+        target: Name,
+        labels: Vec<Name>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum RemoveItem {
+    Property { target: Expr, key: Arc<str> },
+    Labels { target: Name, labels: Vec<Name> },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct PathPattern {
+    pub var: Option<Name>,
+    pub shortest: Option<Shortest>,
+    pub start: NodePattern,
+    pub steps: Vec<(RelationshipPattern, NodePattern)>,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortest {
+    One,
+    All,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodePattern {
+    pub var: Option<Name>,
+    pub labels: Option<LabelExpr>,
+    /// A map literal, or a parameter (only where something is created).
+    pub properties: Option<Expr>,
+    pub filter: Option<Expr>,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrow {
+    /// `-->`
+    Right,
+    /// `<--`
+    Left,
+    /// `--`
+    None,
+    /// `<-->`
+    Both,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct RelationshipPattern {
+    pub var: Option<Name>,
+    pub types: Vec<Name>,
+    pub length: Option<Length>,
+    pub properties: Option<Expr>,
+    pub filter: Option<Expr>,
+    pub arrow: Arrow,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Length {
+    pub min: Option<u32>,
+    pub max: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum LabelExpr {
+    Label(Name),
+    And(Vec<LabelExpr>),
+    Or(Vec<LabelExpr>),
+    Not(Box<LabelExpr>),
+    /// `%`: any label.
+    Wildcard(Span),
+}
+
+impl LabelExpr {
+    /// The labels when this is a plain conjunction.
+    pub fn conjunction(&self) -> Option<Vec<&Name>> {
+        match self {
+            LabelExpr::Label(name) => Some(vec![name]),
+            LabelExpr::And(parts) => {
+                let mut names = Vec::new();
+                for part in parts {
+                    names.extend(part.conjunction()?);
+                }
+                Some(names)
+            }
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expr {
+    pub kind: ExprKind,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Parameter {
+    /// `$1` is 0.
+    Positional(usize),
+    Named(Arc<str>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnaryOp {
+    Minus,
+    Plus,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BinaryOp {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Modulo,
+    Power,
+    In,
+    StartsWith,
+    EndsWith,
+    Contains,
+    Matches,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompareOp {
+    Equal,
+    NotEqual,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantifier {
+    All,
+    Any,
+    None,
+    Single,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExprKind {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    String(Arc<str>),
+    Parameter(Parameter),
+    Variable(Arc<str>),
+    List(Vec<Expr>),
+    Map(Vec<(Arc<str>, Expr)>),
+    Property(Box<Expr>, Name),
+    HasLabels(Box<Expr>, LabelExpr),
+    Index(Box<Expr>, Box<Expr>),
+    Slice(Box<Expr>, Option<Box<Expr>>, Option<Box<Expr>>),
+    Unary(UnaryOp, Box<Expr>),
+    Binary(BinaryOp, Box<Expr>, Box<Expr>),
+    /// `a < b <= c`.
+    Comparison(Box<Expr>, Vec<(CompareOp, Expr)>),
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+    Xor(Vec<Expr>),
+    Not(Box<Expr>),
+    IsNull(Box<Expr>, bool),
+    CountStar,
+    Call {
+        name: Arc<str>,
+        distinct: bool,
+        args: Vec<Expr>,
+    },
+    Case {
+        operand: Option<Box<Expr>>,
+        branches: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+    },
+    ListComprehension {
+        var: Name,
+        list: Box<Expr>,
+        filter: Option<Box<Expr>>,
+        map: Option<Box<Expr>>,
+    },
+    Quantified {
+        kind: Quantifier,
+        var: Name,
+        list: Box<Expr>,
+        predicate: Option<Box<Expr>>,
+    },
+    Reduce {
+        accumulator: Name,
+        init: Box<Expr>,
+        var: Name,
+        list: Box<Expr>,
+        step: Box<Expr>,
+    },
+    PatternComprehension {
+        pattern: Box<PathPattern>,
+        filter: Option<Box<Expr>>,
+        map: Box<Expr>,
+    },
+    /// A pattern used as a predicate, or shortestPath as a value.
+    Pattern(Box<PathPattern>),
+    Exists(Box<SubqueryBody>),
+    Count(Box<SubqueryBody>),
+    Collect(Box<SubqueryBody>),
+    MapProjection {
+        var: Name,
+        items: Vec<MapProjectionItem>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum SubqueryBody {
+    Pattern { patterns: Vec<PathPattern>, filter: Option<Expr> },
+    Query(Query),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum MapProjectionItem {
+    /// `.key`
+    Property(Name),
+    /// `.*`
+    All,
+    /// `key: expr`
+    Entry(Arc<str>, Expr),
+    /// `variable`
+    Variable(Name),
+}
+
+impl Expr {
+    /// Calls `visit` on every direct sub-expression (not into subqueries).
+    pub fn for_each_child<'e>(&'e self, visit: &mut dyn FnMut(&'e Expr)) {
+        match &self.kind {
+            ExprKind::Null
+            | ExprKind::Bool(_)
+            | ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::String(_)
+            | ExprKind::Parameter(_)
+            | ExprKind::Variable(_)
+            | ExprKind::CountStar
+            | ExprKind::Exists(_)
+            | ExprKind::Count(_)
+            | ExprKind::Collect(_) => {}
+            ExprKind::List(items) | ExprKind::And(items) | ExprKind::Or(items) | ExprKind::Xor(items) => {
+                items.iter().for_each(visit);
+            }
+            ExprKind::Map(entries) => entries.iter().for_each(|(_, value)| visit(value)),
+            ExprKind::Property(input, _)
+            | ExprKind::HasLabels(input, _)
+            | ExprKind::Unary(_, input)
+            | ExprKind::Not(input)
+            | ExprKind::IsNull(input, _) => visit(input),
+            ExprKind::Index(input, index) => {
+                visit(input);
+                visit(index);
+            }
+            ExprKind::Slice(input, from, to) => {
+                visit(input);
+                from.iter().chain(to).for_each(|bound| visit(bound));
+            }
+            ExprKind::Binary(_, left, right) => {
+                visit(left);
+                visit(right);
+            }
+            ExprKind::Comparison(first, rest) => {
+                visit(first);
+                rest.iter().for_each(|(_, operand)| visit(operand));
+            }
+            ExprKind::Call { args, .. } => args.iter().for_each(visit),
+            ExprKind::Case { operand, branches, otherwise } => {
+                if let Some(operand) = operand {
+                    visit(operand);
+                }
+                for (condition, value) in branches {
+                    visit(condition);
+                    visit(value);
+                }
+                if let Some(otherwise) = otherwise {
+                    visit(otherwise);
+                }
+            }
+            ExprKind::ListComprehension { list, filter, map, .. } => {
+                visit(list);
+                filter.iter().chain(map).for_each(|part| visit(part));
+            }
+            ExprKind::Quantified { list, predicate, .. } => {
+                visit(list);
+                if let Some(predicate) = predicate {
+                    visit(predicate);
+                }
+            }
+            ExprKind::Reduce { init, list, step, .. } => {
+                visit(init);
+                visit(list);
+                visit(step);
+            }
+            ExprKind::PatternComprehension { pattern, filter, map } => {
+                pattern.for_each_expr(visit);
+                if let Some(filter) = filter {
+                    visit(filter);
+                }
+                visit(map);
+            }
+            ExprKind::Pattern(pattern) => pattern.for_each_expr(visit),
+            ExprKind::MapProjection { items, .. } => {
+                for item in items {
+                    if let MapProjectionItem::Entry(_, value) = item {
+                        visit(value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// True when `test` holds for this expression or any sub-expression.
+    pub fn any(&self, test: &dyn Fn(&Expr) -> bool) -> bool {
+        if test(self) {
+            return true;
+        }
+        let mut found = false;
+        self.for_each_child(&mut |child| found = found || child.any(test));
+        found
+    }
+}
+
+impl PathPattern {
+    /// Variables of its elements and of the path itself.
+    pub fn names(&self) -> Vec<&Name> {
+        let mut names: Vec<&Name> = self.var.iter().chain(&self.start.var).collect();
+        for (relationship, node) in &self.steps {
+            names.extend(relationship.var.iter().chain(&node.var));
+        }
+        names
+    }
+
+    pub fn for_each_expr<'e>(&'e self, visit: &mut dyn FnMut(&'e Expr)) {
+        self.start.properties.iter().chain(&self.start.filter).for_each(&mut *visit);
+        for (relationship, node) in &self.steps {
+            relationship.properties.iter().chain(&relationship.filter).for_each(&mut *visit);
+            node.properties.iter().chain(&node.filter).for_each(&mut *visit);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Function calls.
+
+use super::types::{common_nullable, element_type, type_name};
+use super::*;
+use ast::ExprKind;
+
+/// First parts of names of functions over temporal values.
+const TEMPORAL: &[&str] = &["date", "datetime", "localdatetime", "time", "localtime", "duration"];
+
+impl Binder<'_> {
+    pub(super) fn misplaced_aggregate(&self, name: &str, span: Span) -> QueryError {
+        let detail = match self.aggregation {
+            Aggregation::Forbidden(detail) => detail,
+            Aggregation::Computed => "InvalidAggregation",
+        };
+        let message = if detail == "NestedAggregation" {
+            format!("aggregate {name} cannot be used inside another aggregate")
+        } else {
+            format!("aggregate {name} is not allowed here")
+        };
+        self.syntax(detail, message, span)
+    }
+
+    pub(super) fn call(&mut self, name: &Arc<str>, distinct: bool, args: &[ast::Expr], span: Span) -> Result<Expr> {
+        if functions::aggregate(name).is_some() {
+            if self.aggregation == Aggregation::Computed {
+                // Something undefined in the argument is the better message.
+                for arg in args {
+                    self.expr(arg)?;
+                }
+            }
+            return Err(self.misplaced_aggregate(&format!("{name}()"), span));
+        }
+        if distinct {
+            let message = format!("DISTINCT is only allowed in aggregates, not in {name}()");
+            return Err(self.syntax("UnexpectedSyntax", message, span));
+        }
+        match name.to_lowercase().as_str() {
+            "coalesce" => {
+                self.check_count("coalesce", args.len(), 1, usize::MAX, span)?;
+                let args = args.iter().map(|arg| self.expr(arg)).collect::<Result<Vec<_>>>()?;
+                let ty = common_nullable(&args);
+                return Ok(Expr::Coalesce(args, ty));
+            }
+            "exists" => {
+                self.check_count("exists", args.len(), 1, 1, span)?;
+                return match &args[0].kind {
+                    ExprKind::Pattern(pattern) => self.pattern_expr(pattern, true, span),
+                    ExprKind::Property(..) | ExprKind::Index(..) => {
+                        Ok(Expr::Not(Box::new(Expr::IsNull(Box::new(self.expr(&args[0])?)))))
+                    }
+                    _ => {
+                        let message = "exists() expected a pattern or a property";
+                        Err(self.syntax("InvalidArgumentType", message, args[0].span))
+                    }
+                };
+            }
+            _ => {}
+        }
+        let Some(function) = functions::function(name) else { return Err(self.unknown_function(name, span)) };
+        self.check_count(function.display, args.len(), function.min_args, function.max_args, span)?;
+        let hints = match function.display {
+            "toInteger" | "toFloat" | "toBoolean" | "toString" => DataType::Text,
+            "range" => DataType::Int8,
+            "abs" | "ceil" | "floor" | "round" | "sqrt" | "sign" | "exp" | "log" | "log10" => DataType::Float8,
+            "toUpper" | "toLower" | "trim" | "split" | "replace" | "left" | "right" | "substring" => DataType::Text,
+            _ => DataType::Any,
+        };
+        let mut bound = Vec::with_capacity(args.len());
+        for (index, arg) in args.iter().enumerate() {
+            let length = index > 0 && matches!(function.display, "left" | "right" | "substring" | "round");
+            let hint = if length { DataType::Int8 } else { hints.clone() };
+            bound.push(self.with_hint(hint, arg)?);
+        }
+        if let Some(first) = bound.first()
+            && (function.refuses)(&first.ty())
+        {
+            let message = format!("{}() does not take a {}", function.display, type_name(&first.ty()));
+            return Err(self.syntax("InvalidArgumentType", message, args[0].span));
+        }
+        let ty = match (function.display, bound.first().map(Expr::ty)) {
+            ("abs", Some(ty @ (DataType::Int8 | DataType::Float8))) => ty,
+            ("head" | "last", Some(ty)) => element_type(&ty),
+            ("tail", Some(ty @ DataType::Array(_))) => ty,
+            ("reverse", Some(ty @ (DataType::Array(_) | DataType::Text))) => ty,
+            _ => function.function.returns.clone(),
+        };
+        let position = Some(errors::position(self.text, span.start as usize) as u32);
+        Ok(Expr::Call { function: function.function.clone(), args: bound, ty, position })
+    }
+
+    pub(super) fn check_count(&self, name: &str, found: usize, min: usize, max: usize, span: Span) -> Result<()> {
+        if (min..=max).contains(&found) {
+            return Ok(());
+        }
+        let expected = match (min, max) {
+            (min, usize::MAX) => format!("at least {min}"),
+            (min, max) if min == max => min.to_string(),
+            (min, max) => format!("{min} to {max}"),
+        };
+        let message = format!("function {name}() takes {expected} arguments, got {found}");
+        Err(self.syntax("InvalidNumberOfArguments", message, span))
+    }
+
+    fn unknown_function(&self, name: &str, span: Span) -> QueryError {
+        let lower = name.to_lowercase();
+        let family = lower.split('.').next().unwrap_or_default();
+        if TEMPORAL.contains(&family) {
+            return self.at(QueryError::unsupported(format!("temporal function \"{name}\"")), span);
+        }
+        if family == "point" {
+            return self.at(QueryError::unsupported(format!("spatial function \"{name}\"")), span);
+        }
+        let error = errors::syntax("UnknownFunction", format!("function {name}() does not exist"));
+        let names = functions::function_names();
+        let error = match errors::near_miss(name, names.iter().map(|(name, _)| *name)) {
+            Some(near) => error.hint(format!("Perhaps you meant {near}().")),
+            None => error,
+        };
+        self.at(error, span)
+    }
+}

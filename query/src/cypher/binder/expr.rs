@@ -1,0 +1,410 @@
+//! Expressions.
+
+use super::types::{common_nullable, element_type, may_be_boolean, never_a_number, type_name};
+use super::*;
+use crate::algebra::ListPredicateKind;
+use ast::{BinaryOp, CompareOp, ExprKind, LabelExpr, MapProjectionItem, UnaryOp};
+
+impl Binder<'_> {
+    /// A condition: patterns may stand in it; its type may be boolean.
+    pub(super) fn predicate(&mut self, expr: &ast::Expr) -> Result<Expr> {
+        self.patterns_allowed = true;
+        let bound = self.expr(expr);
+        self.patterns_allowed = false;
+        let bound = bound?;
+        self.require_boolean(&bound, expr.span)?;
+        Ok(bound)
+    }
+
+    /// A condition as its conjuncts.
+    pub(super) fn conjuncts(&mut self, expr: &ast::Expr) -> Result<Vec<Expr>> {
+        match &expr.kind {
+            ExprKind::And(items) if self.replacements.is_empty() => {
+                let mut conjuncts = Vec::with_capacity(items.len());
+                for item in items {
+                    conjuncts.extend(self.conjuncts(item)?);
+                }
+                Ok(conjuncts)
+            }
+            _ => Ok(vec![self.predicate(expr)?]),
+        }
+    }
+
+    fn require_boolean(&self, expr: &Expr, span: Span) -> Result<()> {
+        let ty = expr.ty();
+        if may_be_boolean(&ty) {
+            return Ok(());
+        }
+        let message = format!("expected a BOOLEAN, got {}", type_name(&ty));
+        Err(self.syntax("InvalidArgumentType", message, span))
+    }
+
+    fn logical(&mut self, items: &[ast::Expr], patterns_allowed: bool) -> Result<Vec<Expr>> {
+        let mut bound = Vec::with_capacity(items.len());
+        for item in items {
+            self.patterns_allowed = patterns_allowed;
+            let operand = self.expr(item)?;
+            self.require_boolean(&operand, item.span)?;
+            bound.push(operand);
+        }
+        self.patterns_allowed = false;
+        Ok(bound)
+    }
+
+    pub(super) fn expr(&mut self, expr: &ast::Expr) -> Result<Expr> {
+        let patterns_allowed = std::mem::replace(&mut self.patterns_allowed, false);
+        if !self.replacements.is_empty()
+            && let Some(found) = self.replacements.iter().find(|replacement| replacement.expr == *expr)
+        {
+            return Ok(self.column(found.var));
+        }
+        let position = Some(errors::position(self.text, expr.span.start as usize) as u32);
+        match &expr.kind {
+            ExprKind::Null => Ok(Expr::null(DataType::Any)),
+            ExprKind::Bool(value) => Ok(Expr::bool(*value)),
+            ExprKind::Int(value) => Ok(int_literal(*value)),
+            ExprKind::Float(value) => Ok(Expr::Literal(Value::Float(*value), DataType::Float8)),
+            ExprKind::String(value) => Ok(Expr::Literal(Value::Text(value.clone()), DataType::Text)),
+            ExprKind::Parameter(parameter) => self.parameter(parameter, expr.span),
+            ExprKind::Variable(name) => Ok(self.column(self.lookup(name, expr.span)?)),
+            ExprKind::List(items) => {
+                let items = items.iter().map(|item| self.expr(item)).collect::<Result<Vec<_>>>()?;
+                let types: Vec<DataType> = items.iter().map(Expr::ty).collect();
+                Ok(Expr::List(items, DataType::array_of(types::common(&types))))
+            }
+            ExprKind::Map(entries) => self.map(entries),
+            ExprKind::Property(input, key) => self.property(input, key),
+            ExprKind::HasLabels(input, labels) => {
+                let bound = self.expr(input)?;
+                if !matches!(bound.ty(), DataType::Any | DataType::Node | DataType::Relationship) {
+                    let message = format!("a label predicate expected a NODE, got {}", type_name(&bound.ty()));
+                    return Err(self.syntax("InvalidArgumentType", message, input.span));
+                }
+                let is_node = bound.ty() == DataType::Node;
+                Ok(self.label_predicate(&bound, labels, is_node))
+            }
+            ExprKind::Index(input, index) => {
+                let input = self.with_hint(DataType::Any, input)?;
+                let index = self.with_hint(DataType::Any, index)?;
+                let ty = match (input.ty(), index.ty()) {
+                    (DataType::Array(element), _) => *element,
+                    _ => DataType::Any,
+                };
+                Ok(operator_call("[]", vec![input, index], ty, position))
+            }
+            ExprKind::Slice(input, from, to) => {
+                let input = self.with_hint(DataType::Any, input)?;
+                let mut bound = |bound: &Option<Box<ast::Expr>>, default: i64| match bound {
+                    Some(bound) => self.with_hint(DataType::Int8, bound),
+                    None => Ok(int_literal(default)),
+                };
+                let (from, to) = (bound(from, 0)?, bound(to, i64::MAX)?);
+                let ty = DataType::array_of(element_type(&input.ty()));
+                Ok(operator_call("[..]", vec![input, from, to], ty, position))
+            }
+            ExprKind::Unary(op, input) => {
+                let bound = self.with_hint(DataType::Float8, input)?;
+                let ty = bound.ty();
+                let symbol = if *op == UnaryOp::Minus { "negate" } else { "positive" };
+                self.require_number(if *op == UnaryOp::Minus { "-" } else { "+" }, &ty, input.span)?;
+                let ty = if matches!(ty, DataType::Int8 | DataType::Float8) { ty } else { DataType::Any };
+                Ok(operator_call(symbol, vec![bound], ty, position))
+            }
+            ExprKind::Binary(op, left, right) => self.binary(*op, left, right, position),
+            ExprKind::Comparison(first, rest) => self.comparison(first, rest),
+            ExprKind::And(items) => Ok(Expr::And(self.logical(items, patterns_allowed)?)),
+            ExprKind::Or(items) => Ok(Expr::Or(self.logical(items, patterns_allowed)?)),
+            ExprKind::Xor(items) => {
+                let mut items = self.logical(items, patterns_allowed)?.into_iter();
+                let first = items.next().unwrap_or_else(|| Expr::bool(false));
+                Ok(items.fold(first, |left, right| Expr::Xor(Box::new(left), Box::new(right))))
+            }
+            ExprKind::Not(input) => {
+                let mut bound = self.logical(std::slice::from_ref(&**input), patterns_allowed)?;
+                Ok(Expr::Not(Box::new(bound.remove(0))))
+            }
+            ExprKind::IsNull(input, negated) => {
+                let test = Expr::IsNull(Box::new(self.expr(input)?));
+                Ok(if *negated { Expr::Not(Box::new(test)) } else { test })
+            }
+            ExprKind::CountStar => Err(self.misplaced_aggregate("count(*)", expr.span)),
+            ExprKind::Call { name, distinct, args } => self.call(name, *distinct, args, expr.span),
+            ExprKind::Case { operand, branches, otherwise } => {
+                self.case(operand.as_deref(), branches, otherwise.as_deref())
+            }
+            ExprKind::ListComprehension { var, list, filter, map } => {
+                let list = self.with_hint(DataType::Any, list)?;
+                self.no_aggregates(filter.iter().chain(map).map(|part| &**part))?;
+                let element = element_type(&list.ty());
+                self.with_local(var, element, |binder, var| {
+                    let filter = filter.as_ref().map(|filter| binder.predicate(filter)).transpose()?;
+                    let map = map.as_ref().map(|map| binder.expr(map)).transpose()?;
+                    let (filter, map) = (filter.map(Box::new), map.map(Box::new));
+                    Ok(Expr::ListComprehension { var, list: Box::new(list), filter, map })
+                })
+            }
+            ExprKind::Quantified { kind, var, list, predicate } => {
+                let list = self.with_hint(DataType::Any, list)?;
+                self.no_aggregates(predicate.iter().map(|part| &**part))?;
+                let kind = match kind {
+                    ast::Quantifier::All => ListPredicateKind::All,
+                    ast::Quantifier::Any => ListPredicateKind::Any,
+                    ast::Quantifier::None => ListPredicateKind::None,
+                    ast::Quantifier::Single => ListPredicateKind::Single,
+                };
+                let element = element_type(&list.ty());
+                self.with_local(var, element, |binder, var| {
+                    let predicate = match predicate {
+                        Some(predicate) => binder.predicate(predicate)?,
+                        None => binder.column(var),
+                    };
+                    Ok(Expr::ListPredicate { kind, var, list: Box::new(list), predicate: Box::new(predicate) })
+                })
+            }
+            ExprKind::Reduce { accumulator, init, var, list, step } => {
+                let init = self.expr(init)?;
+                let list = self.with_hint(DataType::Any, list)?;
+                self.no_aggregates([&**step])?;
+                let element = element_type(&list.ty());
+                self.with_local(accumulator, DataType::Any, |binder, accumulator| {
+                    binder.with_local(var, element, |binder, var| {
+                        let step = Box::new(binder.expr(step)?);
+                        Ok(Expr::Reduce { accumulator, init: Box::new(init), var, list: Box::new(list), step })
+                    })
+                })
+            }
+            ExprKind::PatternComprehension { pattern, filter, map } => {
+                self.pattern_comprehension(pattern, filter.as_deref(), map)
+            }
+            ExprKind::Pattern(pattern) => self.pattern_expr(pattern, patterns_allowed, expr.span),
+            ExprKind::Exists(body) => self.exists(body),
+            ExprKind::Count(body) => self.count_subquery(body),
+            ExprKind::Collect(body) => self.collect_subquery(body, expr.span),
+            ExprKind::MapProjection { var, items } => self.map_projection(var, items),
+        }
+    }
+
+    /// Binds an expression; if it is a parameter of unknown type, it is taken to have `hint`.
+    pub(super) fn with_hint(&mut self, hint: DataType, expr: &ast::Expr) -> Result<Expr> {
+        if matches!(expr.kind, ExprKind::Parameter(_)) {
+            self.parameter_hint = Some(hint);
+        }
+        let bound = self.expr(expr);
+        self.parameter_hint = None;
+        bound
+    }
+
+    pub(super) fn no_aggregates<'e>(&self, parts: impl IntoIterator<Item = &'e ast::Expr>) -> Result<()> {
+        match parts.into_iter().find(|part| aggregation::contains_aggregate(part)) {
+            None => Ok(()),
+            Some(part) => {
+                let message = "an aggregate cannot be used inside a comprehension or a quantifier";
+                Err(self.syntax("InvalidAggregation", message, part.span))
+            }
+        }
+    }
+
+    fn map(&mut self, entries: &[(Arc<str>, ast::Expr)]) -> Result<Expr> {
+        let bound = entries.iter().map(|(key, value)| Ok((key.clone(), self.expr(value)?)));
+        bound.collect::<Result<Vec<_>>>().map(Expr::Map)
+    }
+
+    fn property(&mut self, input: &ast::Expr, key: &ast::Name) -> Result<Expr> {
+        let bound = self.with_hint(DataType::Any, input)?;
+        let ty = bound.ty();
+        let message = format!("cannot read property \"{}\" of a {}", key.text, type_name(&ty));
+        match ty {
+            DataType::Path => return Err(self.syntax("InvalidArgumentType", message, input.span)),
+            DataType::Bool | DataType::Int8 | DataType::Float8 | DataType::Text | DataType::Array(_) => {
+                return Err(self.at(errors::compile("TypeError", "InvalidArgumentType", message), input.span));
+            }
+            DataType::Node | DataType::Relationship => self.check_property_key(&key.text),
+            _ => {}
+        }
+        Ok(Expr::Property { input: Box::new(bound), key: key.text.clone(), ty: DataType::Any })
+    }
+
+    /// `input:labels` as a predicate.
+    pub(super) fn label_predicate(&mut self, input: &Expr, labels: &LabelExpr, is_node: bool) -> Expr {
+        if let Some(names) = labels.conjunction() {
+            if is_node {
+                names.iter().for_each(|name| self.check_label(&name.text));
+            }
+            let labels = names.iter().map(|name| name.text.clone()).collect();
+            return Expr::HasLabels { input: Box::new(input.clone()), labels };
+        }
+        let mut all = |parts: &[LabelExpr]| -> Vec<Expr> {
+            parts.iter().map(|part| self.label_predicate(input, part, is_node)).collect()
+        };
+        match labels {
+            LabelExpr::And(parts) => Expr::And(all(parts)),
+            LabelExpr::Or(parts) => Expr::Or(all(parts)),
+            LabelExpr::Not(part) => Expr::Not(Box::new(self.label_predicate(input, part, is_node))),
+            LabelExpr::Wildcard(_) | LabelExpr::Label(_) => {
+                let size = function_call("size", vec![function_call("labels", vec![input.clone()])]);
+                operator_call(">", vec![size, int_literal(0)], DataType::Bool, None)
+            }
+        }
+    }
+
+    fn require_number(&self, symbol: &str, ty: &DataType, span: Span) -> Result<()> {
+        if never_a_number(ty) {
+            let message = format!("operator {symbol} expected a number, got {}", type_name(ty));
+            return Err(self.syntax("InvalidArgumentType", message, span));
+        }
+        Ok(())
+    }
+
+    fn binary(&mut self, op: BinaryOp, left: &ast::Expr, right: &ast::Expr, position: Option<u32>) -> Result<Expr> {
+        let (symbol, ty) = match op {
+            BinaryOp::Add => ("+", None),
+            BinaryOp::Subtract => ("-", None),
+            BinaryOp::Multiply => ("*", None),
+            BinaryOp::Divide => ("/", None),
+            BinaryOp::Modulo => ("%", None),
+            BinaryOp::Power => ("^", Some(DataType::Float8)),
+            BinaryOp::In => ("in", Some(DataType::Bool)),
+            BinaryOp::StartsWith => ("starts with", Some(DataType::Bool)),
+            BinaryOp::EndsWith => ("ends with", Some(DataType::Bool)),
+            BinaryOp::Contains => ("contains", Some(DataType::Bool)),
+            BinaryOp::Matches => ("=~", Some(DataType::Bool)),
+        };
+        let (left_bound, right_bound) = match op {
+            BinaryOp::In => {
+                let list = self.with_hint(DataType::Any, right)?;
+                (self.with_hint(element_type(&list.ty()), left)?, list)
+            }
+            _ => self.pair(left, right)?,
+        };
+        let (left_ty, right_ty) = (left_bound.ty(), right_bound.ty());
+        match op {
+            BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo | BinaryOp::Power => {
+                self.require_number(symbol, &left_ty, left.span)?;
+                self.require_number(symbol, &right_ty, right.span)?;
+            }
+            BinaryOp::In if !matches!(right_ty, DataType::Any | DataType::Array(_)) => {
+                let message = format!("IN expected a LIST, got {}", type_name(&right_ty));
+                return Err(self.syntax("InvalidArgumentType", message, right.span));
+            }
+            _ => {}
+        }
+        let ty = ty.unwrap_or_else(|| types::arithmetic_type(op, &left_ty, &right_ty));
+        Ok(operator_call(symbol, vec![left_bound, right_bound], ty, position))
+    }
+
+    /// Both operands; a parameter takes its type from the other side.
+    fn pair(&mut self, left: &ast::Expr, right: &ast::Expr) -> Result<(Expr, Expr)> {
+        if matches!(left.kind, ExprKind::Parameter(_)) {
+            let right = self.expr(right)?;
+            let hint = self.hint_of(&right);
+            return Ok((self.with_hint(hint, left)?, right));
+        }
+        let left = self.expr(left)?;
+        let hint = self.hint_of(&left);
+        let right = self.with_hint(hint, right)?;
+        Ok((left, right))
+    }
+
+    /// The type that a value compared with `expr` most likely has.
+    pub(super) fn hint_of(&self, expr: &Expr) -> DataType {
+        let ty = match expr {
+            Expr::Property { input, key, .. } => match &**input {
+                Expr::Column(var, _) => self.observed_type(*var, key),
+                _ => DataType::Any,
+            },
+            other => other.ty(),
+        };
+        match ty {
+            DataType::Any | DataType::Unknown | DataType::Node | DataType::Relationship | DataType::Path => {
+                DataType::Text
+            }
+            DataType::Array(_) | DataType::Map => DataType::Any,
+            other => other,
+        }
+    }
+
+    fn comparison(&mut self, first: &ast::Expr, rest: &[(CompareOp, ast::Expr)]) -> Result<Expr> {
+        let mut conjuncts = Vec::with_capacity(rest.len());
+        let mut left_ast = first;
+        for (op, right_ast) in rest {
+            let symbol = match op {
+                CompareOp::Equal => "=",
+                CompareOp::NotEqual => "<>",
+                CompareOp::Less => "<",
+                CompareOp::LessEqual => "<=",
+                CompareOp::Greater => ">",
+                CompareOp::GreaterEqual => ">=",
+            };
+            let (left, right) = self.pair(left_ast, right_ast)?;
+            conjuncts.push(operator_call(symbol, vec![left, right], DataType::Bool, None));
+            left_ast = right_ast;
+        }
+        Ok(Expr::and(conjuncts))
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&ast::Expr>,
+        branches: &[(ast::Expr, ast::Expr)],
+        otherwise: Option<&ast::Expr>,
+    ) -> Result<Expr> {
+        let operand = operand.map(|operand| self.expr(operand)).transpose()?;
+        let mut bound = Vec::with_capacity(branches.len());
+        for (condition, value) in branches {
+            let condition = match &operand {
+                None => self.predicate(condition)?,
+                Some(operand) => {
+                    let hint = self.hint_of(operand);
+                    let value = self.with_hint(hint, condition)?;
+                    operator_call("=", vec![operand.clone(), value], DataType::Bool, None)
+                }
+            };
+            bound.push((condition, self.expr(value)?));
+        }
+        let otherwise = otherwise.map(|otherwise| self.expr(otherwise)).transpose()?;
+        let ty = common_nullable(bound.iter().map(|(_, value)| value).chain(&otherwise));
+        Ok(Expr::Case { branches: bound, otherwise: otherwise.map(Box::new), ty })
+    }
+
+    fn map_projection(&mut self, var: &ast::Name, items: &[MapProjectionItem]) -> Result<Expr> {
+        let source = self.column(self.lookup(&var.text, var.span)?);
+        if !matches!(source.ty(), DataType::Any | DataType::Node | DataType::Relationship | DataType::Map) {
+            let message =
+                format!("a map projection expected a node, relationship or map, got {}", type_name(&source.ty()));
+            return Err(self.syntax("InvalidArgumentType", message, var.span));
+        }
+        let mut entries: Vec<(Arc<str>, Expr)> = Vec::new();
+        let mut all = false;
+        for item in items {
+            let (key, value) = match item {
+                MapProjectionItem::All => {
+                    all = true;
+                    continue;
+                }
+                MapProjectionItem::Property(key) => {
+                    let input = Box::new(source.clone());
+                    (key.text.clone(), Expr::Property { input, key: key.text.clone(), ty: DataType::Any })
+                }
+                MapProjectionItem::Entry(key, value) => (key.clone(), self.expr(value)?),
+                MapProjectionItem::Variable(name) => {
+                    (name.text.clone(), self.column(self.lookup(&name.text, name.span)?))
+                }
+            };
+            entries.retain(|(known, _)| *known != key);
+            entries.push((key, value));
+        }
+        let map = Expr::Map(entries);
+        let value = if all {
+            let properties = function_call("properties", vec![source.clone()]);
+            operator_call("merge maps", vec![properties, map], DataType::Map, None)
+        } else {
+            map
+        };
+        let is_null = Expr::IsNull(Box::new(source));
+        Ok(Expr::Case {
+            branches: vec![(is_null, Expr::null(DataType::Map))],
+            otherwise: Some(Box::new(value)),
+            ty: DataType::Map,
+        })
+    }
+}

@@ -1,0 +1,199 @@
+//! Patterns of MATCH and MERGE: names to variables, with the checks that belong to them.
+
+use super::types::type_name;
+use super::*;
+use ast::{Arrow, LabelExpr, Length, PathPattern, Shortest};
+
+#[derive(Clone, Debug)]
+pub(super) struct BoundNode {
+    pub var: VarId,
+    pub labels: Option<LabelExpr>,
+    pub properties: Vec<(Arc<str>, ast::Expr)>,
+    pub filter: Option<ast::Expr>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct BoundRelationship {
+    pub var: VarId,
+    pub name: Option<ast::Name>,
+    pub arrow: Arrow,
+    pub types: Vec<Arc<str>>,
+    pub length: Option<Length>,
+    pub properties: Vec<(Arc<str>, ast::Expr)>,
+    pub filter: Option<ast::Expr>,
+}
+
+/// `nodes.len() == relationships.len() + 1`.
+#[derive(Clone, Debug)]
+pub(super) struct BoundPath {
+    pub var: Option<VarId>,
+    pub shortest: Option<Shortest>,
+    pub nodes: Vec<BoundNode>,
+    pub relationships: Vec<BoundRelationship>,
+}
+
+/// What is new in the clause that is being resolved.
+#[derive(Debug, Default)]
+pub(super) struct Declared {
+    pub vars: FxHashSet<VarId>,
+    relationships: FxHashSet<VarId>,
+}
+
+impl Binder<'_> {
+    /// `input` extended by the matches of `patterns`; new names come into scope. With `notices`, labels and types that
+    /// exist nowhere are reported.
+    pub(super) fn match_patterns(
+        &mut self,
+        input: Plan,
+        patterns: &[PathPattern],
+        filter: Option<&ast::Expr>,
+        notices: bool,
+    ) -> Result<Plan> {
+        let bound = self.scope.vars();
+        let paths = self.resolve_patterns(patterns, notices, false)?;
+        let plan = self.plan_paths(input, &paths, bound)?;
+        let conjuncts = match filter {
+            Some(filter) => self.conjuncts(filter)?,
+            None => Vec::new(),
+        };
+        Ok(filtered(plan, conjuncts))
+    }
+
+    pub(super) fn resolve_patterns(
+        &mut self,
+        patterns: &[PathPattern],
+        notices: bool,
+        optional: bool,
+    ) -> Result<Vec<BoundPath>> {
+        let mut declared = Declared::default();
+        patterns.iter().map(|pattern| self.resolve_path(pattern, &mut declared, notices, optional)).collect()
+    }
+
+    pub(super) fn resolve_path(
+        &mut self,
+        pattern: &PathPattern,
+        declared: &mut Declared,
+        notices: bool,
+        optional: bool,
+    ) -> Result<BoundPath> {
+        let mut nodes = vec![self.resolve_node(&pattern.start, declared, notices, optional)?];
+        let mut relationships = Vec::with_capacity(pattern.steps.len());
+        for (relationship, node) in &pattern.steps {
+            let shortest = pattern.shortest.is_some();
+            relationships.push(self.resolve_relationship(relationship, declared, notices, optional, shortest)?);
+            nodes.push(self.resolve_node(node, declared, notices, optional)?);
+        }
+        let var = match &pattern.var {
+            None => None,
+            Some(name) => {
+                if self.scope.get(&name.text).is_some() {
+                    return Err(self.already_bound(&name.text, name.span));
+                }
+                let var = self.new_var(&name.text, DataType::Path);
+                self.scope.insert(name.text.clone(), var);
+                Some(var)
+            }
+        };
+        Ok(BoundPath { var, shortest: pattern.shortest, nodes, relationships })
+    }
+
+    /// The variable of a pattern element: the one in scope when its type fits, else a new one.
+    fn element(&mut self, name: Option<&ast::Name>, ty: DataType, declared: &mut Declared) -> Result<VarId> {
+        let Some(name) = name else {
+            let var = self.anonymous(ty);
+            declared.vars.insert(var);
+            return Ok(var);
+        };
+        let Some(var) = self.scope.get(&name.text) else {
+            let var = self.new_var(&name.text, ty);
+            self.scope.insert(name.text.clone(), var);
+            declared.vars.insert(var);
+            return Ok(var);
+        };
+        let known = self.vars.ty(var);
+        let fits = match (&ty, known) {
+            (_, DataType::Any) => true,
+            (DataType::Array(_), DataType::Array(element)) => {
+                matches!(**element, DataType::Any | DataType::Relationship)
+            }
+            (wanted, known) => wanted == known,
+        };
+        if fits {
+            return Ok(var);
+        }
+        let message =
+            format!("variable \"{}\" is a {}, it cannot be used as a {}", name.text, type_name(known), type_name(&ty));
+        Err(self.syntax("VariableTypeConflict", message, name.span))
+    }
+
+    /// The entries of a property map; a parameter cannot stand for it where something is matched.
+    pub(super) fn pattern_properties(&self, properties: Option<&ast::Expr>) -> Result<Vec<(Arc<str>, ast::Expr)>> {
+        match properties {
+            None => Ok(Vec::new()),
+            Some(ast::Expr { kind: ast::ExprKind::Map(entries), .. }) => Ok(entries.clone()),
+            Some(other) => {
+                let message = "a parameter cannot be the property map of a matched pattern; name its properties";
+                Err(self.syntax("InvalidParameterUse", message, other.span))
+            }
+        }
+    }
+
+    fn resolve_node(
+        &mut self,
+        node: &ast::NodePattern,
+        declared: &mut Declared,
+        notices: bool,
+        optional: bool,
+    ) -> Result<BoundNode> {
+        let properties = self.pattern_properties(node.properties.as_ref())?;
+        let var = self.element(node.var.as_ref(), DataType::Node, declared)?;
+        if let Some(names) = node.labels.as_ref().and_then(LabelExpr::conjunction) {
+            for name in names {
+                if notices {
+                    self.check_label(&name.text);
+                }
+                // A node that was there before an OPTIONAL MATCH need not carry the label after it.
+                if !optional || declared.vars.contains(&var) {
+                    self.facts.entry(var).or_default().labels.push(name.text.clone());
+                }
+            }
+        }
+        Ok(BoundNode { var, labels: node.labels.clone(), properties, filter: node.filter.clone() })
+    }
+
+    fn resolve_relationship(
+        &mut self,
+        relationship: &ast::RelationshipPattern,
+        declared: &mut Declared,
+        notices: bool,
+        optional: bool,
+        shortest: bool,
+    ) -> Result<BoundRelationship> {
+        let properties = self.pattern_properties(relationship.properties.as_ref())?;
+        let is_list = relationship.length.is_some() || shortest;
+        let ty = if is_list { DataType::array_of(DataType::Relationship) } else { DataType::Relationship };
+        let var = self.element(relationship.var.as_ref(), ty, declared)?;
+        if let Some(name) = &relationship.var
+            && !declared.relationships.insert(var)
+        {
+            let message = format!("relationship variable \"{}\" is used twice in one pattern", name.text);
+            return Err(self.syntax("RelationshipUniquenessViolation", message, name.span));
+        }
+        let types: Vec<Arc<str>> = relationship.types.iter().map(|ty| ty.text.clone()).collect();
+        if notices {
+            types.iter().for_each(|ty| self.check_relationship_type(ty));
+        }
+        if !is_list && !types.is_empty() && (!optional || declared.vars.contains(&var)) {
+            self.facts.entry(var).or_default().types = types.clone();
+        }
+        Ok(BoundRelationship {
+            var,
+            name: relationship.var.clone(),
+            arrow: relationship.arrow,
+            types,
+            length: relationship.length,
+            properties,
+            filter: relationship.filter.clone(),
+        })
+    }
+}

@@ -1,0 +1,166 @@
+//! CALL of a procedure.
+
+use super::types::type_name;
+use super::*;
+use crate::functions::{Param, TableFunction};
+use ast::{ProcedureCall, Yield};
+
+/// Whether a value of static type `found` may be passed for a parameter of type `wanted`.
+fn accepts(wanted: &DataType, found: &DataType) -> bool {
+    if matches!(found, DataType::Any | DataType::Unknown) || wanted == found {
+        return true;
+    }
+    match wanted {
+        DataType::Float4 | DataType::Float8 | DataType::Numeric(_) => {
+            matches!(found, DataType::Int8 | DataType::Float8)
+        }
+        DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Oid => *found == DataType::Int8,
+        DataType::Bool => *found == DataType::Bool,
+        DataType::Text | DataType::Varchar(_) | DataType::Name => *found == DataType::Text,
+        DataType::Array(_) | DataType::Vector(_) => {
+            matches!(found, DataType::Array(_) | DataType::Vector(_))
+        }
+        DataType::Map => matches!(found, DataType::Map),
+        DataType::Node | DataType::Relationship | DataType::Path => false,
+        _ => true,
+    }
+}
+
+impl Binder<'_> {
+    /// The plan with the call, and its columns when it is the whole statement.
+    pub(super) fn call_clause(
+        &mut self,
+        input: Plan,
+        call: &ProcedureCall,
+        standalone: bool,
+    ) -> Result<(Plan, Columns)> {
+        let registry = &self.context.session.functions;
+        let Some(procedure) = registry.table_function(&call.name) else {
+            return Err(self.unknown_procedure(call));
+        };
+        if procedure.outside_transaction() && !standalone {
+            let error = QueryError::unsupported(format!("procedure {} inside a query", call.name));
+            return Err(self.at(error.hint("Call it as a statement of its own."), call.name_span));
+        }
+        if let Yield::Star(span) = call.outputs
+            && !standalone
+        {
+            return Err(self.syntax("UnexpectedSyntax", "YIELD * is only allowed in a standalone CALL", span));
+        }
+        let args = self.procedure_args(&*procedure, call, standalone)?;
+        let available = procedure.columns().to_vec();
+        let yielded = match &call.outputs {
+            Yield::Items(_) => self.yielded(call, &available)?,
+            Yield::Star(_) => all_columns(&available, call),
+            Yield::Nothing if standalone => all_columns(&available, call),
+            Yield::Nothing => Vec::new(),
+        };
+        let mut outputs = Vec::with_capacity(yielded.len());
+        let mut columns = Columns::new();
+        for (index, name, span) in yielded {
+            if self.scope.get(&name).is_some() {
+                return Err(self.already_bound(&name, span));
+            }
+            let var = self.new_var(&name, available[index].1.clone());
+            self.scope.insert(name.clone(), var);
+            outputs.push((index, var));
+            columns.push((name, var));
+        }
+        if procedure.writes() {
+            self.plan_writes = true;
+        }
+        let plan = Plan::ProcedureCall { input: Box::new(input), procedure, args, outputs };
+        let conjuncts = match &call.filter {
+            Some(filter) => self.conjuncts(filter)?,
+            None => Vec::new(),
+        };
+        Ok((filtered(plan, conjuncts), columns))
+    }
+
+    fn unknown_procedure(&self, call: &ProcedureCall) -> QueryError {
+        let message = format!("procedure {} does not exist", call.name);
+        let error = errors::compile("ProcedureError", "ProcedureNotFound", message);
+        let names = self.context.session.functions.table_function_names();
+        let error = match errors::near_miss(&call.name, names.iter().map(String::as_str)) {
+            Some(near) => error.hint(format!("Perhaps you meant {near}.")),
+            None => error,
+        };
+        self.at(error, call.name_span)
+    }
+
+    fn procedure_args(
+        &mut self,
+        procedure: &dyn TableFunction,
+        call: &ProcedureCall,
+        standalone: bool,
+    ) -> Result<Vec<Expr>> {
+        let params = procedure.params().to_vec();
+        let Some(args) = &call.args else {
+            if !standalone {
+                let message = "a procedure in a query takes its arguments in parentheses";
+                return Err(self.syntax("InvalidArgumentPassingMode", message, call.name_span));
+            }
+            return params.iter().map(|param| self.implicit_arg(param, call.name_span)).collect();
+        };
+        let required = params.iter().filter(|param| param.default.is_none()).count();
+        if args.len() < required || args.len() > params.len() {
+            let message = format!("procedure {} takes {} arguments, got {}", call.name, params.len(), args.len());
+            return Err(self.syntax("InvalidNumberOfArguments", message, call.name_span));
+        }
+        let mut bound = Vec::with_capacity(params.len());
+        for (index, param) in params.iter().enumerate() {
+            let Some(arg) = args.get(index) else {
+                bound.push(Expr::Literal(param.default.clone().unwrap_or_default(), param.ty.clone()));
+                continue;
+            };
+            let value = self.with_hint(parameter_hint(&param.ty), arg)?;
+            let is_null = matches!(value, Expr::Literal(Value::Null, _));
+            if !is_null && !accepts(&param.ty, &value.ty()) {
+                let (wanted, found) = (type_name(&param.ty), type_name(&value.ty()));
+                let message =
+                    format!("argument \"{}\" of procedure {} is a {wanted}, got {found}", param.name, call.name);
+                return Err(self.syntax("InvalidArgumentType", message, arg.span));
+            }
+            bound.push(converted(value, &param.ty));
+        }
+        Ok(bound)
+    }
+
+    /// Of a CALL without parentheses: the statement's parameter of the same name.
+    fn implicit_arg(&mut self, param: &Param, span: Span) -> Result<Expr> {
+        let is_given = self.named.0.iter().any(|(name, ..)| **name == *param.name);
+        match &param.default {
+            Some(default) if !is_given => Ok(Expr::Literal(default.clone(), param.ty.clone())),
+            _ => {
+                let value = self.parameter(&ast::Parameter::Named(param.name.into()), span)?;
+                Ok(converted(value, &param.ty))
+            }
+        }
+    }
+}
+
+fn all_columns(available: &[(String, DataType)], call: &ProcedureCall) -> Vec<(usize, Arc<str>, Span)> {
+    let columns = available.iter().enumerate();
+    columns.map(|(index, (name, _))| (index, name.as_str().into(), call.name_span)).collect()
+}
+
+fn parameter_hint(ty: &DataType) -> DataType {
+    match ty {
+        DataType::Vector(_) => DataType::Any,
+        other => other.clone(),
+    }
+}
+
+/// The value as the procedure declares it.
+fn converted(value: Expr, wanted: &DataType) -> Expr {
+    if value.ty() == *wanted || matches!(value, Expr::Literal(Value::Null, _)) {
+        return value;
+    }
+    let symbol = match wanted {
+        DataType::Float4 | DataType::Float8 => "float argument",
+        DataType::Vector(_) => "vector argument",
+        DataType::Json | DataType::Jsonb => "json argument",
+        _ => return value,
+    };
+    operator_call(symbol, vec![value], wanted.clone(), None)
+}

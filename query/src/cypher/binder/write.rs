@@ -1,0 +1,382 @@
+//! CREATE, MERGE, SET, REMOVE, DELETE, FOREACH.
+
+use super::path::path_value;
+use super::pattern::{BoundNode, BoundPath, BoundRelationship, Declared};
+use super::types::type_name;
+use super::*;
+use crate::algebra::GraphWrite;
+use ast::{Arrow, Clause, ClauseKind, ExprKind, PathPattern, RemoveItem, SetItem};
+
+/// The parts of a MERGE.
+struct MergeParts {
+    matching: Plan,
+    create: Vec<GraphWrite>,
+    on_create: Vec<GraphWrite>,
+    on_match: Vec<GraphWrite>,
+}
+
+impl Binder<'_> {
+    pub(super) fn writing(&mut self, plan: Plan, clause: &Clause) -> Result<Plan> {
+        let input = Box::new(plan);
+        match &clause.kind {
+            ClauseKind::Merge { pattern, on_create, on_match } => {
+                let MergeParts { matching, create, on_create, on_match } = self.merge(pattern, on_create, on_match)?;
+                Ok(Plan::Merge { input, matching: Box::new(matching), create, on_create, on_match })
+            }
+            ClauseKind::Foreach { var, list, body } => {
+                let (var, list, body) = self.foreach(var, list, body)?;
+                Ok(Plan::Foreach { input, var, list, body })
+            }
+            _ => Ok(Plan::GraphWrite { input, operations: self.operations(clause)? }),
+        }
+    }
+
+    /// The clause as operations, also inside FOREACH.
+    fn operations(&mut self, clause: &Clause) -> Result<Vec<GraphWrite>> {
+        match &clause.kind {
+            ClauseKind::Create { patterns } => {
+                let mut operations = Vec::new();
+                for pattern in patterns {
+                    self.create(pattern, &mut operations)?;
+                }
+                Ok(operations)
+            }
+            ClauseKind::Set(items) => self.set_items(items),
+            ClauseKind::Remove(items) => items.iter().map(|item| self.remove_item(item)).collect(),
+            ClauseKind::Delete { detach, values } => {
+                let values = values.iter().map(|value| self.deleted(value)).collect::<Result<Vec<_>>>()?;
+                Ok(vec![GraphWrite::Delete { values, detach: *detach }])
+            }
+            ClauseKind::Merge { pattern, on_create, on_match } => {
+                let MergeParts { matching, create, on_create, on_match } = self.merge(pattern, on_create, on_match)?;
+                Ok(vec![GraphWrite::Merge { matching: Box::new(matching), create, on_create, on_match }])
+            }
+            ClauseKind::Foreach { var, list, body } => {
+                let (var, list, body) = self.foreach(var, list, body)?;
+                Ok(vec![GraphWrite::Foreach { var, list, body }])
+            }
+            _ => Err(self.syntax("InvalidClauseComposition", "expected an updating clause", clause.span)),
+        }
+    }
+
+    fn foreach(
+        &mut self,
+        var: &ast::Name,
+        list: &ast::Expr,
+        body: &[Clause],
+    ) -> Result<(VarId, Expr, Vec<GraphWrite>)> {
+        let list = self.with_hint(DataType::Any, list)?;
+        if self.scope.get(&var.text).is_some() {
+            return Err(self.already_bound(&var.text, var.span));
+        }
+        let element = types::element_type(&list.ty());
+        self.with_local(var, element, |binder, var| {
+            let mut operations = Vec::new();
+            for clause in body {
+                operations.extend(binder.operations(clause)?);
+            }
+            Ok((var, list, operations))
+        })
+    }
+
+    /// Operations for one path, left to right: a relationship follows both of its nodes.
+    fn create(&mut self, pattern: &PathPattern, operations: &mut Vec<GraphWrite>) -> Result<()> {
+        if pattern.shortest.is_some() {
+            return Err(self.syntax("UnexpectedSyntax", "shortestPath cannot be created", pattern.span));
+        }
+        let lone = pattern.steps.is_empty();
+        let mut nodes = vec![self.created_node(&pattern.start, lone, operations)?];
+        let mut relationships = Vec::with_capacity(pattern.steps.len());
+        for (relationship, node) in &pattern.steps {
+            let ty = self.created_type(relationship)?;
+            let reversed = match relationship.arrow {
+                Arrow::Right => false,
+                Arrow::Left => true,
+                Arrow::None | Arrow::Both => {
+                    let message = "a created relationship must have exactly one direction";
+                    return Err(self.syntax("RequiresDirectedRelationship", message, relationship.span));
+                }
+            };
+            if let Some(name) = &relationship.var
+                && self.scope.get(&name.text).is_some()
+            {
+                return Err(self.already_bound(&name.text, name.span));
+            }
+            let left = nodes[nodes.len() - 1];
+            let right = self.created_node(node, false, operations)?;
+            let properties = self.created_properties(relationship.properties.as_ref())?;
+            let var = match &relationship.var {
+                Some(name) => {
+                    if self.scope.get(&name.text).is_some() {
+                        return Err(self.already_bound(&name.text, name.span));
+                    }
+                    let var = self.new_var(&name.text, DataType::Relationship);
+                    self.scope.insert(name.text.clone(), var);
+                    var
+                }
+                None => self.anonymous(DataType::Relationship),
+            };
+            let (source, target) = if reversed { (right, left) } else { (left, right) };
+            operations.push(GraphWrite::CreateRelationship { var, ty, source, target, properties });
+            nodes.push(right);
+            relationships.push(var);
+        }
+        if let Some(name) = &pattern.var {
+            if self.scope.get(&name.text).is_some() {
+                return Err(self.already_bound(&name.text, name.span));
+            }
+            let var = self.new_var(&name.text, DataType::Path);
+            self.scope.insert(name.text.clone(), var);
+            let mut parts = vec![crate::algebra::PathPart::Node(nodes[0])];
+            for (relationship, node) in relationships.iter().zip(&nodes[1..]) {
+                parts.push(crate::algebra::PathPart::Relationship(*relationship));
+                parts.push(crate::algebra::PathPart::Node(*node));
+            }
+            operations.push(GraphWrite::Bind { var, value: Expr::Path(parts) });
+        }
+        Ok(())
+    }
+
+    fn created_type(&self, relationship: &ast::RelationshipPattern) -> Result<Arc<str>> {
+        if relationship.length.is_some() {
+            let message = "a relationship of variable length cannot be created";
+            return Err(self.syntax("CreatingVarLength", message, relationship.span));
+        }
+        if relationship.filter.is_some() {
+            return Err(self.syntax("UnexpectedSyntax", "WHERE cannot stand in a created pattern", relationship.span));
+        }
+        match &relationship.types[..] {
+            [ty] => Ok(ty.text.clone()),
+            types => {
+                let message = format!("a created relationship needs exactly one type, got {}", types.len());
+                Err(self.syntax("NoSingleRelationshipType", message, relationship.span))
+            }
+        }
+    }
+
+    /// The labels of a created node: a plain conjunction.
+    fn created_labels(&self, node: &ast::NodePattern) -> Result<Vec<Arc<str>>> {
+        if node.filter.is_some() {
+            return Err(self.syntax("UnexpectedSyntax", "WHERE cannot stand in a created pattern", node.span));
+        }
+        match &node.labels {
+            None => Ok(Vec::new()),
+            Some(labels) => match labels.conjunction() {
+                Some(names) => Ok(names.iter().map(|name| name.text.clone()).collect()),
+                None => {
+                    let message = "a created node takes labels as \":A:B\", not a label expression";
+                    Err(self.syntax("UnexpectedSyntax", message, node.span))
+                }
+            },
+        }
+    }
+
+    fn created_node(&mut self, node: &ast::NodePattern, lone: bool, operations: &mut Vec<GraphWrite>) -> Result<VarId> {
+        let labels = self.created_labels(node)?;
+        if let Some(name) = &node.var
+            && let Some(var) = self.scope.get(&name.text)
+        {
+            let ty = self.vars.ty(var).clone();
+            if lone || node.labels.is_some() || node.properties.is_some() {
+                return Err(self.already_bound(&name.text, name.span));
+            }
+            if !matches!(ty, DataType::Node | DataType::Any) {
+                let message = format!("variable \"{}\" is a {}, not a NODE", name.text, type_name(&ty));
+                return Err(self.syntax("VariableTypeConflict", message, name.span));
+            }
+            return Ok(var);
+        }
+        let properties = self.created_properties(node.properties.as_ref())?;
+        let var = match &node.var {
+            Some(name) => {
+                let var = self.new_var(&name.text, DataType::Node);
+                self.scope.insert(name.text.clone(), var);
+                var
+            }
+            None => self.anonymous(DataType::Node),
+        };
+        operations.push(GraphWrite::CreateNode { var, labels, properties });
+        Ok(var)
+    }
+
+    fn created_properties(&mut self, properties: Option<&ast::Expr>) -> Result<Option<Expr>> {
+        properties.map(|properties| self.with_hint(DataType::Any, properties)).transpose()
+    }
+
+    fn merge(&mut self, pattern: &PathPattern, on_create: &[SetItem], on_match: &[SetItem]) -> Result<MergeParts> {
+        if pattern.shortest.is_some() {
+            return Err(self.syntax("UnexpectedSyntax", "shortestPath cannot be merged", pattern.span));
+        }
+        let lone = pattern.steps.is_empty();
+        let nodes = std::iter::once(&pattern.start).chain(pattern.steps.iter().map(|(_, node)| node));
+        for node in nodes {
+            self.created_labels(node)?;
+            if let Some(name) = &node.var
+                && self.scope.get(&name.text).is_some()
+                && (lone || node.labels.is_some() || node.properties.is_some())
+            {
+                return Err(self.already_bound(&name.text, name.span));
+            }
+        }
+        for (relationship, _) in &pattern.steps {
+            self.created_type(relationship)?;
+            if let Some(name) = &relationship.var
+                && self.scope.get(&name.text).is_some()
+            {
+                return Err(self.already_bound(&name.text, name.span));
+            }
+        }
+        let bound = self.scope.vars();
+        let path = self.resolve_path(pattern, &mut Declared::default(), false, false)?;
+        let matching = self.plan_paths(Plan::Unit, std::slice::from_ref(&path), bound.clone())?;
+        let create = self.merge_creation(&path, bound)?;
+        let on_create = self.set_items(on_create)?;
+        let on_match = self.set_items(on_match)?;
+        Ok(MergeParts { matching, create, on_create, on_match })
+    }
+
+    /// What MERGE creates when nothing matches; an undirected relationship points to the right.
+    fn merge_creation(&mut self, path: &BoundPath, mut bound: FxHashSet<VarId>) -> Result<Vec<GraphWrite>> {
+        let mut operations = Vec::new();
+        for (index, node) in path.nodes.iter().enumerate() {
+            if bound.insert(node.var) {
+                operations.push(self.merged_node(node)?);
+            }
+            if index > 0 {
+                let (left, right) = (path.nodes[index - 1].var, node.var);
+                operations.push(self.merged_relationship(&path.relationships[index - 1], left, right)?);
+            }
+        }
+        if let Some(var) = path.var {
+            operations.push(GraphWrite::Bind { var, value: path_value(path) });
+        }
+        Ok(operations)
+    }
+
+    fn merged_node(&mut self, node: &BoundNode) -> Result<GraphWrite> {
+        let labels = node.labels.as_ref().and_then(|labels| labels.conjunction()).unwrap_or_default();
+        let labels = labels.iter().map(|name| name.text.clone()).collect();
+        Ok(GraphWrite::CreateNode { var: node.var, labels, properties: self.merged_properties(&node.properties)? })
+    }
+
+    fn merged_relationship(
+        &mut self,
+        relationship: &BoundRelationship,
+        left: VarId,
+        right: VarId,
+    ) -> Result<GraphWrite> {
+        let (source, target) = if relationship.arrow == Arrow::Left { (right, left) } else { (left, right) };
+        Ok(GraphWrite::CreateRelationship {
+            var: relationship.var,
+            ty: relationship.types[0].clone(),
+            source,
+            target,
+            properties: self.merged_properties(&relationship.properties)?,
+        })
+    }
+
+    /// A null would never match what it creates, so it is refused.
+    fn merged_properties(&mut self, properties: &[(Arc<str>, ast::Expr)]) -> Result<Option<Expr>> {
+        if properties.is_empty() {
+            return Ok(None);
+        }
+        let mut entries = Vec::with_capacity(properties.len());
+        for (key, value) in properties {
+            let value = self.expr(value)?;
+            let ty = value.ty();
+            let checked = match value {
+                literal @ Expr::Literal(Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_), _) => {
+                    literal
+                }
+                value => operator_call("merge property", vec![value], ty, None),
+            };
+            entries.push((key.clone(), checked));
+        }
+        Ok(Some(Expr::Map(entries)))
+    }
+
+    fn set_items(&mut self, items: &[SetItem]) -> Result<Vec<GraphWrite>> {
+        items.iter().map(|item| self.set_item(item)).collect()
+    }
+
+    fn entity(&mut self, target: &ast::Expr) -> Result<Expr> {
+        let entity = self.expr(target)?;
+        if matches!(entity.ty(), DataType::Node | DataType::Relationship | DataType::Any) {
+            return Ok(entity);
+        }
+        let message =
+            format!("only nodes and relationships have properties to change, not a {}", type_name(&entity.ty()));
+        Err(self.syntax("InvalidArgumentType", message, target.span))
+    }
+
+    fn named_entity(&mut self, target: &ast::Name) -> Result<Expr> {
+        let expr = ast::Expr { kind: ExprKind::Variable(target.text.clone()), span: target.span };
+        self.entity(&expr)
+    }
+
+    /// A node whose labels change.
+    fn labelled(&mut self, target: &ast::Name) -> Result<Expr> {
+        let entity = self.named_entity(target)?;
+        if entity.ty() == DataType::Relationship {
+            let message = format!("variable \"{}\" is a RELATIONSHIP, it has no labels", target.text);
+            return Err(self.syntax("InvalidArgumentType", message, target.span));
+        }
+        Ok(entity)
+    }
+
+    fn set_item(&mut self, item: &SetItem) -> Result<GraphWrite> {
+        match item {
+            SetItem::Property { target, key, value } => {
+                let entity = self.entity(target)?;
+                let property = Expr::Property { input: Box::new(entity.clone()), key: key.clone(), ty: DataType::Any };
+                let hint = self.hint_of(&property);
+                let value = self.with_hint(hint, value)?;
+                Ok(GraphWrite::SetProperty { entity, key: key.clone(), value })
+            }
+            SetItem::Properties { target, value, replace } => {
+                let entity = self.named_entity(target)?;
+                let bound = self.with_hint(DataType::Any, value)?;
+                let bound = match bound.ty() {
+                    DataType::Map => bound,
+                    DataType::Node | DataType::Relationship | DataType::Any => function_call("properties", vec![bound]),
+                    ty => {
+                        let message = format!("expected a map, node or relationship, got {}", type_name(&ty));
+                        return Err(self.syntax("InvalidArgumentType", message, value.span));
+                    }
+                };
+                Ok(GraphWrite::SetProperties { entity, value: bound, replace: *replace })
+            }
+            SetItem::Labels { target, labels } => {
+                let labels = labels.iter().map(|label| label.text.clone()).collect();
+                Ok(GraphWrite::SetLabels { entity: self.labelled(target)?, labels })
+            }
+        }
+    }
+
+    fn remove_item(&mut self, item: &RemoveItem) -> Result<GraphWrite> {
+        match item {
+            RemoveItem::Property { target, key } => {
+                Ok(GraphWrite::RemoveProperty { entity: self.entity(target)?, key: key.clone() })
+            }
+            RemoveItem::Labels { target, labels } => {
+                let labels = labels.iter().map(|label| label.text.clone()).collect();
+                Ok(GraphWrite::RemoveLabels { entity: self.labelled(target)?, labels })
+            }
+        }
+    }
+
+    fn deleted(&mut self, value: &ast::Expr) -> Result<Expr> {
+        if matches!(value.kind, ExprKind::HasLabels(..)) {
+            let message = "DELETE removes whole nodes and relationships; REMOVE takes labels off";
+            return Err(self.syntax("InvalidDelete", message, value.span));
+        }
+        let bound = self.expr(value)?;
+        match bound.ty() {
+            DataType::Node | DataType::Relationship | DataType::Path | DataType::Any => Ok(bound),
+            ty => {
+                let message = format!("DELETE expected a node, relationship or path, got {}", type_name(&ty));
+                Err(self.syntax("InvalidArgumentType", message, value.span))
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `+ - * / % ^` and unary minus.
+
+use sinew_storage::{DataType, Value};
+
+use super::compare::as_float;
+use super::{Builder, kind_name};
+use crate::context::EvalContext;
+use crate::cypher::errors;
+use crate::error::{QueryError, Result, sqlstate};
+
+pub(super) fn register(builder: &mut Builder) {
+    builder.operator("+", 2, DataType::Any, true, |_, args| add(&args[0], &args[1]));
+    builder.operator("-", 2, DataType::Any, true, |_, args| numeric("-", args, i64::checked_sub, |a, b| a - b));
+    builder.operator("*", 2, DataType::Any, true, |_, args| numeric("*", args, i64::checked_mul, |a, b| a * b));
+    builder.operator("/", 2, DataType::Any, true, divide);
+    builder.operator("%", 2, DataType::Any, true, modulo);
+    builder.operator("^", 2, DataType::Float8, true, |_, args| {
+        let (a, b) = floats("^", args)?;
+        Ok(Value::Float(a.powf(b)))
+    });
+    builder.operator("negate", 1, DataType::Any, true, |_, args| match &args[0] {
+        Value::Int(i) => i.checked_neg().map(Value::Int).ok_or_else(overflow),
+        Value::Float(f) => Ok(Value::Float(-f)),
+        Value::Numeric(_) => Ok(Value::Float(-as_float(&args[0]))),
+        other => Err(super::wrong_type("-", "a number", other)),
+    });
+    builder.operator("positive", 1, DataType::Any, true, |_, args| match &args[0] {
+        number @ (Value::Int(_) | Value::Float(_) | Value::Numeric(_)) => Ok(number.clone()),
+        other => Err(super::wrong_type("+", "a number", other)),
+    });
+}
+
+pub(super) fn overflow() -> QueryError {
+    QueryError::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range").cypher(
+        "ArithmeticError",
+        errors::RUNTIME,
+        "IntegerOverflow",
+    )
+}
+
+fn division_by_zero() -> QueryError {
+    QueryError::new(sqlstate::DIVISION_BY_ZERO, "division by zero").cypher(
+        "ArithmeticError",
+        errors::RUNTIME,
+        "DivisionByZero",
+    )
+}
+
+fn mismatch(symbol: &str, a: &Value, b: &Value) -> QueryError {
+    let message = format!("operator {symbol} does not take {} and {}", kind_name(a), kind_name(b));
+    errors::runtime("TypeError", "InvalidArgumentType", message)
+}
+
+fn floats(symbol: &str, args: &[Value]) -> Result<(f64, f64)> {
+    let is_number = |v: &Value| matches!(v, Value::Int(_) | Value::Float(_) | Value::Numeric(_));
+    if is_number(&args[0]) && is_number(&args[1]) {
+        Ok((as_float(&args[0]), as_float(&args[1])))
+    } else {
+        Err(mismatch(symbol, &args[0], &args[1]))
+    }
+}
+
+fn numeric(
+    symbol: &str,
+    args: &[Value],
+    integers: fn(i64, i64) -> Option<i64>,
+    reals: fn(f64, f64) -> f64,
+) -> Result<Value> {
+    if let (Value::Int(a), Value::Int(b)) = (&args[0], &args[1]) {
+        return integers(*a, *b).map(Value::Int).ok_or_else(overflow);
+    }
+    let (a, b) = floats(symbol, args)?;
+    Ok(Value::Float(reals(a, b)))
+}
+
+/// Numbers add, strings and lists concatenate; a list takes any other value as an element.
+pub(super) fn add(a: &Value, b: &Value) -> Result<Value> {
+    match (a, b) {
+        (Value::Null, _) | (_, Value::Null) => Ok(Value::Null),
+        (Value::List(a), Value::List(b)) => Ok(Value::List(a.iter().chain(b.iter()).cloned().collect())),
+        (Value::List(a), b) => Ok(Value::List(a.iter().chain(std::iter::once(b)).cloned().collect())),
+        (a, Value::List(b)) => Ok(Value::List(std::iter::once(a).chain(b.iter()).cloned().collect())),
+        (Value::Text(a), Value::Text(b)) => Ok(Value::text(format!("{a}{b}"))),
+        (Value::Text(a), Value::Int(_) | Value::Float(_)) => Ok(Value::text(format!("{a}{}", number_text(b)))),
+        (Value::Int(_) | Value::Float(_), Value::Text(b)) => Ok(Value::text(format!("{}{b}", number_text(a)))),
+        _ => numeric("+", &[a.clone(), b.clone()], i64::checked_add, |a, b| a + b),
+    }
+}
+
+fn number_text(value: &Value) -> String {
+    match value {
+        Value::Int(i) => i.to_string(),
+        other => super::format_float(as_float(other)),
+    }
+}
+
+/// Integers truncate towards zero; integer division by zero is an error, a float's gives infinity or NaN.
+fn divide(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    if let (Value::Int(a), Value::Int(b)) = (&args[0], &args[1]) {
+        if *b == 0 {
+            return Err(division_by_zero());
+        }
+        return a.checked_div(*b).map(Value::Int).ok_or_else(overflow);
+    }
+    let (a, b) = floats("/", args)?;
+    Ok(Value::Float(a / b))
+}
+
+fn modulo(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    if let (Value::Int(a), Value::Int(b)) = (&args[0], &args[1]) {
+        if *b == 0 {
+            return Err(division_by_zero());
+        }
+        return Ok(Value::Int(a.checked_rem(*b).unwrap_or(0)));
+    }
+    let (a, b) = floats("%", args)?;
+    Ok(Value::Float(a % b))
+}

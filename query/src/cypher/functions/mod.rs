@@ -1,0 +1,174 @@
+//! What Cypher's operators, functions and aggregates compute.
+//!
+//! All of them take dynamically typed values: a [`ScalarFunction`] here has arguments of type Any and checks kinds when
+//! it runs. Operators are found by their symbol (`+`, `=`, `starts with`), functions by their lower-case name.
+
+mod access;
+mod aggregate;
+mod arithmetic;
+mod compare;
+mod convert;
+mod list;
+mod math;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use access::{has_labels, property};
+pub use compare::{compare_orderability, cypher_compare, cypher_equals, equivalent, hash_equivalent};
+pub(super) use convert::from_sql;
+pub use convert::{format_float, json_to_value};
+
+use std::sync::{Arc, LazyLock};
+
+use rustc_hash::FxHashMap;
+use sinew_storage::{DataType, Value};
+
+use crate::context::EvalContext;
+use crate::error::{QueryError, Result};
+use crate::functions::{AggregateFunction, ScalarFunction, Volatility};
+
+type Eval = fn(&EvalContext<'_>, &[Value]) -> Result<Value>;
+
+/// A function with how many arguments it takes.
+pub(super) struct Function {
+    /// As users write it.
+    pub display: &'static str,
+    pub min_args: usize,
+    pub max_args: usize,
+    pub function: Arc<ScalarFunction>,
+    /// Static types of the first argument that the function refuses at compile time.
+    pub refuses: fn(&DataType) -> bool,
+}
+
+pub(super) struct Aggregate {
+    pub display: &'static str,
+    pub args: usize,
+    pub function: Arc<AggregateFunction>,
+}
+
+/// Collects the entries of the tables.
+struct Builder {
+    functions: FxHashMap<String, Function>,
+    operators: FxHashMap<&'static str, Arc<ScalarFunction>>,
+}
+
+fn nothing(_: &DataType) -> bool {
+    false
+}
+
+impl Builder {
+    fn add(
+        &mut self,
+        display: &'static str,
+        (min_args, max_args): (usize, usize),
+        returns: DataType,
+        (strict, volatility): (bool, Volatility),
+        eval: Eval,
+    ) -> &mut Function {
+        let function = scalar(display, max_args, returns, strict, volatility, eval);
+        let entry = Function { display, min_args, max_args, function, refuses: nothing };
+        self.functions.entry(display.to_lowercase()).insert_entry(entry).into_mut()
+    }
+
+    /// Strict and immutable.
+    fn pure(&mut self, display: &'static str, args: (usize, usize), returns: DataType, eval: Eval) -> &mut Function {
+        self.add(display, args, returns, (true, Volatility::Immutable), eval)
+    }
+
+    /// Strict, reads the graph.
+    fn graph(&mut self, display: &'static str, returns: DataType, eval: Eval) -> &mut Function {
+        self.add(display, (1, 1), returns, (true, Volatility::Stable), eval)
+    }
+
+    fn operator(&mut self, symbol: &'static str, args: usize, returns: DataType, strict: bool, eval: Eval) {
+        let function = scalar(symbol, args, returns, strict, Volatility::Immutable, eval);
+        self.operators.insert(symbol, function);
+    }
+}
+
+fn scalar(
+    name: &'static str,
+    max_args: usize,
+    returns: DataType,
+    strict: bool,
+    volatility: Volatility,
+    eval: Eval,
+) -> Arc<ScalarFunction> {
+    Arc::new(ScalarFunction {
+        name,
+        oid: 0,
+        args: vec![DataType::Any; max_args.min(8)],
+        variadic: max_args > 8,
+        returns,
+        strict,
+        volatility,
+        eval: Arc::new(eval),
+        kernel: None,
+    })
+}
+
+static TABLE: LazyLock<Builder> = LazyLock::new(|| {
+    let mut builder = Builder { functions: FxHashMap::default(), operators: FxHashMap::default() };
+    arithmetic::register(&mut builder);
+    compare::register(&mut builder);
+    access::register(&mut builder);
+    convert::register(&mut builder);
+    list::register(&mut builder);
+    math::register(&mut builder);
+    text::register(&mut builder);
+    builder
+});
+
+static AGGREGATES: LazyLock<FxHashMap<String, Aggregate>> = LazyLock::new(aggregate::table);
+
+pub(super) fn function(name: &str) -> Option<&'static Function> {
+    TABLE.functions.get(&name.to_lowercase())
+}
+
+pub(super) fn aggregate(name: &str) -> Option<&'static Aggregate> {
+    AGGREGATES.get(&name.to_lowercase())
+}
+
+/// An operator or internal function by symbol.
+pub(super) fn operator(symbol: &str) -> Arc<ScalarFunction> {
+    TABLE.operators.get(symbol).cloned().expect("the binder names only operators of the table")
+}
+
+/// Names of functions and aggregates, as users write them, sorted; and whether each aggregates.
+pub fn function_names() -> Vec<(&'static str, bool)> {
+    let scalars = TABLE.functions.values().map(|function| (function.display, false));
+    let mut names: Vec<_> = scalars.chain(AGGREGATES.values().map(|aggregate| (aggregate.display, true))).collect();
+    names.extend([("coalesce", false), ("exists", false)]);
+    names.sort_unstable();
+    names
+}
+
+/// What a value is, for messages.
+pub(super) fn kind_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "NULL",
+        Value::Bool(_) => "BOOLEAN",
+        Value::Int(_) => "INTEGER",
+        Value::Float(_) => "FLOAT",
+        Value::Numeric(_) => "NUMERIC",
+        Value::Text(_) => "STRING",
+        Value::Bytes(_) => "BYTES",
+        Value::Timestamp(_) => "ZONED DATETIME",
+        Value::Date(_) => "DATE",
+        Value::Interval(_) => "DURATION",
+        Value::Uuid(_) => "UUID",
+        Value::Json(_) => "JSON",
+        Value::Vector(_) => "VECTOR",
+        Value::List(_) => "LIST",
+        Value::Map(_) => "MAP",
+        Value::Node(_) => "NODE",
+        Value::Relationship(_) => "RELATIONSHIP",
+        Value::Path(_) => "PATH",
+    }
+}
+
+/// A TypeError at run time: `function` does not take `value`.
+fn wrong_type(function: &str, expected: &str, value: &Value) -> QueryError {
+    super::errors::type_error(format!("{function} expected {expected}, got {}", kind_name(value)))
+}

@@ -1,0 +1,130 @@
+//! String operators and functions. Positions and lengths are in characters.
+
+use std::cell::RefCell;
+
+use regex::Regex;
+use sinew_storage::{DataType, Value};
+
+use super::{Builder, kind_name, wrong_type};
+use crate::context::EvalContext;
+use crate::cypher::errors;
+use crate::error::{QueryError, Result, sqlstate};
+
+pub(super) fn register(builder: &mut Builder) {
+    // Not strings: null.
+    builder.operator("starts with", 2, DataType::Bool, true, |_, args| both(args, |a, b| a.starts_with(b)));
+    builder.operator("ends with", 2, DataType::Bool, true, |_, args| both(args, |a, b| a.ends_with(b)));
+    builder.operator("contains", 2, DataType::Bool, true, |_, args| both(args, |a, b| a.contains(b)));
+    builder.operator("=~", 2, DataType::Bool, true, matches);
+    for (name, convert) in [
+        ("toUpper", (|s| s.to_uppercase()) as fn(&str) -> String),
+        ("upper", |s| s.to_uppercase()),
+        ("toLower", |s| s.to_lowercase()),
+        ("lower", |s| s.to_lowercase()),
+        ("trim", |s| s.trim().to_owned()),
+        ("btrim", |s| s.trim().to_owned()),
+        ("lTrim", |s| s.trim_start().to_owned()),
+        ("rTrim", |s| s.trim_end().to_owned()),
+    ] {
+        let function = builder.pure(name, (1, 1), DataType::Text, |_, _| Ok(Value::Null));
+        let converted = crate::functions::ScalarFunction {
+            name,
+            oid: 0,
+            args: vec![DataType::Any],
+            variadic: false,
+            returns: DataType::Text,
+            strict: true,
+            volatility: crate::functions::Volatility::Immutable,
+            eval: std::sync::Arc::new(move |_, args| Ok(Value::text(convert(string(name, &args[0])?)))),
+            kernel: None,
+        };
+        function.function = std::sync::Arc::new(converted);
+    }
+    builder.pure("left", (2, 2), DataType::Text, |_, args| {
+        let length = length("left()", &args[1])?;
+        Ok(Value::text(string("left()", &args[0])?.chars().take(length).collect::<String>()))
+    });
+    builder.pure("right", (2, 2), DataType::Text, |_, args| {
+        let length = length("right()", &args[1])?;
+        let text = string("right()", &args[0])?;
+        let skipped = text.chars().count().saturating_sub(length);
+        Ok(Value::text(text.chars().skip(skipped).collect::<String>()))
+    });
+    builder.pure("substring", (2, 3), DataType::Text, |_, args| {
+        let text = string("substring()", &args[0])?;
+        let start = length("substring()", &args[1])?;
+        let length = args.get(2).map_or(Ok(usize::MAX), |value| length("substring()", value))?;
+        Ok(Value::text(text.chars().skip(start).take(length).collect::<String>()))
+    });
+    builder.pure("replace", (3, 3), DataType::Text, |_, args| {
+        let text = string("replace()", &args[0])?;
+        Ok(Value::text(text.replace(string("replace()", &args[1])?, string("replace()", &args[2])?)))
+    });
+    builder.pure("split", (2, 2), DataType::array_of(DataType::Text), split);
+    builder.pure("char_length", (1, 1), DataType::Int8, |_, args| {
+        super::access::count(string("char_length()", &args[0])?.chars().count())
+    });
+}
+
+fn string<'v>(function: &str, value: &'v Value) -> Result<&'v str> {
+    value.as_str().ok_or_else(|| wrong_type(function, "a string", value))
+}
+
+fn length(function: &str, value: &Value) -> Result<usize> {
+    match value {
+        Value::Int(i) => usize::try_from(*i).map_err(|_| {
+            let message = format!("{function} expected a length or position of at least 0, got {i}");
+            errors::runtime("ArgumentError", "NumberOutOfRange", message)
+        }),
+        other => Err(wrong_type(function, "an integer", other)),
+    }
+}
+
+fn both(args: &[Value], test: fn(&str, &str) -> bool) -> Result<Value> {
+    match (&args[0], &args[1]) {
+        (Value::Text(a), Value::Text(b)) => Ok(Value::Bool(test(a, b))),
+        _ => Ok(Value::Null),
+    }
+}
+
+thread_local! {
+    /// The last pattern of this thread: a filter asks for the same one on every row.
+    static PATTERN: RefCell<Option<(String, Regex)>> = const { RefCell::new(None) };
+}
+
+/// The whole string must match.
+fn matches(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    let (Value::Text(text), Value::Text(pattern)) = (&args[0], &args[1]) else {
+        if let Value::Text(_) = &args[0] {
+            let message = format!("=~ expected a pattern string, got {}", kind_name(&args[1]));
+            return Err(errors::type_error(message));
+        }
+        return Ok(Value::Null);
+    };
+    PATTERN.with_borrow_mut(|cached| {
+        if !matches!(cached, Some((known, _)) if **known == **pattern) {
+            let regex = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
+                let message = format!("invalid regular expression: {error}");
+                QueryError::new(sqlstate::INVALID_REGULAR_EXPRESSION, message).cypher(
+                    "ArgumentError",
+                    errors::RUNTIME,
+                    "InvalidArgumentValue",
+                )
+            })?;
+            *cached = Some((pattern.to_string(), regex));
+        }
+        Ok(Value::Bool(cached.as_ref().is_some_and(|(_, regex)| regex.is_match(text))))
+    })
+}
+
+/// At a string; an empty delimiter splits into characters.
+fn split(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    let text = string("split()", &args[0])?;
+    let delimiter = string("split()", &args[1])?;
+    let parts: Vec<Value> = if delimiter.is_empty() {
+        text.chars().map(|c| Value::text(c.to_string())).collect()
+    } else {
+        text.split(delimiter).map(Value::from).collect()
+    };
+    Ok(Value::list(parts))
+}

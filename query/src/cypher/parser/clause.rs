@@ -1,0 +1,344 @@
+//! Queries and clauses.
+
+use super::*;
+
+impl Parser<'_> {
+    pub(super) fn statement(&mut self) -> Result<Statement> {
+        if let Some(command) = self.schema_command()? {
+            return Ok(Statement::Schema(command));
+        }
+        let explain = if self.take_keyword("EXPLAIN") {
+            Some(ExplainMode::Explain)
+        } else if self.take_keyword("PROFILE") {
+            Some(ExplainMode::Profile)
+        } else {
+            None
+        };
+        let query = self.query()?;
+        Ok(Statement::Query { query, explain })
+    }
+
+    pub(super) fn query(&mut self) -> Result<Query> {
+        let first = self.single_query()?;
+        let mut rest = Vec::new();
+        let mut first_all = None;
+        while self.is_keyword("UNION") {
+            let union = self.span();
+            self.advance();
+            let all = self.take_keyword("ALL");
+            if !all {
+                self.take_keyword("DISTINCT");
+            }
+            if *first_all.get_or_insert(all) != all {
+                let message = "UNION and UNION ALL cannot be mixed in one query".to_owned();
+                return Err(self.error_at(union, "InvalidClauseComposition", message));
+            }
+            rest.push((all, self.single_query()?));
+        }
+        Ok(Query { first, rest })
+    }
+
+    fn single_query(&mut self) -> Result<SingleQuery> {
+        let start = self.span();
+        let mut clauses = Vec::new();
+        while let Some(clause) = self.clause()? {
+            clauses.push(clause);
+        }
+        if clauses.is_empty() {
+            return Err(self.expected("a clause (MATCH, CREATE, MERGE, UNWIND, WITH, RETURN, CALL, …)"));
+        }
+        let at_end = matches!(self.peek(), TokenKind::End)
+            || self.is_symbol("}")
+            || self.is_symbol(";")
+            || self.is_keyword("UNION");
+        if !at_end {
+            return Err(self.expected("a clause or the end of the statement"));
+        }
+        Ok(SingleQuery { clauses, span: self.span_from(start) })
+    }
+
+    fn clause(&mut self) -> Result<Option<Clause>> {
+        let start = self.span();
+        let kind = if self.take_keywords(&["OPTIONAL", "MATCH"]) {
+            self.match_clause(true)?
+        } else if self.take_keyword("MATCH") {
+            self.match_clause(false)?
+        } else if self.take_keyword("UNWIND") {
+            let list = self.expr()?;
+            self.expect_keyword("AS")?;
+            ClauseKind::Unwind { list, var: self.name("a variable")? }
+        } else if self.take_keyword("WITH") {
+            let mut projection = self.projection()?;
+            if self.take_keyword("WHERE") {
+                projection.filter = Some(self.expr()?);
+            }
+            ClauseKind::With(projection)
+        } else if self.take_keyword("RETURN") {
+            ClauseKind::Return(self.projection()?)
+        } else if self.take_keyword("CREATE") {
+            ClauseKind::Create { patterns: self.patterns()? }
+        } else if self.take_keyword("MERGE") {
+            self.merge_clause()?
+        } else if self.take_keyword("SET") {
+            ClauseKind::Set(self.set_items()?)
+        } else if self.take_keyword("REMOVE") {
+            ClauseKind::Remove(self.remove_items()?)
+        } else if self.take_keywords(&["DETACH", "DELETE"]) {
+            ClauseKind::Delete { detach: true, values: self.expr_list()? }
+        } else if self.take_keyword("DELETE") {
+            ClauseKind::Delete { detach: false, values: self.expr_list()? }
+        } else if self.take_keyword("FOREACH") {
+            self.nested(Self::foreach_clause)?
+        } else if self.take_keyword("CALL") {
+            self.call_clause()?
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Clause { kind, span: self.span_from(start) }))
+    }
+
+    fn match_clause(&mut self, optional: bool) -> Result<ClauseKind> {
+        let patterns = self.patterns()?;
+        let filter = if self.take_keyword("WHERE") { Some(self.expr()?) } else { None };
+        Ok(ClauseKind::Match { optional, patterns, filter })
+    }
+
+    pub(super) fn patterns(&mut self) -> Result<Vec<PathPattern>> {
+        let mut patterns = vec![self.path_pattern()?];
+        while self.take_symbol(",") {
+            patterns.push(self.path_pattern()?);
+        }
+        Ok(patterns)
+    }
+
+    fn merge_clause(&mut self) -> Result<ClauseKind> {
+        let pattern = self.path_pattern()?;
+        let (mut on_create, mut on_match) = (Vec::new(), Vec::new());
+        while self.take_keyword("ON") {
+            let target = if self.take_keyword("CREATE") {
+                &mut on_create
+            } else if self.take_keyword("MATCH") {
+                &mut on_match
+            } else {
+                return Err(self.expected("CREATE or MATCH"));
+            };
+            self.expect_keyword("SET")?;
+            target.extend(self.set_items()?);
+        }
+        Ok(ClauseKind::Merge { pattern, on_create, on_match })
+    }
+
+    fn foreach_clause(&mut self) -> Result<ClauseKind> {
+        self.expect_symbol("(")?;
+        let var = self.name("a variable")?;
+        self.expect_keyword("IN")?;
+        let list = self.expr()?;
+        self.expect_symbol("|")?;
+        let mut body = Vec::new();
+        while let Some(clause) = self.clause()? {
+            if !matches!(
+                clause.kind,
+                ClauseKind::Create { .. }
+                    | ClauseKind::Merge { .. }
+                    | ClauseKind::Set(_)
+                    | ClauseKind::Remove(_)
+                    | ClauseKind::Delete { .. }
+                    | ClauseKind::Foreach { .. }
+            ) {
+                let message = "FOREACH may only contain CREATE, MERGE, SET, REMOVE, DELETE and FOREACH".to_owned();
+                return Err(self.error_at(clause.span, "InvalidClauseComposition", message));
+            }
+            body.push(clause);
+        }
+        if body.is_empty() {
+            return Err(self.expected("an updating clause"));
+        }
+        self.expect_symbol(")")?;
+        Ok(ClauseKind::Foreach { var, list, body })
+    }
+
+    fn call_clause(&mut self) -> Result<ClauseKind> {
+        if self.is_symbol("{") {
+            let query = self.braced_query()?;
+            return Ok(ClauseKind::Subquery { imports: None, query: Box::new(query) });
+        }
+        if self.take_symbol("(") {
+            let mut imports = Vec::new();
+            while !self.take_symbol(")") {
+                if !imports.is_empty() {
+                    self.expect_symbol(",")?;
+                }
+                imports.push(self.name("a variable")?);
+            }
+            let query = self.braced_query()?;
+            return Ok(ClauseKind::Subquery { imports: Some(imports), query: Box::new(query) });
+        }
+        let start = self.span();
+        let mut name = self.name("a procedure name")?.text.to_string();
+        while self.take_symbol(".") {
+            name.push('.');
+            name.push_str(&self.name("a procedure name")?.text);
+        }
+        let name_span = self.span_from(start);
+        let args = if self.take_symbol("(") {
+            let args = if self.is_symbol(")") { Vec::new() } else { self.expr_list()? };
+            self.expect_symbol(")")?;
+            Some(args)
+        } else {
+            None
+        };
+        let mut outputs = Yield::Nothing;
+        let mut filter = None;
+        if self.take_keyword("YIELD") {
+            let span = self.span();
+            if self.take_symbol("*") {
+                outputs = Yield::Star(span);
+            } else {
+                let mut items = Vec::new();
+                loop {
+                    let column = self.name("an output column")?;
+                    let alias = if self.take_keyword("AS") { Some(self.name("a variable")?) } else { None };
+                    items.push((column, alias));
+                    if !self.take_symbol(",") {
+                        break;
+                    }
+                }
+                outputs = Yield::Items(items);
+            }
+            if self.take_keyword("WHERE") {
+                filter = Some(self.expr()?);
+            }
+        }
+        Ok(ClauseKind::Call(ProcedureCall { name: name.into(), name_span, args, outputs, filter }))
+    }
+
+    pub(super) fn braced_query(&mut self) -> Result<Query> {
+        self.expect_symbol("{")?;
+        let query = self.nested(Self::query)?;
+        self.expect_symbol("}")?;
+        Ok(query)
+    }
+
+    fn projection(&mut self) -> Result<Projection> {
+        let mut projection = Projection {
+            distinct: self.take_keyword("DISTINCT"),
+            star: None,
+            items: Vec::new(),
+            order_by: Vec::new(),
+            skip: None,
+            limit: None,
+            filter: None,
+        };
+        let span = self.span();
+        if self.take_symbol("*") {
+            projection.star = Some(span);
+        } else {
+            projection.items.push(self.projection_item()?);
+        }
+        while self.take_symbol(",") {
+            projection.items.push(self.projection_item()?);
+        }
+        if self.take_keywords(&["ORDER", "BY"]) {
+            loop {
+                let expr = self.expr()?;
+                let descending = if self.take_keyword("DESC") || self.take_keyword("DESCENDING") {
+                    true
+                } else {
+                    let _ = self.take_keyword("ASC") || self.take_keyword("ASCENDING");
+                    false
+                };
+                projection.order_by.push(OrderItem { expr, descending });
+                if !self.take_symbol(",") {
+                    break;
+                }
+            }
+        }
+        if self.take_keyword("SKIP") || self.take_keyword("OFFSET") {
+            projection.skip = Some(self.expr()?);
+        }
+        if self.take_keyword("LIMIT") {
+            projection.limit = Some(self.expr()?);
+        }
+        Ok(projection)
+    }
+
+    fn projection_item(&mut self) -> Result<ProjectionItem> {
+        let expr = self.expr()?;
+        let text = self.text_of(expr.span);
+        let alias = if self.take_keyword("AS") { Some(self.name("an alias")?) } else { None };
+        Ok(ProjectionItem { expr, alias, text })
+    }
+
+    pub(super) fn expr_list(&mut self) -> Result<Vec<Expr>> {
+        let mut items = vec![self.expr()?];
+        while self.take_symbol(",") {
+            items.push(self.expr()?);
+        }
+        Ok(items)
+    }
+
+    fn set_items(&mut self) -> Result<Vec<SetItem>> {
+        let mut items = Vec::new();
+        loop {
+            items.push(self.set_item()?);
+            if !self.take_symbol(",") {
+                return Ok(items);
+            }
+        }
+    }
+
+    fn set_item(&mut self) -> Result<SetItem> {
+        let is_variable = matches!(self.peek(), TokenKind::Ident(..));
+        if is_variable && (self.is_symbol_at(1, "=") || self.is_symbol_at(1, "+=")) {
+            let target = self.name("a variable")?;
+            let replace = self.is_symbol("=");
+            self.advance();
+            return Ok(SetItem::Properties { target, value: self.expr()?, replace });
+        }
+        if is_variable && (self.is_symbol_at(1, ":") || self.is_keyword_at(1, "IS")) {
+            let target = self.name("a variable")?;
+            return Ok(SetItem::Labels { target, labels: self.label_list()? });
+        }
+        let (target, key) = self.property_target()?;
+        self.expect_symbol("=")?;
+        Ok(SetItem::Property { target, key, value: self.expr()? })
+    }
+
+    fn remove_items(&mut self) -> Result<Vec<RemoveItem>> {
+        let mut items = Vec::new();
+        loop {
+            let is_variable = matches!(self.peek(), TokenKind::Ident(..));
+            if is_variable && (self.is_symbol_at(1, ":") || self.is_keyword_at(1, "IS")) {
+                let target = self.name("a variable")?;
+                items.push(RemoveItem::Labels { target, labels: self.label_list()? });
+            } else {
+                let (target, key) = self.property_target()?;
+                items.push(RemoveItem::Property { target, key });
+            }
+            if !self.take_symbol(",") {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// `:A:B`, or `IS A`.
+    fn label_list(&mut self) -> Result<Vec<Name>> {
+        if self.take_keyword("IS") {
+            return Ok(vec![self.name("a label")?]);
+        }
+        let mut labels = Vec::new();
+        while self.take_symbol(":") {
+            labels.push(self.name("a label")?);
+        }
+        Ok(labels)
+    }
+
+    /// `expression.key`, split at the last dot.
+    fn property_target(&mut self) -> Result<(Expr, Arc<str>)> {
+        let target = self.postfix_expr()?;
+        match target.kind {
+            ExprKind::Property(entity, key) => Ok((*entity, key.text)),
+            _ => Err(self.expected("a property (variable.key)")),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Recursive descent over [`super::lexer`]'s tokens; expressions by precedence climbing.
+//!
+//! A parenthesis may open a pattern or an expression. The parser tries the pattern first and remembers positions where
+//! that failed, so that nested attempts cost a quadratic number of steps at worst, never an exponential one.
+
+mod clause;
+mod expr;
+mod pattern;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use super::ast::*;
+use super::errors;
+use super::lexer::{Token, TokenKind, lex};
+use crate::error::{QueryError, Result, sqlstate};
+
+/// Nesting of expressions, subqueries and FOREACH bodies.
+const MAX_DEPTH: usize = 256;
+
+pub(super) struct Parser<'t> {
+    text: &'t str,
+    tokens: Vec<Token>,
+    position: usize,
+    depth: usize,
+    case_depth: usize,
+    not_patterns: FxHashSet<usize>,
+    /// Highest `$n` seen.
+    positional_parameter_count: usize,
+}
+
+/// The tree, and the highest positional parameter.
+pub(super) fn parse_statement(text: &str) -> Result<(Statement, usize)> {
+    let mut parser = Parser {
+        text,
+        tokens: lex(text),
+        position: 0,
+        depth: 0,
+        case_depth: 0,
+        not_patterns: FxHashSet::default(),
+        positional_parameter_count: 0,
+    };
+    let statement = parser.statement()?;
+    while parser.take_symbol(";") {}
+    if !matches!(parser.peek(), TokenKind::End) {
+        return Err(parser.expected("end of statement"));
+    }
+    Ok((statement, parser.positional_parameter_count))
+}
+
+impl Parser<'_> {
+    fn peek(&self) -> &TokenKind {
+        &self.tokens[self.position].kind
+    }
+
+    fn peek_at(&self, ahead: usize) -> &TokenKind {
+        &self.tokens[(self.position + ahead).min(self.tokens.len() - 1)].kind
+    }
+
+    fn span(&self) -> Span {
+        self.tokens[self.position].span
+    }
+
+    /// End of the token before the current one.
+    fn previous_span(&self) -> Span {
+        self.tokens[self.position.saturating_sub(1)].span
+    }
+
+    fn span_from(&self, start: Span) -> Span {
+        start.to(self.previous_span())
+    }
+
+    fn source(&self, span: Span) -> &str {
+        &self.text[span.start as usize..span.end as usize]
+    }
+
+    fn advance(&mut self) {
+        if self.position + 1 < self.tokens.len() {
+            self.position += 1;
+        }
+    }
+
+    fn is_symbol(&self, symbol: &str) -> bool {
+        matches!(self.peek(), TokenKind::Symbol(found) if *found == symbol)
+    }
+
+    fn is_symbol_at(&self, ahead: usize, symbol: &str) -> bool {
+        matches!(self.peek_at(ahead), TokenKind::Symbol(found) if *found == symbol)
+    }
+
+    fn take_symbol(&mut self, symbol: &str) -> bool {
+        let found = self.is_symbol(symbol);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn expect_symbol(&mut self, symbol: &str) -> Result<()> {
+        if self.take_symbol(symbol) { Ok(()) } else { Err(self.expected(&format!("\"{symbol}\""))) }
+    }
+
+    fn is_keyword(&self, keyword: &str) -> bool {
+        self.is_keyword_at(0, keyword)
+    }
+
+    fn is_keyword_at(&self, ahead: usize, keyword: &str) -> bool {
+        matches!(self.peek_at(ahead), TokenKind::Ident(word, false) if word.eq_ignore_ascii_case(keyword))
+    }
+
+    fn take_keyword(&mut self, keyword: &str) -> bool {
+        let found = self.is_keyword(keyword);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn expect_keyword(&mut self, keyword: &str) -> Result<()> {
+        if self.take_keyword(keyword) { Ok(()) } else { Err(self.expected(keyword)) }
+    }
+
+    /// Takes all of the words, or none.
+    fn take_keywords(&mut self, keywords: &[&str]) -> bool {
+        let found = keywords.iter().enumerate().all(|(ahead, keyword)| self.is_keyword_at(ahead, keyword));
+        if found {
+            keywords.iter().for_each(|_| self.advance());
+        }
+        found
+    }
+
+    /// Any identifier, keywords included.
+    fn name(&mut self, what: &str) -> Result<Name> {
+        let span = self.span();
+        match self.peek() {
+            TokenKind::Ident(text, _) => {
+                let text = text.clone();
+                self.advance();
+                Ok(Name { text, span })
+            }
+            _ => Err(self.expected(what)),
+        }
+    }
+
+    /// 42601: expected `what`, found the current token.
+    fn expected(&self, what: &str) -> QueryError {
+        self.expected_as("UnexpectedSyntax", what)
+    }
+
+    fn expected_as(&self, detail: &'static str, what: &str) -> QueryError {
+        if let TokenKind::Invalid(error) = self.peek() {
+            return (**error).clone();
+        }
+        let found = match self.peek() {
+            TokenKind::End => "end of input".to_owned(),
+            _ => format!("\"{}\"", self.source(self.span())),
+        };
+        self.error_at(self.span(), detail, format!("syntax error: expected {what}, found {found}"))
+    }
+
+    fn error_at(&self, span: Span, detail: &'static str, message: String) -> QueryError {
+        errors::syntax(detail, message).at(Some(errors::position(self.text, span.start as usize)))
+    }
+
+    /// Runs `parse` one level deeper; 54001 above the limit.
+    fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.depth += 1;
+        let result = self.check_depth().and_then(|()| parse(self));
+        self.depth -= 1;
+        result
+    }
+
+    fn check_depth(&self) -> Result<()> {
+        if self.depth <= MAX_DEPTH {
+            return Ok(());
+        }
+        let message = format!("statement is nested more than {MAX_DEPTH} levels deep");
+        let position = errors::position(self.text, self.span().start as usize);
+        Err(QueryError::new(sqlstate::STATEMENT_TOO_COMPLEX, message).at(Some(position)))
+    }
+
+    /// Runs `parse`; when it fails, puts the position back and gives None (a depth error stays an error).
+    fn attempt<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<Option<T>> {
+        let (position, depth, case_depth) = (self.position, self.depth, self.case_depth);
+        match parse(self) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.sqlstate() == sqlstate::STATEMENT_TOO_COMPLEX => Err(error),
+            Err(_) => {
+                self.position = position;
+                self.depth = depth;
+                self.case_depth = case_depth;
+                Ok(None)
+            }
+        }
+    }
+
+    fn text_of(&self, span: Span) -> Arc<str> {
+        self.source(span).into()
+    }
+}

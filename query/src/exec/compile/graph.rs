@@ -1,0 +1,131 @@
+//! Operators that read the graph.
+
+use sinew_storage::DataType;
+
+use super::*;
+use crate::exec::operators::expand::ExpandPlan;
+use crate::exec::operators::node_scan::NodeScanPlan;
+use crate::exec::operators::node_seek::{NodeByIdSeekPlan, NodeIndexSeekPlan};
+use crate::exec::operators::relationship_scan::RelationshipScanPlan;
+use crate::exec::operators::shortest_path::ShortestPathPlan;
+use crate::exec::operators::var_length_expand::VarLengthExpandPlan;
+
+impl Compiler<'_> {
+    fn slot(&self, var: VarId, node: &Node) -> Result<usize> {
+        node.layout.position(var).ok_or_else(|| self.unbound(var))
+    }
+
+    fn step_filter(&mut self, filter: &Option<(VarId, Expr)>, node: &Node) -> Result<Option<PhysExpr>> {
+        let Some((step, filter)) = filter else { return Ok(None) };
+        let mut scope = Scope { slots: &node.layout.vars, locals: vec![*step] };
+        Ok(Some(self.expr(filter, &mut scope)?))
+    }
+
+    pub(super) fn graph_read(&mut self, plan: &Plan) -> Result<Arc<Node>> {
+        let before = self.read_count;
+        self.read_count += 1;
+        let (layout, physical): (Arc<Layout>, Arc<dyn Physical>) = match plan {
+            Plan::NodeScan { var, label } => (self.layout(vec![*var]), Arc::new(NodeScanPlan { label: label.clone() })),
+            Plan::NodeIndexSeek { var, label, key, value, index } => {
+                let physical = NodeIndexSeekPlan {
+                    label: Arc::clone(label),
+                    key: Arc::clone(key),
+                    value: self.expr_over(value, &[])?,
+                    index: Arc::clone(index),
+                };
+                (self.layout(vec![*var]), Arc::new(physical))
+            }
+            Plan::NodeByIdSeek { var, value } => {
+                let layout = self.layout(vec![*var]);
+                let physical = NodeByIdSeekPlan {
+                    value: self.expr_over(value, &[])?,
+                    relationships: *self.vars.ty(*var) == DataType::Relationship,
+                    layout: Arc::clone(&layout),
+                };
+                (layout, Arc::new(physical))
+            }
+            Plan::RelationshipScan { var, types } => {
+                (self.layout(vec![*var]), Arc::new(RelationshipScanPlan { types: types.clone() }))
+            }
+            Plan::Expand(expand) => {
+                let input = self.plan(&expand.input)?;
+                let mut wanted = vec![expand.from];
+                wanted.extend(expand.into.then_some(expand.to));
+                wanted.extend(expand.relationship_bound.then_some(expand.relationship));
+                wanted.extend(&expand.distinct_from);
+                let input = self.import(input, &wanted)?;
+                let mut vars = input.layout.vars.clone();
+                if !expand.relationship_bound {
+                    vars.push(expand.relationship);
+                }
+                if !expand.into {
+                    vars.push(expand.to);
+                }
+                let physical = ExpandPlan {
+                    from: self.slot(expand.from, &input)?,
+                    into: if expand.into { Some(self.slot(expand.to, &input)?) } else { None },
+                    relationship_bound: if expand.relationship_bound {
+                        Some(self.slot(expand.relationship, &input)?)
+                    } else {
+                        None
+                    },
+                    direction: expand.direction,
+                    types: expand.types.clone(),
+                    distinct_from: self.positions(&expand.distinct_from, &input)?,
+                    input,
+                };
+                (self.layout(vars), Arc::new(physical))
+            }
+            Plan::VarLengthExpand(expand) => {
+                let input = self.plan(&expand.input)?;
+                let mut wanted = vec![expand.from];
+                wanted.extend(expand.into.then_some(expand.to));
+                wanted.extend(expand.bound_relationships);
+                wanted.extend(&expand.distinct_from);
+                let input = self.import(input, &wanted)?;
+                let gives_relationships = input.layout.position(expand.relationships).is_none();
+                let mut vars = input.layout.vars.clone();
+                if gives_relationships {
+                    vars.push(expand.relationships);
+                }
+                if !expand.into {
+                    vars.push(expand.to);
+                }
+                let physical = VarLengthExpandPlan {
+                    from: self.slot(expand.from, &input)?,
+                    into: if expand.into { Some(self.slot(expand.to, &input)?) } else { None },
+                    direction: expand.direction,
+                    types: expand.types.clone(),
+                    min: expand.min,
+                    max: expand.max,
+                    step_filter: self.step_filter(&expand.step_filter, &input)?,
+                    distinct_from: self.positions(&expand.distinct_from, &input)?,
+                    bound_relationships: expand.bound_relationships.map(|var| self.slot(var, &input)).transpose()?,
+                    gives_relationships,
+                    input,
+                };
+                (self.layout(vars), Arc::new(physical))
+            }
+            Plan::ShortestPath(path) => {
+                let input = self.plan(&path.input)?;
+                let input = self.import(input, &[path.from, path.to])?;
+                let mut vars = input.layout.vars.clone();
+                vars.push(path.relationships);
+                let physical = ShortestPathPlan {
+                    from: self.slot(path.from, &input)?,
+                    to: self.slot(path.to, &input)?,
+                    direction: path.direction,
+                    types: path.types.clone(),
+                    min: path.min,
+                    max: path.max,
+                    all: path.all,
+                    step_filter: self.step_filter(&path.step_filter, &input)?,
+                    input,
+                };
+                (self.layout(vars), Arc::new(physical))
+            }
+            _ => return Err(QueryError::internal("not an operator that reads the graph")),
+        };
+        Ok(self.node(plan, layout, physical, false, before))
+    }
+}

@@ -1,0 +1,276 @@
+//! The short path: statements that touch a few rows by key, run row by row without operators or arrays.
+//!
+//! Most statements of an application read one row by its primary key, look up a node by an indexed property, or insert a
+//! row. For those, opening operators and building arrays costs more than the work. [`FastPlan::of`] recognises a physical
+//! plan of the form limit? sort? (project | extend | filter)* over one key lookup, or an insert of a few rows, and keeps
+//! the same compiled expressions; the rows it gives are the same.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sinew_storage::catalog::{IndexKind, IndexTarget};
+use sinew_storage::{IndexRange, NodeId, RowId, Value};
+
+use super::expr::RowCx;
+use super::node::{Node, Physical};
+use super::operators::filter::FilterPlan;
+use super::operators::insert::{InsertPlan, InsertWriter};
+use super::operators::limit::{LimitPlan, count_of};
+use super::operators::node_seek::{NodeIndexSeekPlan, seek_values};
+use super::operators::project::ProjectPlan;
+use super::operators::sort::{SortPlan, compare_rows};
+use super::operators::table_scan::TableScanPlan;
+use super::operators::values::{UnitPlan, ValuesPlan};
+use super::run::Cx;
+use crate::batch::{BATCH_ROWS, Batch, BatchBuilder};
+use crate::error::Result;
+
+/// Rows of an INSERT that still count as few.
+const INSERT_ROW_LIMIT: usize = 16;
+/// Rows a lookup may give before it is left to operators (which then start anew).
+const ROW_LIMIT: usize = BATCH_ROWS;
+
+/// A recognised plan.
+pub struct FastPlan {
+    source: Source,
+    /// From the source upwards.
+    steps: Vec<Step>,
+    /// Positions of the statement's output in the last step's rows.
+    columns: Vec<usize>,
+    types: Arc<[sinew_storage::DataType]>,
+    root: Arc<Node>,
+}
+
+enum Source {
+    Unit,
+    /// A unique or plain ordered index, by equality on all of its columns.
+    Table(Arc<TableScanPlan>),
+    Nodes(Arc<NodeIndexSeekPlan>),
+    Insert(Arc<InsertPlan>, Arc<ValuesPlan>),
+    InsertUnit(Arc<InsertPlan>),
+}
+
+enum Step {
+    Filter(Arc<FilterPlan>),
+    Project(Arc<ProjectPlan>),
+    Sort(Arc<SortPlan>),
+    Limit(Arc<LimitPlan>),
+}
+
+/// The compiled operator, if it is of this kind.
+fn cast<P: Physical + Any>(node: &Node) -> Option<Arc<P>> {
+    let physical: Arc<dyn Any + Send + Sync> = Arc::clone(&node.physical).into_any();
+    physical.downcast::<P>().ok()
+}
+
+impl FastPlan {
+    /// None when the plan has another form.
+    pub fn of(root: &Arc<Node>, columns: &[usize]) -> Option<FastPlan> {
+        let mut steps = Vec::new();
+        let mut node = Arc::clone(root);
+        let source = loop {
+            let next = if let Some(step) = cast::<FilterPlan>(&node) {
+                let input = Arc::clone(&step.input);
+                steps.push(Step::Filter(step));
+                input
+            } else if let Some(step) = cast::<ProjectPlan>(&node) {
+                let input = Arc::clone(&step.input);
+                steps.push(Step::Project(step));
+                input
+            } else if let Some(step) = cast::<SortPlan>(&node) {
+                let input = Arc::clone(&step.input);
+                steps.push(Step::Sort(step));
+                input
+            } else if let Some(step) = cast::<LimitPlan>(&node) {
+                let input = Arc::clone(&step.input);
+                steps.push(Step::Limit(step));
+                input
+            } else {
+                break FastPlan::source(&node)?;
+            };
+            node = next;
+        };
+        // Rows of a write must not be dropped half way: only projections may follow it.
+        if matches!(source, Source::Insert(..) | Source::InsertUnit(_))
+            && !steps.iter().all(|step| matches!(step, Step::Project(_)))
+        {
+            return None;
+        }
+        steps.reverse();
+        let types = columns.iter().map(|column| root.layout.types[*column].clone()).collect();
+        Some(FastPlan { source, steps, columns: columns.to_vec(), types, root: Arc::clone(root) })
+    }
+
+    fn source(node: &Node) -> Option<Source> {
+        if cast::<UnitPlan>(node).is_some() {
+            return Some(Source::Unit);
+        }
+        if let Some(scan) = cast::<TableScanPlan>(node) {
+            let access = scan.access.as_ref()?;
+            let IndexTarget::Table { columns, .. } = &access.index.target else { return None };
+            let is_unique = matches!(access.index.kind, IndexKind::Ordered { unique: true });
+            let full_key = access.equal.len() == columns.len() && access.lower.is_none() && access.upper.is_none();
+            return (is_unique && full_key).then_some(Source::Table(scan));
+        }
+        if let Some(seek) = cast::<NodeIndexSeekPlan>(node) {
+            return Some(Source::Nodes(seek));
+        }
+        if let Some(insert) = cast::<InsertPlan>(node) {
+            if insert.source.reads_store || insert.values_read {
+                return None;
+            }
+            if let Some(values) = cast::<ValuesPlan>(&insert.source) {
+                return (values.rows.len() <= INSERT_ROW_LIMIT).then_some(Source::Insert(insert, values));
+            }
+            return cast::<UnitPlan>(&insert.source).map(|_| Source::InsertUnit(insert));
+        }
+        None
+    }
+
+    /// All rows at once; None when there are none.
+    pub fn run(&self, cx: &Cx) -> Result<Option<Batch>> {
+        let Some(mut rows) = self.read(cx)? else {
+            return self.run_operators(cx);
+        };
+        for step in &self.steps {
+            rows = match step {
+                Step::Filter(filter) => {
+                    let mut kept = Vec::with_capacity(rows.len());
+                    for row in rows {
+                        if filter.predicate.holds(RowCx::of_values(cx, &row))? {
+                            kept.push(row);
+                        }
+                    }
+                    kept
+                }
+                Step::Project(project) => {
+                    let mut computed = Vec::with_capacity(rows.len());
+                    for mut row in rows {
+                        let at = RowCx::of_values(cx, &row);
+                        let items = project.items.iter().map(|item| item.eval(at)).collect::<Result<Vec<_>>>()?;
+                        computed.push(if project.extend {
+                            row.extend(items);
+                            row
+                        } else {
+                            items
+                        });
+                    }
+                    computed
+                }
+                Step::Sort(sort) => {
+                    let mut keyed = Vec::with_capacity(rows.len());
+                    for row in rows {
+                        let at = RowCx::of_values(cx, &row);
+                        let keys = sort.keys.iter().map(|key| key.expr.eval(at)).collect::<Result<Vec<_>>>()?;
+                        keyed.push((keys, row));
+                    }
+                    keyed.sort_by(|a, b| compare_rows(&sort.keys, &a.0, &b.0));
+                    keyed.into_iter().map(|(_, row)| row).collect()
+                }
+                Step::Limit(limit) => {
+                    let skip = limit.skip.as_ref().map_or(Ok(None), |skip| count_of(skip, cx, "OFFSET"))?;
+                    let count = limit.limit.as_ref().map_or(Ok(None), |limit| count_of(limit, cx, "LIMIT"))?;
+                    rows.into_iter().skip(skip.unwrap_or(0)).take(count.unwrap_or(usize::MAX)).collect()
+                }
+            };
+        }
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        if self.columns.is_empty() {
+            return Ok(Some(Batch { columns: Vec::new(), row_count: rows.len() }));
+        }
+        let mut builder = BatchBuilder::new(Arc::clone(&self.types));
+        for row in rows {
+            builder.push(self.columns.iter().map(|column| row[*column].clone()));
+        }
+        Ok(builder.finish())
+    }
+
+    /// The rows of the source; None when there are too many for this path.
+    fn read(&self, cx: &Cx) -> Result<Option<Vec<Vec<Value>>>> {
+        let transaction = cx.transaction();
+        let mut rows = Vec::new();
+        match &self.source {
+            Source::Unit => rows.push(Vec::new()),
+            Source::Table(scan) => {
+                let Some(access) = &scan.access else { return Ok(None) };
+                if let Some(range) = access.range(cx)? {
+                    for id in transaction.index_scan(&access.index, &range, access.reverse)? {
+                        let id = RowId(id?);
+                        if let Some(mut row) = transaction.get_row(&scan.table, id, &scan.projection)? {
+                            if scan.with_row_id {
+                                row.push(Value::Int(id.0 as i64));
+                            }
+                            rows.push(row);
+                        }
+                    }
+                }
+            }
+            Source::Nodes(seek) => {
+                let mut ids = Vec::new();
+                for value in seek_values(seek.value.eval_const(cx)?) {
+                    for id in transaction.index_scan(&seek.index, &IndexRange::equal(vec![value]), false)? {
+                        ids.push(id?);
+                        if ids.len() > ROW_LIMIT {
+                            return Ok(None);
+                        }
+                    }
+                }
+                ids.sort_unstable();
+                ids.dedup();
+                rows.extend(ids.into_iter().map(|id| vec![Value::Node(NodeId(id))]));
+            }
+            Source::Insert(insert, values) => {
+                let mut sources = Vec::with_capacity(values.rows.len());
+                for row in &values.rows {
+                    sources.push(row.iter().map(|expr| expr.eval_const(cx)).collect::<Result<Vec<_>>>()?);
+                }
+                self.insert(insert, &sources, cx, &mut rows)?;
+            }
+            Source::InsertUnit(insert) => self.insert(insert, &[Vec::new()], cx, &mut rows)?,
+        }
+        Ok(Some(rows))
+    }
+
+    fn insert(
+        &self,
+        insert: &Arc<InsertPlan>,
+        sources: &[Vec<Value>],
+        cx: &Cx,
+        rows: &mut Vec<Vec<Value>>,
+    ) -> Result<()> {
+        let mut proposed = Vec::with_capacity(sources.len());
+        for source in sources {
+            let at = RowCx::of_values(cx, source);
+            proposed.push(insert.values.iter().map(|value| value.eval(at)).collect::<Result<Vec<_>>>()?);
+        }
+        let mut writer = InsertWriter::new(insert, cx)?;
+        for values in proposed {
+            let Some(stored) = writer.write(values, cx)? else { continue };
+            if insert.counted {
+                cx.run.rows_affected.fetch_add(1, Ordering::Relaxed);
+            }
+            if !insert.returning.is_empty() {
+                let at = RowCx::of_values(cx, &stored);
+                rows.push(insert.returning.iter().map(|item| item.eval(at)).collect::<Result<Vec<_>>>()?);
+            }
+        }
+        cx.run.note_write();
+        Ok(())
+    }
+
+    /// The same plan through its operators, all rows in one batch.
+    fn run_operators(&self, cx: &Cx) -> Result<Option<Batch>> {
+        let mut memory = super::run::Reservation::new(&cx.run);
+        let mut operator = self.root.open(cx)?;
+        let mut batches = Vec::new();
+        while let Some(batch) = operator.next()? {
+            let batch = batch.select(&self.columns);
+            memory.grow(batch.size_bytes())?;
+            batches.push(batch);
+        }
+        Ok((!batches.is_empty()).then(|| Batch::concat(&batches, self.columns.len())))
+    }
+}

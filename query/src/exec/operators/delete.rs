@@ -1,0 +1,90 @@
+//! DELETE, with RETURNING.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sinew_storage::catalog::TableDef;
+
+use super::Buffered;
+use super::update::row_id_of;
+use crate::batch::Batch;
+use crate::error::Result;
+use crate::exec::constraints::check_may_write;
+use crate::exec::expr::PhysExpr;
+use crate::exec::node::{Node, Operator, Physical};
+use crate::exec::run::Cx;
+
+pub struct DeletePlan {
+    pub table: Arc<TableDef>,
+    pub source: Arc<Node>,
+    pub row_id: usize,
+    /// Over the source.
+    pub returning: Vec<PhysExpr>,
+    pub counted: bool,
+}
+
+impl Physical for DeletePlan {
+    fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(Delete { plan: self, cx: cx.clone(), done: None }))
+    }
+
+    fn describe(&self) -> String {
+        format!("Delete on {}", self.table.name)
+    }
+
+    fn children(&self) -> Vec<&Arc<Node>> {
+        vec![&self.source]
+    }
+}
+
+struct Delete {
+    plan: Arc<DeletePlan>,
+    cx: Cx,
+    done: Option<Buffered>,
+}
+
+impl Delete {
+    fn run(&self) -> Result<Buffered> {
+        let (plan, cx) = (&self.plan, &self.cx);
+        super::check_writable(cx, "DELETE")?;
+        check_may_write(&plan.table, cx)?;
+        let (batches, memory) = super::collect(&plan.source, cx)?;
+        let mut returned = Vec::new();
+        let mut count = 0;
+        for batch in batches {
+            cx.check_cancel()?;
+            let mut rows = Vec::new();
+            for row in 0..batch.row_count {
+                let id = row_id_of(&batch.columns[plan.row_id].value(row))?;
+                // False the second time a row is met.
+                if cx.transaction().delete_row(&plan.table, id)? {
+                    rows.push(row as u32);
+                }
+            }
+            count += rows.len() as u64;
+            if !plan.returning.is_empty() && !rows.is_empty() {
+                let deleted = batch.take(&rows);
+                let columns =
+                    plan.returning.iter().map(|item| item.eval_batch(cx, &deleted)).collect::<Result<Vec<_>>>()?;
+                returned.push(Batch::new(columns, rows.len()));
+            }
+        }
+        cx.run.note_write();
+        if plan.counted {
+            cx.run.rows_affected.fetch_add(count, Ordering::Relaxed);
+        }
+        Ok(Buffered::new(returned, Some(memory)))
+    }
+}
+
+impl Operator for Delete {
+    fn next(&mut self) -> Result<Option<Batch>> {
+        if self.done.is_none() {
+            self.done = Some(self.run()?);
+        }
+        match &mut self.done {
+            Some(done) => done.next(),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! INSERT, with ON CONFLICT and RETURNING.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rustc_hash::FxHashSet;
+use sinew_storage::catalog::{ConstraintKind, IndexDef, IndexKind, IndexTarget, TableBehaviour, TableDef};
+use sinew_storage::{IndexRange, RowId, StorageError, Value};
+
+use super::Buffered;
+use crate::batch::{Batch, BatchBuilder};
+use crate::error::{QueryError, Result, sqlstate};
+use crate::exec::constraints::{check_may_write, check_row};
+use crate::exec::expr::{PhysExpr, RowCx};
+use crate::exec::messages::MessageWriter;
+use crate::exec::node::{Layout, Node, Operator, Physical};
+use crate::exec::run::{Cx, Reservation};
+
+/// Tries at a sequence number before a message's insert is given up.
+const RENUMBER_LIMIT: usize = 10_000;
+
+pub struct InsertPlan {
+    pub table: Arc<TableDef>,
+    pub source: Arc<Node>,
+    /// Over the source, aligned with the table's columns.
+    pub values: Vec<PhysExpr>,
+    /// The values read stored data, so all are computed before the first row is written.
+    pub values_read: bool,
+    /// Over the new row.
+    pub checks: Vec<(String, PhysExpr)>,
+    pub on_conflict: Option<ConflictPlan>,
+    /// Over the new row.
+    pub returning: Vec<PhysExpr>,
+    /// The statement's own write: its rows are counted.
+    pub counted: bool,
+    pub layout: Arc<Layout>,
+}
+
+pub struct ConflictPlan {
+    pub index: Option<Arc<IndexDef>>,
+    pub update: Option<ConflictUpdatePlan>,
+}
+
+/// Expressions are over the existing row followed by the proposed one.
+pub struct ConflictUpdatePlan {
+    pub assignments: Vec<(usize, PhysExpr)>,
+    pub filter: Option<PhysExpr>,
+}
+
+impl Physical for InsertPlan {
+    fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(Insert { plan: self, cx: cx.clone(), done: None }))
+    }
+
+    fn describe(&self) -> String {
+        format!("Insert on {}", self.table.name)
+    }
+
+    fn children(&self) -> Vec<&Arc<Node>> {
+        vec![&self.source]
+    }
+}
+
+struct Insert {
+    plan: Arc<InsertPlan>,
+    cx: Cx,
+    done: Option<Buffered>,
+}
+
+/// Writes the rows of one INSERT. Also used by the short path.
+pub struct InsertWriter {
+    plan: Arc<InsertPlan>,
+    messages: Option<MessageWriter>,
+    /// Unique indexes to look for conflicts in, with their columns' positions.
+    arbiters: Vec<(Arc<IndexDef>, Vec<usize>)>,
+    /// Rows written by this statement: ON CONFLICT may not touch one twice.
+    written: FxHashSet<RowId>,
+}
+
+impl InsertWriter {
+    /// Checks privileges and what the table needs beside the rows.
+    pub fn new(plan: &Arc<InsertPlan>, cx: &Cx) -> Result<InsertWriter> {
+        super::check_writable(cx, "INSERT")?;
+        check_may_write(&plan.table, cx)?;
+        let messages = match plan.table.behaviour {
+            TableBehaviour::Messages => Some(MessageWriter::new(&plan.table, cx)?),
+            TableBehaviour::Plain | TableBehaviour::EngineOnly => None,
+        };
+        let mut arbiters = Vec::new();
+        if let Some(conflict) = &plan.on_conflict {
+            let catalog = cx.transaction().catalog();
+            let candidates: Vec<Arc<IndexDef>> = match &conflict.index {
+                Some(index) => vec![Arc::clone(index)],
+                None => catalog
+                    .indexes_of(plan.table.id)
+                    .iter()
+                    .filter(|index| matches!(index.kind, IndexKind::Ordered { unique: true }))
+                    .cloned()
+                    .collect(),
+            };
+            for index in candidates {
+                let IndexTarget::Table { columns, .. } = &index.target else { continue };
+                let positions: Option<Vec<usize>> =
+                    columns.iter().map(|column| plan.table.position_of(column.column)).collect();
+                let positions =
+                    positions.ok_or_else(|| QueryError::internal(format!("index {} has lost a column", index.name)))?;
+                arbiters.push((index, positions));
+            }
+        }
+        Ok(InsertWriter { plan: Arc::clone(plan), messages, arbiters, written: FxHashSet::default() })
+    }
+
+    /// The existing row that a proposed one collides with.
+    fn conflict(&self, row: &[Value], cx: &Cx) -> Result<Option<RowId>> {
+        for (index, positions) in &self.arbiters {
+            let key: Vec<Value> = positions.iter().map(|position| row[*position].clone()).collect();
+            if key.iter().any(Value::is_null) {
+                continue;
+            }
+            let found = cx.transaction().index_scan(index, &IndexRange::equal(key), false)?.next().transpose()?;
+            if let Some(id) = found {
+                return Ok(Some(RowId(id)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Inserts one row; None when ON CONFLICT dropped it, else the row as stored.
+    pub fn write(&mut self, mut row: Vec<Value>, cx: &Cx) -> Result<Option<Vec<Value>>> {
+        let plan = Arc::clone(&self.plan);
+        let generated_seq = match &mut self.messages {
+            Some(messages) => messages.complete(&mut row, cx)?,
+            None => false,
+        };
+        check_row(&plan.table, &row, &plan.checks, &row, cx)?;
+        if let Some(conflict) = &plan.on_conflict
+            && let Some(existing) = self.conflict(&row, cx)?
+        {
+            return match &conflict.update {
+                None => Ok(None),
+                Some(update) => self.update_existing(existing, row, update, cx),
+            };
+        }
+        if let Some(messages) = &mut self.messages {
+            messages.ensure_conversation(&row, cx)?;
+        }
+        let mut attempt_count = 0;
+        let id = loop {
+            match cx.transaction().insert_row(&plan.table, &row) {
+                Ok(id) => break id,
+                Err(StorageError::DuplicateKey { ref constraint, .. })
+                    if generated_seq && attempt_count < RENUMBER_LIMIT && self.is_primary_key(constraint, cx) =>
+                {
+                    attempt_count += 1;
+                    cx.check_cancel()?;
+                    if let Some(messages) = &self.messages {
+                        messages.renumber(&mut row, cx)?;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        if plan.on_conflict.is_some() {
+            self.written.insert(id);
+        }
+        Ok(Some(row))
+    }
+
+    fn is_primary_key(&self, constraint: &str, cx: &Cx) -> bool {
+        let catalog = cx.transaction().catalog();
+        catalog
+            .indexes_of(self.plan.table.id)
+            .iter()
+            .any(|index| index.name == constraint && index.constraint == Some(ConstraintKind::PrimaryKey))
+    }
+
+    fn update_existing(
+        &mut self,
+        id: RowId,
+        proposed: Vec<Value>,
+        update: &ConflictUpdatePlan,
+        cx: &Cx,
+    ) -> Result<Option<Vec<Value>>> {
+        let plan = &self.plan;
+        if self.written.contains(&id) {
+            return Err(QueryError::new(
+                sqlstate::CARDINALITY_VIOLATION,
+                "ON CONFLICT DO UPDATE command cannot affect row a second time",
+            )
+            .hint(
+                "Ensure that no rows proposed for insertion within the same command have duplicate constrained values.",
+            ));
+        }
+        let all: Vec<usize> = (0..plan.table.columns.len()).collect();
+        let Some(existing) = cx.transaction().get_row(&plan.table, id, &all)? else {
+            return Err(QueryError::internal("the row a unique index points to does not exist"));
+        };
+        let mut both = existing.clone();
+        both.extend(proposed);
+        let row = RowCx::of_values(cx, &both);
+        if let Some(filter) = &update.filter
+            && !filter.holds(row)?
+        {
+            return Ok(None);
+        }
+        let mut new_row = existing;
+        for (position, value) in &update.assignments {
+            new_row[*position] = value.eval(row)?;
+        }
+        check_row(&plan.table, &new_row, &plan.checks, &new_row, cx)?;
+        cx.transaction().update_row(&plan.table, id, &new_row)?;
+        self.written.insert(id);
+        Ok(Some(new_row))
+    }
+}
+
+impl Insert {
+    fn run(&self) -> Result<Buffered> {
+        let (plan, cx) = (&self.plan, &self.cx);
+        let mut writer = InsertWriter::new(plan, cx)?;
+        let mut memory = Reservation::new(&cx.run);
+        let mut builder = BatchBuilder::new(Arc::clone(&plan.layout.types));
+        let mut returned = Vec::new();
+        let compute = |batch: Batch| -> Result<Batch> {
+            let columns = plan.values.iter().map(|value| value.eval_batch(cx, &batch)).collect::<Result<Vec<_>>>()?;
+            Ok(Batch::new(columns, batch.row_count))
+        };
+        let mut write_batch = |proposed: Batch| -> Result<()> {
+            cx.check_cancel()?;
+            let mut count = 0;
+            for row in 0..proposed.row_count {
+                let values: Vec<Value> = proposed.row(row);
+                let Some(stored) = writer.write(values, cx)? else { continue };
+                count += 1;
+                if !plan.returning.is_empty() {
+                    let row = RowCx::of_values(cx, &stored);
+                    builder.push(plan.returning.iter().map(|item| item.eval(row)).collect::<Result<Vec<_>>>()?);
+                    if builder.is_full()
+                        && let Some(batch) = builder.finish()
+                    {
+                        memory.grow(batch.size_bytes())?;
+                        returned.push(batch);
+                    }
+                }
+            }
+            cx.run.note_write();
+            if plan.counted {
+                cx.run.rows_affected.fetch_add(count, Ordering::Relaxed);
+            }
+            Ok(())
+        };
+        if plan.source.reads_store || plan.source.writes || plan.values_read {
+            let mut held = Reservation::new(&cx.run);
+            let mut proposed = Vec::new();
+            let mut source = plan.source.open(cx)?;
+            while let Some(batch) = source.next()? {
+                let batch = compute(batch)?;
+                held.grow(batch.size_bytes())?;
+                proposed.push(batch);
+            }
+            drop(source);
+            for batch in proposed {
+                write_batch(batch)?;
+            }
+        } else {
+            // Neither the source nor the values read anything that this statement writes.
+            let mut source = plan.source.open(cx)?;
+            while let Some(batch) = source.next()? {
+                write_batch(compute(batch)?)?;
+            }
+        }
+        returned.extend(builder.finish());
+        Ok(Buffered::new(returned, Some(memory)))
+    }
+}
+
+impl Operator for Insert {
+    fn next(&mut self) -> Result<Option<Batch>> {
+        if self.done.is_none() {
+            self.done = Some(self.run()?);
+        }
+        match &mut self.done {
+            Some(done) => done.next(),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! UPDATE, with RETURNING.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rustc_hash::FxHashSet;
+use sinew_storage::catalog::TableDef;
+use sinew_storage::{RowId, Value};
+
+use super::Buffered;
+use crate::batch::{Batch, BatchBuilder};
+use crate::error::{QueryError, Result};
+use crate::exec::constraints::{check_may_write, check_row};
+use crate::exec::expr::{PhysExpr, RowCx};
+use crate::exec::node::{Layout, Node, Operator, Physical};
+use crate::exec::run::{Cx, Reservation};
+
+pub struct UpdatePlan {
+    pub table: Arc<TableDef>,
+    pub source: Arc<Node>,
+    /// Slot of the row id.
+    pub row_id: usize,
+    /// Over the source.
+    pub assignments: Vec<(usize, PhysExpr)>,
+    /// Over the new row.
+    pub checks: Vec<(String, PhysExpr)>,
+    /// Over the new row followed by the source's columns.
+    pub returning: Vec<PhysExpr>,
+    pub counted: bool,
+    pub layout: Arc<Layout>,
+}
+
+impl Physical for UpdatePlan {
+    fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(Update { plan: self, cx: cx.clone(), done: None }))
+    }
+
+    fn describe(&self) -> String {
+        format!("Update on {}", self.table.name)
+    }
+
+    fn children(&self) -> Vec<&Arc<Node>> {
+        vec![&self.source]
+    }
+}
+
+/// The row id a slot carries.
+pub(crate) fn row_id_of(value: &Value) -> Result<RowId> {
+    match value {
+        Value::Int(id) => Ok(RowId(*id as u64)),
+        _ => Err(QueryError::internal("a row to write has no row id")),
+    }
+}
+
+struct Update {
+    plan: Arc<UpdatePlan>,
+    cx: Cx,
+    done: Option<Buffered>,
+}
+
+impl Update {
+    fn run(&self) -> Result<Buffered> {
+        let (plan, cx) = (&self.plan, &self.cx);
+        super::check_writable(cx, "UPDATE")?;
+        check_may_write(&plan.table, cx)?;
+        let (batches, mut memory) = super::collect(&plan.source, cx)?;
+        // New values are computed before the first row is written: an assignment may read the table.
+        let mut computed = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let columns =
+                plan.assignments.iter().map(|(_, value)| value.eval_batch(cx, &batch)).collect::<Result<Vec<_>>>()?;
+            memory.grow(columns.iter().map(|column| column.size_bytes()).sum())?;
+            computed.push((batch, columns));
+        }
+        let all: Vec<usize> = (0..plan.table.columns.len()).collect();
+        let mut seen = FxHashSet::default();
+        let mut builder = BatchBuilder::new(Arc::clone(&plan.layout.types));
+        let mut returned = Vec::new();
+        let mut count = 0;
+        for (batch, columns) in computed {
+            cx.check_cancel()?;
+            for row in 0..batch.row_count {
+                let id = row_id_of(&batch.columns[plan.row_id].value(row))?;
+                // A row that joins several others is updated once, by the first of them.
+                if !seen.insert(id) {
+                    continue;
+                }
+                let Some(mut new_row) = cx.transaction().get_row(&plan.table, id, &all)? else { continue };
+                for ((position, _), column) in plan.assignments.iter().zip(&columns) {
+                    new_row[*position] = column.value(row);
+                }
+                check_row(&plan.table, &new_row, &plan.checks, &new_row, cx)?;
+                cx.transaction().update_row(&plan.table, id, &new_row)?;
+                count += 1;
+                if !plan.returning.is_empty() {
+                    new_row.extend(batch.row(row));
+                    let row = RowCx::of_values(cx, &new_row);
+                    builder.push(plan.returning.iter().map(|item| item.eval(row)).collect::<Result<Vec<_>>>()?);
+                    if builder.is_full()
+                        && let Some(batch) = builder.finish()
+                    {
+                        memory.grow(batch.size_bytes())?;
+                        returned.push(batch);
+                    }
+                }
+            }
+        }
+        returned.extend(builder.finish());
+        cx.run.note_write();
+        if plan.counted {
+            cx.run.rows_affected.fetch_add(count, Ordering::Relaxed);
+        }
+        let mut kept = Reservation::new(&cx.run);
+        drop(memory);
+        kept.grow(returned.iter().map(Batch::size_bytes).sum())?;
+        Ok(Buffered::new(returned, Some(kept)))
+    }
+}
+
+impl Operator for Update {
+    fn next(&mut self) -> Result<Option<Batch>> {
+        if self.done.is_none() {
+            self.done = Some(self.run()?);
+        }
+        match &mut self.done {
+            Some(done) => done.next(),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! State of one running statement: context, memory account, caches, materialised CTEs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use sinew_storage::{Transaction, Value};
+
+use super::RowStream;
+use super::expr::SubqueryCache;
+use super::node::Node;
+use crate::algebra::CteId;
+use crate::batch::Batch;
+use crate::context::{EvalContext, ExecContext};
+use crate::error::{QueryError, Result, sqlstate};
+
+/// How many slots of each kind a compiled plan needs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunSizes {
+    pub token_count: usize,
+    pub subquery_count: usize,
+    pub node_count: usize,
+}
+
+/// What EXPLAIN ANALYZE counts for one operator.
+#[derive(Debug, Default)]
+pub struct Measure {
+    pub row_count: AtomicU64,
+    pub open_count: AtomicU64,
+    pub elapsed_ns: AtomicU64,
+}
+
+/// Shared by all operators of one execution.
+pub struct RunState {
+    pub exec: ExecContext,
+    memory_used_bytes: AtomicUsize,
+    /// Resolved label and property-key tokens, by slot: token + 1, or 0 while unknown.
+    pub tokens: Vec<AtomicU32>,
+    pub subqueries: Vec<Mutex<SubqueryCache>>,
+    pub supplied: Mutex<Option<Box<dyn RowStream>>>,
+    pub rows_affected: AtomicU64,
+    /// Moves with every write of this statement; cached results of older epochs are not used.
+    pub write_epoch: AtomicU64,
+    pub measures: Option<Vec<Measure>>,
+}
+
+impl RunState {
+    pub fn new(exec: ExecContext, sizes: RunSizes, supplied: Option<Box<dyn RowStream>>, measure: bool) -> RunState {
+        RunState {
+            exec,
+            memory_used_bytes: AtomicUsize::new(0),
+            tokens: (0..sizes.token_count).map(|_| AtomicU32::new(0)).collect(),
+            subqueries: (0..sizes.subquery_count).map(|_| Mutex::new(SubqueryCache::default())).collect(),
+            supplied: Mutex::new(supplied),
+            rows_affected: AtomicU64::new(0),
+            write_epoch: AtomicU64::new(0),
+            measures: measure.then(|| (0..sizes.node_count).map(|_| Measure::default()).collect()),
+        }
+    }
+
+    pub fn transaction(&self) -> &Arc<Transaction> {
+        &self.exec.transaction
+    }
+
+    /// A token by its slot: cached once it is known, looked up again while it is not (it may be made by a write).
+    pub fn token(&self, slot: usize, look_up: impl FnOnce() -> Option<u32>) -> Option<u32> {
+        let cell = &self.tokens[slot];
+        match cell.load(Ordering::Relaxed) {
+            0 => {
+                let token = look_up()?;
+                cell.store(token + 1, Ordering::Relaxed);
+                Some(token)
+            }
+            known => Some(known - 1),
+        }
+    }
+
+    pub fn note_write(&self) {
+        self.write_epoch.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn check_cancel(&self) -> Result<()> {
+        Ok(self.exec.cancel.check()?)
+    }
+
+    fn reserve(&self, bytes: usize) -> Result<()> {
+        let used = self.memory_used_bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if used > self.exec.memory_limit_bytes {
+            self.memory_used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(QueryError::new(sqlstate::OUT_OF_MEMORY, "out of memory").detail(format!(
+                "The statement needs more than its limit of {} bytes for rows it has to keep.",
+                self.exec.memory_limit_bytes
+            )));
+        }
+        Ok(())
+    }
+
+    fn release(&self, bytes: usize) {
+        self.memory_used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Memory that an operator holds; given back when dropped.
+pub struct Reservation {
+    run: Arc<RunState>,
+    bytes: usize,
+}
+
+impl Reservation {
+    pub fn new(run: &Arc<RunState>) -> Reservation {
+        Reservation { run: Arc::clone(run), bytes: 0 }
+    }
+
+    /// 53200 above the statement's limit.
+    pub fn grow(&mut self, bytes: usize) -> Result<()> {
+        self.run.reserve(bytes)?;
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.run.release(self.bytes);
+    }
+}
+
+/// What an operator is opened with: the run, the outer row its subplan reads, the CTEs in scope.
+#[derive(Clone)]
+pub struct Cx {
+    pub run: Arc<RunState>,
+    pub outer: Arc<[Value]>,
+    pub ctes: Option<Arc<CteFrame>>,
+}
+
+impl Cx {
+    pub fn new(run: Arc<RunState>) -> Cx {
+        Cx { run, outer: Arc::new([]), ctes: None }
+    }
+
+    pub fn with_outer(&self, outer: Vec<Value>) -> Cx {
+        Cx { run: Arc::clone(&self.run), outer: outer.into(), ctes: self.ctes.clone() }
+    }
+
+    pub fn with_cte(&self, frame: CteFrame) -> Cx {
+        Cx { run: Arc::clone(&self.run), outer: Arc::clone(&self.outer), ctes: Some(Arc::new(frame)) }
+    }
+
+    pub fn eval_context(&self) -> EvalContext<'_> {
+        EvalContext::new(&self.run.exec)
+    }
+
+    pub fn transaction(&self) -> &Arc<Transaction> {
+        &self.run.exec.transaction
+    }
+
+    pub fn check_cancel(&self) -> Result<()> {
+        self.run.check_cancel()
+    }
+
+    /// The innermost frame of a CTE.
+    pub fn cte(&self, id: CteId) -> Result<Arc<CteFrame>> {
+        let mut frame = self.ctes.as_ref();
+        while let Some(current) = frame {
+            if current.id == id {
+                return Ok(Arc::clone(current));
+            }
+            frame = current.parent.as_ref();
+        }
+        Err(QueryError::internal(format!("common table expression {} is not in scope", id.0)))
+    }
+}
+
+/// One CTE in scope. Its rows are computed on first use and shared by all scans.
+pub struct CteFrame {
+    pub id: CteId,
+    pub parent: Option<Arc<CteFrame>>,
+    state: Mutex<CteState>,
+}
+
+enum CteState {
+    Pending { definition: Arc<Node>, columns: Vec<usize>, cx: Cx },
+    Running,
+    Ready { batches: Arc<Vec<Batch>>, _memory: Option<Reservation> },
+}
+
+impl CteFrame {
+    pub fn pending(id: CteId, definition: Arc<Node>, columns: Vec<usize>, cx: &Cx) -> CteFrame {
+        let state = Mutex::new(CteState::Pending { definition, columns, cx: cx.clone() });
+        CteFrame { id, parent: cx.ctes.clone(), state }
+    }
+
+    pub fn ready(
+        id: CteId,
+        parent: Option<Arc<CteFrame>>,
+        batches: Vec<Batch>,
+        memory: Option<Reservation>,
+    ) -> CteFrame {
+        CteFrame { id, parent, state: Mutex::new(CteState::Ready { batches: Arc::new(batches), _memory: memory }) }
+    }
+
+    /// The rows; runs the definition when nobody did.
+    pub fn batches(&self) -> Result<Arc<Vec<Batch>>> {
+        let pending = {
+            let mut state = self.state.lock();
+            match &*state {
+                CteState::Ready { batches, .. } => return Ok(Arc::clone(batches)),
+                CteState::Running => {
+                    return Err(QueryError::internal("a common table expression reads itself while it is computed"));
+                }
+                CteState::Pending { .. } => std::mem::replace(&mut *state, CteState::Running),
+            }
+        };
+        let CteState::Pending { definition, columns, cx } = pending else {
+            return Err(QueryError::internal("common table expression lost its definition"));
+        };
+        let mut memory = Reservation::new(&cx.run);
+        let mut batches = Vec::new();
+        let mut operator = definition.open(&cx)?;
+        while let Some(batch) = operator.next()? {
+            let batch = batch.select(&columns);
+            memory.grow(batch.size_bytes())?;
+            batches.push(batch);
+        }
+        let batches = Arc::new(batches);
+        *self.state.lock() = CteState::Ready { batches: Arc::clone(&batches), _memory: Some(memory) };
+        Ok(batches)
+    }
+}

@@ -1,0 +1,68 @@
+//! Scans that own the transaction they read from.
+//!
+//! The store's iterators borrow the transaction; an operator lives as long as its stream and holds the transaction by
+//! `Arc`. This module ties the two together.
+
+use std::sync::Arc;
+
+use sinew_storage::{IdScan, RowScan, Transaction};
+
+use crate::error::Result;
+
+/// An iterator over ids together with the transaction it reads.
+pub struct OwnedIdScan {
+    // Dropped before the transaction: fields drop in order of declaration.
+    scan: IdScan<'static>,
+    _transaction: Arc<Transaction>,
+}
+
+impl OwnedIdScan {
+    pub fn new(
+        transaction: &Arc<Transaction>,
+        open: impl for<'t> FnOnce(&'t Transaction) -> sinew_storage::Result<IdScan<'t>>,
+    ) -> Result<OwnedIdScan> {
+        let transaction = Arc::clone(transaction);
+        let scan: IdScan<'_> = open(&transaction)?;
+        // SAFETY: the scan borrows only the transaction behind the `Arc`, which does not move and outlives the scan,
+        // because this struct holds it and drops the scan first. The items own their data, and the `'static` scan never
+        // leaves the struct. `open` works for every lifetime, so it cannot have borrowed anything else for longer.
+        let scan: IdScan<'static> = unsafe { std::mem::transmute::<IdScan<'_>, IdScan<'static>>(scan) };
+        Ok(OwnedIdScan { scan, _transaction: transaction })
+    }
+}
+
+impl Iterator for OwnedIdScan {
+    type Item = sinew_storage::Result<u64>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.scan.next()
+    }
+}
+
+/// An iterator over rows together with the transaction it reads.
+pub struct OwnedRowScan {
+    // Dropped before the transaction: fields drop in order of declaration.
+    scan: RowScan<'static>,
+    _transaction: Arc<Transaction>,
+}
+
+impl OwnedRowScan {
+    pub fn new(
+        transaction: &Arc<Transaction>,
+        open: impl for<'t> FnOnce(&'t Transaction) -> sinew_storage::Result<RowScan<'t>>,
+    ) -> Result<OwnedRowScan> {
+        let transaction = Arc::clone(transaction);
+        let scan: RowScan<'_> = open(&transaction)?;
+        // SAFETY: as for `OwnedIdScan::new`.
+        let scan: RowScan<'static> = unsafe { std::mem::transmute::<RowScan<'_>, RowScan<'static>>(scan) };
+        Ok(OwnedRowScan { scan, _transaction: transaction })
+    }
+}
+
+impl Iterator for OwnedRowScan {
+    type Item = sinew_storage::Result<(sinew_storage::RowId, Vec<sinew_storage::Value>)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.scan.next()
+    }
+}

@@ -1,0 +1,7 @@
+//! Page.
+
+use super::registry::Table;
+
+pub(super) fn register(t: &mut Table) {
+    let _ = t;
+}

@@ -1,0 +1,61 @@
+//! Concatenation, LIKE, regular expressions, and `@@@`.
+
+use std::sync::Arc;
+
+use sinew_storage::{DataType, Value};
+
+use super::ScalarImpl;
+use super::args::{bytes, text};
+use super::kernel;
+use super::pattern::{like, regex_is_match};
+use super::registry::Table;
+use crate::error::{QueryError, Result, sqlstate};
+use crate::types;
+
+fn concatenate(types: &[DataType]) -> ScalarImpl {
+    let types = types.to_vec();
+    Arc::new(move |context, args| {
+        let mut out = String::new();
+        for (value, ty) in args.iter().zip(&types) {
+            match value {
+                Value::Text(s) => out.push_str(s),
+                value => out.push_str(&types::to_text(context, value, ty)?),
+            }
+        }
+        Ok(Value::text(out))
+    })
+}
+
+fn test(args: &[Value], test: impl Fn(&str, &str) -> Result<bool>) -> Result<Value> {
+    Ok(Value::Bool(test(text(&args[0])?, text(&args[1])?)?))
+}
+
+pub(super) fn register(t: &mut Table) {
+    t.section("Text operators");
+    t.typed_op("text || text -> text", concatenate);
+    t.typed_op("text || anynonarray -> text", concatenate).stable();
+    t.typed_op("anynonarray || text -> text", concatenate).stable();
+    t.op("bytea || bytea -> bytea", |_, a| Ok(Value::Bytes([bytes(&a[0])?, bytes(&a[1])?].concat().into())));
+
+    t.op("text ~~ text -> bool", |_, a| test(a, |s, p| like(s, p, false)))
+        .kernel(|columns| kernel::text_test(columns, |s, p| like(s, p, false)));
+    t.op("text !~~ text -> bool", |_, a| test(a, |s, p| Ok(!like(s, p, false)?)))
+        .kernel(|columns| kernel::text_test(columns, |s, p| Ok(!like(s, p, false)?)));
+    t.op("text ~~* text -> bool", |_, a| test(a, |s, p| like(s, p, true)))
+        .kernel(|columns| kernel::text_test(columns, |s, p| like(s, p, true)));
+    t.op("text !~~* text -> bool", |_, a| test(a, |s, p| Ok(!like(s, p, true)?)))
+        .kernel(|columns| kernel::text_test(columns, |s, p| Ok(!like(s, p, true)?)));
+
+    t.op("text ~ text -> bool", |_, a| test(a, |s, p| regex_is_match(s, p, false)))
+        .kernel(|columns| kernel::text_test(columns, |s, p| regex_is_match(s, p, false)));
+    t.op("text !~ text -> bool", |_, a| test(a, |s, p| Ok(!regex_is_match(s, p, false)?)));
+    t.op("text ~* text -> bool", |_, a| test(a, |s, p| regex_is_match(s, p, true)));
+    t.op("text !~* text -> bool", |_, a| test(a, |s, p| Ok(!regex_is_match(s, p, true)?)));
+    t.op("text ^@ text -> bool", |_, a| test(a, |s, p| Ok(s.starts_with(p))));
+
+    t.op("text @@@ text -> bool", |_, _| {
+        Err(QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, "operator @@@ requires a bm25 index")
+            .hint("Create one with CREATE INDEX … USING bm25 over the searched columns, and use @@@ in WHERE."))
+    })
+    .stable();
+}

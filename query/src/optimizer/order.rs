@@ -1,0 +1,101 @@
+//! A sort over an index that gives the same order is dropped, so that a limit above it stops early.
+
+use std::sync::Arc;
+
+use sinew_storage::Transaction;
+use sinew_storage::catalog::{IndexKind, IndexTarget};
+
+use super::transform_up;
+use crate::algebra::*;
+
+pub(super) fn rewrite(plan: Plan, transaction: &Transaction) -> Plan {
+    let rewritten = transform_up(plan, &mut |plan| {
+        Ok(match plan {
+            // Without a limit, reading a whole table through an index costs more than sorting it.
+            Plan::Limit { input, skip, limit } => {
+                Plan::Limit { input: Box::new(under_limit(*input, transaction)), skip, limit }
+            }
+            other => other,
+        })
+    });
+    rewritten.expect("the rule never fails")
+}
+
+/// Looks below operators that keep order and do not change what is sorted.
+fn under_limit(plan: Plan, transaction: &Transaction) -> Plan {
+    match plan {
+        Plan::Project { input, items } => Plan::Project { input: Box::new(under_limit(*input, transaction)), items },
+        Plan::Extend { input, items } => Plan::Extend { input: Box::new(under_limit(*input, transaction)), items },
+        Plan::Sort { mut input, keys } => {
+            let wanted: Option<Vec<(VarId, bool, bool)>> = keys
+                .iter()
+                .map(|key| match &key.expr {
+                    Expr::Column(var, _) => Some((*var, key.descending, key.nulls_first)),
+                    _ => None,
+                })
+                .collect();
+            match wanted {
+                Some(wanted) if order_scan(&mut input, &wanted, transaction) => *input,
+                _ => Plan::Sort { input, keys },
+            }
+        }
+        other => other,
+    }
+}
+
+/// Makes the scan below give `wanted` order, if an index can.
+fn order_scan(plan: &mut Plan, wanted: &[(VarId, bool, bool)], transaction: &Transaction) -> bool {
+    match plan {
+        Plan::Filter { input, .. } => order_scan(input, wanted, transaction),
+        Plan::Project { input, items } => {
+            let below: Option<Vec<(VarId, bool, bool)>> = wanted
+                .iter()
+                .map(|(var, descending, nulls_first)| {
+                    items.iter().find(|(item, _)| item == var).and_then(|(_, expr)| match expr {
+                        Expr::Column(source, _) => Some((*source, *descending, *nulls_first)),
+                        _ => None,
+                    })
+                })
+                .collect();
+            below.is_some_and(|below| order_scan(input, &below, transaction))
+        }
+        Plan::Extend { input, .. } => order_scan(input, wanted, transaction),
+        Plan::TableScan(scan) => {
+            let catalog = transaction.catalog();
+            let candidates: Vec<_> = match &scan.access {
+                Some(access) => vec![Arc::clone(&access.index)],
+                None => catalog.indexes_of(scan.table.id).to_vec(),
+            };
+            for index in candidates {
+                let IndexKind::Ordered { .. } = index.kind else { continue };
+                let IndexTarget::Table { columns, .. } = &index.target else { continue };
+                let skip = scan.access.as_ref().map_or(0, |access| access.equal.len());
+                if columns.len() < skip + wanted.len() {
+                    continue;
+                }
+                let mut reverse = None;
+                let fits = columns[skip..].iter().zip(wanted).all(|(column, (var, descending, nulls_first))| {
+                    let Some(position) = scan.table.position_of(column.column) else { return false };
+                    let is_column = scan.columns.iter().any(|(at, known)| *at == position && known == var);
+                    let not_null = scan.table.columns[position].not_null;
+                    let flipped = column.descending != *descending;
+                    let nulls = not_null || (column.nulls_first != *nulls_first) == flipped;
+                    is_column && nulls && *reverse.get_or_insert(flipped) == flipped
+                });
+                if !fits {
+                    continue;
+                }
+                let reverse = reverse.unwrap_or(false);
+                match &mut scan.access {
+                    Some(access) => access.reverse = reverse,
+                    None => {
+                        scan.access = Some(IndexAccess { index, equal: Vec::new(), lower: None, upper: None, reverse });
+                    }
+                }
+                return true;
+            }
+            false
+        }
+        _ => false,
+    }
+}

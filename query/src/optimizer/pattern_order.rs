@@ -1,0 +1,158 @@
+//! Where a pattern starts and in which order it expands.
+//!
+//! A chain of expansions over one node scan is a small graph: its nodes are variables, its edges expansions. The rule
+//! collects the chain with the filters inside it, starts at the node with the fewest expected rows (an index, a rare label),
+//! and expands edges whose ends are bound first. Edges walked against their drawn direction are flipped. Chains with
+//! variable-length parts are left as drawn, because the order of their relationship lists is part of the answer.
+
+use std::sync::Arc;
+
+use sinew_storage::Transaction;
+use sinew_storage::graph::Direction;
+
+use super::{access_path, filter_pushdown, filtered, statistics};
+use crate::algebra::*;
+use crate::error::Result;
+
+/// Top down: a chain is taken whole, not from its middle.
+pub(super) fn rewrite(plan: Plan, transaction: &Transaction) -> Result<Plan> {
+    let mut plan = match Chain::collect(&plan) {
+        Some(chain) => match chain.reordered(transaction) {
+            Some(better) => return Ok(better),
+            None => return Ok(plan),
+        },
+        _ => plan,
+    };
+    for child in plan.children_mut() {
+        *child = rewrite(std::mem::take(child), transaction)?;
+    }
+    let mut failure = None;
+    for expr in plan.exprs_mut() {
+        expr.for_each_plan(&mut |subplan| match rewrite(std::mem::take(subplan), transaction) {
+            Ok(done) => *subplan = done,
+            Err(error) => failure = Some(error),
+        });
+    }
+    failure.map_or(Ok(plan), Err)
+}
+
+struct Chain {
+    start: VarId,
+    start_label: Option<Arc<str>>,
+    edges: Vec<Expand>,
+    conjuncts: Vec<Expr>,
+}
+
+impl Chain {
+    /// None when `plan` is no chain of plain expansions over a node scan.
+    fn collect(plan: &Plan) -> Option<Chain> {
+        let mut edges = Vec::new();
+        let mut conjuncts = Vec::new();
+        let mut current = plan;
+        loop {
+            match current {
+                Plan::Filter { input, predicate } => {
+                    conjuncts.extend(predicate.clone().conjuncts());
+                    current = input;
+                }
+                Plan::Expand(expand) if !expand.relationship_bound => {
+                    edges.push(expand.clone_without_input());
+                    current = &expand.input;
+                }
+                Plan::NodeScan { var, label } if !edges.is_empty() => {
+                    edges.reverse();
+                    return Some(Chain { start: *var, start_label: label.clone(), edges, conjuncts });
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// A cheaper order, or None to keep the one drawn.
+    fn reordered(self, transaction: &Transaction) -> Option<Plan> {
+        let volatile = self.conjuncts.iter().any(Expr::is_volatile);
+        let mut nodes = vec![self.start];
+        for edge in &self.edges {
+            for node in [edge.from, edge.to] {
+                if !nodes.contains(&node) {
+                    nodes.push(node);
+                }
+            }
+        }
+        let own: VarSet = nodes.iter().copied().chain(self.edges.iter().map(|edge| edge.relationship)).collect();
+        let pattern_only = |conjunct: &Expr, node: VarId| {
+            let vars = conjunct.vars();
+            vars.contains(&node) && !vars.iter().any(|var| *var != node && own.contains(var))
+        };
+        let start_plan = |node: VarId| {
+            let label = if node == self.start { self.start_label.clone() } else { None };
+            let conjuncts: Vec<Expr> = self.conjuncts.iter().filter(|c| pattern_only(c, node)).cloned().collect();
+            access_path::node_access(node, label, conjuncts, transaction)
+        };
+        let cost = |node: VarId| statistics::rows(&start_plan(node), transaction);
+        let drawn = cost(self.start);
+        let best = nodes.iter().copied().min_by(|a, b| cost(*a).total_cmp(&cost(*b)))?;
+        if volatile || best == self.start || cost(best) * 2.0 > drawn {
+            return None;
+        }
+        let mut conjuncts = self.conjuncts.clone();
+        if let Some(label) = &self.start_label {
+            conjuncts.push(Expr::HasLabels {
+                input: Box::new(Expr::Column(self.start, sinew_storage::DataType::Node)),
+                labels: vec![Arc::clone(label)],
+            });
+        }
+        let mut bound: Vec<VarId> = vec![best];
+        let mut walked: Vec<VarId> = Vec::new();
+        let mut plan = Plan::NodeScan { var: best, label: None };
+        let mut left = self.edges.clone();
+        while !left.is_empty() {
+            let position = left
+                .iter()
+                .position(|edge| bound.contains(&edge.from) && bound.contains(&edge.to))
+                .or_else(|| left.iter().position(|edge| bound.contains(&edge.from) || bound.contains(&edge.to)))?;
+            let mut edge = left.remove(position);
+            if !bound.contains(&edge.from) {
+                std::mem::swap(&mut edge.from, &mut edge.to);
+                edge.direction = match edge.direction {
+                    Direction::Outgoing => Direction::Incoming,
+                    Direction::Incoming => Direction::Outgoing,
+                    Direction::Both => Direction::Both,
+                };
+            }
+            edge.into = bound.contains(&edge.to);
+            if !edge.into {
+                bound.push(edge.to);
+            }
+            // Difference is symmetric: ask it of whatever was bound before.
+            let differs = |other: &VarId| {
+                let drawn = |a: VarId, b: VarId| {
+                    self.edges.iter().any(|edge| edge.relationship == a && edge.distinct_from.contains(&b))
+                };
+                drawn(edge.relationship, *other) || drawn(*other, edge.relationship)
+            };
+            let outside: Vec<VarId> = edge.distinct_from.iter().copied().filter(|var| !own.contains(var)).collect();
+            edge.distinct_from = walked.iter().copied().filter(differs).chain(outside).collect();
+            walked.push(edge.relationship);
+            edge.input = plan;
+            plan = Plan::Expand(Box::new(edge));
+        }
+        Some(filter_pushdown::rewrite(filtered(plan, conjuncts)))
+    }
+}
+
+impl Expand {
+    fn clone_without_input(&self) -> Expand {
+        Expand {
+            input: Plan::Unit,
+            from: self.from,
+            relationship: self.relationship,
+            to: self.to,
+            into: self.into,
+            relationship_bound: self.relationship_bound,
+            direction: self.direction,
+            types: self.types.clone(),
+            distinct_from: self.distinct_from.clone(),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `EXISTS`, `NOT EXISTS` and `IN` of subqueries in a filter become semi and anti joins.
+//!
+//! `x IN (subquery)` in a filter keeps a row only when it is TRUE, so its NULLs need no care. `NOT IN` stays as it is: one
+//! NULL in the subquery makes it never TRUE, which an anti join does not know. An EXISTS is decorrelated when the subquery
+//! reads outer columns only in conjuncts of its topmost filter; then those conjuncts are the join's condition.
+
+use super::transform_up;
+use crate::algebra::*;
+
+pub(super) fn rewrite(plan: Plan) -> Plan {
+    let rewritten = transform_up(plan, &mut |plan| {
+        Ok(match plan {
+            Plan::Filter { input, predicate } => rewrite_filter(*input, predicate),
+            other => other,
+        })
+    });
+    rewritten.expect("the rule never fails")
+}
+
+fn rewrite_filter(input: Plan, predicate: Expr) -> Plan {
+    let mut plan = input;
+    let mut kept = Vec::new();
+    for conjunct in predicate.conjuncts() {
+        plan = match into_join(plan, conjunct) {
+            Ok(joined) => joined,
+            Err((plan, conjunct)) => {
+                kept.push(conjunct);
+                plan
+            }
+        };
+    }
+    super::filtered(plan, kept)
+}
+
+fn into_join(left: Plan, conjunct: Expr) -> Result<Plan, (Plan, Expr)> {
+    match conjunct {
+        Expr::Subquery(subquery) if matches!(subquery.kind, SubqueryKind::Exists) => {
+            exists(left, *subquery, JoinKind::Semi)
+                .map_err(|(left, subquery)| (left, Expr::Subquery(Box::new(subquery))))
+        }
+        Expr::Not(inner) => match *inner {
+            Expr::Subquery(subquery) if matches!(subquery.kind, SubqueryKind::Exists) => {
+                exists(left, *subquery, JoinKind::Anti)
+                    .map_err(|(left, subquery)| (left, Expr::Not(Box::new(Expr::Subquery(Box::new(subquery))))))
+            }
+            other => Err((left, Expr::Not(Box::new(other)))),
+        },
+        Expr::Subquery(subquery) => match (*subquery).clone() {
+            Subquery { kind: SubqueryKind::Any { operator, input }, plan, column: Some(column), .. }
+                if plan.clone().free_vars().is_empty() && !input.is_volatile() =>
+            {
+                let column_ty = operator.args.get(1).cloned().unwrap_or(sinew_storage::DataType::Any);
+                let condition = Expr::Call {
+                    function: operator,
+                    args: vec![input, Expr::Column(column, column_ty)],
+                    ty: sinew_storage::DataType::Bool,
+                    position: None,
+                };
+                Ok(Plan::Join {
+                    kind: JoinKind::Semi,
+                    left: Box::new(left),
+                    right: Box::new(plan),
+                    on: vec![condition],
+                })
+            }
+            _ => Err((left, Expr::Subquery(subquery))),
+        },
+        other => Err((left, other)),
+    }
+}
+
+/// Joins when the subquery's correlation can be lifted out of it.
+fn exists(left: Plan, subquery: Subquery, kind: JoinKind) -> Result<Plan, (Plan, Subquery)> {
+    let mut right = subquery.plan.clone();
+    // What the subquery projects, sorts or deduplicates does not change whether it has a row.
+    loop {
+        right = match right {
+            Plan::Project { input, items } if !items.iter().any(|(_, expr)| expr.is_volatile()) => *input,
+            Plan::Sort { input, .. } => *input,
+            Plan::Distinct { input, on: None } => *input,
+            other => {
+                right = other;
+                break;
+            }
+        };
+    }
+    let mut on = Vec::new();
+    if let Plan::Filter { input, predicate } = right {
+        let inner = input.produced();
+        let mut rest = Vec::new();
+        for conjunct in predicate.conjuncts() {
+            let lifted = conjunct.vars().iter().any(|var| !inner.contains(var));
+            if lifted && !conjunct.is_volatile() {
+                on.push(conjunct);
+            } else {
+                rest.push(conjunct);
+            }
+        }
+        right = super::filtered(*input, rest);
+    }
+    let left_vars = left.produced();
+    let lifts_here = on.iter().all(|conjunct| {
+        let inner = right.produced();
+        conjunct.vars().iter().all(|var| inner.contains(var) || left_vars.contains(var))
+    });
+    // Only equalities make a join better than asking once per row.
+    let hashable = on.is_empty() || on.iter().any(is_equality);
+    if right.free_vars().is_empty() && lifts_here && hashable {
+        Ok(Plan::Join { kind, left: Box::new(left), right: Box::new(right), on })
+    } else {
+        Err((left, subquery))
+    }
+}
+
+fn is_equality(expr: &Expr) -> bool {
+    matches!(expr, Expr::Call { function, args, .. } if function.name == "=" && args.len() == 2)
+}

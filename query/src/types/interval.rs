@@ -1,0 +1,377 @@
+//! `interval`: months, days and microseconds apart. Text in the `postgres` style (`1 year 2 mons 3 days 04:05:06`), wire
+//! microseconds, days, months.
+
+use sinew_storage::Interval;
+
+use super::calendar::{self, DAY_US, HOUR_US, MINUTE_US, SECOND_US};
+use super::datetime_input::fraction_us;
+use crate::error::{QueryError, Result, sqlstate};
+
+pub(crate) fn out_of_range() -> QueryError {
+    QueryError::new(sqlstate::DATETIME_FIELD_OVERFLOW, "interval out of range")
+}
+
+pub(crate) fn output(interval: &Interval) -> String {
+    let mut out = String::new();
+    // A positive field after a negative one gets its sign written.
+    let mut before_negative = false;
+    let mut field = |value: i64, unit: &str, out: &mut String| {
+        if value == 0 {
+            return;
+        }
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        let sign = if before_negative && value > 0 { "+" } else { "" };
+        out.push_str(&format!("{sign}{value} {unit}{}", if value == 1 { "" } else { "s" }));
+        before_negative = value < 0;
+    };
+    field(i64::from(interval.months / 12), "year", &mut out);
+    field(i64::from(interval.months % 12), "mon", &mut out);
+    field(i64::from(interval.days), "day", &mut out);
+    let microseconds = interval.microseconds;
+    if microseconds != 0 || out.is_empty() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        if microseconds < 0 {
+            out.push('-');
+        } else if before_negative {
+            out.push('+');
+        }
+        write_clock(microseconds.unsigned_abs(), &mut out);
+    }
+    out
+}
+
+fn write_clock(microseconds: u64, out: &mut String) {
+    let seconds = microseconds / SECOND_US as u64;
+    out.push_str(&format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60));
+    calendar::write_fraction((microseconds % SECOND_US as u64) as i64, out);
+}
+
+/// ISO 8601: `P1Y2M3DT4H5M6.7S`.
+pub(crate) fn output_iso(interval: &Interval) -> String {
+    let mut out = String::from("P");
+    let mut put = |value: i64, unit: char| {
+        if value != 0 {
+            out.push_str(&format!("{value}{unit}"));
+        }
+    };
+    put(i64::from(interval.months / 12), 'Y');
+    put(i64::from(interval.months % 12), 'M');
+    put(i64::from(interval.days), 'D');
+    let microseconds = interval.microseconds;
+    if microseconds != 0 {
+        out.push('T');
+        let mut put = |value: i64, unit: char| {
+            if value != 0 {
+                out.push_str(&format!("{value}{unit}"));
+            }
+        };
+        put(microseconds / HOUR_US, 'H');
+        put(microseconds % HOUR_US / MINUTE_US, 'M');
+        let rest = microseconds % MINUTE_US;
+        if rest != 0 {
+            out.push_str(if rest < 0 { "-" } else { "" });
+            out.push_str(&(rest.abs() / SECOND_US).to_string());
+            calendar::write_fraction(rest.abs() % SECOND_US, &mut out);
+            out.push('S');
+        }
+    }
+    if out.len() == 1 {
+        out.push_str("T0S");
+    }
+    out
+}
+
+/// Sums of fields, before they are checked against the fields' ranges.
+#[derive(Default)]
+struct Sums {
+    months: i128,
+    days: i128,
+    microseconds: i128,
+}
+
+impl Sums {
+    /// Adds `value` units, where `value` is `mantissa / 10^decimals`. Fractions of months go to days, of days to time.
+    fn add(&mut self, mantissa: i128, decimals: u32, unit: &str) -> Option<()> {
+        let divisor = 10i128.checked_pow(decimals)?;
+        let months = |sums: &mut Sums, factor: i128| -> Option<()> {
+            let total = mantissa.checked_mul(factor)?;
+            sums.months += total / divisor;
+            // PostgreSQL cascades the fraction of a month into days of which a month has 30; the fraction of a year
+            // only into months.
+            if factor == 1 {
+                let days = (total % divisor) * 30;
+                sums.days += days / divisor;
+                sums.microseconds += (days % divisor) * i128::from(DAY_US) / divisor;
+            }
+            Some(())
+        };
+        let time = |sums: &mut Sums, factor: i64| -> Option<()> {
+            let total = mantissa.checked_mul(i128::from(factor))?;
+            let half = if total < 0 { -divisor / 2 } else { divisor / 2 };
+            sums.microseconds += (total + half) / divisor;
+            Some(())
+        };
+        match unit {
+            "microsecond" | "us" | "usec" | "usecond" => time(self, 1),
+            "millisecond" | "ms" | "msec" | "msecond" => time(self, 1_000),
+            "second" | "s" | "sec" | "" => time(self, SECOND_US),
+            "minute" | "m" | "min" => time(self, MINUTE_US),
+            "hour" | "h" | "hr" => time(self, HOUR_US),
+            "day" | "d" => {
+                self.days += mantissa / divisor;
+                self.microseconds += (mantissa % divisor) * i128::from(DAY_US) / divisor;
+                Some(())
+            }
+            "week" | "w" => {
+                let total = mantissa.checked_mul(7)?;
+                self.days += total / divisor;
+                self.microseconds += (total % divisor) * i128::from(DAY_US) / divisor;
+                Some(())
+            }
+            "month" | "mon" => months(self, 1),
+            "year" | "y" | "yr" => months(self, 12),
+            "decade" | "dec" => months(self, 120),
+            "century" | "centurie" | "cent" | "c" => months(self, 1_200),
+            "millennium" | "millennia" | "mil" => months(self, 12_000),
+            _ => None,
+        }
+    }
+
+    fn finish(self, negate: bool) -> Option<Interval> {
+        let sign = if negate { -1 } else { 1 };
+        Some(Interval {
+            months: i32::try_from(self.months * sign).ok()?,
+            days: i32::try_from(self.days * sign).ok()?,
+            microseconds: i64::try_from(self.microseconds * sign).ok()?,
+        })
+    }
+}
+
+pub(crate) fn input(text: &str) -> Result<Interval> {
+    let invalid = || {
+        QueryError::new(
+            sqlstate::INVALID_DATETIME_FORMAT,
+            format!("invalid input syntax for type interval: \"{text}\""),
+        )
+    };
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Err(invalid());
+    }
+    let mut sums = Sums::default();
+    let negate = if trimmed.starts_with(['P', 'p']) {
+        iso(&trimmed[1..], &mut sums).ok_or_else(invalid)?;
+        false
+    } else {
+        traditional(trimmed, &mut sums).ok_or_else(invalid)?
+    };
+    sums.finish(negate)
+        .ok_or_else(|| QueryError::new("22015", format!("interval field value out of range: \"{text}\"")))
+}
+
+/// A signed decimal as mantissa and number of decimals.
+fn decimal(text: &str) -> Option<(i128, u32)> {
+    let negative = text.starts_with('-');
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.is_empty() && fraction.is_empty() || whole.len() > 18 {
+        return None;
+    }
+    let fraction = fraction.get(..fraction.len().min(12))?;
+    let joined = format!("{whole}{fraction}");
+    if !joined.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let value: i128 = joined.parse().ok()?;
+    Some((if negative { -value } else { value }, fraction.len() as u32))
+}
+
+fn iso(text: &str, sums: &mut Sums) -> Option<()> {
+    let mut in_time = false;
+    let mut number = String::new();
+    for c in text.chars() {
+        match c {
+            'T' | 't' if number.is_empty() => in_time = true,
+            '0'..='9' | '.' | '-' | '+' => number.push(c),
+            unit => {
+                let (mantissa, decimals) = decimal(&number)?;
+                number.clear();
+                let unit = match (unit.to_ascii_uppercase(), in_time) {
+                    ('Y', false) => "year",
+                    ('M', false) => "month",
+                    ('W', false) => "week",
+                    ('D', false) => "day",
+                    ('H', true) => "hour",
+                    ('M', true) => "minute",
+                    ('S', true) => "second",
+                    _ => return None,
+                };
+                sums.add(mantissa, decimals, unit)?;
+            }
+        }
+    }
+    number.is_empty().then_some(())
+}
+
+/// True when the text ends in `ago`.
+fn traditional(text: &str, sums: &mut Sums) -> Option<bool> {
+    let lower = text.to_ascii_lowercase();
+    let mut words: Vec<String> = Vec::new();
+    for word in lower.split(|c: char| c.is_ascii_whitespace() || c == '@').filter(|word| !word.is_empty()) {
+        // `1day` is a number and a unit.
+        match word.find(|c: char| c.is_ascii_alphabetic()) {
+            Some(at) if at > 0 => {
+                words.push(word[..at].to_owned());
+                words.push(word[at..].to_owned());
+            }
+            _ => words.push(word.to_owned()),
+        }
+    }
+    let negate = words.last().is_some_and(|word| word == "ago");
+    if negate {
+        words.pop();
+    }
+    if words.is_empty() {
+        return None;
+    }
+    let mut at = 0;
+    while at < words.len() {
+        let word = words[at].as_str();
+        at += 1;
+        if word.contains(':') {
+            clock(word, sums)?;
+            continue;
+        }
+        if let Some((years, months)) = word.trim_start_matches(['+', '-']).split_once('-') {
+            let sign = if word.starts_with('-') { -1 } else { 1 };
+            let (years, months): (i128, i128) = (years.parse().ok()?, months.parse().ok()?);
+            if months > 11 {
+                return None;
+            }
+            sums.months += sign * (years * 12 + months);
+            continue;
+        }
+        let (mantissa, decimals) = decimal(word)?;
+        let next = words.get(at).map(String::as_str);
+        match next {
+            Some(unit) if unit.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+                at += 1;
+                let singular = match unit {
+                    "s" | "us" | "ms" => unit,
+                    unit => unit.strip_suffix('s').unwrap_or(unit),
+                };
+                sums.add(mantissa, decimals, singular)?;
+            }
+            // `3 04:05:06`: days before a clock.
+            Some(unit) if unit.contains(':') => sums.add(mantissa, decimals, "day")?,
+            None => sums.add(mantissa, decimals, "second")?,
+            Some(_) => return None,
+        }
+    }
+    Some(negate)
+}
+
+/// `HH:MM[:SS[.f]]` or `MM:SS.f`, signed as a whole.
+fn clock(word: &str, sums: &mut Sums) -> Option<()> {
+    let negative = word.starts_with('-');
+    let parts: Vec<&str> = word.trim_start_matches(['+', '-']).split(':').collect();
+    let whole = |text: &str| -> Option<i128> {
+        (!text.is_empty() && text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+    };
+    let seconds = |text: &str| -> Option<i128> {
+        let (second, fraction) = text.split_once('.').unwrap_or((text, ""));
+        Some(whole(second)? * i128::from(SECOND_US) + i128::from(fraction_us(fraction)?))
+    };
+    let total = match parts.as_slice() {
+        [minutes, rest] if rest.contains('.') => whole(minutes)? * i128::from(MINUTE_US) + seconds(rest)?,
+        [hours, minutes] => whole(hours)? * i128::from(HOUR_US) + whole(minutes)? * i128::from(MINUTE_US),
+        [hours, minutes, rest] => {
+            whole(hours)? * i128::from(HOUR_US) + whole(minutes)? * i128::from(MINUTE_US) + seconds(rest)?
+        }
+        _ => return None,
+    };
+    if parts.len() > 1 && whole(parts[1].split('.').next()?)? > 59 {
+        return None;
+    }
+    sums.microseconds += if negative { -total } else { total };
+    Some(())
+}
+
+pub(crate) fn add(a: &Interval, b: &Interval) -> Result<Interval> {
+    Ok(Interval {
+        months: a.months.checked_add(b.months).ok_or_else(out_of_range)?,
+        days: a.days.checked_add(b.days).ok_or_else(out_of_range)?,
+        microseconds: a.microseconds.checked_add(b.microseconds).ok_or_else(out_of_range)?,
+    })
+}
+
+pub(crate) fn negate(a: &Interval) -> Result<Interval> {
+    Ok(Interval {
+        months: a.months.checked_neg().ok_or_else(out_of_range)?,
+        days: a.days.checked_neg().ok_or_else(out_of_range)?,
+        microseconds: a.microseconds.checked_neg().ok_or_else(out_of_range)?,
+    })
+}
+
+/// Fractions of months go to days (30 a month), of days to time, as PostgreSQL's `interval_mul`.
+pub(crate) fn scale(a: &Interval, factor: f64) -> Result<Interval> {
+    let months = f64::from(a.months) * factor;
+    let days = f64::from(a.days) * factor;
+    if !months.is_finite()
+        || !days.is_finite()
+        || months.abs() > f64::from(i32::MAX)
+        || days.abs() > f64::from(i32::MAX)
+    {
+        return Err(out_of_range());
+    }
+    let whole_months = months.trunc();
+    let whole_days = days.trunc();
+    let round6 = |x: f64| (x * 1e6).round() / 1e6;
+    let month_days = round6((months - whole_months) * 30.0);
+    let mut seconds = round6((days - whole_days + month_days - month_days.trunc()) * 86_400.0);
+    let mut total_days = whole_days + month_days.trunc();
+    if seconds.abs() >= 86_400.0 {
+        let carry = (seconds / 86_400.0).trunc();
+        total_days += carry;
+        seconds -= carry * 86_400.0;
+    }
+    let microseconds = (a.microseconds as f64 * factor + seconds * 1e6).round_ties_even();
+    if !microseconds.is_finite() || microseconds.abs() >= 9.2e18 || total_days.abs() > f64::from(i32::MAX) {
+        return Err(out_of_range());
+    }
+    Ok(Interval { months: whole_months as i32, days: total_days as i32, microseconds: microseconds as i64 })
+}
+
+/// Whole days of time become days.
+pub(crate) fn justify_hours(a: &Interval) -> Result<Interval> {
+    let whole = a.microseconds / DAY_US;
+    let mut days = i64::from(a.days) + whole;
+    let mut microseconds = a.microseconds - whole * DAY_US;
+    if days > 0 && microseconds < 0 {
+        days -= 1;
+        microseconds += DAY_US;
+    } else if days < 0 && microseconds > 0 {
+        days += 1;
+        microseconds -= DAY_US;
+    }
+    Ok(Interval { months: a.months, days: i32::try_from(days).map_err(|_| out_of_range())?, microseconds })
+}
+
+/// Every 30 days become a month.
+pub(crate) fn justify_days(a: &Interval) -> Result<Interval> {
+    let whole = a.days / 30;
+    let mut months = i64::from(a.months) + i64::from(whole);
+    let mut days = a.days - whole * 30;
+    if months > 0 && days < 0 {
+        months -= 1;
+        days += 30;
+    } else if months < 0 && days > 0 {
+        months += 1;
+        days -= 30;
+    }
+    Ok(Interval { months: i32::try_from(months).map_err(|_| out_of_range())?, days, microseconds: a.microseconds })
+}

@@ -1,0 +1,260 @@
+//! Settings of the server: flags win over environment over file over defaults.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Deserialize;
+
+/// One layer of settings; None: not said here. The same fields serve as flags and as keys of the file.
+#[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    /// Directory of the database, created when missing [env: SINEW_DATA] [default: ./sinew-data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Address for Postgres clients [env: SINEW_LISTEN] [default: 127.0.0.1:5433]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// Address for HTTP, or "off" [env: SINEW_HTTP] [default: 127.0.0.1:3001]
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<String>,
+    /// Load the demo the first time [env: SINEW_DEMO]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    pub demo: Option<bool>,
+    /// Accept clients from other machines, without users and TLS [env: SINEW_INSECURE]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    pub insecure: Option<bool>,
+    /// Sessions open at once [env: SINEW_MAX_CONNECTIONS] [default: 200]
+    #[arg(long, value_name = "N")]
+    pub max_connections: Option<usize>,
+    /// Memory for the page cache, in MiB [env: SINEW_CACHE_SIZE_MB] [default: 64]
+    #[arg(long, value_name = "MIB")]
+    pub cache_size_mb: Option<usize>,
+    /// Memory one statement may hold, in MiB; 0: a quarter of the memory budget [env: SINEW_STATEMENT_MEMORY_MB]
+    #[arg(long, value_name = "MIB")]
+    pub statement_memory_mb: Option<usize>,
+    /// Further host names for HTTP, separated by commas [env: SINEW_HTTP_HOSTS]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub http_hosts: Option<Vec<String>>,
+    /// What to log: error, warn, info, debug, or per module [env: SINEW_LOG] [default: info]
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+/// The settings in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerConfig {
+    pub data: PathBuf,
+    pub listen: SocketAddr,
+    /// None: no HTTP.
+    pub http: Option<SocketAddr>,
+    pub demo: bool,
+    pub max_connections: usize,
+    pub cache_size_bytes: usize,
+    /// 0: the engine's default.
+    pub statement_memory_bytes: usize,
+    pub http_hosts: Vec<String>,
+    pub log: String,
+}
+
+/// A setting is wrong; the message says which and where it came from.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+const DEFAULT_DATA: &str = "./sinew-data";
+const DEFAULT_LISTEN: &str = "127.0.0.1:5433";
+const DEFAULT_HTTP: &str = "127.0.0.1:3001";
+const DEFAULT_MAX_CONNECTIONS: usize = 200;
+const DEFAULT_CACHE_SIZE_MB: usize = 64;
+const MIB: usize = 1 << 20;
+
+impl Layer {
+    /// Reads `SINEW_…` variables through `get`.
+    pub fn from_environment(get: impl Fn(&str) -> Option<String>) -> Result<Layer, ConfigError> {
+        // An empty variable counts as not set, as shells make it hard to unset one for a single command.
+        let get = |name: &str| get(name).filter(|value| !value.is_empty());
+        let number = |name: &str| {
+            let parse = |value: String| {
+                value.trim().parse::<usize>().map_err(|_| ConfigError(format!("{name}: \"{value}\" is not a number")))
+            };
+            get(name).map(parse).transpose()
+        };
+        let boolean = |name: &str| {
+            let parse = |value: String| match value.trim().to_lowercase().as_str() {
+                "1" | "true" | "on" | "yes" => Ok(true),
+                "0" | "false" | "off" | "no" => Ok(false),
+                _ => Err(ConfigError(format!("{name}: \"{value}\" is neither true nor false"))),
+            };
+            get(name).map(parse).transpose()
+        };
+        Ok(Layer {
+            data: get("SINEW_DATA").map(PathBuf::from),
+            listen: get("SINEW_LISTEN"),
+            http: get("SINEW_HTTP"),
+            demo: boolean("SINEW_DEMO")?,
+            insecure: boolean("SINEW_INSECURE")?,
+            max_connections: number("SINEW_MAX_CONNECTIONS")?,
+            cache_size_mb: number("SINEW_CACHE_SIZE_MB")?,
+            statement_memory_mb: number("SINEW_STATEMENT_MEMORY_MB")?,
+            http_hosts: get("SINEW_HTTP_HOSTS")
+                .map(|names| names.split(',').map(|name| name.trim().to_owned()).collect()),
+            log: get("SINEW_LOG"),
+        })
+    }
+
+    /// Parses a settings file. Unknown keys and wrong types are named with their line.
+    pub fn from_toml(text: &str) -> Result<Layer, ConfigError> {
+        toml::from_str(text).map_err(|error| ConfigError(error.to_string().trim_end().to_owned()))
+    }
+
+    pub fn from_file(path: &Path) -> Result<Layer, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError(format!("settings file {}: {error}", path.display())))?;
+        Layer::from_toml(&text).map_err(|error| ConfigError(format!("settings file {}: {error}", path.display())))
+    }
+
+    /// This layer, with what it leaves open taken from `below`.
+    fn over(self, below: Layer) -> Layer {
+        Layer {
+            data: self.data.or(below.data),
+            listen: self.listen.or(below.listen),
+            http: self.http.or(below.http),
+            demo: self.demo.or(below.demo),
+            insecure: self.insecure.or(below.insecure),
+            max_connections: self.max_connections.or(below.max_connections),
+            cache_size_mb: self.cache_size_mb.or(below.cache_size_mb),
+            statement_memory_mb: self.statement_memory_mb.or(below.statement_memory_mb),
+            http_hosts: self.http_hosts.or(below.http_hosts),
+            log: self.log.or(below.log),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Flags win over environment over file over defaults.
+    pub fn resolve(flags: Layer, environment: Layer, file: Layer) -> Result<ServerConfig, ConfigError> {
+        let layer = flags.over(environment).over(file);
+        let listen = parse_address("listen", layer.listen.as_deref().unwrap_or(DEFAULT_LISTEN))?;
+        let http = match layer.http.as_deref().unwrap_or(DEFAULT_HTTP) {
+            "off" | "none" => None,
+            address => Some(parse_address("http", address)?),
+        };
+        if !layer.insecure.unwrap_or(false) {
+            refuse_open("listen", listen)?;
+            if let Some(http) = http {
+                refuse_open("http", http)?;
+            }
+        }
+        let max_connections = layer.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS);
+        if !(1..=10_000).contains(&max_connections) {
+            return Err(ConfigError(format!("max_connections is {max_connections}, it must be 1 to 10000")));
+        }
+        Ok(ServerConfig {
+            data: layer.data.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)),
+            listen,
+            http,
+            demo: layer.demo.unwrap_or(false),
+            max_connections,
+            cache_size_bytes: layer.cache_size_mb.unwrap_or(DEFAULT_CACHE_SIZE_MB).saturating_mul(MIB).max(MIB),
+            statement_memory_bytes: layer.statement_memory_mb.unwrap_or(0).saturating_mul(MIB),
+            http_hosts: layer.http_hosts.unwrap_or_default().iter().map(|name| name.to_lowercase()).collect(),
+            log: layer.log.unwrap_or_else(|| "info".to_owned()),
+        })
+    }
+}
+
+/// `host:port`, `:port` or a bare port.
+fn parse_address(setting: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+    let bad = |why: String| ConfigError(format!("{setting}: \"{text}\" is no address: {why}"));
+    if let Ok(port) = text.strip_prefix(':').unwrap_or(text).parse::<u16>() {
+        return Ok(SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port));
+    }
+    let mut addresses = text.to_socket_addrs().map_err(|error| bad(error.to_string()))?;
+    // `localhost` may resolve to both families; clients try 127.0.0.1 more often.
+    let first = addresses.next().ok_or_else(|| bad("it resolves to nothing".to_owned()))?;
+    Ok(if first.is_ipv4() { first } else { addresses.find(SocketAddr::is_ipv4).unwrap_or(first) })
+}
+
+fn refuse_open(setting: &str, address: SocketAddr) -> Result<(), ConfigError> {
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    Err(ConfigError(format!(
+        "{setting} is {address}, which other machines can reach, but there are no users, passwords or TLS yet: anyone who \
+         connects could read and change everything; use a loopback address such as 127.0.0.1:{}, or add --insecure if \
+         the network is trusted",
+        address.port()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Result<Layer, ConfigError> {
+        Layer::from_environment(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn flags_win_over_environment_over_file_over_defaults() {
+        let file = Layer::from_toml("data = \"/file\"\nlisten = \"127.0.0.1:1\"\nhttp = \"off\"\nmax_connections = 7")
+            .expect("file");
+        let environment =
+            environment(&[("SINEW_DATA", "/env"), ("SINEW_LISTEN", "127.0.0.1:2"), ("SINEW_DEMO", "1")]).expect("env");
+        let flags = Layer { data: Some("/flag".into()), ..Layer::default() };
+        let config = ServerConfig::resolve(flags, environment, file).expect("valid");
+        assert_eq!(config.data, PathBuf::from("/flag"));
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.http, None);
+        assert_eq!(config.max_connections, 7);
+        assert!(config.demo);
+        assert_eq!(config.cache_size_bytes, 64 << 20);
+    }
+
+    #[test]
+    fn defaults() {
+        let config = ServerConfig::resolve(Layer::default(), Layer::default(), Layer::default()).expect("valid");
+        assert_eq!(config.listen.to_string(), "127.0.0.1:5433");
+        assert_eq!(config.http.map(|http| http.to_string()).as_deref(), Some("127.0.0.1:3001"));
+        assert_eq!(config.data, PathBuf::from("./sinew-data"));
+        assert!(!config.demo);
+    }
+
+    #[test]
+    fn open_addresses_need_a_word() {
+        let layer = Layer { listen: Some("0.0.0.0:5433".into()), ..Layer::default() };
+        let error = ServerConfig::resolve(layer.clone(), Layer::default(), Layer::default()).expect_err("refused");
+        assert!(error.to_string().contains("--insecure"), "{error}");
+        let insecure = Layer { insecure: Some(true), ..layer };
+        assert!(ServerConfig::resolve(insecure, Layer::default(), Layer::default()).is_ok());
+        let http = Layer { http: Some("[::]:80".into()), ..Layer::default() };
+        assert!(ServerConfig::resolve(http, Layer::default(), Layer::default()).is_err());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let text = |result: Result<Layer, ConfigError>| result.expect_err("wrong").to_string();
+        assert!(text(Layer::from_toml("lisen = \"x\"")).contains("lisen"));
+        assert!(text(Layer::from_toml("max_connections = \"many\"")).contains("max_connections"));
+        assert!(text(environment(&[("SINEW_DEMO", "maybe")])).contains("SINEW_DEMO"));
+        assert!(text(environment(&[("SINEW_MAX_CONNECTIONS", "x")])).contains("SINEW_MAX_CONNECTIONS"));
+        let zero = Layer { max_connections: Some(0), ..Layer::default() };
+        assert!(ServerConfig::resolve(zero, Layer::default(), Layer::default()).is_err());
+        let address = Layer { listen: Some("nonsense".into()), ..Layer::default() };
+        assert!(
+            ServerConfig::resolve(address, Layer::default(), Layer::default())
+                .expect_err("bad")
+                .to_string()
+                .contains("nonsense")
+        );
+    }
+
+    #[test]
+    fn short_forms_of_addresses() {
+        assert_eq!(parse_address("listen", "6000").expect("port").to_string(), "127.0.0.1:6000");
+        assert_eq!(parse_address("listen", ":6000").expect("port").to_string(), "127.0.0.1:6000");
+        assert_eq!(parse_address("listen", "[::1]:6000").expect("v6").to_string(), "[::1]:6000");
+    }
+}

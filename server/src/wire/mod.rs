@@ -1,0 +1,31 @@
+//! The PostgreSQL wire protocol, version 3.
+//!
+//! ```text
+//! listener ── accept ──> connection (task) ──frames──> inbox ──> backend (query pool) ──> session
+//!                              ^                                     │
+//!                              └────────── outbox <── messages ──────┘
+//! ```
+//!
+//! Message types and encoders are pgwire's; the loop, decoding and all rules are here.
+
+mod backend;
+mod cancel;
+mod connection;
+mod copy_in;
+mod copy_out;
+mod copy_parse;
+mod decode;
+mod encode;
+mod errors;
+mod extended;
+mod frame;
+mod inbox;
+mod listener;
+mod outbox;
+mod simple_query;
+mod startup;
+
+pub use cancel::CancelRegistry;
+pub use connection::WireContext;
+pub use frame::MESSAGE_LIMIT_BYTES;
+pub use listener::{accept, bind};

@@ -1,0 +1,131 @@
+//! Bytes on their way to one client.
+//!
+//! The query thread writes to the socket itself where the socket takes everything at once, which saves a hop through the
+//! network thread for every small result. What the socket does not take is left to the connection's task; when too much
+//! is left, the query thread waits (back-pressure), so a slow reader costs a bounded buffer.
+//!
+//! Whole messages only are appended, so a notice from any thread may go between two others.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use sinew::{CancelToken, QueryError, Result};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+/// Results are handed to the socket in pieces of at least this size, in bytes.
+pub const FLUSH_SIZE_BYTES: usize = 64 << 10;
+/// Unsent bytes at which the query thread waits for the client.
+const HIGH_WATER_BYTES: usize = 512 << 10;
+
+pub struct Outbox {
+    stream: Arc<TcpStream>,
+    state: Mutex<State>,
+    /// Signalled when there is room again, or the connection is lost.
+    drained: Condvar,
+    /// The connection's task has something to write.
+    pub wake: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    pending: BytesMut,
+    lost: bool,
+}
+
+impl Outbox {
+    pub fn new(stream: Arc<TcpStream>) -> Outbox {
+        Outbox { stream, state: Mutex::default(), drained: Condvar::new(), wake: Notify::new() }
+    }
+
+    /// Takes the bytes of `messages`, leaving it empty. Nothing is sent yet.
+    pub fn append(&self, messages: &mut BytesMut) {
+        let mut state = self.state.lock();
+        if state.lost {
+            messages.clear();
+        } else if state.pending.is_empty() {
+            std::mem::swap(&mut state.pending, messages);
+            messages.clear();
+        } else {
+            state.pending.extend_from_slice(messages);
+            messages.clear();
+        }
+    }
+
+    /// Sends what the socket takes now and leaves the rest to the connection's task. Never blocks.
+    pub fn flush(&self) {
+        let mut state = self.state.lock();
+        self.write_pending(&mut state);
+        if !state.pending.is_empty() {
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Blocks the query thread while the client is behind. 57014 when the statement is cancelled meanwhile, 08006 when
+    /// the client is gone.
+    pub fn wait_for_room(&self, cancel: &CancelToken) -> Result<()> {
+        let mut state = self.state.lock();
+        while state.pending.len() > HIGH_WATER_BYTES {
+            self.wake.notify_one();
+            cancel.check()?;
+            self.drained.wait_for(&mut state, Duration::from_millis(100));
+        }
+        if state.lost {
+            return Err(connection_lost());
+        }
+        Ok(())
+    }
+
+    pub fn has_pending(&self) -> bool {
+        !self.state.lock().pending.is_empty()
+    }
+
+    /// The client is gone: what is pending and what follows is thrown away.
+    pub fn close(&self) {
+        let mut state = self.state.lock();
+        state.lost = true;
+        state.pending = BytesMut::new();
+        self.drained.notify_all();
+    }
+
+    pub fn is_lost(&self) -> bool {
+        self.state.lock().lost
+    }
+
+    /// Sends everything pending, however long the client takes.
+    pub async fn drain(&self) -> io::Result<()> {
+        while self.has_pending() {
+            self.stream.writable().await?;
+            self.write_pending(&mut self.state.lock());
+        }
+        if self.is_lost() { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    }
+
+    fn write_pending(&self, state: &mut MutexGuard<'_, State>) {
+        while !state.pending.is_empty() {
+            match self.stream.try_write(&state.pending) {
+                Ok(written) => state.pending.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => {
+                    state.lost = true;
+                    state.pending = BytesMut::new();
+                }
+            }
+        }
+        if state.pending.is_empty() && state.pending.capacity() > 4 * HIGH_WATER_BYTES {
+            state.pending = BytesMut::new();
+        }
+        if state.pending.len() <= HIGH_WATER_BYTES {
+            self.drained.notify_all();
+        }
+    }
+}
+
+pub fn connection_lost() -> QueryError {
+    QueryError::new("08006", "connection to client lost")
+}

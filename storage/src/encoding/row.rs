@@ -1,0 +1,164 @@
+//! Rows: columns by id, found without decoding the others.
+//!
+//! ```text
+//! format (1) | next column id (2) | count (2) | count × [column id (2) | end (2 or 4)] | values
+//! ```
+//!
+//! Integers are little-endian. The format byte is 1 with 2-byte ends, 2 with 4-byte ends. The directory is in order of
+//! column id; a value (see `value.rs`) begins where the one before it ends. NULL is left out: a missing column with an id
+//! below "next column id" is NULL, one with an id at or above it was added after the row was written and reads as its
+//! default's constant. So ADD COLUMN rewrites no row; dropped columns are skipped.
+
+use super::value::{decode_value, encode_value};
+use crate::catalog::{ColumnDef, TableDef};
+use crate::error::{Result, StorageError};
+use crate::ids::ColumnId;
+use crate::value::Value;
+
+const NARROW: u8 = 1;
+const WIDE: u8 = 2;
+const HEADER: usize = 5;
+
+/// The row of `values`, which are aligned with the table's columns. Virtual columns store nothing.
+pub fn encode_row(table: &TableDef, values: &[Value]) -> Result<Vec<u8>> {
+    if values.len() != table.columns.len() {
+        return Err(StorageError::Internal(format!(
+            "{} values for the {} columns of \"{}\"",
+            values.len(),
+            table.columns.len(),
+            table.name
+        )));
+    }
+    let mut stored: Vec<(ColumnId, &Value)> = table
+        .columns
+        .iter()
+        .zip(values)
+        .filter(|(column, value)| column.virtual_expression.is_none() && !value.is_null())
+        .map(|(column, value)| (column.id, value))
+        .collect();
+    stored.sort_unstable_by_key(|(id, _)| *id);
+    let mut body = Vec::with_capacity(stored.len() * 12);
+    let mut ends = Vec::with_capacity(stored.len());
+    for (_, value) in &stored {
+        encode_value(value, &mut body);
+        ends.push(body.len());
+    }
+    let wide = body.len() > usize::from(u16::MAX);
+    if body.len() > crate::store::MAX_VALUE_BYTES {
+        return Err(StorageError::LimitExceeded(format!("a row of {} bytes exceeds the limit of 1 GiB", body.len())));
+    }
+    let mut row = Vec::with_capacity(HEADER + stored.len() * if wide { 6 } else { 4 } + body.len());
+    row.push(if wide { WIDE } else { NARROW });
+    row.extend_from_slice(&table.next_column_id.to_le_bytes());
+    row.extend_from_slice(&(stored.len() as u16).to_le_bytes());
+    for ((id, _), end) in stored.iter().zip(ends) {
+        row.extend_from_slice(&id.0.to_le_bytes());
+        if wide {
+            row.extend_from_slice(&(end as u32).to_le_bytes());
+        } else {
+            row.extend_from_slice(&(end as u16).to_le_bytes());
+        }
+    }
+    row.extend_from_slice(&body);
+    Ok(row)
+}
+
+/// What to read from each row.
+#[derive(Clone, Debug)]
+pub struct RowProjection {
+    columns: Vec<ProjectedColumn>,
+}
+
+#[derive(Clone, Debug)]
+struct ProjectedColumn {
+    id: ColumnId,
+    is_virtual: bool,
+    /// For rows written before the column existed.
+    missing: Value,
+}
+
+impl RowProjection {
+    /// `positions` are positions in the table's columns. Errors with `Internal` for one out of range and `Corrupted` for
+    /// a default that cannot be decoded.
+    pub fn new(table: &TableDef, positions: &[usize]) -> Result<RowProjection> {
+        let columns = positions.iter().map(|position| match table.columns.get(*position) {
+            Some(column) => projected(column),
+            None => Err(StorageError::Internal(format!("table \"{}\" has no column {position}", table.name))),
+        });
+        Ok(RowProjection { columns: columns.collect::<Result<_>>()? })
+    }
+
+    /// The projected values of one row. Errors with `Corrupted`.
+    pub fn decode(&self, row: &[u8]) -> Result<Vec<Value>> {
+        let row = RowBytes::new(row)?;
+        self.columns.iter().map(|column| row.value(column)).collect()
+    }
+}
+
+fn projected(column: &ColumnDef) -> Result<ProjectedColumn> {
+    let constant = column.default.as_ref().and_then(|default| default.constant.as_deref());
+    Ok(ProjectedColumn {
+        id: column.id,
+        is_virtual: column.virtual_expression.is_some(),
+        missing: constant.map_or(Ok(Value::Null), decode_value)?,
+    })
+}
+
+/// A row split into its parts.
+struct RowBytes<'r> {
+    next_column_id: u16,
+    directory: &'r [u8],
+    entry_size: usize,
+    values: &'r [u8],
+}
+
+fn corrupted(problem: &str) -> StorageError {
+    StorageError::Corrupted(format!("a row {problem}"))
+}
+
+impl<'r> RowBytes<'r> {
+    fn new(row: &'r [u8]) -> Result<RowBytes<'r>> {
+        let Some((header, rest)) = row.split_first_chunk::<HEADER>() else { return Err(corrupted("ends early")) };
+        let entry_size = match header[0] {
+            NARROW => 4,
+            WIDE => 6,
+            format => return Err(corrupted(&format!("has the unknown format {format}"))),
+        };
+        let count = usize::from(u16::from_le_bytes([header[3], header[4]]));
+        let Some((directory, values)) = rest.split_at_checked(count * entry_size) else {
+            return Err(corrupted("ends within its directory"));
+        };
+        Ok(RowBytes { next_column_id: u16::from_le_bytes([header[1], header[2]]), directory, entry_size, values })
+    }
+
+    fn entry(&self, at: usize) -> (u16, usize) {
+        let entry = &self.directory[at * self.entry_size..][..self.entry_size];
+        let end = match entry[2..] {
+            [a, b] => usize::from(u16::from_le_bytes([a, b])),
+            [a, b, c, d] => u32::from_le_bytes([a, b, c, d]) as usize,
+            _ => unreachable!("entries have 4 or 6 bytes"),
+        };
+        (u16::from_le_bytes([entry[0], entry[1]]), end)
+    }
+
+    fn value(&self, column: &ProjectedColumn) -> Result<Value> {
+        if column.is_virtual {
+            return Ok(Value::Null);
+        }
+        let (mut low, mut high) = (0, self.directory.len() / self.entry_size);
+        while low < high {
+            let middle = (low + high) / 2;
+            let (id, end) = self.entry(middle);
+            match id.cmp(&column.id.0) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => {
+                    let start = if middle == 0 { 0 } else { self.entry(middle - 1).1 };
+                    let bytes = self.values.get(start..end).ok_or_else(|| corrupted("has a broken directory"))?;
+                    return decode_value(bytes);
+                }
+            }
+        }
+        Ok(if column.id.0 < self.next_column_id { Value::Null } else { column.missing.clone() })
+    }
+}

@@ -1,0 +1,66 @@
+//! A published state of a text index, and its identity on disk.
+
+use serde::{Deserialize, Serialize};
+use tantivy::Searcher;
+
+use super::schema::TextSchema;
+use crate::derived::IndexBase;
+use crate::ids::Lsn;
+use crate::store::StoreIdentity;
+
+/// A searcher over the base as of one LSN. Immutable; holds its segments.
+pub(crate) struct TextBase {
+    pub lsn: Lsn,
+    pub searcher: Searcher,
+}
+
+impl IndexBase for TextBase {
+    fn indexed_lsn(&self) -> Lsn {
+        self.lsn
+    }
+
+    fn serves_from(&self) -> Lsn {
+        self.lsn
+    }
+
+    fn memory_size_bytes(&self) -> usize {
+        // Segments are mapped files; what stays in memory is small and not reported by the library.
+        self.searcher.segment_readers().len() * 4_096
+    }
+}
+
+/// Version of the schema and the analyzers; a base of another version is rebuilt.
+const LAYOUT_VERSION: u32 = 1;
+
+/// Kept in the payload of each tantivy commit, so that it is written atomically with what it describes.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Payload {
+    layout: u32,
+    database: uuid::Uuid,
+    epoch: u64,
+    lsn: u64,
+    analyzer: String,
+    field_count: usize,
+}
+
+impl Payload {
+    pub fn new(identity: &StoreIdentity, lsn: Lsn, schema: &TextSchema) -> Payload {
+        Payload {
+            layout: LAYOUT_VERSION,
+            database: uuid::Uuid::from_bytes(identity.database_uuid),
+            epoch: identity.epoch,
+            lsn: lsn.0,
+            analyzer: schema.analyzer.clone(),
+            field_count: schema.fields.len(),
+        }
+    }
+
+    /// The LSN of the base, when it belongs to this database's past: not to a copy's or to one that was rolled back by
+    /// restoring a backup.
+    pub fn accepted_lsn(&self, identity: &StoreIdentity, current: Lsn, schema: &TextSchema) -> Option<Lsn> {
+        let fits = self.epoch <= identity.epoch
+            && self.lsn <= current.0
+            && *self == Payload { epoch: self.epoch, lsn: self.lsn, ..Payload::new(identity, current, schema) };
+        fits.then_some(Lsn(self.lsn))
+    }
+}

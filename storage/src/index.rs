@@ -1,0 +1,311 @@
+//! Entries of ordered indexes, over tables and over the graph.
+//!
+//! A unique index maps the key of its columns to an id; a key that holds NULL never collides, so its entry, like every
+//! entry of an index that is not unique, is the key followed by the id, with an empty value. Ids are 8 bytes big-endian.
+
+use std::ops::Bound;
+
+use crate::catalog::{Catalog, IndexColumn, IndexDef, IndexKind, IndexTarget, TableDef};
+use crate::encoding::key::{NULL_FIRST, NULL_LAST, encode_key_column, prefix_successor};
+use crate::encoding::row::RowProjection;
+use crate::error::{Result, StorageError};
+use crate::ids::{ColumnId, LabelId, PropertyKeyId, RelationshipTypeId};
+use crate::store::write_set::WriteSet;
+use crate::store::{Keyspace, KvBytes, Transaction, decode_u64};
+use crate::table::{IdScan, IndexRange};
+use crate::value::Value;
+
+/// Longest index key, in bytes.
+pub const MAX_INDEX_KEY_BYTES: usize = 8_191;
+
+/// An encoded key and whether uniqueness is to be checked for it.
+#[derive(PartialEq, Eq)]
+pub(crate) struct IndexKey {
+    bytes: Vec<u8>,
+    collides: bool,
+}
+
+pub(crate) fn is_ordered(index: &IndexDef) -> bool {
+    matches!(index.kind, IndexKind::Ordered { .. })
+}
+
+/// Number of indexed columns or properties.
+pub(crate) fn column_count(index: &IndexDef) -> usize {
+    match &index.target {
+        IndexTarget::Table { columns, .. } => columns.len(),
+        IndexTarget::Nodes { properties, .. } | IndexTarget::Relationships { properties, .. } => properties.len(),
+    }
+}
+
+/// Descending and NULLS FIRST of a column; properties of the graph are ascending, NULL last.
+fn direction(index: &IndexDef, column: usize) -> (bool, bool) {
+    match &index.target {
+        IndexTarget::Table { columns, .. } => {
+            columns.get(column).map_or((false, false), |column| (column.descending, column.nulls_first))
+        }
+        IndexTarget::Nodes { .. } | IndexTarget::Relationships { .. } => (false, false),
+    }
+}
+
+/// `values` are those of the index's columns or properties, in its order. Errors with `LimitExceeded`.
+pub(crate) fn index_key(index: &IndexDef, values: &[Value]) -> Result<IndexKey> {
+    let mut bytes = Vec::with_capacity(values.len() * 12 + 8);
+    for (column, value) in values.iter().enumerate() {
+        let (descending, nulls_first) = direction(index, column);
+        encode_key_column(value, descending, nulls_first, &mut bytes);
+    }
+    if bytes.len() > MAX_INDEX_KEY_BYTES {
+        return Err(StorageError::LimitExceeded(format!(
+            "index row size {} exceeds maximum {MAX_INDEX_KEY_BYTES} for index \"{}\"",
+            bytes.len(),
+            index.name
+        )));
+    }
+    let unique = matches!(index.kind, IndexKind::Ordered { unique: true });
+    Ok(IndexKey { bytes, collides: unique && !values.iter().any(Value::is_null) })
+}
+
+/// The id of an entry. Errors with `Corrupted`.
+fn entry_id(key: &[u8], value: &[u8]) -> Result<u64> {
+    if !value.is_empty() {
+        return decode_u64(value, "unique index entry");
+    }
+    match key.last_chunk::<8>() {
+        Some(id) => Ok(u64::from_be_bytes(*id)),
+        None => Err(StorageError::Corrupted("an index entry has no id".to_owned())),
+    }
+}
+
+impl Transaction {
+    /// Enters an id under `values`. Errors with `DuplicateKey` when a unique index holds another id there, and
+    /// `LimitExceeded` for a key that is too long.
+    pub(crate) fn put_index_entry(&self, index: &IndexDef, values: &[Value], id: u64) -> Result<()> {
+        self.put_index_key(index, index_key(index, values)?, values, id)
+    }
+
+    pub(crate) fn put_index_key(&self, index: &IndexDef, key: IndexKey, values: &[Value], id: u64) -> Result<()> {
+        let keyspace = Keyspace::of_relation(index.id);
+        let id_bytes = id.to_be_bytes();
+        if !key.collides {
+            // Nobody else writes an entry with this id without writing the row, which the committer checks.
+            return self.kv_insert_new(keyspace, &[&key.bytes[..], &id_bytes].concat(), &[]);
+        }
+        if let Some(found) = self.kv_get(keyspace, &key.bytes)?
+            && found[..] != id_bytes
+        {
+            return Err(self.duplicate_key(index, values));
+        }
+        self.kv_put(keyspace, &key.bytes, &id_bytes)
+    }
+
+    /// Removes the entry of an id under `values`.
+    pub(crate) fn delete_index_entry(&self, index: &IndexDef, values: &[Value], id: u64) -> Result<()> {
+        self.delete_index_key(index, index_key(index, values)?, id)
+    }
+
+    pub(crate) fn delete_index_key(&self, index: &IndexDef, key: IndexKey, id: u64) -> Result<()> {
+        let keyspace = Keyspace::of_relation(index.id);
+        if key.collides {
+            self.kv_delete(keyspace, &key.bytes)
+        } else {
+            self.kv_delete(keyspace, &[&key.bytes[..], &id.to_be_bytes()].concat())
+        }
+    }
+
+    fn duplicate_key(&self, index: &IndexDef, values: &[Value]) -> StorageError {
+        let catalog = self.catalog();
+        match &index.target {
+            IndexTarget::Table { table, .. } => {
+                let table = catalog.tables.get(table);
+                duplicate_key_error(index, table.map(|table| &**table), values)
+            }
+            IndexTarget::Nodes { properties, .. } | IndexTarget::Relationships { properties, .. } => {
+                let names: Vec<String> =
+                    properties.iter().map(|key| self.property_key_name(*key).to_string()).collect();
+                StorageError::DuplicateKey {
+                    table: String::new(),
+                    constraint: index.name.clone(),
+                    detail: duplicate_detail(&names, values),
+                }
+            }
+        }
+    }
+
+    /// Ids under an ordered index without taking its relation's lock.
+    pub(crate) fn index_scan_unlocked<'t>(
+        &'t self,
+        index: &IndexDef,
+        range: &IndexRange,
+        reverse: bool,
+    ) -> Result<IdScan<'t>> {
+        if !is_ordered(index) {
+            return Err(StorageError::Internal(format!("index \"{}\" is not ordered", index.name)));
+        }
+        let is_point = range.equal.len() == column_count(index)
+            && matches!((&range.lower, &range.upper), (Bound::Unbounded, Bound::Unbounded));
+        if is_point && let Some(key) = index_key(index, &range.equal).ok().filter(|key| key.collides) {
+            // At most one entry, under exactly this key: a lookup costs less than a range. (A key that is too long to be
+            // stored finds nothing in the range below.)
+            let found = self.kv_get(Keyspace::of_relation(index.id), &key.bytes)?;
+            return Ok(Box::new(found.map(|value| decode_u64(&value, "unique index entry")).into_iter()));
+        }
+        let Some((lower, upper)) = key_range(index, range)? else { return Ok(Box::new(std::iter::empty())) };
+        let pairs = self.kv_range(
+            Keyspace::of_relation(index.id),
+            lower.as_deref().map_or(Bound::Unbounded, Bound::Included),
+            upper.as_deref().map_or(Bound::Unbounded, Bound::Excluded),
+            reverse,
+        )?;
+        Ok(Box::new(pairs.map(|pair: Result<(KvBytes, KvBytes)>| {
+            let (key, value) = pair?;
+            entry_id(&key, &value)
+        })))
+    }
+}
+
+/// Inclusive start and exclusive end (None: open) of the keys in `range`; None when no key can be in it.
+fn key_range(index: &IndexDef, range: &IndexRange) -> Result<Option<(Option<Vec<u8>>, Option<Vec<u8>>)>> {
+    let column_count = column_count(index);
+    let is_bounded = !matches!((&range.lower, &range.upper), (Bound::Unbounded, Bound::Unbounded));
+    if range.equal.len() + usize::from(is_bounded) > column_count {
+        return Err(StorageError::Internal(format!(
+            "a range over {} columns of index \"{}\", which has {}",
+            range.equal.len() + usize::from(is_bounded),
+            index.name,
+            column_count
+        )));
+    }
+    let null_bound = |bound: &Bound<Value>| match bound {
+        Bound::Included(value) | Bound::Excluded(value) => value.is_null(),
+        Bound::Unbounded => false,
+    };
+    if range.equal.iter().any(Value::is_null) || null_bound(&range.lower) || null_bound(&range.upper) {
+        return Ok(None);
+    }
+    let mut prefix = Vec::new();
+    for (column, value) in range.equal.iter().enumerate() {
+        let (descending, nulls_first) = direction(index, column);
+        encode_key_column(value, descending, nulls_first, &mut prefix);
+    }
+    if !is_bounded {
+        let end = prefix_successor(&prefix);
+        return Ok(Some((if prefix.is_empty() { None } else { Some(prefix) }, end)));
+    }
+    let (descending, nulls_first) = direction(index, range.equal.len());
+    // In key order a descending column begins with its upper bound.
+    let (first, last) = if descending { (&range.upper, &range.lower) } else { (&range.lower, &range.upper) };
+    let with = |value: &Value| {
+        let mut key = prefix.clone();
+        encode_key_column(value, descending, nulls_first, &mut key);
+        key
+    };
+    let with_byte = |byte: u8| [&prefix[..], &[byte]].concat();
+    // No key ends in 0xff alone, so successors exist; without bounds, only NULL is kept out.
+    let after = |value: &Value| prefix_successor(&with(value));
+    let start = match first {
+        Bound::Included(value) => Some(with(value)),
+        Bound::Excluded(value) => after(value),
+        Bound::Unbounded => Some(with_byte(NULL_FIRST + 1)),
+    };
+    let end = match last {
+        Bound::Included(value) => after(value),
+        Bound::Excluded(value) => Some(with(value)),
+        Bound::Unbounded => Some(with_byte(NULL_LAST)),
+    };
+    Ok(Some((start, end)))
+}
+
+/// Values of a row that an index covers, as positions in the table's columns. Errors with `Internal` for a column that
+/// the definition does not have.
+pub(crate) fn column_positions(table: &TableDef, columns: &[IndexColumn]) -> Result<Vec<usize>> {
+    let position = |id: ColumnId| {
+        table.position_of(id).ok_or_else(|| {
+            StorageError::Internal(format!("an index refers to column {id}, which \"{}\" does not have", table.name))
+        })
+    };
+    columns.iter().map(|column| position(column.column)).collect()
+}
+
+/// The indexed values of a node, or None when it has no entry: it carries none of the labels or lacks a property.
+/// `labels` and `properties` are sorted by token.
+pub(crate) fn node_index_values(
+    index: &IndexDef,
+    labels: &[LabelId],
+    properties: &[(PropertyKeyId, Value)],
+) -> Option<Vec<Value>> {
+    match &index.target {
+        IndexTarget::Nodes { labels: indexed, properties: keys }
+            if indexed.iter().any(|label| labels.contains(label)) =>
+        {
+            property_values(keys, properties)
+        }
+        _ => None,
+    }
+}
+
+/// The indexed values of a relationship, or None when it has no entry: it is of another type or lacks a property.
+pub(crate) fn relationship_index_values(
+    index: &IndexDef,
+    ty: RelationshipTypeId,
+    properties: &[(PropertyKeyId, Value)],
+) -> Option<Vec<Value>> {
+    match &index.target {
+        IndexTarget::Relationships { types, properties: keys } if types.contains(&ty) => {
+            property_values(keys, properties)
+        }
+        _ => None,
+    }
+}
+
+fn property_values(keys: &[PropertyKeyId], properties: &[(PropertyKeyId, Value)]) -> Option<Vec<Value>> {
+    let value = |key: &PropertyKeyId| {
+        let at = properties.binary_search_by_key(key, |(key, _)| *key).ok()?;
+        Some(properties[at].1.clone()).filter(|value| !value.is_null())
+    };
+    keys.iter().map(value).collect()
+}
+
+/// PostgreSQL's detail for a duplicate key.
+fn duplicate_detail(names: &[String], values: &[Value]) -> String {
+    let shown: Vec<String> = values.iter().map(crate::value_text::value_text).collect();
+    format!("Key ({})=({}) already exists.", names.join(", "), shown.join(", "))
+}
+
+fn duplicate_key_error(index: &IndexDef, table: Option<&TableDef>, values: &[Value]) -> StorageError {
+    let names: Vec<String> = match (&index.target, table) {
+        (IndexTarget::Table { columns, .. }, Some(table)) => columns
+            .iter()
+            .filter_map(|column| table.columns.iter().find(|def| def.id == column.column))
+            .map(|def| def.name.clone())
+            .collect(),
+        _ => Vec::new(),
+    };
+    StorageError::DuplicateKey {
+        table: table.map_or_else(String::new, |table| table.name.clone()),
+        constraint: index.name.clone(),
+        detail: duplicate_detail(&names, values),
+    }
+}
+
+/// The error of a set whose unique key was committed by somebody else first. `own_value` is the set's entry.
+pub(crate) fn duplicate_key_at_commit(
+    index: &IndexDef,
+    catalog: &Catalog,
+    writes: &WriteSet,
+    own_value: &[u8],
+) -> StorageError {
+    let IndexTarget::Table { table, columns } = &index.target else {
+        return StorageError::DuplicateKey {
+            table: String::new(),
+            constraint: index.name.clone(),
+            detail: "another transaction committed the same key first".to_owned(),
+        };
+    };
+    let table = catalog.tables.get(table);
+    let values = table.and_then(|table| {
+        let row = writes.keyspaces.get(&Keyspace::of_relation(table.id))?.entries.get(own_value)?.value.clone()?;
+        let positions = column_positions(table, columns).ok()?;
+        RowProjection::new(table, &positions).ok()?.decode(&row).ok()
+    });
+    duplicate_key_error(index, table.map(|table| &**table), &values.unwrap_or_default())
+}

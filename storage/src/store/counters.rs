@@ -1,0 +1,113 @@
+//! Ids from persisted blocks: unique, increasing, gaps allowed, never reused.
+//!
+//! A counter's row holds the first value that was never reserved. Reserving a block changes only memory and a list of
+//! rows to write; the committer writes the list with the next batch. That is early enough: an id reaches the file only
+//! through a commit, every commit is queued after its ids were reserved, and the file is written in queue order.
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+
+use super::kv::decode_u64;
+use super::snapshot::Published;
+use super::{Keyspace, KvSnapshot};
+use crate::error::{Result, StorageError};
+use crate::ids::RelationId;
+
+const FIRST_BLOCK: u64 = 64;
+const LARGEST_BLOCK: u64 = 1 << 16;
+
+struct Block {
+    next: u64,
+    end: u64,
+    size: u64,
+}
+
+#[derive(Default)]
+struct CounterState {
+    named: FxHashMap<String, Block>,
+    rows: FxHashMap<RelationId, Block>,
+    unwritten: BTreeMap<String, u64>,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    state: Mutex<CounterState>,
+}
+
+/// Name of a table's row-id counter.
+pub(crate) fn row_counter_name(table: RelationId) -> String {
+    format!("rows/{table}")
+}
+
+impl Counters {
+    /// Next value, from 1. The published rows are read once per counter and process.
+    pub fn next(&self, name: &str, published: &Published) -> Result<u64> {
+        let state = &mut *self.state.lock();
+        if !state.named.contains_key(name) {
+            let block = load(name, &published.current().rows, &state.unwritten)?;
+            state.named.insert(name.to_owned(), block);
+        }
+        let block = state.named.get_mut(name).expect("inserted above");
+        take(block, &mut state.unwritten, || name.to_owned())
+    }
+
+    /// Next row id of a table.
+    pub fn next_row(&self, table: RelationId, published: &Published) -> Result<u64> {
+        let state = &mut *self.state.lock();
+        let block = match state.rows.entry(table) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(load(&row_counter_name(table), &published.current().rows, &state.unwritten)?)
+            }
+        };
+        take(block, &mut state.unwritten, || row_counter_name(table))
+    }
+
+    /// Values after this call lie above `id`.
+    pub fn raise(&self, name: &str, id: u64, published: &Published) -> Result<()> {
+        let above = id.checked_add(1).ok_or_else(|| exhausted(name))?;
+        let state = &mut *self.state.lock();
+        if !state.named.contains_key(name) {
+            let block = load(name, &published.current().rows, &state.unwritten)?;
+            state.named.insert(name.to_owned(), block);
+        }
+        let block = state.named.get_mut(name).expect("inserted above");
+        block.next = block.next.max(above);
+        if block.next > block.end {
+            block.end = block.next;
+            state.unwritten.insert(name.to_owned(), block.end);
+        }
+        Ok(())
+    }
+
+    /// Rows the committer must write with its next batch.
+    pub fn take_unwritten(&self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.state.lock().unwritten)
+    }
+}
+
+fn load(name: &str, rows: &KvSnapshot, unwritten: &BTreeMap<String, u64>) -> Result<Block> {
+    let stored = match rows.get(Keyspace::COUNTERS, name.as_bytes())? {
+        Some(bytes) => decode_u64(&bytes, "counter")?,
+        None => 1,
+    };
+    let start = stored.max(unwritten.get(name).copied().unwrap_or(1));
+    Ok(Block { next: start, end: start, size: FIRST_BLOCK })
+}
+
+fn take(block: &mut Block, unwritten: &mut BTreeMap<String, u64>, name: impl Fn() -> String) -> Result<u64> {
+    if block.next == block.end {
+        block.end = block.end.checked_add(block.size).ok_or_else(|| exhausted(&name()))?;
+        block.size = (block.size * 2).min(LARGEST_BLOCK);
+        unwritten.insert(name(), block.end);
+    }
+    let id = block.next;
+    block.next += 1;
+    Ok(id)
+}
+
+fn exhausted(name: &str) -> StorageError {
+    StorageError::LimitExceeded(format!("counter {name} is exhausted"))
+}

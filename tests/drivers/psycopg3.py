@@ -1,0 +1,93 @@
+"""The main session through psycopg 3 with its default settings (which send BEGIN).
+
+Usage: psycopg3.py PORT, against a server started with --demo.
+"""
+
+import sys
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+
+def main(port: int) -> None:
+    with psycopg.connect(f"host=127.0.0.1 port={port} user=ann dbname=sinew") as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT conversation_id FROM messages GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1")
+            (conversation,) = cursor.fetchone()
+            cursor.execute(
+                "SELECT seq, role, content, created_at FROM messages WHERE conversation_id = %s ORDER BY seq DESC LIMIT 5",
+                (conversation,),
+            )
+            assert len(cursor.fetchall()) == 5
+
+            cursor.execute("INSERT INTO messages (conversation_id, role, content, metadata) VALUES (%s, 'user', %s, %s)",
+                           ("driver", "The heron nests on the old pontoon.", Jsonb({"from": "psycopg"})))
+            cursor.execute("SELECT conversation_id, score FROM search_messages(%s, k => 1)", ("heron pontoon",))
+            assert cursor.fetchone()[0] == "driver"
+            connection.commit()
+
+            cursor.execute("MATCH (p:Person)-[:WORKS_ON]->(x)<-[:WORKS_ON]-(q:Person) RETURN DISTINCT p.name, q.name LIMIT 3")
+            rows = cursor.fetchall()
+            assert len(rows) == 3 and all(isinstance(name, str) for row in rows for name in row), rows
+
+            cursor.execute(
+                "SELECT c.name, count(*) FROM cypher('MATCH (p:Person) RETURN p.name AS name') c"
+                " JOIN messages m ON position(c.name in m.content) > 0 GROUP BY c.name ORDER BY 2 DESC LIMIT 3"
+            )
+            assert cursor.fetchone() is not None
+            connection.commit()
+
+            cursor.execute("CALL execute_agent('assistant', 'Where does the heron nest?')")
+            columns = [column.name for column in cursor.description]
+            run = dict(zip(columns, cursor.fetchone()))
+            assert run["status"] == "succeeded", run
+            assert "pontoon" in run["output"], run
+            cursor.execute("SELECT step, kind, status FROM agent_steps WHERE run_id = %s ORDER BY step", (run["run_id"],))
+            steps = cursor.fetchall()
+            assert steps and all(status == "succeeded" for _, _, status in steps), steps
+            connection.commit()
+
+        # Binary results and parameters of each type.
+        with connection.cursor(binary=True) as cursor:
+            cursor.execute(
+                "SELECT true, 1::int4, 2::int8, 1.5::float8, 12.340::numeric, 'text', '2026-01-02 03:04:05.678+00'::timestamptz,"
+                " '6f1f0d9e-0000-7000-8000-000000000001'::uuid, '{\"a\": [1, null]}'::jsonb, ARRAY['x', NULL]"
+            )
+            row = cursor.fetchone()
+            assert row[:4] == (True, 1, 2, 1.5) and str(row[4]) == "12.340" and row[5] == "text", row
+            assert row[6].isoformat() == "2026-01-02T03:04:05.678000+00:00", row
+            assert str(row[7]) == "6f1f0d9e-0000-7000-8000-000000000001" and row[8] == {"a": [1, None]}, row
+            assert row[9] == ["x", None], row
+            connection.commit()
+
+        # COPY both ways, then an error and a rollback.
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE driver_copy (a int PRIMARY KEY, b text, c timestamptz)")
+            with cursor.copy("COPY driver_copy (a, b) FROM STDIN") as copy:
+                for i in range(1000):
+                    copy.write_row((i, f"row\t{i}"))
+            cursor.execute("SELECT count(*), max(b) FROM driver_copy")
+            assert cursor.fetchone() == (1000, "row\t999")
+            with cursor.copy("COPY driver_copy (a, b) TO STDOUT") as copy:
+                assert sum(1 for _ in copy.rows()) == 1000
+            connection.rollback()
+            try:
+                cursor.execute("SELECT count(*) FROM driver_copy")
+                raise AssertionError("the rolled-back table is still there")
+            except psycopg.errors.UndefinedTable:
+                connection.rollback()
+
+        # A write, then an agent run in the same transaction: refused with a hint.
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO messages (conversation_id, role, content) VALUES ('driver', 'user', 'unsaved')")
+            try:
+                cursor.execute("CALL execute_agent('assistant', 'Hello')")
+                raise AssertionError("the run was accepted with uncommitted writes")
+            except psycopg.errors.ActiveSqlTransaction as error:
+                assert "enqueue_agent" in (error.diag.message_hint or ""), error.diag
+            connection.rollback()
+    print("psycopg 3: ok")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,108 @@
+//! Golden scripts: statements, a line `---`, the expected output; a blank line ends a case.
+//!
+//! Each file runs in one session of a fresh in-memory database. Output is one line per row, cells separated by a tab,
+//! `NULL` for null; a statement without rows gives its command tag; an error gives `ERROR sqlstate: message`. When a
+//! case has several statements, the last one's output is compared, and earlier ones must succeed. `REWRITE=1` writes
+//! what came out into the file instead of failing: read the difference before keeping it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use sinew::{Database, Session};
+
+/// Statements and expected output, with the line the case begins at.
+struct Case {
+    line: usize,
+    /// Comment lines before the statements, kept when rewriting.
+    lead: String,
+    statements: String,
+    expected: String,
+}
+
+/// Runs one file; gives a report of what differed (empty when nothing did).
+pub fn run_file(path: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let database = Database::in_memory().map_err(|error| format!("open: {error}"))?;
+    let mut session = database.session();
+    let mut report = String::new();
+    let mut rewritten = String::new();
+    let mut differs = false;
+    for case in cases(&text) {
+        let actual = output(&mut session, &case.statements);
+        if actual != case.expected {
+            differs = true;
+            let _ = write!(
+                report,
+                "{}:{}\n{}\nexpected:\n{}\nactual:\n{}\n\n",
+                path.display(),
+                case.line,
+                case.statements,
+                case.expected,
+                actual
+            );
+        }
+        let _ = write!(rewritten, "{}{}\n---\n{}\n\n", case.lead, case.statements, actual);
+    }
+    if differs && std::env::var_os("REWRITE").is_some() {
+        std::fs::write(path, rewritten.trim_end().to_owned() + "\n").map_err(|error| error.to_string())?;
+        return Ok(String::new());
+    }
+    Ok(report)
+}
+
+fn cases(text: &str) -> Vec<Case> {
+    let mut out = Vec::new();
+    let mut lines = text.lines().enumerate().peekable();
+    loop {
+        let mut lead = String::new();
+        while let Some((_, line)) = lines.peek() {
+            if line.trim().is_empty() || line.starts_with('#') {
+                if line.starts_with('#') {
+                    lead.push_str(line);
+                    lead.push('\n');
+                }
+                lines.next();
+            } else {
+                break;
+            }
+        }
+        let Some((start, _)) = lines.peek().copied() else { return out };
+        let mut statements = Vec::new();
+        let mut expected = Vec::new();
+        let mut in_output = false;
+        for (_, line) in lines.by_ref() {
+            if !in_output && line == "---" {
+                in_output = true;
+            } else if in_output && line.is_empty() {
+                break;
+            } else if in_output {
+                expected.push(line);
+            } else {
+                statements.push(line);
+            }
+        }
+        out.push(Case { line: start + 1, lead, statements: statements.join("\n"), expected: expected.join("\n") });
+    }
+}
+
+/// What the last of the statements gives.
+pub fn output(session: &mut Session, statements: &str) -> String {
+    let parts = session.split(statements);
+    let mut last = String::new();
+    for part in parts {
+        last = match session.query_text(&part.text, &[]) {
+            Ok(rows) => {
+                let lines: Vec<String> = rows
+                    .iter()
+                    .map(|row| {
+                        let cells: Vec<&str> = row.iter().map(|cell| cell.as_deref().unwrap_or("NULL")).collect();
+                        cells.join("\t")
+                    })
+                    .collect();
+                lines.join("\n")
+            }
+            Err(error) => format!("ERROR {}: {}", error.sqlstate(), error),
+        };
+    }
+    last
+}
