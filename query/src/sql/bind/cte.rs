@@ -71,7 +71,7 @@ impl Binder<'_> {
         let materialized = cte.materialized.as_ref().map(|m| matches!(m, CteAsMaterialized::Materialized));
         if recursive
             && let SetExpr::SetOperation { left, op: SetOperator::Union, set_quantifier, right } = &*cte.query.body
-            && mentions(right, &name)
+            && (mentions(right, &name) || mentions(left, &name))
         {
             return self.bind_recursive_cte(cte, name, id, left, *set_quantifier, right);
         }
@@ -98,13 +98,6 @@ impl Binder<'_> {
         right: &SetExpr,
     ) -> Result<CteBinding> {
         let span = cte.alias.name.span;
-        if mentions(left, &name) {
-            return Err(QueryError::new(
-                "42P19",
-                format!("recursive reference to query \"{name}\" must not appear within its non-recursive term"),
-            )
-            .at(self.at(span)));
-        }
         let query = &cte.query;
         if query.order_by.is_some() || query.limit_clause.is_some() || query.fetch.is_some() {
             return Err(self.unsupported("ORDER BY, LIMIT and OFFSET in a recursive query", span));
@@ -117,7 +110,24 @@ impl Binder<'_> {
             SetQuantifier::None | SetQuantifier::Distinct => false,
             other => return Err(self.unsupported(format_args!("UNION {other}"), span)),
         };
-        let mut base = self.bind_set_expr(left)?;
+        // The name is in scope already, so that reading it here is found out instead of meaning something else.
+        self.ctes.push(CteBinding {
+            name: name.clone(),
+            id,
+            columns: Vec::new(),
+            definition: Definition::Open,
+            reads: 0,
+            materialized: None,
+        });
+        let base = self.bind_set_expr(left);
+        if self.ctes.pop().is_some_and(|own| own.reads > 0) {
+            return Err(QueryError::new(
+                "42P19",
+                format!("recursive reference to query \"{name}\" must not appear within its non-recursive term"),
+            )
+            .at(self.at(span)));
+        }
+        let mut base = base?;
         self.settle_outputs(&mut base)?;
         let columns = self.cte_columns(cte, &name, &base)?;
         self.ctes.push(CteBinding {

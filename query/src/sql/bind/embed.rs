@@ -144,7 +144,7 @@ fn parts(plan: &mut Plan) -> Parts<'_> {
             p.read(&mut expand.to);
             p.read_all(&mut expand.distinct_from);
             expand.bound_relationships.iter_mut().for_each(|var| p.read(var));
-            for (var, filter) in &mut expand.step_filter {
+            if let Some((var, filter)) = &mut expand.step_filter {
                 p.define(var);
                 p.exprs.push(filter);
             }
@@ -154,7 +154,7 @@ fn parts(plan: &mut Plan) -> Parts<'_> {
             p.read(&mut path.from);
             p.read(&mut path.to);
             p.define(&mut path.relationships);
-            for (var, filter) in &mut path.step_filter {
+            if let Some((var, filter)) = &mut path.step_filter {
                 p.define(var);
                 p.exprs.push(filter);
             }

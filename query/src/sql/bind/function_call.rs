@@ -1,6 +1,6 @@
 //! Function calls in expressions: forms with rules of their own, aggregates, set-returning and scalar functions.
 
-use sinew_storage::{DataType, Value};
+use sinew_storage::DataType;
 use sqlparser::ast::{
     DuplicateTreatment, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArgumentList, FunctionArguments, OrderByExpr, Spanned,
@@ -310,11 +310,6 @@ impl Binder<'_> {
         let var = self.vars.add(column, ty.clone());
         self.frame().sets.push(PendingSet { function: call.function, args: call.args, var });
         Ok(Expr::Column(var, ty))
-    }
-
-    /// A literal for a defaulted argument.
-    pub fn default_argument(value: &Value, ty: &DataType) -> Expr {
-        Expr::Literal(value.clone(), ty.clone())
     }
 }
 

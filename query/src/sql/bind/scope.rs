@@ -49,7 +49,6 @@ pub enum Clause {
     Default,
     Filter,
     AggregateArguments,
-    IndexExpression,
     Call,
 }
 
@@ -71,7 +70,6 @@ impl Clause {
             Clause::Default => "DEFAULT expressions",
             Clause::Filter => "FILTER",
             Clause::AggregateArguments => "aggregate arguments",
-            Clause::IndexExpression => "index expressions",
             Clause::Call => "CALL arguments",
         }
     }
@@ -140,10 +138,6 @@ impl Binder<'_> {
     /// The innermost query level.
     pub fn frame(&mut self) -> &mut Frame {
         self.frames.last_mut().expect("a frame is pushed before expressions are bound")
-    }
-
-    pub fn has_frame(&self) -> bool {
-        !self.frames.is_empty()
     }
 
     /// Binds with `clause` as the innermost frame's clause, then restores it.

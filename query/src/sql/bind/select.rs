@@ -31,8 +31,7 @@ struct Item {
     name: Arc<str>,
     expr: Expr,
     origin: Option<(u32, i16)>,
-    span: Span,
-    /// Index after the last reference of the frame that belongs to this item.
+    /// The frame's references that belong to this item.
     references: std::ops::Range<usize>,
 }
 
@@ -499,7 +498,6 @@ impl Binder<'_> {
                 name: column.name,
                 expr: Expr::Column(column.var, ty),
                 origin: column.origin,
-                span,
                 references: start..start + 1,
             });
         }
@@ -519,7 +517,7 @@ impl Binder<'_> {
             _ => None,
         };
         let end = self.frame().references.len().max(start);
-        Ok(Item { name: name.into(), expr, origin, span: ast.span(), references: start..end })
+        Ok(Item { name: name.into(), expr, origin, references: start..end })
     }
 
     /// GROUP BY: ordinals, output names (after input columns), expressions.

@@ -78,13 +78,12 @@ impl Binder<'_> {
                     let position = binder.at(span);
                     binder.call(resolved, args, position)
                 }
-                Err(error) => {
+                Err(mut error) => {
                     let near = binder.unknown_table_function(&function_name, span);
-                    Err(if error.sqlstate() == sqlstate::UNDEFINED_FUNCTION && near.0.hint.is_some() {
-                        near
-                    } else {
-                        error.at(binder.at(span))
-                    })
+                    if error.sqlstate() == sqlstate::UNDEFINED_FUNCTION && near.0.hint.is_some() {
+                        error.0.hint = near.0.hint;
+                    }
+                    Err(error.at(binder.at(span)))
                 }
             }
         })?;

@@ -269,7 +269,7 @@ impl Binder<'_> {
     }
 
     /// PRIMARY KEY, UNIQUE and CHECK written at a column.
-    pub fn add_column_constraints(
+    pub(super) fn add_column_constraints(
         &mut self,
         table: &mut TableDef,
         column: &AstColumn,
@@ -303,7 +303,7 @@ impl Binder<'_> {
     }
 
     /// A table constraint. `owner` is the table's id, when it exists already.
-    pub fn add_constraint(
+    pub(super) fn add_constraint(
         &mut self,
         table: &mut TableDef,
         constraint: &TableConstraint,
