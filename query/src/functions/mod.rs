@@ -16,6 +16,7 @@ pub(crate) mod conditional;
 pub(crate) mod datetime;
 pub(crate) mod datetime_format;
 pub mod docs;
+pub(crate) mod digest;
 pub(crate) mod json;
 pub(crate) mod kernel;
 pub(crate) mod math;
