@@ -1,4 +1,5 @@
-//! Walking plans and expressions: inputs, own expressions, variables produced and read.
+//! What plans and expressions read and produce, in the order the compiler lays columns out (see
+//! `algebra::visit` for walks that change them).
 
 use std::collections::BTreeSet;
 
@@ -46,46 +47,6 @@ pub fn inputs(plan: &Plan) -> Vec<&Plan> {
     }
 }
 
-/// As [`inputs`], to change them.
-pub fn inputs_mut(plan: &mut Plan) -> Vec<&mut Plan> {
-    match plan {
-        Plan::Unit
-        | Plan::Values { .. }
-        | Plan::Supplied { .. }
-        | Plan::TableScan(_)
-        | Plan::SearchScan(_)
-        | Plan::NodeScan { .. }
-        | Plan::NodeIndexSeek { .. }
-        | Plan::NodeByIdSeek { .. }
-        | Plan::RelationshipScan { .. }
-        | Plan::FunctionScan { .. }
-        | Plan::CteScan { .. } => Vec::new(),
-        Plan::Expand(expand) => vec![&mut expand.input],
-        Plan::VarLengthExpand(expand) => vec![&mut expand.input],
-        Plan::ShortestPath(path) => vec![&mut path.input],
-        Plan::Filter { input, .. }
-        | Plan::Project { input, .. }
-        | Plan::Extend { input, .. }
-        | Plan::Aggregate { input, .. }
-        | Plan::Sort { input, .. }
-        | Plan::Limit { input, .. }
-        | Plan::Distinct { input, .. }
-        | Plan::Unwind { input, .. }
-        | Plan::GraphWrite { input, .. }
-        | Plan::Foreach { input, .. }
-        | Plan::ProcedureCall { input, .. }
-        | Plan::Discard { input } => vec![input],
-        Plan::Join { left, right, .. } | Plan::SetOperation { left, right, .. } => vec![left, right],
-        Plan::Apply { input, subplan, .. } => vec![input, subplan],
-        Plan::With { definition, body, .. } => vec![definition, body],
-        Plan::RecursiveWith { base, recursive, body, .. } => vec![base, recursive, body],
-        Plan::Insert(insert) => vec![&mut insert.source],
-        Plan::Update(update) => vec![&mut update.source],
-        Plan::Delete(delete) => vec![&mut delete.source],
-        Plan::Merge { input, matching, .. } => vec![input, matching],
-    }
-}
-
 /// The expressions of a graph write, its body's included, with the plans of inner MERGEs.
 pub fn graph_write_parts<'p>(operations: &'p [GraphWrite], exprs: &mut Vec<&'p Expr>, plans: &mut Vec<&'p Plan>) {
     for operation in operations {
@@ -111,37 +72,6 @@ pub fn graph_write_parts<'p>(operations: &'p [GraphWrite], exprs: &mut Vec<&'p E
                 graph_write_parts(create, exprs, plans);
                 graph_write_parts(on_create, exprs, plans);
                 graph_write_parts(on_match, exprs, plans);
-            }
-        }
-    }
-}
-
-/// As [`graph_write_parts`], to change expressions.
-pub fn for_each_graph_write_expr_mut(operations: &mut [GraphWrite], visit: &mut dyn FnMut(&mut Expr)) {
-    for operation in operations {
-        match operation {
-            GraphWrite::CreateNode { properties, .. } | GraphWrite::CreateRelationship { properties, .. } => {
-                if let Some(properties) = properties {
-                    visit(properties);
-                }
-            }
-            GraphWrite::SetProperty { entity, value, .. } | GraphWrite::SetProperties { entity, value, .. } => {
-                visit(entity);
-                visit(value);
-            }
-            GraphWrite::SetLabels { entity, .. }
-            | GraphWrite::RemoveProperty { entity, .. }
-            | GraphWrite::RemoveLabels { entity, .. } => visit(entity),
-            GraphWrite::Delete { values, .. } => values.iter_mut().for_each(&mut *visit),
-            GraphWrite::Bind { value, .. } => visit(value),
-            GraphWrite::Foreach { list, body, .. } => {
-                visit(list);
-                for_each_graph_write_expr_mut(body, visit);
-            }
-            GraphWrite::Merge { create, on_create, on_match, .. } => {
-                for_each_graph_write_expr_mut(create, visit);
-                for_each_graph_write_expr_mut(on_create, visit);
-                for_each_graph_write_expr_mut(on_match, visit);
             }
         }
     }
@@ -221,92 +151,6 @@ pub fn own_exprs(plan: &Plan) -> Vec<&Expr> {
     out
 }
 
-/// As [`own_exprs`], to change them.
-pub fn for_each_own_expr_mut(plan: &mut Plan, visit: &mut dyn FnMut(&mut Expr)) {
-    match plan {
-        Plan::Values { rows, .. } => rows.iter_mut().flatten().for_each(visit),
-        Plan::TableScan(scan) => {
-            if let Some(access) = &mut scan.access {
-                access.equal.iter_mut().for_each(&mut *visit);
-                access.lower.iter_mut().chain(&mut access.upper).for_each(|(expr, _)| visit(expr));
-            }
-        }
-        Plan::SearchScan(scan) => {
-            visit(&mut scan.query);
-            if let Some(limit) = &mut scan.limit {
-                visit(limit);
-            }
-        }
-        Plan::NodeIndexSeek { value, .. } | Plan::NodeByIdSeek { value, .. } => visit(value),
-        Plan::VarLengthExpand(expand) => {
-            if let Some((_, filter)) = &mut expand.step_filter {
-                visit(filter);
-            }
-        }
-        Plan::ShortestPath(path) => {
-            if let Some((_, filter)) = &mut path.step_filter {
-                visit(filter);
-            }
-        }
-        Plan::FunctionScan { args, .. } | Plan::ProcedureCall { args, .. } => args.iter_mut().for_each(visit),
-        Plan::Filter { predicate, .. } => visit(predicate),
-        Plan::Project { items, .. } | Plan::Extend { items, .. } => items.iter_mut().for_each(|(_, expr)| visit(expr)),
-        Plan::Join { on, .. } => on.iter_mut().for_each(visit),
-        Plan::Aggregate { groups, aggregates, .. } => {
-            groups.iter_mut().for_each(|(_, expr)| visit(expr));
-            for (_, call) in aggregates {
-                call.args.iter_mut().for_each(&mut *visit);
-                if let Some(filter) = &mut call.filter {
-                    visit(filter);
-                }
-                call.order_by.iter_mut().for_each(|key| visit(&mut key.expr));
-            }
-        }
-        Plan::Sort { keys, .. } => keys.iter_mut().for_each(|key| visit(&mut key.expr)),
-        Plan::Limit { skip, limit, .. } => skip.iter_mut().chain(limit).for_each(visit),
-        Plan::Distinct { on, .. } => on.iter_mut().flatten().for_each(visit),
-        Plan::Unwind { list, .. } => visit(list),
-        Plan::Insert(insert) => {
-            insert.values.iter_mut().for_each(&mut *visit);
-            insert.checks.iter_mut().for_each(|(_, check)| visit(check));
-            if let Some(update) = insert.on_conflict.as_mut().and_then(|conflict| conflict.update.as_mut()) {
-                update.assignments.iter_mut().for_each(|(_, value)| visit(value));
-                if let Some(filter) = &mut update.filter {
-                    visit(filter);
-                }
-            }
-            insert.returning.iter_mut().for_each(|(_, expr)| visit(expr));
-        }
-        Plan::Update(update) => {
-            update.assignments.iter_mut().for_each(|(_, value)| visit(value));
-            update.checks.iter_mut().for_each(|(_, check)| visit(check));
-            update.returning.iter_mut().for_each(|(_, expr)| visit(expr));
-        }
-        Plan::Delete(delete) => delete.returning.iter_mut().for_each(|(_, expr)| visit(expr)),
-        Plan::GraphWrite { operations, .. } => for_each_graph_write_expr_mut(operations, visit),
-        Plan::Merge { create, on_create, on_match, .. } => {
-            for operations in [create, on_create, on_match] {
-                for_each_graph_write_expr_mut(operations, visit);
-            }
-        }
-        Plan::Foreach { list, body, .. } => {
-            visit(list);
-            for_each_graph_write_expr_mut(body, visit);
-        }
-        Plan::Unit
-        | Plan::Supplied { .. }
-        | Plan::NodeScan { .. }
-        | Plan::RelationshipScan { .. }
-        | Plan::Expand(_)
-        | Plan::Apply { .. }
-        | Plan::SetOperation { .. }
-        | Plan::With { .. }
-        | Plan::RecursiveWith { .. }
-        | Plan::CteScan { .. }
-        | Plan::Discard { .. } => {}
-    }
-}
-
 /// Direct operands of an expression; a subquery's plan is not among them, its `input` is.
 pub fn children(expr: &Expr) -> Vec<&Expr> {
     match expr {
@@ -331,40 +175,6 @@ pub fn children(expr: &Expr) -> Vec<&Expr> {
         Expr::ListPredicate { list, predicate, .. } => vec![list, predicate],
         Expr::Reduce { init, list, step, .. } => vec![init, list, step],
         Expr::Subquery(subquery) => match &subquery.kind {
-            SubqueryKind::Any { input, .. } | SubqueryKind::All { input, .. } => vec![input],
-            _ => Vec::new(),
-        },
-    }
-}
-
-/// As [`children`], to change them.
-pub fn children_mut(expr: &mut Expr) -> Vec<&mut Expr> {
-    match expr {
-        Expr::Literal(..) | Expr::Column(..) | Expr::Parameter(..) | Expr::Path(_) => Vec::new(),
-        Expr::Call { args, .. } => args.iter_mut().collect(),
-        Expr::Cast { input, .. }
-        | Expr::Not(input)
-        | Expr::IsNull(input)
-        | Expr::Property { input, .. }
-        | Expr::HasLabels { input, .. } => vec![input],
-        Expr::And(items) | Expr::Or(items) | Expr::Coalesce(items, _) | Expr::List(items, _) => {
-            items.iter_mut().collect()
-        }
-        Expr::Xor(a, b) | Expr::IsNotDistinct(a, b) => vec![a, b],
-        Expr::Case { branches, otherwise, .. } => branches
-            .iter_mut()
-            .flat_map(|(condition, value)| [condition, value])
-            .chain(otherwise.as_deref_mut())
-            .collect(),
-        Expr::InList { input, items, .. } => std::iter::once(&mut **input).chain(items).collect(),
-        Expr::Quantified { input, array, .. } => vec![input, array],
-        Expr::Map(entries) => entries.iter_mut().map(|(_, value)| value).collect(),
-        Expr::ListComprehension { list, filter, map, .. } => {
-            std::iter::once(&mut **list).chain(filter.as_deref_mut()).chain(map.as_deref_mut()).collect()
-        }
-        Expr::ListPredicate { list, predicate, .. } => vec![list, predicate],
-        Expr::Reduce { init, list, step, .. } => vec![init, list, step],
-        Expr::Subquery(subquery) => match &mut subquery.kind {
             SubqueryKind::Any { input, .. } | SubqueryKind::All { input, .. } => vec![input],
             _ => Vec::new(),
         },
@@ -654,43 +464,4 @@ pub fn plan_is_volatile(plan: &Plan) -> bool {
         _ => false,
     };
     own || own_exprs(plan).into_iter().any(is_volatile) || inputs(plan).into_iter().any(plan_is_volatile)
-}
-
-/// Whether a plan reads a CTE defined outside of it.
-pub fn reads_outer_cte(plan: &Plan) -> bool {
-    fn walk(plan: &Plan, defined: &mut Vec<CteId>) -> bool {
-        match plan {
-            Plan::CteScan { cte, .. } => return !defined.contains(cte),
-            Plan::With { cte, definition, body, .. } => {
-                if walk(definition, defined) {
-                    return true;
-                }
-                defined.push(*cte);
-                let found = walk(body, defined);
-                defined.pop();
-                return found;
-            }
-            Plan::RecursiveWith { cte, .. } => {
-                defined.push(*cte);
-                let found = inputs(plan).into_iter().any(|input| walk(input, defined));
-                defined.pop();
-                return found;
-            }
-            _ => {}
-        }
-        let mut found = inputs(plan).into_iter().any(|input| walk(input, defined));
-        for expr in own_exprs(plan) {
-            found = found || expr_walk(expr, defined);
-        }
-        found
-    }
-    fn expr_walk(expr: &Expr, defined: &mut Vec<CteId>) -> bool {
-        if let Expr::Subquery(subquery) = expr
-            && walk(&subquery.plan, defined)
-        {
-            return true;
-        }
-        children(expr).into_iter().any(|child| expr_walk(child, defined))
-    }
-    walk(plan, &mut Vec::new())
 }
