@@ -25,6 +25,7 @@ pub use transaction::TransactionStatus;
 
 pub use sinew_query as query;
 pub use sinew_query::{Batch, Column, Notice, QueryError, Result, sqlstate};
+pub use sinew_storage::Isolation as IsolationSetting;
 pub use sinew_storage::{
     CancelToken, DataType, Embedder, Interval, Json, Numeric, Store, StoreOptions, StoreStats, Value,
 };

@@ -35,19 +35,25 @@ impl StatementClass {
         if !matches!(head[first] | 0x20, b'c' | b's' | b'w') {
             return StatementClass::Other;
         }
-        let calls = |name: &str| {
-            head.windows(name.len()).enumerate().any(|(at, window)| {
-                window.eq_ignore_ascii_case(name.as_bytes())
-                    && head[at + name.len()..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'(')
-            })
-        };
-        if AGENT.into_iter().any(calls) {
-            StatementClass::Agent
-        } else if MEMORY.into_iter().any(calls) {
-            StatementClass::Memory
-        } else {
-            StatementClass::Other
+        // One pass over the identifiers; the names are longer than most words.
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let mut at = first;
+        while let Some(start) = head[at..].iter().position(is_word).map(|offset| at + offset) {
+            let end = head[start..].iter().position(|byte| !is_word(byte)).map_or(head.len(), |length| start + length);
+            at = end;
+            let word = &head[start..end];
+            let named = |names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
+            if word.len() < 12 || head[end..].iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'(') {
+                continue;
+            }
+            if named(&AGENT) {
+                return StatementClass::Agent;
+            }
+            if named(&MEMORY) {
+                return StatementClass::Memory;
+            }
         }
+        StatementClass::Other
     }
 }
 

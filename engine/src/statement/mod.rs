@@ -8,7 +8,7 @@ mod route;
 mod scanner;
 
 pub(crate) use route::{Explain, Language, route};
-pub(crate) use scanner::{Scanner, Token, TokenKind};
+pub(crate) use scanner::{Scanner, TokenKind};
 
 /// One statement of a message, with where it began.
 #[derive(Clone, Debug, PartialEq)]

@@ -135,11 +135,11 @@ async fn print_results(client: &Client, text: &str) -> Result<(), Failure> {
 /// As psql prints it: message, the place in the text, detail and hint.
 fn describe(error: &DbError, text: &str) -> String {
     let mut out = format!("{}:  {} ({})\n", error.severity(), error.message(), error.code().code());
-    if let Some(ErrorPosition::Original(position)) = error.position() {
-        if let Some(place) = caret(text, *position as usize) {
-            out.push_str(&place);
-            out.push('\n');
-        }
+    if let Some(ErrorPosition::Original(position)) = error.position()
+        && let Some(place) = caret(text, *position as usize)
+    {
+        out.push_str(&place);
+        out.push('\n');
     }
     for (name, more) in [("DETAIL", error.detail()), ("HINT", error.hint())] {
         if let Some(more) = more {

@@ -37,10 +37,10 @@ impl CancelHandle {
 
     /// The client is gone: ends what nobody waits for any more.
     pub fn client_lost(&self) {
-        if let Some(running) = &*self.running.lock() {
-            if !running.outlives_client {
-                running.token.cancel();
-            }
+        if let Some(running) = &*self.running.lock()
+            && !running.outlives_client
+        {
+            running.token.cancel();
         }
     }
 }

@@ -160,10 +160,10 @@ impl Connection {
             while let Some(frame) = self.reader.next_frame() {
                 frames.push(frame);
             }
-            if stopping_since.is_none() {
-                if let Some(backend) = self.shared.inbox.push(&mut frames) {
-                    self.context.pool.submit(move || backend.run());
-                }
+            if stopping_since.is_none()
+                && let Some(backend) = self.shared.inbox.push(&mut frames)
+            {
+                self.context.pool.submit(move || backend.run());
             }
             if self.shared.inbox.has_finished_backend() {
                 return End::Finished;

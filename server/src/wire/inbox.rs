@@ -60,10 +60,11 @@ impl Inbox {
     /// The next frame for a working backend; parks it when there is none, when it has finished, or the client is gone.
     pub fn next(&self, backend: Box<Backend>) -> Next {
         let mut state = self.state.lock();
-        if !backend.is_finished() && !state.lost {
-            if let Some(frame) = self.pop(&mut state) {
-                return Next::Frame(backend, frame);
-            }
+        if !backend.is_finished()
+            && !state.lost
+            && let Some(frame) = self.pop(&mut state)
+        {
+            return Next::Frame(backend, frame);
         }
         state.parked = Some(backend);
         self.changed.notify_one();
