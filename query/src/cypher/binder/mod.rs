@@ -91,7 +91,7 @@ pub(super) fn bind_statement(
     named: &NamedParameters,
 ) -> Result<BoundStatement> {
     let declared_count = context.params.read().len();
-    let mut binder = Binder {
+    let binder = Binder {
         context,
         text,
         named,

@@ -1,0 +1,411 @@
+//! ALTER TABLE.
+
+use std::sync::Arc;
+
+use sinew_storage::catalog::{IndexTarget, TableDef};
+use sinew_storage::ids::RelationId;
+use sqlparser::ast::{
+    AlterColumnOperation, AlterTable, AlterTableOperation, DropBehavior, Ident, RenameTableNameKind, Spanned,
+};
+
+use super::super::Binder;
+use super::super::names::fold;
+use super::drop::mentions_word;
+use super::{Pending, alter};
+use crate::error::{QueryError, Result, sqlstate};
+use crate::statement::Ddl;
+
+/// What one ALTER TABLE has gathered.
+struct Change {
+    table: TableDef,
+    pending: Pending,
+    validate: Vec<(String, String)>,
+    not_null: Vec<String>,
+    drop_indexes: Vec<RelationId>,
+    changed: bool,
+    notices: Vec<Ddl>,
+    renames: Vec<Ddl>,
+}
+
+impl Binder<'_> {
+    pub fn alter_table(&mut self, statement: &AlterTable) -> Result<Vec<Ddl>> {
+        let span = statement.name.span();
+        if statement.location.is_some() || statement.on_cluster.is_some() || statement.table_type.is_some() {
+            return Err(self.unsupported("this option of ALTER TABLE", span));
+        }
+        let qualified = self.qualified_name(&statement.name)?;
+        if statement.if_exists && self.find_relation(&qualified).is_none() {
+            let notice = Some(format!("relation \"{qualified}\" does not exist, skipping"));
+            return Ok(vec![Ddl::Nothing { tag: "ALTER TABLE", notice }]);
+        }
+        let table = self.target_table(&statement.name)?;
+        self.refuse_system_table(&table, span)?;
+        let mut change = Change {
+            table: TableDef::clone(&table),
+            pending: Pending::default(),
+            validate: Vec::new(),
+            not_null: Vec::new(),
+            drop_indexes: Vec::new(),
+            changed: false,
+            notices: Vec::new(),
+            renames: Vec::new(),
+        };
+        for operation in &statement.operations {
+            self.alter_operation(&table, &mut change, operation, span)?;
+        }
+        let mut ddl = Vec::new();
+        if change.changed {
+            let mut altered = alter(change.table);
+            if let Ddl::AlterTable { validate, not_null, add_indexes, drop_indexes, .. } = &mut altered {
+                *validate = change.validate;
+                *not_null = change.not_null;
+                *add_indexes = change.pending.indexes;
+                *drop_indexes = change.drop_indexes;
+            }
+            ddl.push(altered);
+        }
+        ddl.extend(change.renames);
+        ddl.extend(change.notices);
+        if ddl.is_empty() {
+            ddl.push(Ddl::Nothing { tag: "ALTER TABLE", notice: None });
+        }
+        Ok(ddl)
+    }
+
+    fn alter_operation(
+        &mut self,
+        table: &Arc<TableDef>,
+        change: &mut Change,
+        operation: &AlterTableOperation,
+        span: sqlparser::tokenizer::Span,
+    ) -> Result<()> {
+        match operation {
+            AlterTableOperation::AddColumn { if_not_exists, column_def, column_position, .. } => {
+                if column_position.is_some() {
+                    return Err(self.unsupported("FIRST and AFTER in ADD COLUMN", span));
+                }
+                let name = fold(&column_def.name);
+                if *if_not_exists && change.table.column_position(&name).is_some() {
+                    let notice = Some(format!(
+                        "column \"{name}\" of relation \"{}\" already exists, skipping",
+                        change.table.name
+                    ));
+                    change.notices.push(Ddl::Nothing { tag: "ALTER TABLE", notice });
+                    return Ok(());
+                }
+                let checks = change.table.checks.len();
+                self.add_column(&mut change.table, column_def)?;
+                self.add_column_constraints(&mut change.table, column_def, &mut change.pending)?;
+                for index in &mut change.pending.indexes {
+                    if let IndexTarget::Table { table: owner, .. } = &mut index.target {
+                        *owner = table.id;
+                    }
+                }
+                let added = change.table.columns.last().map(|column| (column.not_null, column.name.clone()));
+                if let Some((true, name)) = added {
+                    change.not_null.push(name);
+                }
+                let new_checks = change.table.checks[checks..].iter();
+                change.validate.extend(new_checks.map(|check| (check.name.clone(), check.expression.clone())));
+                change.changed = true;
+            }
+            AlterTableOperation::DropColumn { column_names, if_exists, drop_behavior, .. } => {
+                for column in column_names {
+                    self.drop_column(table, change, column, *if_exists, drop_behavior.as_ref())?;
+                }
+            }
+            AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
+                self.rename_column(table, change, old_column_name, new_column_name)?;
+            }
+            AlterTableOperation::RenameTable { table_name } => {
+                let RenameTableNameKind::To(name) = table_name else {
+                    return Err(QueryError::syntax("RENAME needs TO", self.at(span)));
+                };
+                let new = self.qualified_name(name)?;
+                if new.schema.is_some() {
+                    return Err(QueryError::syntax("RENAME TO takes an unqualified name", self.at(name.span())));
+                }
+                if self.catalog.relation_id(&table.schema, &new.name).is_some() {
+                    return Err(QueryError::new(
+                        sqlstate::DUPLICATE_TABLE,
+                        format!("relation \"{}\" already exists", new.name),
+                    )
+                    .at(self.at(name.span())));
+                }
+                self.refuse_view_readers(table, &table.name, "rename", "table")?;
+                change.renames.push(Ddl::RenameTable { id: table.id, new_name: new.name });
+            }
+            AlterTableOperation::AlterColumn { column_name, op } => {
+                self.alter_column(change, column_name, op)?;
+            }
+            AlterTableOperation::AddConstraint { constraint, not_valid } => {
+                if *not_valid {
+                    return Err(self.unsupported("NOT VALID", constraint.span()));
+                }
+                let checks = change.table.checks.len();
+                let nullable: Vec<String> = change
+                    .table
+                    .columns
+                    .iter()
+                    .filter(|column| !column.not_null)
+                    .map(|column| column.name.clone())
+                    .collect();
+                self.add_constraint(&mut change.table, constraint, &mut change.pending, table.id)?;
+                let new_checks = change.table.checks[checks..].iter();
+                change.validate.extend(new_checks.map(|check| (check.name.clone(), check.expression.clone())));
+                for column in &change.table.columns {
+                    if column.not_null && nullable.contains(&column.name) {
+                        change.not_null.push(column.name.clone());
+                    }
+                }
+                change.changed = true;
+            }
+            AlterTableOperation::DropConstraint { if_exists, name, .. } => {
+                self.drop_constraint(table, change, name, *if_exists)?;
+            }
+            AlterTableOperation::OwnerTo { .. } => {
+                return Err(self.unsupported("ALTER TABLE … OWNER TO", span));
+            }
+            other => {
+                let text = other.to_string();
+                let words: Vec<&str> = text.split_whitespace().take(3).collect();
+                return Err(self.unsupported(format_args!("ALTER TABLE … {}", words.join(" ")), span));
+            }
+        }
+        Ok(())
+    }
+
+    /// Views are kept as text: what they name must stay.
+    fn refuse_view_readers(&self, table: &TableDef, name: &str, what: &str, kind: &str) -> Result<()> {
+        let reader = self
+            .catalog
+            .views
+            .values()
+            .find(|view| mentions_word(&view.query, &table.name) && (kind == "table" || mentions_word(&view.query, name)));
+        match reader {
+            None => Ok(()),
+            Some(view) => Err(QueryError::new(
+                sqlstate::DEPENDENT_OBJECTS_STILL_EXIST,
+                format!("cannot {what} {kind} {name} because other objects depend on it"),
+            )
+            .detail(format!("view {} depends on {kind} {name}", view.name))
+            .hint("Drop the view first.")),
+        }
+    }
+
+    fn drop_column(
+        &mut self,
+        table: &Arc<TableDef>,
+        change: &mut Change,
+        column: &Ident,
+        if_exists: bool,
+        behaviour: Option<&DropBehavior>,
+    ) -> Result<()> {
+        let name = fold(column);
+        let Some(position) = change.table.column_position(&name) else {
+            if if_exists {
+                let notice = Some(format!(
+                    "column \"{name}\" of relation \"{}\" does not exist, skipping",
+                    change.table.name
+                ));
+                change.notices.push(Ddl::Nothing { tag: "ALTER TABLE", notice });
+                return Ok(());
+            }
+            return self.table_column(&change.table, column).map(|_| ());
+        };
+        self.refuse_view_readers(table, &name, "drop", "column")?;
+        let id = change.table.columns[position].id;
+        // Indexes and constraints over the column go with it, as in PostgreSQL (several-column ones too).
+        for index in self.catalog.indexes_of(table.id) {
+            if let IndexTarget::Table { columns, .. } = &index.target
+                && columns.iter().any(|key| key.column == id)
+                && !change.drop_indexes.contains(&index.id)
+            {
+                change.drop_indexes.push(index.id);
+            }
+        }
+        let reading: Vec<String> = change
+            .table
+            .checks
+            .iter()
+            .filter(|check| mentions_word(&check.expression, &name))
+            .map(|check| check.name.clone())
+            .collect();
+        let several = change.table.checks.iter().any(|check| {
+            reading.contains(&check.name)
+                && change
+                    .table
+                    .columns
+                    .iter()
+                    .any(|other| other.name != name && mentions_word(&check.expression, &other.name))
+        });
+        if several && !matches!(behaviour, Some(DropBehavior::Cascade)) {
+            return Err(QueryError::new(
+                sqlstate::DEPENDENT_OBJECTS_STILL_EXIST,
+                format!("cannot drop column {name} of table {} because other objects depend on it", change.table.name),
+            )
+            .detail(format!("constraint {} depends on column {name}", reading.join(", ")))
+            .hint("Use DROP ... CASCADE to drop the dependent objects too.")
+            .at(self.at(column.span)));
+        }
+        change.table.checks.retain(|check| !reading.contains(&check.name));
+        change.table.columns.remove(position);
+        change.changed = true;
+        Ok(())
+    }
+
+    fn rename_column(
+        &mut self,
+        table: &Arc<TableDef>,
+        change: &mut Change,
+        old: &Ident,
+        new: &Ident,
+    ) -> Result<()> {
+        let position = self.table_column(&change.table, old)?;
+        let (old_name, new_name) = (fold(old), fold(new));
+        if change.table.column_position(&new_name).is_some() {
+            return Err(QueryError::new(
+                sqlstate::DUPLICATE_COLUMN,
+                format!("column \"{new_name}\" of relation \"{}\" already exists", change.table.name),
+            )
+            .at(self.at(new.span)));
+        }
+        self.refuse_view_readers(table, &old_name, "rename", "column")?;
+        for check in &mut change.table.checks {
+            check.expression = rename_word(&check.expression, &old_name, &new_name);
+        }
+        change.table.columns[position].name = new_name;
+        change.changed = true;
+        Ok(())
+    }
+
+    fn alter_column(&mut self, change: &mut Change, column: &Ident, op: &AlterColumnOperation) -> Result<()> {
+        let position = self.table_column(&change.table, column)?;
+        match op {
+            AlterColumnOperation::SetNotNull => {
+                let definition = &mut change.table.columns[position];
+                if !definition.not_null {
+                    definition.not_null = true;
+                    change.not_null.push(definition.name.clone());
+                    change.changed = true;
+                }
+            }
+            AlterColumnOperation::DropNotNull => {
+                let definition = &change.table.columns[position];
+                let in_key = self.catalog.primary_key(change.table.id).is_some_and(|index| match &index.target {
+                    IndexTarget::Table { columns, .. } => columns.iter().any(|key| key.column == definition.id),
+                    _ => false,
+                });
+                if in_key {
+                    return Err(QueryError::new(
+                        "42P16",
+                        format!("column \"{}\" is in a primary key", definition.name),
+                    )
+                    .at(self.at(column.span)));
+                }
+                change.table.columns[position].not_null = false;
+                change.changed = true;
+            }
+            AlterColumnOperation::SetDefault { value } => {
+                let definition = change.table.columns[position].clone();
+                let mut default = self.default_expression(value, &definition.name, &definition.ty)?;
+                // Rows older than the column keep reading what they read so far.
+                if let (Some(new), Some(old)) = (&mut default, &definition.default) {
+                    new.constant.clone_from(&old.constant);
+                }
+                change.table.columns[position].default = default;
+                change.changed = true;
+            }
+            AlterColumnOperation::DropDefault => {
+                let keeps_constant =
+                    change.table.columns[position].default.as_ref().is_some_and(|default| default.constant.is_some());
+                if keeps_constant {
+                    if let Some(default) = &mut change.table.columns[position].default {
+                        default.expression = "NULL".to_owned();
+                    }
+                } else {
+                    change.table.columns[position].default = None;
+                }
+                change.changed = true;
+            }
+            AlterColumnOperation::SetDataType { .. } => {
+                return Err(self.unsupported("ALTER COLUMN … TYPE", column.span));
+            }
+            AlterColumnOperation::AddGenerated { .. } => {
+                return Err(self.unsupported("ALTER COLUMN … ADD GENERATED", column.span));
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_constraint(
+        &mut self,
+        table: &Arc<TableDef>,
+        change: &mut Change,
+        name: &Ident,
+        if_exists: bool,
+    ) -> Result<()> {
+        let constraint = fold(name);
+        let checks = change.table.checks.len();
+        change.table.checks.retain(|check| check.name != constraint);
+        if change.table.checks.len() < checks {
+            change.changed = true;
+            return Ok(());
+        }
+        let index = self
+            .catalog
+            .indexes_of(table.id)
+            .iter()
+            .find(|index| index.constraint.is_some() && index.name == constraint);
+        match index {
+            Some(index) => {
+                change.drop_indexes.push(index.id);
+                change.changed = true;
+                Ok(())
+            }
+            None if if_exists => {
+                let notice = Some(format!(
+                    "constraint \"{constraint}\" of relation \"{}\" does not exist, skipping",
+                    change.table.name
+                ));
+                change.notices.push(Ddl::Nothing { tag: "ALTER TABLE", notice });
+                Ok(())
+            }
+            None => Err(QueryError::new(
+                sqlstate::UNDEFINED_OBJECT,
+                format!("constraint \"{constraint}\" of relation \"{}\" does not exist", change.table.name),
+            )
+            .at(self.at(name.span))),
+        }
+    }
+}
+
+/// Replaces a name in SQL text, wherever it stands as a word of its own.
+fn rename_word(text: &str, old: &str, new: &str) -> String {
+    use sqlparser::tokenizer::{Token, Tokenizer};
+    let Ok(tokens) = Tokenizer::new(&sqlparser::dialect::PostgreSqlDialect {}, text).tokenize() else {
+        return text.to_owned();
+    };
+    tokens
+        .into_iter()
+        .map(|token| match &token {
+            Token::Word(word)
+                if (word.quote_style.is_none() && word.value.to_lowercase() == old)
+                    || (word.quote_style.is_some() && word.value == old) =>
+            {
+                super::super::names::quote_name(new)
+            }
+            _ => token.to_string(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renaming_reaches_names_and_not_strings() {
+        assert_eq!(rename_word("a > 0 AND b <> 'a'", "a", "New"), "\"New\" > 0 AND b <> 'a'");
+    }
+}

@@ -1,0 +1,567 @@
+//! CREATE TABLE, and the column and constraint definitions that ALTER TABLE shares.
+
+use sinew_storage::DataType;
+use sinew_storage::catalog::{
+    CheckDef, ColumnDef, ConstraintKind, DefaultExpr, IndexColumn, IndexDef, IndexKind, IndexTarget, TableBehaviour,
+    TableDef,
+};
+use sinew_storage::ids::{ColumnId, RelationId};
+use sqlparser::ast::{
+    ColumnDef as AstColumn, ColumnOption, ConstraintCharacteristics, CreateTable, CreateTableOptions, Expr as Ast,
+    GeneratedAs, Ident, IndexColumn as AstIndexColumn, NullsDistinctOption, SequenceOptions, Spanned, TableConstraint,
+};
+use sqlparser::tokenizer::Span;
+
+use super::super::data_type::serial_type;
+use super::super::names::{fold, quote_name};
+use super::super::scope::{Clause, Frame};
+use super::super::stored_text::row_relation;
+use super::super::{Binder, embed};
+use super::{Pending, object_name, unassigned};
+use crate::algebra::{Expr, VarId};
+use crate::error::{QueryError, Result, sqlstate};
+use crate::functions::{self, CastContext};
+use crate::statement::Ddl;
+use crate::types::type_name;
+
+/// PostgreSQL's limit.
+const COLUMN_LIMIT: usize = 1600;
+/// As PostgreSQL's INDEX_MAX_KEYS.
+const INDEX_COLUMN_LIMIT: usize = 32;
+
+impl Binder<'_> {
+    pub fn create_table(&mut self, create: &CreateTable) -> Result<Vec<Ddl>> {
+        let span = create.name.span();
+        self.reject_table_options(create)?;
+        let qualified = self.qualified_name(&create.name)?;
+        let schema = self.creation_schema(&qualified, span)?;
+        if self.catalog.relation_id(&schema, &qualified.name).is_some() {
+            if create.if_not_exists {
+                let notice = Some(format!("relation \"{}\" already exists, skipping", qualified.name));
+                return Ok(vec![Ddl::Nothing { tag: "CREATE TABLE", notice }]);
+            }
+            return Err(QueryError::new(
+                sqlstate::DUPLICATE_TABLE,
+                format!("relation \"{}\" already exists", qualified.name),
+            )
+            .at(self.at(span)));
+        }
+        if create.columns.len() > COLUMN_LIMIT {
+            return Err(QueryError::new("54011", format!("tables can have at most {COLUMN_LIMIT} columns")));
+        }
+        let mut table = TableDef {
+            id: unassigned(),
+            schema,
+            name: qualified.name,
+            columns: Vec::with_capacity(create.columns.len()),
+            next_column_id: 1,
+            checks: Vec::new(),
+            behaviour: TableBehaviour::Plain,
+            version: 0,
+            comment: None,
+        };
+        let mut pending = Pending::default();
+        // All columns first: checks and keys may name later ones.
+        for column in &create.columns {
+            self.add_column(&mut table, column)?;
+        }
+        for column in &create.columns {
+            self.add_column_constraints(&mut table, column, &mut pending)?;
+        }
+        for constraint in &create.constraints {
+            self.add_constraint(&mut table, constraint, &mut pending, RelationId(0))?;
+        }
+        Ok(vec![Ddl::CreateTable { table, indexes: pending.indexes, if_not_exists: create.if_not_exists }])
+    }
+
+    fn reject_table_options(&self, create: &CreateTable) -> Result<()> {
+        let what = if create.query.is_some() {
+            "CREATE TABLE AS"
+        } else if create.temporary || create.global.is_some() {
+            "CREATE TEMPORARY TABLE"
+        } else if create.unlogged {
+            "CREATE UNLOGGED TABLE"
+        } else if create.or_replace {
+            "CREATE OR REPLACE TABLE"
+        } else if create.like.is_some() || create.clone.is_some() {
+            "CREATE TABLE LIKE"
+        } else if create.inherits.is_some() {
+            "INHERITS"
+        } else if create.partition_by.is_some() || create.partition_of.is_some() || create.for_values.is_some() {
+            "partitioned tables"
+        } else if create.on_commit.is_some() {
+            "ON COMMIT"
+        } else if !matches!(create.table_options, CreateTableOptions::None) {
+            "storage parameters of CREATE TABLE"
+        } else if create.external
+            || create.transient
+            || create.volatile
+            || create.iceberg
+            || create.dynamic
+            || create.snapshot
+            || create.without_rowid
+            || create.strict
+            || create.file_format.is_some()
+            || create.location.is_some()
+            || create.version.is_some()
+            || create.comment.is_some()
+            || create.on_cluster.is_some()
+            || create.primary_key.is_some()
+            || create.order_by.is_some()
+            || create.cluster_by.is_some()
+            || create.clustered_by.is_some()
+            || create.with_data.is_some()
+        {
+            "this option of CREATE TABLE"
+        } else {
+            return Ok(());
+        };
+        Err(self.unsupported(what, create.name.span()))
+    }
+
+    /// Appends a column: type, NOT NULL, DEFAULT. Constraints follow when all columns are known.
+    pub fn add_column(&mut self, table: &mut TableDef, column: &AstColumn) -> Result<()> {
+        let name = fold(&column.name);
+        let span = column.name.span;
+        if table.column_position(&name).is_some() {
+            return Err(QueryError::new(
+                sqlstate::DUPLICATE_COLUMN,
+                if table.id == unassigned() {
+                    format!("column \"{name}\" specified more than once")
+                } else {
+                    format!("column \"{name}\" of relation \"{}\" already exists", table.name)
+                },
+            )
+            .at(self.at(span)));
+        }
+        let serial = serial_type(&column.data_type);
+        let ty = match &serial {
+            Some(ty) => ty.clone(),
+            None => self.data_type(&column.data_type, span)?,
+        };
+        if matches!(ty, DataType::Record | DataType::Void | DataType::Unknown) {
+            return Err(QueryError::new(
+                "42P16",
+                format!("column \"{name}\" has pseudo-type {}", type_name(&ty)),
+            )
+            .at(self.at(span)));
+        }
+        let mut definition = ColumnDef {
+            id: ColumnId(table.next_column_id),
+            name: name.clone(),
+            ty: ty.clone(),
+            not_null: serial.is_some(),
+            default: serial.as_ref().map(|_| counter_default(&table.schema, &table.name, &name)),
+            virtual_expression: None,
+            comment: None,
+        };
+        for option in &column.options {
+            match &option.option {
+                ColumnOption::Null => {
+                    if definition.not_null {
+                        return Err(QueryError::syntax(
+                            format!(
+                                "conflicting NULL/NOT NULL declarations for column \"{name}\" of table \"{}\"",
+                                table.name
+                            ),
+                            self.at(span),
+                        ));
+                    }
+                }
+                ColumnOption::NotNull => definition.not_null = true,
+                ColumnOption::Default(expr) => {
+                    if definition.default.is_some() {
+                        return Err(QueryError::syntax(
+                            format!("multiple default values specified for column \"{name}\" of table \"{}\"", table.name),
+                            self.at(expr.span()),
+                        ));
+                    }
+                    definition.default = self.default_expression(expr, &name, &ty)?;
+                }
+                ColumnOption::PrimaryKey(_) => definition.not_null = true,
+                ColumnOption::Unique(_) | ColumnOption::Check(_) | ColumnOption::ForeignKey(_) => {}
+                ColumnOption::Generated { generated_as, sequence_options, generation_expr, .. } => {
+                    if generation_expr.is_some() || matches!(generated_as, GeneratedAs::ExpStored) {
+                        return Err(self.unsupported("a stored generated column", span));
+                    }
+                    self.identity_options(sequence_options.as_deref(), span)?;
+                    if !matches!(ty, DataType::Int2 | DataType::Int4 | DataType::Int8) {
+                        return Err(QueryError::new(
+                            sqlstate::INVALID_PARAMETER_VALUE,
+                            "identity column type must be smallint, integer, or bigint",
+                        )
+                        .at(self.at(span)));
+                    }
+                    definition.not_null = true;
+                    definition.default = Some(counter_default(&table.schema, &table.name, &name));
+                }
+                ColumnOption::Collation(collation) => {
+                    let collation_name = self.qualified_name(collation)?.name;
+                    if !matches!(collation_name.as_str(), "C" | "POSIX" | "default") {
+                        return Err(QueryError::new(
+                            sqlstate::UNDEFINED_OBJECT,
+                            format!("collation \"{collation_name}\" for encoding \"UTF8\" does not exist"),
+                        )
+                        .at(self.at(collation.span())));
+                    }
+                }
+                other => return Err(self.unsupported(format_args!("the column option {other}"), span)),
+            }
+        }
+        table.next_column_id = table.next_column_id.checked_add(1).ok_or_else(|| {
+            QueryError::new("54011", format!("table \"{}\" has used up its column numbers", table.name))
+        })?;
+        table.columns.push(definition);
+        Ok(())
+    }
+
+    fn identity_options(&self, options: Option<&[SequenceOptions]>, span: Span) -> Result<()> {
+        for option in options.into_iter().flatten() {
+            let one = |value: &Ast| value.to_string() == "1";
+            match option {
+                SequenceOptions::StartWith(value, _) | SequenceOptions::IncrementBy(value, _) if one(value) => {}
+                SequenceOptions::Cycle(true) | SequenceOptions::MinValue(None) | SequenceOptions::MaxValue(None) => {}
+                other => return Err(self.unsupported(format_args!("the identity option{other}"), span)),
+            }
+        }
+        Ok(())
+    }
+
+    /// A DEFAULT as text, after it proved to be of the column's type. `DEFAULT NULL` is none.
+    pub fn default_expression(&mut self, ast: &Ast, column: &str, ty: &DataType) -> Result<Option<DefaultExpr>> {
+        let position = self.at(ast.span());
+        // Columns would be found missing; PostgreSQL says why.
+        let (expr, frame) = self.with_frame(Frame::new(Clause::Default), |binder| binder.bind_expr(ast)).map_err(
+            |error| {
+                if error.sqlstate() == sqlstate::UNDEFINED_COLUMN {
+                    QueryError::unsupported("a column reference in a DEFAULT expression").at(position)
+                } else {
+                    error
+                }
+            },
+        )?;
+        let mut subquery = false;
+        embed::walk_expr(&mut expr.clone(), &mut |expr| {
+            subquery |= matches!(expr, Expr::Subquery(_));
+            true
+        });
+        if subquery {
+            return Err(QueryError::unsupported("a subquery in a DEFAULT expression").at(position));
+        }
+        drop(frame);
+        if matches!(expr, Expr::Literal(sinew_storage::Value::Null, _)) {
+            return Ok(None);
+        }
+        let from = expr.ty();
+        if from != DataType::Unknown && from != *ty && !functions::can_cast(&from, ty, CastContext::Assignment) {
+            return Err(QueryError::new(
+                sqlstate::DATATYPE_MISMATCH,
+                format!(
+                    "column \"{column}\" is of type {} but default expression is of type {}",
+                    type_name(ty),
+                    type_name(&from)
+                ),
+            )
+            .hint("You will need to rewrite or cast the expression.")
+            .at(position));
+        }
+        self.convert(expr, ty, CastContext::Assignment, position)?;
+        Ok(Some(DefaultExpr { expression: ast.to_string(), constant: None }))
+    }
+
+    /// PRIMARY KEY, UNIQUE and CHECK written at a column.
+    pub fn add_column_constraints(
+        &mut self,
+        table: &mut TableDef,
+        column: &AstColumn,
+        pending: &mut Pending,
+    ) -> Result<()> {
+        for option in &column.options {
+            let name = option.name.as_ref().map(fold);
+            let span = column.name.span;
+            match &option.option {
+                ColumnOption::PrimaryKey(key) => {
+                    self.reject_characteristics(key.characteristics.as_ref(), span)?;
+                    let columns = std::slice::from_ref(&column.name);
+                    self.add_key(table, name, columns, ConstraintKind::PrimaryKey, pending, table.id, span)?;
+                }
+                ColumnOption::Unique(key) => {
+                    self.reject_characteristics(key.characteristics.as_ref(), span)?;
+                    self.reject_nulls_distinct(&key.nulls_distinct, span)?;
+                    let columns = std::slice::from_ref(&column.name);
+                    self.add_key(table, name, columns, ConstraintKind::Unique, pending, table.id, span)?;
+                }
+                ColumnOption::Check(check) => {
+                    self.add_check(table, name, &check.expr, check.no_inherit, check.enforced, Some(&column.name))?;
+                }
+                ColumnOption::ForeignKey(_) => {
+                    return Err(self.unsupported("a foreign key (REFERENCES)", span));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A table constraint. `owner` is the table's id, when it exists already.
+    pub fn add_constraint(
+        &mut self,
+        table: &mut TableDef,
+        constraint: &TableConstraint,
+        pending: &mut Pending,
+        owner: RelationId,
+    ) -> Result<()> {
+        let span = constraint.span();
+        match constraint {
+            TableConstraint::PrimaryKey(key) => {
+                self.reject_characteristics(key.characteristics.as_ref(), span)?;
+                if !key.include.is_empty() || !key.index_options.is_empty() || key.index_type.is_some() {
+                    return Err(self.unsupported("INCLUDE and index options of a constraint", span));
+                }
+                let columns = self.key_columns(&key.columns)?;
+                let name = key.name.as_ref().map(fold);
+                self.add_key(table, name, &columns, ConstraintKind::PrimaryKey, pending, owner, span)
+            }
+            TableConstraint::Unique(key) => {
+                self.reject_characteristics(key.characteristics.as_ref(), span)?;
+                self.reject_nulls_distinct(&key.nulls_distinct, span)?;
+                if !key.include.is_empty() || !key.index_options.is_empty() || key.index_type.is_some() {
+                    return Err(self.unsupported("INCLUDE and index options of a constraint", span));
+                }
+                let columns = self.key_columns(&key.columns)?;
+                let name = key.name.as_ref().map(fold);
+                self.add_key(table, name, &columns, ConstraintKind::Unique, pending, owner, span)
+            }
+            TableConstraint::Check(check) => {
+                let name = check.name.as_ref().map(fold);
+                self.add_check(table, name, &check.expr, check.no_inherit, check.enforced, None)
+            }
+            TableConstraint::ForeignKey(_) => Err(self.unsupported("a foreign key (REFERENCES)", span)),
+            TableConstraint::Exclude(_) => Err(self.unsupported("an EXCLUDE constraint", span)),
+            TableConstraint::PrimaryKeyUsingIndex(_) | TableConstraint::UniqueUsingIndex(_) => {
+                Err(self.unsupported("a constraint USING INDEX", span))
+            }
+            TableConstraint::Index(_) | TableConstraint::FulltextOrSpatial(_) => {
+                Err(self.unsupported("an index inside CREATE TABLE", span))
+            }
+        }
+    }
+
+    fn key_columns(&self, columns: &[AstIndexColumn]) -> Result<Vec<Ident>> {
+        columns
+            .iter()
+            .map(|column| match &column.column.expr {
+                Ast::Identifier(ident)
+                    if column.operator_class.is_none()
+                        && column.column.options.sort.is_none()
+                        && column.column.options.nulls_first.is_none() =>
+                {
+                    Ok(ident.clone())
+                }
+                other => Err(QueryError::syntax("a key takes column names only", self.at(other.span()))),
+            })
+            .collect()
+    }
+
+    fn reject_characteristics(&self, characteristics: Option<&ConstraintCharacteristics>, span: Span) -> Result<()> {
+        let Some(characteristics) = characteristics else { return Ok(()) };
+        let deferred =
+            matches!(characteristics.initially, Some(sqlparser::ast::DeferrableInitial::Deferred));
+        if characteristics.deferrable == Some(true) || deferred {
+            return Err(self.unsupported("a DEFERRABLE constraint", span));
+        }
+        if characteristics.enforced == Some(false) {
+            return Err(self.unsupported("a NOT ENFORCED constraint", span));
+        }
+        Ok(())
+    }
+
+    fn reject_nulls_distinct(&self, option: &NullsDistinctOption, span: Span) -> Result<()> {
+        match option {
+            NullsDistinctOption::None | NullsDistinctOption::Distinct => Ok(()),
+            NullsDistinctOption::NotDistinct => Err(self.unsupported("UNIQUE NULLS NOT DISTINCT", span)),
+        }
+    }
+
+    /// PRIMARY KEY or UNIQUE: an ordered, unique index named `t_pkey` or `t_a_b_key`.
+    fn add_key(
+        &mut self,
+        table: &mut TableDef,
+        name: Option<String>,
+        columns: &[Ident],
+        kind: ConstraintKind,
+        pending: &mut Pending,
+        owner: RelationId,
+        span: Span,
+    ) -> Result<()> {
+        if kind == ConstraintKind::PrimaryKey {
+            let has_key = pending.indexes.iter().any(|index| index.constraint == Some(kind))
+                || (owner != RelationId(0) && self.catalog.primary_key(owner).is_some());
+            if has_key {
+                return Err(QueryError::new(
+                    "42P16",
+                    format!("multiple primary keys for table \"{}\" are not allowed", table.name),
+                )
+                .at(self.at(span)));
+            }
+        }
+        if columns.len() > INDEX_COLUMN_LIMIT {
+            return Err(QueryError::new(
+                "54011",
+                format!("cannot use more than {INDEX_COLUMN_LIMIT} columns in an index"),
+            )
+            .at(self.at(span)));
+        }
+        let mut keys: Vec<IndexColumn> = Vec::with_capacity(columns.len());
+        let mut names: Vec<String> = Vec::with_capacity(columns.len());
+        for ident in columns {
+            let column = fold(ident);
+            let Some(position) = table.column_position(&column) else {
+                return Err(QueryError::new(
+                    sqlstate::UNDEFINED_COLUMN,
+                    format!("column \"{column}\" named in key does not exist"),
+                )
+                .at(self.at(ident.span)));
+            };
+            if names.contains(&column) {
+                let what = if kind == ConstraintKind::PrimaryKey { "primary key" } else { "unique" };
+                return Err(QueryError::new(
+                    sqlstate::DUPLICATE_COLUMN,
+                    format!("column \"{column}\" appears twice in {what} constraint"),
+                )
+                .at(self.at(ident.span)));
+            }
+            let definition = &mut table.columns[position];
+            check_ordered(&definition.ty, &column).map_err(|error| error.at(self.at(ident.span)))?;
+            if kind == ConstraintKind::PrimaryKey {
+                definition.not_null = true;
+            }
+            keys.push(IndexColumn { column: definition.id, descending: false, nulls_first: false });
+            names.push(column);
+        }
+        let taken = pending.names(Some(table));
+        let name = match name {
+            Some(name) => {
+                if self.catalog.relation_id(&table.schema, &name).is_some() || taken.contains(&name) {
+                    return Err(QueryError::new(
+                        sqlstate::DUPLICATE_TABLE,
+                        format!("relation \"{name}\" already exists"),
+                    )
+                    .at(self.at(span)));
+                }
+                name
+            }
+            None if kind == ConstraintKind::PrimaryKey => {
+                self.free_relation_name(&table.schema, &[&table.name], "pkey", &taken)
+            }
+            None => {
+                let columns = names.join("_");
+                self.free_relation_name(&table.schema, &[&table.name, &columns], "key", &taken)
+            }
+        };
+        pending.indexes.push(IndexDef {
+            id: unassigned(),
+            schema: table.schema.clone(),
+            name,
+            target: IndexTarget::Table { table: owner, columns: keys },
+            kind: IndexKind::Ordered { unique: true },
+            constraint: Some(kind),
+        });
+        Ok(())
+    }
+
+    /// CHECK: bound once to prove itself, then kept as text.
+    pub fn add_check(
+        &mut self,
+        table: &mut TableDef,
+        name: Option<String>,
+        ast: &Ast,
+        no_inherit: bool,
+        enforced: Option<bool>,
+        column: Option<&Ident>,
+    ) -> Result<()> {
+        let span = ast.span();
+        if no_inherit || enforced == Some(false) {
+            return Err(self.unsupported("CHECK with NO INHERIT or NOT ENFORCED", span));
+        }
+        let row: Vec<VarId> = self.row_vars(table);
+        let relation = row_relation(table, &row);
+        let mut frame = Frame::new(Clause::Check);
+        frame.star = relation.columns.clone();
+        frame.relations.push(relation);
+        let (mut expr, frame) = self.with_frame(frame, |binder| binder.bind_condition(ast, "CHECK"))?;
+        let mut subquery = false;
+        embed::walk_expr(&mut expr, &mut |expr| {
+            subquery |= matches!(expr, Expr::Subquery(_));
+            true
+        });
+        if subquery {
+            return Err(QueryError::unsupported("a subquery in a check constraint").at(self.at(span)));
+        }
+        let taken = |candidate: &str| table.checks.iter().any(|check| check.name == candidate);
+        let name = match name {
+            Some(name) => {
+                if taken(&name) {
+                    return Err(QueryError::new(
+                        sqlstate::DUPLICATE_OBJECT,
+                        format!("constraint \"{name}\" for relation \"{}\" already exists", table.name),
+                    )
+                    .at(self.at(span)));
+                }
+                name
+            }
+            None => {
+                // Named after the column it stands at, or the only one it reads.
+                let mut read: Vec<String> = Vec::new();
+                for (var, _) in &frame.references {
+                    let read_name = self.vars.info(*var).name.to_string();
+                    if !read.contains(&read_name) {
+                        read.push(read_name);
+                    }
+                }
+                let subject = match (column, read.as_slice()) {
+                    (_, [single]) => Some(single.clone()),
+                    (Some(column), []) => Some(fold(column)),
+                    _ => None,
+                };
+                let mut parts = vec![table.name.as_str()];
+                parts.extend(subject.as_deref());
+                let mut number = 0usize;
+                loop {
+                    let suffix = if number == 0 { "check".to_owned() } else { format!("check{number}") };
+                    let candidate = object_name(&parts, &suffix);
+                    if !taken(&candidate) {
+                        break candidate;
+                    }
+                    number += 1;
+                }
+            }
+        };
+        table.checks.push(CheckDef { name, expression: ast.to_string() });
+        Ok(())
+    }
+}
+
+/// The counter of a serial or identity column, named as PostgreSQL's sequence would be.
+fn counter_default(schema: &str, table: &str, column: &str) -> DefaultExpr {
+    let counter = object_name(&[table, column], "seq");
+    let qualified = format!("{}.{}", quote_name(schema), quote_name(&counter));
+    DefaultExpr { expression: format!("nextval('{}')", qualified.replace('\'', "''")), constant: None }
+}
+
+/// 42704 when a type has no order that an index could keep.
+pub fn check_ordered(ty: &DataType, column: &str) -> Result<()> {
+    if matches!(ty, DataType::Json | DataType::Vector(_) | DataType::Array(_)) {
+        let hint = match ty {
+            DataType::Vector(_) => "Use an index USING hnsw.",
+            DataType::Json => "Use jsonb.",
+            _ => "Arrays cannot be keys.",
+        };
+        return Err(QueryError::new(
+            sqlstate::UNDEFINED_OBJECT,
+            format!("data type {} of column \"{column}\" has no default operator class for access method \"btree\"", type_name(ty)),
+        )
+        .hint(hint));
+    }
+    Ok(())
+}

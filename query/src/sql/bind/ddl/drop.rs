@@ -1,0 +1,226 @@
+//! DROP and TRUNCATE.
+
+use sinew_storage::catalog::TableDef;
+use sinew_storage::ids::RelationId;
+use sqlparser::ast::{CascadeOption, ObjectName, ObjectType, Spanned, Statement, Truncate, TruncateIdentityOption};
+
+use super::super::Binder;
+use super::super::names::{QualifiedName, Relation, is_system_schema};
+use crate::error::{QueryError, Result, sqlstate};
+use crate::statement::Ddl;
+
+impl Binder<'_> {
+    pub fn drop_objects(&mut self, statement: &Statement) -> Result<Vec<Ddl>> {
+        let Statement::Drop { object_type, if_exists, names, cascade, purge, temporary, table, .. } = statement else {
+            return Err(QueryError::internal("DROP was expected"));
+        };
+        if *purge || *temporary || table.is_some() {
+            return Err(QueryError::unsupported("DROP with PURGE, TEMPORARY or ON"));
+        }
+        let (kind, tag) = match object_type {
+            ObjectType::Table => ("table", "DROP TABLE"),
+            ObjectType::View => ("view", "DROP VIEW"),
+            ObjectType::Index => ("index", "DROP INDEX"),
+            ObjectType::Schema => return self.drop_schemas(names, *if_exists, *cascade),
+            other => return Err(QueryError::unsupported(format!("DROP {other}"))),
+        };
+        let mut found: Vec<(String, RelationId)> = Vec::new();
+        let mut ddl = Vec::new();
+        for name in names {
+            let qualified = self.qualified_name(name)?;
+            let span = name.span();
+            let Some(relation) = self.find_relation(&qualified) else {
+                if *if_exists {
+                    let notice = Some(format!("{kind} \"{qualified}\" does not exist, skipping"));
+                    ddl.push(Ddl::Nothing { tag, notice });
+                    continue;
+                }
+                return Err(self.missing_object(kind, &qualified, span));
+            };
+            let id = match (&relation, kind) {
+                (Relation::Table(table), "table") => {
+                    self.refuse_system_table(table, span)?;
+                    self.refuse_dependents(table, *cascade, &mut ddl)?;
+                    table.id
+                }
+                (Relation::View(view), "view") => view.id,
+                (Relation::Index(index), "index") => {
+                    if index.constraint.is_some() {
+                        return Err(QueryError::new(
+                            sqlstate::DEPENDENT_OBJECTS_STILL_EXIST,
+                            format!("cannot drop index {} because constraint {} requires it", index.name, index.name),
+                        )
+                        .hint(format!("You can drop constraint {} instead.", index.name))
+                        .at(self.at(span)));
+                    }
+                    if index.schema == "sinew" && index.id.0 < sinew_storage::catalog::FIRST_USER_RELATION {
+                        return Err(self.permission_denied(&index.name, span));
+                    }
+                    index.id
+                }
+                (Relation::System { .. }, _) => return Err(self.permission_denied(&qualified.name, span)),
+                (other, _) => {
+                    let article = if kind == "index" { "an" } else { "a" };
+                    return Err(QueryError::new(
+                        sqlstate::WRONG_OBJECT_TYPE,
+                        format!("\"{}\" is not {article} {kind}", qualified.name),
+                    )
+                    .hint(format!("Use DROP {} to remove it.", other.kind().to_uppercase()))
+                    .at(self.at(span)));
+                }
+            };
+            if !found.iter().any(|(_, known)| *known == id) {
+                found.push((qualified.name, id));
+            }
+        }
+        if !found.is_empty() {
+            // The drop itself comes first: the command's tag is the first one's.
+            let drop = match kind {
+                "table" => Ddl::DropTable { tables: found, cascade: *cascade },
+                "view" => Ddl::DropView { views: found },
+                _ => Ddl::DropIndex { indexes: found },
+            };
+            let (views, rest): (Vec<Ddl>, Vec<Ddl>) = ddl.into_iter().partition(|d| matches!(d, Ddl::DropView { .. }));
+            ddl = vec![drop];
+            ddl.extend(views);
+            ddl.extend(rest);
+        }
+        Ok(ddl)
+    }
+
+    fn missing_object(&self, kind: &str, name: &QualifiedName, span: sqlparser::tokenizer::Span) -> QueryError {
+        let near = self.missing_relation(name, span);
+        let code = if kind == "index" { sqlstate::UNDEFINED_OBJECT } else { sqlstate::UNDEFINED_TABLE };
+        let error = QueryError::new(code, format!("{kind} \"{name}\" does not exist")).at(self.at(span));
+        match near.0.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+
+    fn permission_denied(&self, name: &str, span: sqlparser::tokenizer::Span) -> QueryError {
+        QueryError::new(
+            sqlstate::INSUFFICIENT_PRIVILEGE,
+            format!("permission denied: \"{name}\" is a system relation"),
+        )
+        .at(self.at(span))
+    }
+
+    pub fn refuse_system_table(&self, table: &TableDef, span: sqlparser::tokenizer::Span) -> Result<()> {
+        if table.id.0 < sinew_storage::catalog::FIRST_USER_RELATION {
+            return Err(self.permission_denied(&table.name, span));
+        }
+        Ok(())
+    }
+
+    /// Views whose text names the table depend on it.
+    fn refuse_dependents(&self, table: &TableDef, cascade: bool, ddl: &mut Vec<Ddl>) -> Result<()> {
+        let dependents: Vec<(String, RelationId)> = self
+            .catalog
+            .views
+            .values()
+            .filter(|view| mentions_word(&view.query, &table.name))
+            .map(|view| (view.name.clone(), view.id))
+            .collect();
+        if dependents.is_empty() {
+            return Ok(());
+        }
+        if cascade {
+            ddl.push(Ddl::DropView { views: dependents });
+            return Ok(());
+        }
+        let detail: Vec<String> =
+            dependents.iter().map(|(view, _)| format!("view {view} depends on table {}", table.name)).collect();
+        Err(QueryError::new(
+            sqlstate::DEPENDENT_OBJECTS_STILL_EXIST,
+            format!("cannot drop table {} because other objects depend on it", table.name),
+        )
+        .detail(detail.join("\n"))
+        .hint("Use DROP ... CASCADE to drop the dependent objects too."))
+    }
+
+    fn drop_schemas(&mut self, names: &[ObjectName], if_exists: bool, cascade: bool) -> Result<Vec<Ddl>> {
+        let mut ddl = Vec::new();
+        for name in names {
+            let parts = self.name_parts(name)?;
+            let [schema] = parts.as_slice() else {
+                return Err(QueryError::syntax("a schema has an unqualified name", self.at(name.span())));
+            };
+            if is_system_schema(schema) || schema == "sinew" {
+                return Err(self.permission_denied(schema, name.span()));
+            }
+            if !self.catalog.schemas.contains_key(schema) {
+                if if_exists {
+                    let notice = Some(format!("schema \"{schema}\" does not exist, skipping"));
+                    ddl.push(Ddl::Nothing { tag: "DROP SCHEMA", notice });
+                    continue;
+                }
+                return Err(QueryError::new(
+                    sqlstate::INVALID_SCHEMA_NAME,
+                    format!("schema \"{schema}\" does not exist"),
+                )
+                .at(self.at(name.span())));
+            }
+            let inside: Vec<&str> =
+                self.catalog.names.keys().filter(|(s, _)| s == schema).map(|(_, name)| name.as_str()).collect();
+            if !inside.is_empty() && !cascade {
+                let detail: Vec<String> =
+                    inside.iter().map(|name| format!("{schema}.{name} depends on schema {schema}")).collect();
+                return Err(QueryError::new(
+                    sqlstate::DEPENDENT_OBJECTS_STILL_EXIST,
+                    format!("cannot drop schema {schema} because other objects depend on it"),
+                )
+                .detail(detail.join("\n"))
+                .hint("Use DROP ... CASCADE to drop the dependent objects too.")
+                .at(self.at(name.span())));
+            }
+            ddl.push(Ddl::DropSchema { name: schema.clone(), if_exists, cascade });
+        }
+        Ok(ddl)
+    }
+
+    pub fn truncate(&mut self, truncate: &Truncate) -> Result<Vec<Ddl>> {
+        if truncate.partitions.is_some() || truncate.on_cluster.is_some() || truncate.if_exists {
+            return Err(QueryError::unsupported("TRUNCATE with PARTITION, ON CLUSTER or IF EXISTS"));
+        }
+        if matches!(truncate.identity, Some(TruncateIdentityOption::Restart)) {
+            return Err(QueryError::unsupported("TRUNCATE … RESTART IDENTITY"));
+        }
+        // Without foreign keys CASCADE reaches nothing more.
+        let _: Option<&CascadeOption> = truncate.cascade.as_ref();
+        let mut tables = Vec::with_capacity(truncate.table_names.len());
+        for target in &truncate.table_names {
+            let table = self.target_table(&target.name)?;
+            self.check_writable(&table, target.name.span())?;
+            if !tables.contains(&table.id) {
+                tables.push(table.id);
+            }
+        }
+        Ok(vec![Ddl::Truncate { tables }])
+    }
+}
+
+/// Whether a word occurs in SQL text outside string literals.
+pub fn mentions_word(text: &str, word: &str) -> bool {
+    use sqlparser::tokenizer::{Token, Tokenizer};
+    let tokens = Tokenizer::new(&sqlparser::dialect::PostgreSqlDialect {}, text).tokenize().unwrap_or_default();
+    tokens.iter().any(|token| match token {
+        Token::Word(found) => match found.quote_style {
+            None => found.value.to_lowercase() == word,
+            Some(_) => found.value == word,
+        },
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_found_as_names_only() {
+        assert!(mentions_word("SELECT * FROM public.T WHERE a = 1", "t"));
+        assert!(!mentions_word("SELECT 't' FROM tt", "t"));
+        assert!(mentions_word("SELECT 1 FROM \"My Table\"", "My Table"));
+    }
+}

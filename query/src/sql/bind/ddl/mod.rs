@@ -1,0 +1,105 @@
+//! DDL: statements become [`Ddl`] values with complete definitions; the engine carries them out.
+
+mod alter_table;
+mod comment;
+mod create_table;
+mod drop;
+mod index;
+mod schema;
+mod view;
+
+use sinew_storage::catalog::{IndexDef, TableDef};
+use sinew_storage::ids::RelationId;
+use sqlparser::ast::Statement;
+
+use super::Binder;
+use crate::error::{QueryError, Result};
+use crate::statement::{BoundStatement, Ddl};
+
+impl Binder<'_> {
+    pub fn bind_ddl(mut self, statement: &Statement) -> Result<BoundStatement> {
+        let ddl = match statement {
+            Statement::CreateSchema { .. } => self.create_schema(statement)?,
+            Statement::CreateTable(create) => self.create_table(create)?,
+            Statement::AlterTable(alter) => self.alter_table(alter)?,
+            Statement::CreateIndex(create) => self.create_index(create)?,
+            Statement::CreateView(create) => self.create_view(create)?,
+            Statement::Drop { .. } => self.drop_objects(statement)?,
+            Statement::Truncate(truncate) => self.truncate(truncate)?,
+            Statement::Comment { .. } => self.comment(statement)?,
+            other => {
+                let text = other.to_string();
+                let words: Vec<&str> = text.split_whitespace().take(2).collect();
+                let name = match words.as_slice() {
+                    [first @ ("CREATE" | "ALTER" | "DROP"), second] => format!("{first} {second}"),
+                    [first, ..] => (*first).to_owned(),
+                    [] => "this statement".to_owned(),
+                };
+                return Err(QueryError::unsupported(name));
+            }
+        };
+        Ok(BoundStatement::Ddl(ddl))
+    }
+
+    /// A free relation name, numbered when taken, as PostgreSQL's ChooseRelationName: `t_a_idx`, `t_a_idx1`.
+    pub fn free_relation_name(&self, schema: &str, parts: &[&str], suffix: &str, taken: &[String]) -> String {
+        let mut number = 0usize;
+        loop {
+            let tail = if number == 0 { suffix.to_owned() } else { format!("{suffix}{number}") };
+            let name = object_name(parts, &tail);
+            let used = self.catalog.relation_id(schema, &name).is_some() || taken.contains(&name);
+            if !used {
+                return name;
+            }
+            number += 1;
+        }
+    }
+}
+
+/// `part_part_suffix`, with the parts cut so that the name fits 63 bytes.
+fn object_name(parts: &[&str], suffix: &str) -> String {
+    let mut parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
+    let room = 63usize.saturating_sub(suffix.len() + 1);
+    while parts.iter().map(String::len).sum::<usize>() + parts.len().saturating_sub(1) > room {
+        let Some(longest) = parts.iter_mut().max_by_key(|part| part.len()) else { break };
+        if longest.pop().is_none() {
+            break;
+        }
+    }
+    format!("{}_{suffix}", parts.join("_"))
+}
+
+/// Placeholder id of definitions that the engine gives an id when it carries them out.
+fn unassigned() -> RelationId {
+    RelationId(0)
+}
+
+/// Tables and indexes of one statement that names must not collide with.
+#[derive(Default)]
+struct Pending {
+    indexes: Vec<IndexDef>,
+}
+
+impl Pending {
+    fn names(&self, table: Option<&TableDef>) -> Vec<String> {
+        self.indexes.iter().map(|index| index.name.clone()).chain(table.map(|table| table.name.clone())).collect()
+    }
+}
+
+fn alter(table: TableDef) -> Ddl {
+    Ddl::AlterTable { table, validate: Vec::new(), not_null: Vec::new(), add_indexes: Vec::new(), drop_indexes: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_names_fit_and_keep_their_suffix() {
+        assert_eq!(object_name(&["t", "a"], "idx"), "t_a_idx");
+        assert_eq!(object_name(&["t"], "pkey"), "t_pkey");
+        let long = "x".repeat(70);
+        let name = object_name(&[&long, "a"], "key");
+        assert!(name.len() <= 63 && name.ends_with("_a_key"), "{name}");
+    }
+}

@@ -1,0 +1,116 @@
+//! CREATE VIEW.
+
+use sqlparser::ast::{CreateTableOptions, CreateView, Spanned};
+
+use super::super::Binder;
+use super::super::names::{Relation, fold};
+use super::unassigned;
+use crate::error::{QueryError, Result, sqlstate};
+use crate::statement::Ddl;
+use sinew_storage::catalog::ViewDef;
+
+impl Binder<'_> {
+    pub fn create_view(&mut self, create: &CreateView) -> Result<Vec<Ddl>> {
+        let span = create.name.span();
+        let what = if create.materialized {
+            "CREATE MATERIALIZED VIEW"
+        } else if create.temporary {
+            "CREATE TEMPORARY VIEW"
+        } else if create.or_alter
+            || create.secure
+            || create.if_not_exists
+            || create.name_before_not_exists
+            || !matches!(create.options, CreateTableOptions::None)
+            || !create.cluster_by.is_empty()
+            || create.comment.is_some()
+            || create.with_no_schema_binding
+            || create.copy_grants
+            || create.to.is_some()
+            || create.params.is_some()
+        {
+            "CREATE VIEW with options"
+        } else {
+            ""
+        };
+        if !what.is_empty() {
+            return Err(self.unsupported(what, span));
+        }
+        let qualified = self.qualified_name(&create.name)?;
+        let schema = self.creation_schema(&qualified, span)?;
+        let params_before = self.context.params.read().len();
+        let bound = self.bind_query(&create.query, false)?;
+        if self.context.params.read().len() > params_before {
+            return Err(QueryError::new(sqlstate::UNDEFINED_PARAMETER, "views must not contain parameters").at(self.at(span)));
+        }
+        if create.columns.len() > bound.output.len() {
+            return Err(QueryError::syntax("CREATE VIEW specifies more column names than columns", self.at(span)));
+        }
+        let mut columns: Vec<(String, sinew_storage::DataType)> = Vec::with_capacity(bound.output.len());
+        for (index, column) in bound.output.iter().enumerate() {
+            let name = match create.columns.get(index) {
+                Some(named) => {
+                    if named.data_type.is_some() || named.options.is_some() {
+                        return Err(self.unsupported("types and options of view columns", named.name.span));
+                    }
+                    fold(&named.name)
+                }
+                None => column.name.to_string(),
+            };
+            if columns.iter().any(|(known, _)| *known == name) {
+                return Err(QueryError::new(
+                    sqlstate::DUPLICATE_COLUMN,
+                    format!("column \"{name}\" specified more than once"),
+                )
+                .at(self.at(span)));
+            }
+            columns.push((name, column.ty.clone()));
+        }
+        let existing = self.catalog.relation_id(&schema, &qualified.name).and_then(|id| self.relation_by_id(id));
+        match existing {
+            None => {}
+            Some(Relation::View(old)) if create.or_replace => {
+                for (index, (old_name, old_ty)) in old.columns.iter().enumerate() {
+                    let Some((name, ty)) = columns.get(index) else {
+                        return Err(QueryError::new("42P16", "cannot drop columns from view").at(self.at(span)));
+                    };
+                    if name != old_name {
+                        return Err(QueryError::new(
+                            "42P16",
+                            format!("cannot change name of view column \"{old_name}\" to \"{name}\""),
+                        )
+                        .at(self.at(span)));
+                    }
+                    if ty != old_ty {
+                        use crate::types::type_name;
+                        return Err(QueryError::new(
+                            "42P16",
+                            format!(
+                                "cannot change data type of view column \"{name}\" from {} to {}",
+                                type_name(old_ty),
+                                type_name(ty)
+                            ),
+                        )
+                        .at(self.at(span)));
+                    }
+                }
+            }
+            Some(other) if create.or_replace => {
+                return Err(QueryError::new(
+                    sqlstate::WRONG_OBJECT_TYPE,
+                    format!("\"{}\" is not a view", qualified.name),
+                )
+                .detail(format!("It is a {}.", other.kind()))
+                .at(self.at(span)));
+            }
+            Some(_) => {
+                return Err(QueryError::new(
+                    sqlstate::DUPLICATE_TABLE,
+                    format!("relation \"{}\" already exists", qualified.name),
+                )
+                .at(self.at(span)));
+            }
+        }
+        let view = ViewDef { id: unassigned(), schema, name: qualified.name, columns, query: create.query.to_string() };
+        Ok(vec![Ddl::CreateView { view, replace: create.or_replace }])
+    }
+}

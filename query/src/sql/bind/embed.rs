@@ -1,0 +1,705 @@
+//! Walking bound plans: grafting a Cypher plan into a SQL one, inlining CTEs, dropping columns that nothing reads.
+//!
+//! [`parts`] and [`expr_parts`] take one node apart into its plans, expressions and variables, each exhaustively; every
+//! walk is built on these two, so a new operator has one place here.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+use sinew_storage::DataType;
+
+use super::Binder;
+use crate::algebra::*;
+use crate::functions::Volatility;
+use crate::statement::OutputColumn;
+
+/// What one plan node consists of.
+#[derive(Default)]
+struct Parts<'p> {
+    plans: Vec<&'p mut Plan>,
+    exprs: Vec<&'p mut Expr>,
+    /// Every variable that the node names itself, made or read.
+    vars: Vec<&'p mut VarId>,
+    /// Positions in `vars` of those it only reads.
+    reads: Vec<usize>,
+    ctes: Vec<&'p mut CteId>,
+}
+
+impl<'p> Parts<'p> {
+    fn define(&mut self, var: &'p mut VarId) {
+        self.vars.push(var);
+    }
+
+    fn read(&mut self, var: &'p mut VarId) {
+        self.reads.push(self.vars.len());
+        self.vars.push(var);
+    }
+
+    fn define_all(&mut self, vars: &'p mut [VarId]) {
+        vars.iter_mut().for_each(|var| self.define(var));
+    }
+
+    fn read_all(&mut self, vars: &'p mut [VarId]) {
+        vars.iter_mut().for_each(|var| self.read(var));
+    }
+
+    fn items(&mut self, items: &'p mut [(VarId, Expr)]) {
+        for (var, expr) in items {
+            self.define(var);
+            self.exprs.push(expr);
+        }
+    }
+
+    fn keys(&mut self, keys: &'p mut [SortKey]) {
+        self.exprs.extend(keys.iter_mut().map(|key| &mut key.expr));
+    }
+
+    fn access(&mut self, access: &'p mut IndexAccess) {
+        self.exprs.extend(&mut access.equal);
+        self.exprs.extend(access.lower.iter_mut().chain(&mut access.upper).map(|(expr, _)| expr));
+    }
+
+    fn columns(&mut self, columns: &'p mut [(usize, VarId)]) {
+        columns.iter_mut().for_each(|(_, var)| self.define(var));
+    }
+
+    fn graph_writes(&mut self, operations: &'p mut [GraphWrite]) {
+        for operation in operations {
+            match operation {
+                GraphWrite::CreateNode { var, properties, .. } => {
+                    self.define(var);
+                    self.exprs.extend(properties);
+                }
+                GraphWrite::CreateRelationship { var, source, target, properties, .. } => {
+                    self.define(var);
+                    self.read(source);
+                    self.read(target);
+                    self.exprs.extend(properties);
+                }
+                GraphWrite::SetProperty { entity, value, .. } | GraphWrite::SetProperties { entity, value, .. } => {
+                    self.exprs.push(entity);
+                    self.exprs.push(value);
+                }
+                GraphWrite::SetLabels { entity, .. }
+                | GraphWrite::RemoveProperty { entity, .. }
+                | GraphWrite::RemoveLabels { entity, .. } => self.exprs.push(entity),
+                GraphWrite::Delete { values, .. } => self.exprs.extend(values),
+                GraphWrite::Bind { var, value } => {
+                    self.define(var);
+                    self.exprs.push(value);
+                }
+                GraphWrite::Foreach { var, list, body } => {
+                    self.define(var);
+                    self.exprs.push(list);
+                    self.graph_writes(body);
+                }
+                GraphWrite::Merge { matching, create, on_create, on_match } => {
+                    self.plans.push(matching);
+                    self.graph_writes(create);
+                    self.graph_writes(on_create);
+                    self.graph_writes(on_match);
+                }
+            }
+        }
+    }
+}
+
+/// Takes a plan node apart.
+fn parts(plan: &mut Plan) -> Parts<'_> {
+    let mut p = Parts::default();
+    match plan {
+        Plan::Unit => {}
+        Plan::Values { rows, output } => {
+            p.exprs.extend(rows.iter_mut().flatten());
+            p.define_all(output);
+        }
+        Plan::Supplied { output } => p.define_all(output),
+        Plan::TableScan(scan) => {
+            p.columns(&mut scan.columns);
+            scan.row_id.iter_mut().for_each(|var| p.define(var));
+            scan.access.iter_mut().for_each(|access| p.access(access));
+        }
+        Plan::SearchScan(scan) => {
+            p.columns(&mut scan.columns);
+            scan.row_id.iter_mut().chain(&mut scan.score).for_each(|var| p.define(var));
+            p.exprs.push(&mut scan.query);
+            p.exprs.extend(&mut scan.limit);
+        }
+        Plan::NodeScan { var, .. } | Plan::RelationshipScan { var, .. } => p.define(var),
+        Plan::NodeIndexSeek { var, value, .. } | Plan::NodeByIdSeek { var, value } => {
+            p.define(var);
+            p.exprs.push(value);
+        }
+        Plan::Expand(expand) => {
+            p.plans.push(&mut expand.input);
+            p.read(&mut expand.from);
+            p.read(&mut expand.relationship);
+            p.read(&mut expand.to);
+            p.read_all(&mut expand.distinct_from);
+        }
+        Plan::VarLengthExpand(expand) => {
+            p.plans.push(&mut expand.input);
+            p.read(&mut expand.from);
+            p.read(&mut expand.relationships);
+            p.read(&mut expand.to);
+            p.read_all(&mut expand.distinct_from);
+            expand.bound_relationships.iter_mut().for_each(|var| p.read(var));
+            for (var, filter) in &mut expand.step_filter {
+                p.define(var);
+                p.exprs.push(filter);
+            }
+        }
+        Plan::ShortestPath(path) => {
+            p.plans.push(&mut path.input);
+            p.read(&mut path.from);
+            p.read(&mut path.to);
+            p.define(&mut path.relationships);
+            for (var, filter) in &mut path.step_filter {
+                p.define(var);
+                p.exprs.push(filter);
+            }
+        }
+        Plan::FunctionScan { args, output, ordinality, .. } => {
+            p.exprs.extend(args);
+            p.define_all(output);
+            ordinality.iter_mut().for_each(|var| p.define(var));
+        }
+        Plan::Filter { input, predicate } => {
+            p.plans.push(input);
+            p.exprs.push(predicate);
+        }
+        Plan::Project { input, items } | Plan::Extend { input, items } => {
+            p.plans.push(input);
+            p.items(items);
+        }
+        Plan::Join { left, right, on, .. } => {
+            p.plans.push(left);
+            p.plans.push(right);
+            p.exprs.extend(on);
+        }
+        Plan::Apply { input, subplan, .. } => {
+            p.plans.push(input);
+            p.plans.push(subplan);
+        }
+        Plan::Aggregate { input, groups, aggregates } => {
+            p.plans.push(input);
+            p.items(groups);
+            for (var, call) in aggregates {
+                p.define(var);
+                p.exprs.extend(&mut call.args);
+                p.exprs.extend(&mut call.filter);
+                p.keys(&mut call.order_by);
+            }
+        }
+        Plan::Sort { input, keys } => {
+            p.plans.push(input);
+            p.keys(keys);
+        }
+        Plan::Limit { input, skip, limit } => {
+            p.plans.push(input);
+            p.exprs.extend(skip);
+            p.exprs.extend(limit);
+        }
+        Plan::Distinct { input, on } => {
+            p.plans.push(input);
+            p.exprs.extend(on.iter_mut().flatten());
+        }
+        Plan::SetOperation { left, right, left_columns, right_columns, output, .. } => {
+            p.plans.push(left);
+            p.plans.push(right);
+            p.read_all(left_columns);
+            p.read_all(right_columns);
+            p.define_all(output);
+        }
+        Plan::Unwind { input, list, var } => {
+            p.plans.push(input);
+            p.exprs.push(list);
+            p.define(var);
+        }
+        Plan::With { cte, definition, columns, body } => {
+            p.ctes.push(cte);
+            p.plans.push(definition);
+            p.plans.push(body);
+            p.read_all(columns);
+        }
+        Plan::RecursiveWith { cte, base, base_columns, recursive, recursive_columns, body, .. } => {
+            p.ctes.push(cte);
+            p.plans.push(base);
+            p.plans.push(recursive);
+            p.plans.push(body);
+            p.read_all(base_columns);
+            p.read_all(recursive_columns);
+        }
+        Plan::CteScan { cte, output } => {
+            p.ctes.push(cte);
+            p.define_all(output);
+        }
+        Plan::Insert(insert) => {
+            p.plans.push(&mut insert.source);
+            p.exprs.extend(&mut insert.values);
+            p.define_all(&mut insert.new_row);
+            p.exprs.extend(insert.checks.iter_mut().map(|(_, check)| check));
+            for update in insert.on_conflict.iter_mut().filter_map(|conflict| conflict.update.as_mut()) {
+                p.define_all(&mut update.excluded);
+                p.define_all(&mut update.existing);
+                p.exprs.extend(update.assignments.iter_mut().map(|(_, value)| value));
+                p.exprs.extend(&mut update.filter);
+            }
+            p.items(&mut insert.returning);
+        }
+        Plan::Update(update) => {
+            p.plans.push(&mut update.source);
+            p.read(&mut update.row_id);
+            p.exprs.extend(update.assignments.iter_mut().map(|(_, value)| value));
+            p.define_all(&mut update.new_row);
+            p.exprs.extend(update.checks.iter_mut().map(|(_, check)| check));
+            p.items(&mut update.returning);
+        }
+        Plan::Delete(delete) => {
+            p.plans.push(&mut delete.source);
+            p.read(&mut delete.row_id);
+            p.items(&mut delete.returning);
+        }
+        Plan::GraphWrite { input, operations } => {
+            p.plans.push(input);
+            p.graph_writes(operations);
+        }
+        Plan::Merge { input, matching, create, on_create, on_match } => {
+            p.plans.push(input);
+            p.plans.push(matching);
+            p.graph_writes(create);
+            p.graph_writes(on_create);
+            p.graph_writes(on_match);
+        }
+        Plan::Foreach { input, var, list, body } => {
+            p.plans.push(input);
+            p.define(var);
+            p.exprs.push(list);
+            p.graph_writes(body);
+        }
+        Plan::ProcedureCall { input, args, outputs, .. } => {
+            p.plans.push(input);
+            p.exprs.extend(args);
+            outputs.iter_mut().for_each(|(_, var)| p.define(var));
+        }
+        Plan::Discard { input } => p.plans.push(input),
+    }
+    p
+}
+
+/// Takes an expression node apart; variables of columns are read, others are bound by the expression itself.
+fn expr_parts(expr: &mut Expr) -> Parts<'_> {
+    let mut p = Parts::default();
+    match expr {
+        Expr::Literal(..) | Expr::Parameter(..) => {}
+        Expr::Column(var, _) => p.read(var),
+        Expr::Call { args, .. } | Expr::And(args) | Expr::Or(args) | Expr::Coalesce(args, _) | Expr::List(args, _) => {
+            p.exprs.extend(args);
+        }
+        Expr::Cast { input, .. } | Expr::Not(input) | Expr::IsNull(input) => p.exprs.push(input),
+        Expr::Property { input, .. } | Expr::HasLabels { input, .. } => p.exprs.push(input),
+        Expr::Xor(left, right) | Expr::IsNotDistinct(left, right) => {
+            p.exprs.push(left);
+            p.exprs.push(right);
+        }
+        Expr::Case { branches, otherwise, .. } => {
+            for (test, result) in branches {
+                p.exprs.push(test);
+                p.exprs.push(result);
+            }
+            p.exprs.extend(otherwise.iter_mut().map(|expr| &mut **expr));
+        }
+        Expr::InList { input, items, .. } => {
+            p.exprs.push(input);
+            p.exprs.extend(items);
+        }
+        Expr::Quantified { input, array, .. } => {
+            p.exprs.push(input);
+            p.exprs.push(array);
+        }
+        Expr::Map(members) => p.exprs.extend(members.iter_mut().map(|(_, value)| value)),
+        Expr::ListComprehension { var, list, filter, map } => {
+            p.define(var);
+            p.exprs.push(list);
+            p.exprs.extend(filter.iter_mut().chain(map).map(|expr| &mut **expr));
+        }
+        Expr::ListPredicate { var, list, predicate, .. } => {
+            p.define(var);
+            p.exprs.push(list);
+            p.exprs.push(predicate);
+        }
+        Expr::Reduce { accumulator, init, var, list, step } => {
+            p.define(accumulator);
+            p.define(var);
+            p.exprs.extend([&mut **init, &mut **list, &mut **step]);
+        }
+        Expr::Path(path) => {
+            for part in path {
+                match part {
+                    PathPart::Node(var) | PathPart::Relationship(var) | PathPart::RelationshipList(var) => p.read(var),
+                }
+            }
+        }
+        Expr::Subquery(subquery) => {
+            let Subquery { kind, plan, column, .. } = &mut **subquery;
+            match kind {
+                SubqueryKind::Any { input, .. } | SubqueryKind::All { input, .. } => p.exprs.push(input),
+                SubqueryKind::Exists | SubqueryKind::Scalar | SubqueryKind::Collect | SubqueryKind::Count => {}
+            }
+            p.plans.push(plan);
+            column.iter_mut().for_each(|var| p.read(var));
+        }
+    }
+    p
+}
+
+/// Visits an expression and what is below it, subqueries' expressions included, while `visit` says true.
+pub fn walk_expr(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr) -> bool) {
+    if !visit(expr) {
+        return;
+    }
+    let parts = expr_parts(expr);
+    for inner in parts.exprs {
+        walk_expr(inner, visit);
+    }
+    for plan in parts.plans {
+        walk_plan_exprs(plan, &mut |inner| walk_expr(inner, visit));
+    }
+}
+
+/// Calls `visit` with each expression that a node of the plan holds, outermost expressions only.
+pub fn walk_plan_exprs(plan: &mut Plan, visit: &mut dyn FnMut(&mut Expr)) {
+    let parts = parts(plan);
+    for expr in parts.exprs {
+        visit(expr);
+    }
+    for inner in parts.plans {
+        walk_plan_exprs(inner, visit);
+    }
+}
+
+/// Calls `visit` with each plan node, inputs first, those of subqueries included.
+pub fn walk_plans(plan: &mut Plan, visit: &mut dyn FnMut(&mut Plan)) {
+    {
+        let parts = parts(plan);
+        for inner in parts.plans {
+            walk_plans(inner, visit);
+        }
+        for expr in parts.exprs {
+            walk_expr_plans(expr, visit);
+        }
+    }
+    visit(plan);
+}
+
+fn walk_expr_plans(expr: &mut Expr, visit: &mut dyn FnMut(&mut Plan)) {
+    let parts = expr_parts(expr);
+    for inner in parts.exprs {
+        walk_expr_plans(inner, visit);
+    }
+    for plan in parts.plans {
+        walk_plans(plan, visit);
+    }
+}
+
+/// Calls `visit` with every variable, and whether it is only read there.
+fn walk_vars(plan: &mut Plan, visit: &mut dyn FnMut(&mut VarId, bool)) {
+    let parts = parts(plan);
+    for (index, var) in parts.vars.into_iter().enumerate() {
+        visit(var, parts.reads.contains(&index));
+    }
+    for expr in parts.exprs {
+        walk_expr_vars(expr, visit);
+    }
+    for inner in parts.plans {
+        walk_vars(inner, visit);
+    }
+}
+
+fn walk_expr_vars(expr: &mut Expr, visit: &mut dyn FnMut(&mut VarId, bool)) {
+    let parts = expr_parts(expr);
+    for (index, var) in parts.vars.into_iter().enumerate() {
+        visit(var, parts.reads.contains(&index));
+    }
+    for inner in parts.exprs {
+        walk_expr_vars(inner, visit);
+    }
+    for plan in parts.plans {
+        walk_vars(plan, visit);
+    }
+}
+
+/// Whether an expression reads any column.
+pub fn reads_columns(expr: &Expr) -> bool {
+    let mut found = false;
+    walk_expr_vars(&mut expr.clone(), &mut |_, read| found |= read);
+    found
+}
+
+/// Whether an expression reads one of `vars`.
+pub fn reads_any(expr: &Expr, vars: &[VarId]) -> bool {
+    let mut found = false;
+    walk_expr_vars(&mut expr.clone(), &mut |var, read| found |= read && vars.contains(var));
+    found
+}
+
+/// Gives parameters that were bound before their type was known that type.
+pub fn settle_parameters(plan: &mut Plan, params: &[DataType]) {
+    walk_plan_exprs(plan, &mut |expr| {
+        walk_expr(expr, &mut |expr| {
+            if let Expr::Parameter(index, ty) = expr
+                && *ty == DataType::Unknown
+                && let Some(known) = params.get(*index)
+            {
+                *ty = known.clone();
+            }
+            true
+        });
+    });
+}
+
+/// Drops columns of scans, and virtual columns above them, that nothing reads.
+pub fn prune_columns(plan: &mut Plan, output: &[OutputColumn]) {
+    // A virtual column may be the only reader of a stored one, and of another table's in a subquery.
+    for _ in 0..3 {
+        let mut used: FxHashSet<VarId> = output.iter().map(|column| column.var).collect();
+        walk_vars(plan, &mut |var, read| {
+            if read {
+                used.insert(*var);
+            }
+        });
+        let mut dropped = false;
+        walk_plans(plan, &mut |plan| match plan {
+            Plan::TableScan(scan) => scan.columns.retain(|(_, var)| used.contains(var)),
+            Plan::Extend { input, items } if matches!(**input, Plan::TableScan(_)) => {
+                let before = items.len();
+                items.retain(|(var, _)| used.contains(var));
+                dropped |= items.len() < before;
+                if items.is_empty() {
+                    *plan = std::mem::take(&mut **input);
+                }
+            }
+            _ => {}
+        });
+        if !dropped {
+            break;
+        }
+    }
+}
+
+/// Scans of a CTE below `plan`.
+pub fn count_cte_reads(plan: &mut Plan, id: CteId) -> usize {
+    let mut reads = 0;
+    walk_plans(plan, &mut |plan| {
+        if matches!(plan, Plan::CteScan { cte, .. } if *cte == id) {
+            reads += 1;
+        }
+    });
+    reads
+}
+
+/// Puts `definition` in place of the one scan of a CTE.
+pub fn inline_cte(
+    plan: &mut Plan,
+    id: CteId,
+    definition: Plan,
+    columns: &[VarId],
+    types: &[(Arc<str>, DataType)],
+) {
+    let mut definition = Some(definition);
+    walk_plans(plan, &mut |plan| {
+        if let Plan::CteScan { cte, output } = plan
+            && *cte == id
+            && let Some(definition) = definition.take()
+        {
+            let items = output
+                .iter()
+                .zip(columns)
+                .zip(types)
+                .map(|((output, column), (_, ty))| (*output, Expr::Column(*column, ty.clone())))
+                .collect();
+            *plan = Plan::Project { input: Box::new(definition), items };
+        }
+    });
+}
+
+/// Whether a plan calls anything volatile.
+pub fn has_volatile(plan: &mut Plan) -> bool {
+    let mut found = false;
+    walk_plan_exprs(plan, &mut |expr| {
+        walk_expr(expr, &mut |expr| {
+            if let Expr::Call { function, .. } = expr {
+                found |= function.volatility == Volatility::Volatile;
+            }
+            true
+        });
+    });
+    found
+}
+
+/// Whether a plan writes anything.
+pub fn writes(plan: &mut Plan) -> bool {
+    let mut found = false;
+    walk_plans(plan, &mut |plan| {
+        found |= match plan {
+            Plan::Insert(_)
+            | Plan::Update(_)
+            | Plan::Delete(_)
+            | Plan::GraphWrite { .. }
+            | Plan::Merge { .. }
+            | Plan::Foreach { .. } => true,
+            Plan::ProcedureCall { procedure, .. } => procedure.writes() || procedure.outside_transaction(),
+            _ => false,
+        };
+    });
+    found
+}
+
+/// A variable of a grafted plan in its new table.
+pub fn shifted(var: VarId, offset: u32) -> VarId {
+    VarId(var.0 + offset)
+}
+
+impl Binder<'_> {
+    /// Takes a plan bound with variables of its own into this statement: variables and CTEs are renumbered, named
+    /// parameters replaced by `values` (NULL when not given). Gives the offset of its variables.
+    pub fn graft(
+        &mut self,
+        plan: &mut Plan,
+        vars: &VarTable,
+        names: &[Arc<str>],
+        values: &[(Arc<str>, Expr)],
+    ) -> u32 {
+        let offset = self.vars.len() as u32;
+        for index in 0..vars.len() {
+            let info = vars.info(VarId(index as u32));
+            self.vars.add(info.name.clone(), info.ty.clone());
+        }
+        walk_vars(plan, &mut |var, _| *var = shifted(*var, offset));
+        let first_cte = self.next_cte;
+        let mut next_cte = first_cte;
+        walk_plans(plan, &mut |plan| {
+            for cte in parts(plan).ctes {
+                cte.0 += first_cte;
+                next_cte = next_cte.max(cte.0 + 1);
+            }
+        });
+        self.next_cte = next_cte;
+        walk_plan_exprs(plan, &mut |expr| {
+            walk_expr(expr, &mut |expr| {
+                if let Expr::Parameter(index, ty) = expr
+                    && let Some(name) = names.get(*index)
+                    && !name.is_empty()
+                {
+                    *expr = match values.iter().find(|(known, _)| known == name) {
+                        Some((_, value)) => value.clone(),
+                        None => Expr::null(ty.clone()),
+                    };
+                    return false;
+                }
+                true
+            });
+        });
+        offset
+    }
+}
+
+/// Names of the `$name` parameters in a Cypher text, each once; `$1` is positional and not among them.
+pub fn parameter_names(text: &str) -> Vec<Arc<str>> {
+    let mut names: Vec<Arc<str>> = Vec::new();
+    let mut chars = text.char_indices().peekable();
+    while let Some((start, c)) = chars.next() {
+        match c {
+            '\'' | '"' | '`' => {
+                while let Some((_, inner)) = chars.next() {
+                    if inner == '\\' && c != '`' {
+                        chars.next();
+                    } else if inner == c {
+                        break;
+                    }
+                }
+            }
+            '/' if text[start..].starts_with("//") => {
+                for (_, inner) in chars.by_ref() {
+                    if inner == '\n' {
+                        break;
+                    }
+                }
+            }
+            '/' if text[start..].starts_with("/*") => {
+                let end = text[start + 2..].find("*/").map_or(text.len(), |found| start + 2 + found + 2);
+                while chars.peek().is_some_and(|(at, _)| *at < end) {
+                    chars.next();
+                }
+            }
+            '$' => {
+                let rest = &text[start + 1..];
+                let name: String = match rest.strip_prefix('`') {
+                    Some(quoted) => quoted.chars().take_while(|c| *c != '`').collect(),
+                    None => rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect(),
+                };
+                let positional = name.chars().all(|c| c.is_ascii_digit());
+                if !name.is_empty() && !positional && !names.iter().any(|known| **known == *name) {
+                    names.push(name.into());
+                }
+                if rest.starts_with('`') {
+                    chars.next();
+                    for (_, inner) in chars.by_ref() {
+                        if inner == '`' {
+                            break;
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cypher_parameter_names_are_found_outside_strings_and_comments() {
+        let text = "MATCH (a {n: $name}) // $no\nWHERE a.x = '$not' AND a.`$nor` = $`odd name` /* $never */ RETURN $name, $1";
+        let names = parameter_names(text);
+        let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+        assert_eq!(names, ["name", "odd name"]);
+    }
+
+    #[test]
+    fn unread_scan_columns_are_dropped() {
+        let table = Arc::new(sinew_storage::catalog::TableDef {
+            id: sinew_storage::ids::RelationId(20_000),
+            schema: "public".into(),
+            name: "t".into(),
+            columns: Vec::new(),
+            next_column_id: 1,
+            checks: Vec::new(),
+            behaviour: Default::default(),
+            version: 0,
+            comment: None,
+        });
+        let scan = TableScan { table, columns: vec![(0, VarId(0)), (1, VarId(1)), (2, VarId(2))], row_id: None, access: None };
+        let virtual_column = (VarId(3), Expr::Column(VarId(2), DataType::Int4));
+        let plan = Plan::Extend { input: Box::new(Plan::TableScan(scan)), items: vec![virtual_column] };
+        let mut plan = Plan::Filter { input: Box::new(plan), predicate: Expr::Column(VarId(1), DataType::Bool) };
+        let output =
+            [OutputColumn { name: "a".into(), var: VarId(0), ty: DataType::Int4, origin: None }];
+        prune_columns(&mut plan, &output);
+        let Plan::Filter { input, .. } = plan else { panic!("filter") };
+        let Plan::TableScan(scan) = *input else { panic!("the virtual column goes, and what only it read") };
+        assert_eq!(scan.columns, vec![(0, VarId(0)), (1, VarId(1))]);
+    }
+
+    #[test]
+    fn an_inlined_cte_gives_its_readers_variables() {
+        let mut plan = Plan::CteScan { cte: CteId(7), output: vec![VarId(5)] };
+        let types = [(Arc::from("a"), DataType::Int4)];
+        inline_cte(&mut plan, CteId(7), Plan::Unit, &[VarId(1)], &types);
+        let Plan::Project { items, .. } = plan else { panic!("project") };
+        assert!(matches!(items.as_slice(), [(VarId(5), Expr::Column(VarId(1), DataType::Int4))]));
+    }
+}

@@ -1,0 +1,324 @@
+//! FROM: tables, views, system relations, derived tables, functions, CTEs.
+
+use std::sync::Arc;
+
+use sinew_storage::DataType;
+use sinew_storage::catalog::{TableDef, ViewDef};
+use sqlparser::ast::{ObjectName, Spanned, TableAlias, TableFactor, TableWithJoins};
+use sqlparser::tokenizer::Span;
+
+use super::names::{Relation, fold};
+use super::scope::{Clause, Frame, FromItem, ScopeColumn, ScopeRelation};
+use super::{Binder, Bound};
+use crate::algebra::{Expr, JoinKind, Plan, TableScan, VarId};
+use crate::error::{QueryError, Result, sqlstate};
+
+impl Binder<'_> {
+    /// A whole FROM clause; none gives one row without columns.
+    pub fn bind_from(&mut self, from: &[TableWithJoins]) -> Result<FromItem> {
+        let mut left: Option<FromItem> = None;
+        for item in from {
+            let (right, correlated) = self.bind_beside(left.as_ref(), |binder| binder.bind_table_with_joins(item))?;
+            left = Some(match left {
+                None => right,
+                Some(left) => self.join_items(left, right, JoinKind::Inner, correlated, item.relation.span())?,
+            });
+        }
+        Ok(left.unwrap_or_default())
+    }
+
+    /// Binds with the items to the left in reach of LATERAL. True when it read them.
+    pub fn bind_beside(
+        &mut self,
+        left: Option<&FromItem>,
+        bind: impl FnOnce(&mut Self) -> Result<FromItem>,
+    ) -> Result<(FromItem, bool)> {
+        let Some(left) = left else { return Ok((bind(self)?, false)) };
+        let mut frame = Frame::of(left, Clause::From);
+        frame.lateral = true;
+        let before = std::mem::take(&mut self.lateral_used);
+        let result = self.with_frame(frame, bind);
+        let used = std::mem::replace(&mut self.lateral_used, before);
+        let (item, _) = result?;
+        let correlated = left
+            .relations
+            .iter()
+            .flat_map(|relation| &relation.columns)
+            .chain(&left.star)
+            .any(|column| used.contains(&column.var));
+        self.lateral_used.extend(used);
+        Ok((item, correlated))
+    }
+
+    /// Puts two items side by side; the names must differ (42712).
+    pub fn join_items(
+        &mut self,
+        left: FromItem,
+        right: FromItem,
+        kind: JoinKind,
+        correlated: bool,
+        span: Span,
+    ) -> Result<FromItem> {
+        self.check_aliases(&left, &right, span)?;
+        let mut relations = left.relations;
+        relations.extend(right.relations);
+        let mut star = left.star;
+        star.extend(right.star);
+        let plan = self.join_plans(left.plan, right.plan, kind, Vec::new(), correlated, span)?;
+        Ok(FromItem { plan, relations, star })
+    }
+
+    pub fn check_aliases(&self, left: &FromItem, right: &FromItem, span: Span) -> Result<()> {
+        for relation in &right.relations {
+            let Some(name) = &relation.name else { continue };
+            let clash = left.relations.iter().any(|other| {
+                other.name.as_ref() == Some(name)
+                    && (other.schema == relation.schema || other.schema.is_none() || relation.schema.is_none())
+            });
+            if clash {
+                return Err(QueryError::new(
+                    sqlstate::DUPLICATE_ALIAS,
+                    format!("table name \"{name}\" specified more than once"),
+                )
+                .at(self.at(span)));
+            }
+        }
+        Ok(())
+    }
+
+    pub fn bind_table_factor(&mut self, factor: &TableFactor) -> Result<FromItem> {
+        match factor {
+            TableFactor::Table {
+                name,
+                alias,
+                args,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                sample,
+                index_hints,
+            } => {
+                let what = if !with_hints.is_empty() || !index_hints.is_empty() {
+                    Some("table hints")
+                } else if version.is_some() {
+                    Some("FOR SYSTEM_TIME")
+                } else if !partitions.is_empty() {
+                    Some("PARTITION in FROM")
+                } else if json_path.is_some() {
+                    Some("a JSON path in FROM")
+                } else if sample.is_some() {
+                    Some("TABLESAMPLE")
+                } else {
+                    None
+                };
+                if let Some(what) = what {
+                    return Err(self.unsupported(what, name.span()));
+                }
+                match args {
+                    Some(args) => {
+                        if args.settings.is_some() {
+                            return Err(self.unsupported("SETTINGS", name.span()));
+                        }
+                        self.bind_from_function(name, &args.args, *with_ordinality, alias.as_ref())
+                    }
+                    None if *with_ordinality => {
+                        Err(QueryError::syntax("WITH ORDINALITY needs a function", self.at(name.span())))
+                    }
+                    None => self.bind_relation(name, alias.as_ref()),
+                }
+            }
+            TableFactor::Function { name, args, with_ordinality, alias, .. } => {
+                self.bind_from_function(name, args, *with_ordinality, alias.as_ref())
+            }
+            TableFactor::UNNEST { alias, array_exprs, with_offset, with_offset_alias, with_ordinality } => {
+                let span = array_exprs.first().map_or_else(Span::empty, Spanned::span);
+                if *with_offset || with_offset_alias.is_some() {
+                    return Err(self.unsupported("WITH OFFSET", span));
+                }
+                self.bind_unnest(array_exprs, *with_ordinality, alias.as_ref(), span)
+            }
+            TableFactor::Derived { lateral, subquery, alias, sample } => {
+                if sample.is_some() {
+                    return Err(self.unsupported("TABLESAMPLE", subquery.span()));
+                }
+                let Some(alias) = alias else {
+                    return Err(QueryError::syntax("subquery in FROM must have an alias", self.at(subquery.span()))
+                        .hint("For example, FROM (SELECT ...) [AS] foo."));
+                };
+                let bound = if *lateral {
+                    self.nested(|binder| binder.bind_query(subquery, false))?
+                } else {
+                    self.without_lateral(|binder| binder.nested(|binder| binder.bind_query(subquery, false)))?
+                };
+                let item = self.derived_item(bound, None);
+                self.rename(item, Some(alias))
+            }
+            TableFactor::NestedJoin { table_with_joins, alias } => {
+                let item = self.bind_table_with_joins(table_with_joins)?;
+                match alias {
+                    None => Ok(item),
+                    Some(alias) => {
+                        let relation = ScopeRelation { name: None, schema: None, columns: item.star.clone() };
+                        let joined = FromItem::of_relation(item.plan, relation);
+                        self.rename(joined, Some(alias))
+                    }
+                }
+            }
+            TableFactor::TableFunction { expr, .. } => Err(self.unsupported("TABLE(…) in FROM", expr.span())),
+            other => {
+                let text: String = other.to_string().chars().take(40).collect();
+                Err(self.unsupported(format_args!("{text} in FROM"), other.span()))
+            }
+        }
+    }
+
+    /// A derived table without LATERAL does not see its neighbours.
+    fn without_lateral<T>(&mut self, bind: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let mut hidden = Vec::new();
+        while self.frames.last().is_some_and(|frame| frame.lateral) {
+            hidden.extend(self.frames.pop());
+        }
+        let result = bind(self);
+        self.frames.extend(hidden.into_iter().rev());
+        result
+    }
+
+    pub fn derived_item(&mut self, bound: Bound, name: Option<String>) -> FromItem {
+        let columns = bound
+            .output
+            .into_iter()
+            .map(|column| ScopeColumn { name: column.name, var: column.var, ty: column.ty, origin: column.origin })
+            .collect();
+        FromItem::of_relation(bound.plan, ScopeRelation { name, schema: None, columns })
+    }
+
+    /// Gives an item its alias and column aliases.
+    pub fn rename(&mut self, mut item: FromItem, alias: Option<&TableAlias>) -> Result<FromItem> {
+        let Some(alias) = alias else { return Ok(item) };
+        if alias.at.is_some() {
+            return Err(self.unsupported("AT in a table alias", alias.name.span));
+        }
+        let name = fold(&alias.name);
+        let relation = item.relations.first_mut().expect("an item that is renamed is one relation");
+        if alias.columns.len() > relation.columns.len() {
+            return Err(QueryError::new(
+                sqlstate::INVALID_COLUMN_REFERENCE,
+                format!(
+                    "table \"{name}\" has {} columns available but {} columns specified",
+                    relation.columns.len(),
+                    alias.columns.len()
+                ),
+            )
+            .at(self.at(alias.name.span)));
+        }
+        for (column, alias) in relation.columns.iter_mut().zip(&alias.columns) {
+            if alias.data_type.is_some() {
+                return Err(self.unsupported("a column definition list", alias.name.span));
+            }
+            column.name = fold(&alias.name).into();
+        }
+        relation.name = Some(name);
+        relation.schema = None;
+        item.star = relation.columns.clone();
+        Ok(item)
+    }
+
+    fn bind_relation(&mut self, name: &ObjectName, alias: Option<&TableAlias>) -> Result<FromItem> {
+        let qualified = self.qualified_name(name)?;
+        if qualified.schema.is_none()
+            && let Some(item) = self.scan_cte(&qualified.name)
+        {
+            return self.rename(item, alias);
+        }
+        let item = match self.find_relation(&qualified) {
+            Some(Relation::Table(table)) => self.scan_table(&table)?.0,
+            Some(Relation::View(view)) => self.expand_view(&view)?,
+            Some(Relation::System { schema, function }) => {
+                let columns: Vec<ScopeColumn> = function
+                    .columns()
+                    .iter()
+                    .map(|(column, ty)| ScopeColumn {
+                        name: column.as_str().into(),
+                        var: self.vars.add(column.as_str(), ty.clone()),
+                        ty: ty.clone(),
+                        origin: None,
+                    })
+                    .collect();
+                let output = columns.iter().map(|column| column.var).collect();
+                let plan = Plan::FunctionScan { function, args: Vec::new(), output, ordinality: None };
+                let relation = ScopeRelation { name: Some(qualified.name.clone()), schema: Some(schema), columns };
+                FromItem::of_relation(plan, relation)
+            }
+            Some(Relation::Index(_)) => {
+                return Err(QueryError::new(
+                    sqlstate::WRONG_OBJECT_TYPE,
+                    format!("cannot open relation \"{}\"", qualified.name),
+                )
+                .detail("This operation is not supported for indexes.")
+                .at(self.at(name.span())));
+            }
+            None => return Err(self.missing_relation(&qualified, name.span())),
+        };
+        self.rename(item, alias)
+    }
+
+    /// A scan of all columns (unread ones are dropped at the end), with virtual columns computed above it. The second
+    /// value gives the variables in table order.
+    pub fn scan_table(&mut self, table: &Arc<TableDef>) -> Result<(FromItem, Vec<VarId>)> {
+        let mut columns = Vec::with_capacity(table.columns.len());
+        let mut stored = Vec::new();
+        let mut virtual_columns = Vec::new();
+        for (position, column) in table.columns.iter().enumerate() {
+            let var = self.vars.add(column.name.as_str(), column.ty.clone());
+            match &column.virtual_expression {
+                None => stored.push((position, var)),
+                Some(text) => virtual_columns.push((var, text.clone(), column.ty.clone())),
+            }
+            columns.push(ScopeColumn {
+                name: column.name.as_str().into(),
+                var,
+                ty: column.ty.clone(),
+                origin: Some((table.id.0, (position + 1) as i16)),
+            });
+        }
+        let vars = columns.iter().map(|column| column.var).collect();
+        let mut plan =
+            Plan::TableScan(TableScan { table: table.clone(), columns: stored, row_id: None, access: None });
+        let relation =
+            ScopeRelation { name: Some(table.name.clone()), schema: Some(table.schema.clone()), columns };
+        if !virtual_columns.is_empty() {
+            let mut items: Vec<(VarId, Expr)> = Vec::with_capacity(virtual_columns.len());
+            for (var, text, ty) in virtual_columns {
+                let expr = self.bind_stored_expression(&text, &relation, Clause::Select, &ty)?;
+                items.push((var, expr));
+            }
+            plan = Plan::Extend { input: Box::new(plan), items };
+        }
+        Ok((FromItem::of_relation(plan, relation), vars))
+    }
+
+    /// A view is its query under its name and columns.
+    fn expand_view(&mut self, view: &Arc<ViewDef>) -> Result<FromItem> {
+        let mut bound = self.bind_stored_query(&view.query)?;
+        if bound.output.len() < view.columns.len() {
+            return Err(QueryError::internal(format!("view {}.{} has lost columns", view.schema, view.name)));
+        }
+        bound.output.truncate(view.columns.len());
+        for (column, (name, ty)) in bound.output.iter_mut().zip(&view.columns) {
+            column.name = name.as_str().into();
+            column.origin = None;
+            if column.ty != *ty && *ty != DataType::Unknown && !column.ty.same_base(ty) {
+                return Err(QueryError::new(
+                    sqlstate::DATATYPE_MISMATCH,
+                    format!("column \"{name}\" of view \"{}\" has changed its type", view.name),
+                )
+                .hint("Replace the view."));
+            }
+        }
+        let mut item = self.derived_item(bound, Some(view.name.clone()));
+        item.relations[0].schema = Some(view.schema.clone());
+        Ok(item)
+    }
+}

@@ -1,0 +1,341 @@
+//! Function calls in expressions: forms with rules of their own, aggregates, set-returning and scalar functions.
+
+use sinew_storage::{DataType, Value};
+use sqlparser::ast::{
+    DuplicateTreatment, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, OrderByExpr, Spanned,
+};
+use sqlparser::tokenizer::Span;
+
+use super::scope::{Clause, PendingSet};
+use super::{Binder, intrinsics};
+use crate::algebra::{AggregateCall, Expr, SortKey};
+use crate::error::{QueryError, Result, sqlstate};
+use crate::functions;
+
+impl Binder<'_> {
+    /// The function's bare name. Functions live in pg_catalog and sinew.
+    pub fn function_name(&self, function: &Function) -> Result<String> {
+        let mut parts = self.name_parts(&function.name)?;
+        if parts.len() > 1 && matches!(parts[0].as_str(), "pg_catalog" | "sinew" | "public" | "information_schema") {
+            parts.remove(0);
+        }
+        Ok(parts.join("."))
+    }
+
+    pub fn bind_function(&mut self, function: &Function) -> Result<Expr> {
+        let span = function.name.span();
+        let name = self.function_name(function)?;
+        if function.uses_odbc_syntax {
+            return Err(self.unsupported("ODBC function syntax", span));
+        }
+        if function.over.is_some() {
+            return Err(self.unsupported(format_args!("the window function {name}() OVER"), span));
+        }
+        if !function.within_group.is_empty() {
+            return Err(self.unsupported("WITHIN GROUP", span));
+        }
+        if function.null_treatment.is_some() {
+            return Err(self.unsupported("IGNORE NULLS and RESPECT NULLS", span));
+        }
+        if !matches!(function.parameters, FunctionArguments::None) {
+            return Err(self.unsupported("parametric functions", span));
+        }
+        let list = match &function.args {
+            FunctionArguments::None => return self.bind_niladic(&name, span),
+            FunctionArguments::Subquery(query) if name == "array" => return self.bind_array_subquery(query),
+            FunctionArguments::Subquery(query) => {
+                // `f((SELECT …))` with a single pair of parentheses is no PostgreSQL.
+                return Err(QueryError::syntax("syntax error: a subquery argument needs its own parentheses", self.at_node(&**query)));
+            }
+            FunctionArguments::List(list) => list,
+        };
+        let mut order_by: &[OrderByExpr] = &[];
+        for clause in &list.clauses {
+            match clause {
+                FunctionArgumentClause::OrderBy(keys) => order_by = keys,
+                other => return Err(self.unsupported(format_args!("{other} inside a function call"), span)),
+            }
+        }
+        let special = self.bind_special(&name, list, span)?;
+        if let Some(expr) = special {
+            if function.filter.is_some() || list.duplicate_treatment.is_some() || !order_by.is_empty() {
+                return Err(self.no_aggregate(&name, function.filter.is_some(), span));
+            }
+            return Ok(expr);
+        }
+        self.bind_call(&name, list, function.filter.as_deref(), order_by, span)
+    }
+
+    /// Functions that are written without parentheses.
+    pub fn bind_niladic(&mut self, name: &str, span: Span) -> Result<Expr> {
+        if matches!(name, "current_time" | "localtime") {
+            return Err(self.unsupported("type time", span));
+        }
+        let name = match name {
+            "current_catalog" => "current_database",
+            "current_role" | "user" => "current_user",
+            other => other,
+        };
+        self.call_named(name, Vec::new(), span)
+    }
+
+    /// COALESCE, NULLIF, GREATEST, LEAST and others that do not resolve by type.
+    fn bind_special(&mut self, name: &str, list: &FunctionArgumentList, span: Span) -> Result<Option<Expr>> {
+        let position = self.at(span);
+        Ok(Some(match name {
+            "coalesce" => {
+                let args = self.plain_args(list, name, span)?;
+                if args.is_empty() {
+                    return Err(QueryError::syntax("syntax error at or near \")\"", position));
+                }
+                let (args, ty) = self.unify(args, "COALESCE", position)?;
+                Expr::Coalesce(args, ty)
+            }
+            "greatest" | "least" => {
+                let args = self.plain_args(list, name, span)?;
+                if args.is_empty() {
+                    return Err(QueryError::syntax("syntax error at or near \")\"", position));
+                }
+                let what = if name == "greatest" { "GREATEST" } else { "LEAST" };
+                let (args, ty) = self.unify(args, what, position)?;
+                intrinsics::extreme(name == "greatest", args, &ty)
+            }
+            "nullif" => {
+                let mut args = self.plain_args(list, name, span)?;
+                if args.len() != 2 {
+                    return Err(QueryError::syntax("syntax error: NULLIF takes two arguments", position));
+                }
+                let right = args.remove(1);
+                let left = args.remove(0);
+                let left = if left.ty() == DataType::Unknown && right.ty() == DataType::Unknown {
+                    self.settle(left)?
+                } else {
+                    left
+                };
+                let equal = self.binary("=", left.clone(), right, position)?;
+                // An open literal takes the type it was compared as.
+                let left = match (&left.ty(), &equal) {
+                    (DataType::Unknown, Expr::Call { args, .. }) => args[0].clone(),
+                    _ => left,
+                };
+                let ty = left.ty();
+                Expr::Case { branches: vec![(equal, Expr::null(ty.clone()))], otherwise: Some(Box::new(left)), ty }
+            }
+            "grouping" => return Err(self.unsupported("GROUPING", span)),
+            "row" => return Err(self.unsupported("a row constructor outside a comparison", span)),
+            "cypher" => {
+                return Err(self
+                    .unsupported("cypher() outside FROM", span)
+                    .hint("Write SELECT … FROM cypher('…')."));
+            }
+            "current_schema" if list.args.is_empty() => return Ok(None),
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Positional arguments, bound.
+    pub fn plain_args(&mut self, list: &FunctionArgumentList, name: &str, span: Span) -> Result<Vec<Expr>> {
+        list.args
+            .iter()
+            .map(|arg| match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.bind_expr(expr),
+                FunctionArg::Unnamed(_) => Err(self.unsupported(format_args!("* as an argument of {name}"), span)),
+                FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => {
+                    Err(self.unsupported(format_args!("named arguments of the function {name}"), span))
+                }
+            })
+            .collect()
+    }
+
+    fn no_aggregate(&self, name: &str, filter: bool, span: Span) -> QueryError {
+        let what = if filter { "FILTER" } else { "DISTINCT or ORDER BY" };
+        QueryError::new(
+            sqlstate::WRONG_OBJECT_TYPE,
+            format!("{what} specified, but {name} is not an aggregate function"),
+        )
+        .at(self.at(span))
+    }
+
+    fn bind_call(
+        &mut self,
+        name: &str,
+        list: &FunctionArgumentList,
+        filter: Option<&Ast>,
+        order_by: &[OrderByExpr],
+        span: Span,
+    ) -> Result<Expr> {
+        let position = self.at(span);
+        let star = matches!(list.args.as_slice(), [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]);
+        let distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
+        let is_set = self.is_set_function(name);
+        let named = list.args.iter().any(|arg| !matches!(arg, FunctionArg::Unnamed(_)));
+        let mark = self.frames.last().map_or(0, |frame| frame.aggregates.len());
+        let references = self.frames.last().map_or(0, |frame| frame.references.len());
+        let args = if star || (is_set && named) { Vec::new() } else { self.plain_args(list, name, span)? };
+
+        if !is_set {
+            let types: Vec<DataType> = args.iter().map(Expr::ty).collect();
+            let aggregate = if star && name != "count" {
+                None
+            } else {
+                functions::resolve_aggregate(name, &types).map_err(|error| error.at(position))?
+            };
+            if let Some(resolved) = aggregate {
+                if name == "count" && args.is_empty() && !star {
+                    return Err(QueryError::new(
+                        sqlstate::WRONG_OBJECT_TYPE,
+                        "count(*) must be used to call a parameterless aggregate function",
+                    )
+                    .at(position));
+                }
+                let call = PendingAggregate { resolved, args, distinct, star, mark, references };
+                return self.bind_aggregate(name, call, filter, order_by, span);
+            }
+        }
+        if star {
+            return Err(QueryError::new(
+                sqlstate::UNDEFINED_FUNCTION,
+                format!("{name}(*) specified, but {name} is not an aggregate function that takes no arguments"),
+            )
+            .at(position));
+        }
+        if filter.is_some() || distinct || !order_by.is_empty() {
+            return Err(self.no_aggregate(name, filter.is_some(), span));
+        }
+        if is_set {
+            return self.bind_set_in_select(name, list, span);
+        }
+        let types: Vec<DataType> = args.iter().map(Expr::ty).collect();
+        let resolved = functions::resolve_function(name, &types).map_err(|error| error.at(position))?;
+        self.call(resolved, args, position)
+    }
+
+    fn bind_aggregate(
+        &mut self,
+        name: &str,
+        pending: PendingAggregate,
+        filter: Option<&Ast>,
+        order_by: &[OrderByExpr],
+        span: Span,
+    ) -> Result<Expr> {
+        let PendingAggregate { resolved, args, distinct, star, mark, references } = pending;
+        let position = self.at(span);
+        let Some(clause) = self.frames.last().map(|frame| frame.clause) else {
+            return Err(not_allowed(Clause::Values, position));
+        };
+        if matches!(clause, Clause::AggregateArguments | Clause::Filter)
+            || self.frame().aggregates.len() != mark
+        {
+            return Err(if clause == Clause::Filter {
+                not_allowed(clause, position)
+            } else {
+                QueryError::new(sqlstate::GROUPING_ERROR, "aggregate function calls cannot be nested").at(position)
+            });
+        }
+        if !clause.allows_aggregates() {
+            return Err(not_allowed(clause, position));
+        }
+        let mut cast = Vec::with_capacity(args.len());
+        for (index, arg) in args.into_iter().enumerate() {
+            let to = resolved.args.get(index).cloned().unwrap_or(DataType::Any);
+            cast.push(self.coerce_argument(arg, &to, position)?);
+        }
+        let filter = match filter {
+            Some(ast) => Some(self.in_clause(Clause::Filter, |binder| binder.bind_condition(ast, "FILTER"))?),
+            None => None,
+        };
+        let order_by = self.in_clause(Clause::AggregateArguments, |binder| {
+            order_by.iter().map(|key| binder.bind_sort_key(key)).collect::<Result<Vec<SortKey>>>()
+        })?;
+        if distinct && star {
+            return Err(QueryError::syntax("DISTINCT specified, but count(*) takes no arguments", position));
+        }
+        if distinct
+            && order_by.iter().any(|key| !cast.iter().any(|arg| super::group::same(arg, &key.expr)))
+        {
+            return Err(QueryError::new(
+                sqlstate::INVALID_COLUMN_REFERENCE,
+                "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
+            )
+            .at(position));
+        }
+        // An aggregate whose columns are all an outer query's belongs to that query in the standard.
+        let own = self.frame().references.len() > references;
+        if !own && !cast.is_empty() && cast.iter().any(super::embed::reads_columns) && self.frames.len() > 1 {
+            return Err(self.unsupported("an aggregate over columns of an outer query", span));
+        }
+        // What stands inside an aggregate needs no grouping.
+        self.frame().references.truncate(references);
+        let call = AggregateCall {
+            function: resolved.function,
+            args: cast,
+            distinct,
+            filter,
+            order_by,
+            ty: resolved.returns.clone(),
+        };
+        let shown = format!("{call:?}");
+        let known = self.frame().aggregates.iter().find(|(_, other, _)| format!("{other:?}") == shown);
+        let var = match known {
+            Some((var, ..)) => *var,
+            None => {
+                let var = self.vars.add(name, resolved.returns.clone());
+                self.frame().aggregates.push((var, call, position));
+                var
+            }
+        };
+        Ok(Expr::Column(var, resolved.returns))
+    }
+
+    /// A set-returning function in a select list: its rows multiply the query's.
+    fn bind_set_in_select(&mut self, name: &str, list: &FunctionArgumentList, span: Span) -> Result<Expr> {
+        let position = self.at(span);
+        let clause = self.frames.last().map(|frame| frame.clause);
+        if clause != Some(Clause::Select) {
+            let place = clause.map_or("this context", Clause::name);
+            return Err(QueryError::unsupported(format!("the set-returning function {name} in {place}"))
+                .hint("Call it in FROM.")
+                .at(position));
+        }
+        if !self.frame().sets.is_empty() {
+            return Err(self
+                .unsupported("more than one set-returning function in a select list", span)
+                .hint("Call them in FROM."));
+        }
+        let call = self.table_function_call(name, &list.args, span)?;
+        let [(column, ty)] = call.function.columns() else {
+            return Err(self
+                .unsupported(format_args!("{name}, which gives several columns, in a select list"), span)
+                .hint("Call it in FROM."));
+        };
+        let (column, ty) = (column.clone(), ty.clone());
+        let var = self.vars.add(column, ty.clone());
+        self.frame().sets.push(PendingSet { function: call.function, args: call.args, var });
+        Ok(Expr::Column(var, ty))
+    }
+
+    /// A literal for a defaulted argument.
+    pub fn default_argument(value: &Value, ty: &DataType) -> Expr {
+        Expr::Literal(value.clone(), ty.clone())
+    }
+}
+
+struct PendingAggregate {
+    resolved: functions::ResolvedAggregate,
+    args: Vec<Expr>,
+    distinct: bool,
+    star: bool,
+    /// Aggregates of the level before the arguments were bound.
+    mark: usize,
+    /// References of the level before the arguments were bound.
+    references: usize,
+}
+
+fn not_allowed(clause: Clause, position: Option<usize>) -> QueryError {
+    QueryError::new(
+        sqlstate::GROUPING_ERROR,
+        format!("aggregate functions are not allowed in {}", clause.name()),
+    )
+    .at(position)
+}

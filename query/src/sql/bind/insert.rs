@@ -1,0 +1,325 @@
+//! INSERT.
+
+use std::sync::Arc;
+
+use sinew_storage::catalog::{IndexDef, IndexKind, IndexTarget, TableDef};
+use sinew_storage::{DataType, Value};
+use sqlparser::ast::{
+    ConflictTarget, Insert as Ast, ObjectName, OnConflictAction, OnInsert, SelectItem, SetExpr, Spanned, TableObject,
+};
+
+use super::names::{Relation, fold};
+use super::scope::{Clause, Frame};
+use super::stored_text::row_relation;
+use super::{Binder, Bound};
+use crate::algebra::{ConflictUpdate, Expr, Insert, OnConflict, Plan};
+use crate::error::{QueryError, Result, sqlstate};
+use crate::system::graph_relations::{self, GraphRelation};
+
+impl Binder<'_> {
+    pub fn bind_insert(&mut self, insert: &Ast) -> Result<Bound> {
+        let TableObject::TableName(name) = &insert.table else {
+            return Err(self.unsupported("INSERT into something that is no table", insert.table.span()));
+        };
+        let what = if insert.or.is_some() || insert.replace_into || insert.ignore {
+            "INSERT OR …, REPLACE and INSERT IGNORE"
+        } else if insert.overwrite || insert.partitioned.is_some() || !insert.after_columns.is_empty() {
+            "INSERT OVERWRITE and PARTITION"
+        } else if insert.has_table_keyword || !insert.into {
+            return Err(QueryError::syntax("INSERT needs INTO and a table name", self.at(name.span())));
+        } else if !insert.assignments.is_empty() {
+            "INSERT … SET"
+        } else if insert.insert_alias.is_some() {
+            "an alias for the inserted row"
+        } else if insert.output.is_some() {
+            "OUTPUT"
+        } else if insert.settings.is_some() || insert.format_clause.is_some() || insert.priority.is_some() {
+            "INSERT options"
+        } else if insert.multi_table_insert_type.is_some() {
+            "INSERT into several tables"
+        } else {
+            ""
+        };
+        if !what.is_empty() {
+            return Err(self.unsupported(what, name.span()));
+        }
+        // WITH before INSERT … SELECT belongs to the source query.
+        let qualified = self.qualified_name(name)?;
+        if let Some(Relation::System { schema, .. }) = self.find_relation(&qualified)
+            && let Some(relation) = graph_relations::writable(&schema, &qualified.name)
+        {
+            return self.bind_graph_insert(insert, name, relation);
+        }
+        let table = self.target_table(name)?;
+        self.check_writable(&table, name.span())?;
+        let alias = insert.table_alias.as_ref().map(|alias| fold(&alias.alias));
+
+        let (targets, explicit) = self.insert_targets(&table, &insert.columns)?;
+        let (source, given) = self.insert_source(&table, insert, &targets, explicit)?;
+        let mut values = Vec::with_capacity(table.columns.len());
+        for position in 0..table.columns.len() {
+            values.push(match given.iter().find(|(target, _)| *target == position) {
+                Some((_, expr)) => expr.clone(),
+                None if table.columns[position].virtual_expression.is_some() => {
+                    Expr::null(table.columns[position].ty.clone())
+                }
+                None => self.bind_default(&table, position)?,
+            });
+        }
+        let new_row = self.row_vars(&table);
+        let checks = self.bind_checks(&table, &new_row)?;
+        let on_conflict = match &insert.on {
+            None => None,
+            Some(OnInsert::OnConflict(conflict)) => {
+                Some(self.bind_on_conflict(&table, alias.as_deref(), conflict)?)
+            }
+            Some(_) => return Err(self.unsupported("ON DUPLICATE KEY UPDATE", name.span())),
+        };
+        let frame = self.row_frame(&table, alias.as_deref(), &new_row, Clause::Returning);
+        let computed = match insert.returning {
+            Some(_) => self.computed_columns(&table, &new_row)?,
+            None => Vec::new(),
+        };
+        let (returning, output) = self.bind_returning(insert.returning.as_deref(), frame, &computed)?;
+        let plan = Plan::Insert(Box::new(Insert { table, source, values, new_row, checks, on_conflict, returning }));
+        Ok(Bound { plan, output })
+    }
+
+    /// Positions of the columns that get a value. True when they were listed.
+    pub fn insert_targets(&self, table: &TableDef, columns: &[ObjectName]) -> Result<(Vec<usize>, bool)> {
+        if columns.is_empty() {
+            let all = (0..table.columns.len()).filter(|&p| table.columns[p].virtual_expression.is_none()).collect();
+            return Ok((all, false));
+        }
+        let mut seen = Vec::with_capacity(columns.len());
+        let mut targets = Vec::with_capacity(columns.len());
+        for column in columns {
+            let position = self.assignment_target(table, column, &mut seen).map_err(|error| {
+                if error.0.message.starts_with("multiple assignments") {
+                    QueryError::new(
+                        sqlstate::DUPLICATE_COLUMN,
+                        format!("column \"{}\" specified more than once", super::names::fold_first(column)),
+                    )
+                    .at(self.at(column.span()))
+                } else {
+                    error
+                }
+            })?;
+            targets.push(position);
+        }
+        Ok((targets, true))
+    }
+
+    /// The source plan and, for each given column, its value over the source's variables.
+    fn insert_source(
+        &mut self,
+        table: &Arc<TableDef>,
+        insert: &Ast,
+        targets: &[usize],
+        explicit: bool,
+    ) -> Result<(Plan, Vec<(usize, Expr)>)> {
+        let Some(query) = &insert.source else {
+            // DEFAULT VALUES
+            return Ok((Plan::Unit, Vec::new()));
+        };
+        let plain = query.with.is_none()
+            && query.order_by.is_none()
+            && query.limit_clause.is_none()
+            && query.fetch.is_none()
+            && query.locks.is_empty();
+        if let (SetExpr::Values(values), true) = (&*query.body, plain) {
+            return self.insert_values(table, values, targets, explicit);
+        }
+        let mut bound = self.bind_query(query, true)?;
+        self.check_insert_width(bound.output.len(), targets.len(), explicit, query.span())?;
+        let mut given = Vec::with_capacity(bound.output.len());
+        for (index, &target) in targets.iter().take(bound.output.len()).enumerate() {
+            let column = &table.columns[target];
+            if bound.output[index].ty == DataType::Unknown {
+                self.coerce_output(&mut bound, index, &column.ty)?;
+            }
+            let source = &bound.output[index];
+            let expr = Expr::Column(source.var, source.ty.clone());
+            let position = self.at(query.span());
+            given.push((target, self.assign(expr, &column.name, &column.ty, position)?));
+        }
+        self.settle_outputs(&mut bound)?;
+        Ok((bound.plan, given))
+    }
+
+    fn check_insert_width(
+        &self,
+        given: usize,
+        targets: usize,
+        explicit: bool,
+        span: sqlparser::tokenizer::Span,
+    ) -> Result<()> {
+        if given > targets {
+            return Err(QueryError::syntax("INSERT has more expressions than target columns", self.at(span)));
+        }
+        if given < targets && explicit {
+            return Err(QueryError::syntax("INSERT has more target columns than expressions", self.at(span)));
+        }
+        Ok(())
+    }
+
+    /// VALUES lists bind straight against their columns, so that literals and parameters take their types.
+    fn insert_values(
+        &mut self,
+        table: &Arc<TableDef>,
+        values: &sqlparser::ast::Values,
+        targets: &[usize],
+        explicit: bool,
+    ) -> Result<(Plan, Vec<(usize, Expr)>)> {
+        let width = values.rows.first().map_or(0, |row| row.content.len());
+        let mut rows = Vec::with_capacity(values.rows.len());
+        for row in &values.rows {
+            let row = &row.content;
+            let span = row.first().map(Spanned::span).unwrap_or_else(|| values.span());
+            if row.len() != width {
+                return Err(QueryError::syntax("VALUES lists must all be the same length", self.at(span)));
+            }
+            let place = row.get(targets.len()).map_or(span, Spanned::span);
+            self.check_insert_width(row.len(), targets.len(), explicit, place)?;
+            let (row, _) = self.with_frame(Frame::new(Clause::Values), |binder| {
+                row.iter()
+                    .zip(targets)
+                    .map(|(ast, &target)| binder.assigned_value(table, target, ast))
+                    .collect::<Result<Vec<_>>>()
+            })?;
+            rows.push(row);
+        }
+        if rows.len() == 1 {
+            // One row needs no relation: its expressions are the values.
+            let row = rows.remove(0);
+            return Ok((Plan::Unit, targets.iter().copied().zip(row).collect()));
+        }
+        let mut output = Vec::with_capacity(width);
+        let mut given = Vec::with_capacity(width);
+        for &target in targets.iter().take(width) {
+            let column = &table.columns[target];
+            let var = self.vars.add(column.name.as_str(), column.ty.clone());
+            output.push(var);
+            given.push((target, Expr::Column(var, column.ty.clone())));
+        }
+        Ok((Plan::Values { rows, output }, given))
+    }
+
+    fn bind_on_conflict(
+        &mut self,
+        table: &Arc<TableDef>,
+        alias: Option<&str>,
+        conflict: &sqlparser::ast::OnConflict,
+    ) -> Result<OnConflict> {
+        let index = match &conflict.conflict_target {
+            None => None,
+            Some(ConflictTarget::Columns(columns)) => {
+                let mut ids = Vec::with_capacity(columns.len());
+                for column in columns {
+                    let position = self.table_column(table, column)?;
+                    ids.push(table.columns[position].id);
+                }
+                let matching = self.catalog.indexes_of(table.id).iter().find(|index| {
+                    let (true, IndexTarget::Table { columns, .. }) = (is_unique(index), &index.target) else {
+                        return false;
+                    };
+                    columns.len() == ids.len() && columns.iter().all(|column| ids.contains(&column.column))
+                });
+                let Some(index) = matching else {
+                    let span = columns.first().map(|column| column.span);
+                    return Err(QueryError::new(
+                        sqlstate::INVALID_COLUMN_REFERENCE,
+                        "there is no unique or exclusion constraint matching the ON CONFLICT specification",
+                    )
+                    .at(span.and_then(|span| self.at(span))));
+                };
+                Some(index.clone())
+            }
+            Some(ConflictTarget::OnConstraint(name)) => {
+                let wanted = self.qualified_name(name)?.name;
+                let found = self.catalog.indexes_of(table.id).iter().find(|index| {
+                    index.constraint.is_some() && index.name == wanted
+                });
+                let Some(index) = found else {
+                    return Err(QueryError::new(
+                        sqlstate::UNDEFINED_OBJECT,
+                        format!("constraint \"{wanted}\" for table \"{}\" does not exist", table.name),
+                    )
+                    .at(self.at(name.span())));
+                };
+                Some(index.clone())
+            }
+        };
+        let OnConflictAction::DoUpdate(update) = &conflict.action else {
+            return Ok(OnConflict { index, update: None });
+        };
+        if index.is_none() {
+            return Err(QueryError::syntax(
+                "ON CONFLICT DO UPDATE requires inference specification or constraint name",
+                None,
+            )
+            .hint("For example, ON CONFLICT (column_name)."));
+        }
+        let excluded = self.row_vars(table);
+        let existing = self.row_vars(table);
+        // Unqualified names are the existing row's.
+        let mut frame = self.row_frame(table, alias, &existing, Clause::Set);
+        let mut proposed = row_relation(table, &excluded);
+        proposed.name = Some("excluded".to_owned());
+        proposed.schema = None;
+        frame.relations.push(proposed);
+        let ((assignments, filter), _) = self.with_frame(frame, |binder| {
+            let assignments = binder.bind_assignments(table, &update.assignments)?;
+            let filter = match &update.selection {
+                Some(condition) => {
+                    Some(binder.in_clause(Clause::Where, |binder| binder.bind_condition(condition, "WHERE"))?)
+                }
+                None => None,
+            };
+            Ok((assignments, filter))
+        })?;
+        Ok(OnConflict { index, update: Some(ConflictUpdate { excluded, existing, assignments, filter }) })
+    }
+
+    /// INSERT INTO sinew.nodes or sinew.edges: each source row is a call that creates one entity.
+    fn bind_graph_insert(&mut self, insert: &Ast, name: &ObjectName, relation: GraphRelation) -> Result<Bound> {
+        if insert.on.is_some() {
+            return Err(self.unsupported(format_args!("ON CONFLICT on {}", relation.name()), name.span()));
+        }
+        let table = Arc::new(relation.table());
+        let (targets, explicit) = self.insert_targets(&table, &insert.columns)?;
+        let (source, given) = self.insert_source(&table, insert, &targets, explicit)?;
+        let args = (0..table.columns.len())
+            .map(|position| match given.iter().find(|(target, _)| *target == position) {
+                Some((_, expr)) => expr.clone(),
+                None => Expr::Literal(Value::Null, table.columns[position].ty.clone()),
+            })
+            .collect();
+        self.graph_insert_plan(&table, relation, source, args, insert.returning.as_deref())
+    }
+
+    pub fn graph_insert_plan(
+        &mut self,
+        table: &TableDef,
+        relation: GraphRelation,
+        source: Plan,
+        args: Vec<Expr>,
+        returning: Option<&[SelectItem]>,
+    ) -> Result<Bound> {
+        let row = self.row_vars(table);
+        let outputs = row.iter().copied().enumerate().collect();
+        let call =
+            Plan::ProcedureCall { input: Box::new(source), procedure: relation.insert_procedure(), args, outputs };
+        let mut frame = self.row_frame(table, None, &row, Clause::Returning);
+        for relation in &mut frame.relations {
+            relation.columns.iter_mut().for_each(|column| column.origin = None);
+        }
+        let (items, output) = self.bind_returning(returning, frame, &[])?;
+        // Without RETURNING the rows stay: their number is the command's count, and they have no columns.
+        Ok(Bound { plan: Plan::Project { input: Box::new(call), items }, output })
+    }
+}
+
+pub fn is_unique(index: &IndexDef) -> bool {
+    matches!(index.kind, IndexKind::Ordered { unique: true })
+}

@@ -1,0 +1,118 @@
+//! Operations that have syntax but no name among the functions: subscripts, slices, GREATEST and LEAST, and the lookup
+//! of a named Cypher parameter in a jsonb value.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use sinew_storage::{DataType, Json, Value};
+
+use crate::algebra::Expr;
+use crate::context::EvalContext;
+use crate::error::{QueryError, Result, sqlstate};
+use crate::functions::{ScalarFunction, Volatility};
+use crate::types::compare_sql;
+
+fn intrinsic(
+    name: &'static str,
+    args: Vec<Expr>,
+    returns: DataType,
+    strict: bool,
+    eval: impl Fn(&EvalContext<'_>, &[Value]) -> Result<Value> + Send + Sync + 'static,
+) -> Expr {
+    let types = args.iter().map(Expr::ty).collect();
+    let function = ScalarFunction {
+        name,
+        oid: 0,
+        args: types,
+        variadic: false,
+        returns: returns.clone(),
+        strict,
+        volatility: Volatility::Immutable,
+        eval: Arc::new(eval),
+        kernel: None,
+    };
+    Expr::Call { function: Arc::new(function), args, ty: returns, position: None }
+}
+
+/// `array[index]`: from 1; NULL outside.
+pub fn array_element(array: Expr, index: Expr, element: &DataType) -> Expr {
+    intrinsic("array_element", vec![array, index], element.clone(), true, |_, args| {
+        let (Value::List(items), Value::Int(index)) = (&args[0], &args[1]) else { return Ok(Value::Null) };
+        let position = index.checked_sub(1).and_then(|position| usize::try_from(position).ok());
+        Ok(position.and_then(|position| items.get(position)).cloned().unwrap_or_default())
+    })
+}
+
+/// `array[lower:upper]`; an open bound is the array's own, a NULL bound gives NULL.
+pub fn array_slice(array: Expr, bounds: Vec<Expr>, open: (bool, bool), element: &DataType) -> Expr {
+    let mut args = vec![array];
+    args.extend(bounds);
+    intrinsic("array_slice", args, DataType::array_of(element.clone()), false, move |_, args| {
+        let Value::List(items) = &args[0] else { return Ok(Value::Null) };
+        let bound = |value: &Value, open: bool, default: i64| match value {
+            _ if open => Some(default),
+            Value::Int(int) => Some(*int),
+            _ => None,
+        };
+        let length = items.len() as i64;
+        let (Some(lower), Some(upper)) = (bound(&args[1], open.0, 1), bound(&args[2], open.1, length)) else {
+            return Ok(Value::Null);
+        };
+        let (lower, upper) = (lower.max(1), upper.min(length));
+        if lower > upper {
+            return Ok(Value::list(Vec::new()));
+        }
+        Ok(Value::list(items[lower as usize - 1..upper as usize].to_vec()))
+    })
+}
+
+/// GREATEST and LEAST: the extreme of the arguments that are not NULL.
+pub fn extreme(greatest: bool, args: Vec<Expr>, ty: &DataType) -> Expr {
+    let name = if greatest { "greatest" } else { "least" };
+    let wanted = if greatest { Ordering::Greater } else { Ordering::Less };
+    intrinsic(name, args, ty.clone(), false, move |_, args| {
+        let mut best: Option<&Value> = None;
+        for value in args.iter().filter(|value| !value.is_null()) {
+            if best.is_none_or(|best| compare_sql(value, best) == wanted) {
+                best = Some(value);
+            }
+        }
+        Ok(best.cloned().unwrap_or_default())
+    })
+}
+
+/// The value of one named parameter out of the jsonb object that `cypher()` was given.
+pub fn named_parameter(object: Expr, name: &str) -> Expr {
+    let key: Arc<str> = name.into();
+    intrinsic("cypher_parameter", vec![object], DataType::Any, false, move |_, args| match &args[0] {
+        Value::Null => Ok(Value::Null),
+        Value::Json(json) => match &**json {
+            Json::Object(members) => {
+                Ok(members.iter().find(|(name, _)| *name == key).map_or(Value::Null, |(_, value)| json_value(value)))
+            }
+            _ => Err(not_an_object()),
+        },
+        Value::Map(map) => Ok(map.get(&key).cloned().unwrap_or_default()),
+        _ => Err(not_an_object()),
+    })
+}
+
+pub fn not_an_object() -> QueryError {
+    QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, "parameters of cypher() must be a JSON object")
+}
+
+/// A JSON value as Cypher sees it: whole numbers are integers, others floats.
+pub fn json_value(json: &Json) -> Value {
+    use num_traits::ToPrimitive;
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Int(value) => Value::Int(*value),
+        Json::Decimal(value) => Value::Float(value.to_f64().unwrap_or(f64::NAN)),
+        Json::String(value) => Value::Text(value.clone()),
+        Json::Array(items) => Value::list(items.iter().map(json_value).collect()),
+        Json::Object(members) => {
+            Value::Map(Arc::new(members.iter().map(|(key, value)| (key.clone(), json_value(value))).collect()))
+        }
+    }
+}

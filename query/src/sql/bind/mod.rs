@@ -1,0 +1,166 @@
+//! Binding: names, types and operators get their meaning, and the algebra comes out.
+//!
+//! A [`Binder`] lives for one statement. It keeps a stack of frames, one per query level that is being bound (and one
+//! for each left side that a LATERAL item may look at); a name is searched from the innermost frame outwards, so a
+//! column found in an outer frame is simply a variable that the inner plan reads and does not produce: correlation
+//! needs no bookkeeping of its own.
+//!
+//! Literals and parameters start as `Unknown` and take their type from the first operator, function, assignment or
+//! set operation they meet; what meets none is text.
+
+mod coerce;
+mod copy;
+mod cte;
+mod cypher_from;
+pub mod data_type;
+mod ddl;
+mod delete;
+mod embed;
+mod explain;
+mod expr;
+mod from;
+mod function_call;
+mod group;
+mod insert;
+mod intrinsics;
+mod join;
+mod literal;
+mod names;
+mod object_literal;
+mod operator;
+mod order;
+mod output_name;
+mod params;
+mod returning;
+mod row_compare;
+mod scope;
+mod select;
+mod set_operation;
+mod special_syntax;
+mod stored_text;
+mod subquery;
+mod table_function;
+mod update;
+mod values;
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+use sinew_storage::catalog::Catalog;
+use sqlparser::ast::{Spanned, Statement};
+use sqlparser::tokenizer::Span;
+
+use self::cte::CteBinding;
+use self::scope::Frame;
+use super::position;
+use crate::algebra::{Plan, VarId, VarTable};
+use crate::context::BindContext;
+use crate::error::{QueryError, Result, sqlstate};
+use crate::statement::{BoundQuery, BoundStatement, OutputColumn, QueryKind};
+
+/// Views, virtual columns and subqueries that may be nested in each other.
+const NESTING_LIMIT: usize = 128;
+
+/// The state of binding one statement.
+pub(in crate::sql) struct Binder<'a> {
+    pub context: &'a BindContext<'a>,
+    pub catalog: Arc<Catalog>,
+    pub search_path: Vec<String>,
+    /// The statement's text, for positions; None inside text from the catalog.
+    pub source: Option<&'a str>,
+    pub vars: VarTable,
+    pub frames: Vec<Frame>,
+    pub ctes: Vec<CteBinding>,
+    pub next_cte: u32,
+    /// Variables reached through a LATERAL frame since it was last emptied.
+    pub lateral_used: FxHashSet<VarId>,
+    pub nesting: usize,
+}
+
+/// A query's plan and its columns.
+#[derive(Clone, Debug, Default)]
+pub(in crate::sql) struct Bound {
+    pub plan: Plan,
+    pub output: Vec<OutputColumn>,
+}
+
+pub fn bind_statement(context: &BindContext<'_>, statement: &Statement, text: &str) -> Result<BoundStatement> {
+    let mut binder = Binder::new(context, text);
+    match statement {
+        Statement::Query(query) => {
+            let bound = binder.bind_query(query, false)?;
+            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Select)))
+        }
+        Statement::Insert(insert) => {
+            let bound = binder.bind_insert(insert)?;
+            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Insert)))
+        }
+        Statement::Update(update) => {
+            let bound = binder.bind_update(update)?;
+            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Update)))
+        }
+        Statement::Delete(delete) => {
+            let bound = binder.bind_delete(delete)?;
+            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Delete)))
+        }
+        Statement::Call(function) => {
+            let bound = binder.bind_call_statement(function)?;
+            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Call)))
+        }
+        Statement::Copy { .. } => binder.bind_copy(statement),
+        Statement::Explain { .. } => binder.bind_explain(statement),
+        _ => binder.bind_ddl(statement),
+    }
+}
+
+impl<'a> Binder<'a> {
+    pub fn new(context: &'a BindContext<'a>, text: &'a str) -> Binder<'a> {
+        Binder {
+            context,
+            catalog: context.transaction.catalog(),
+            search_path: context.session.search_path(),
+            source: Some(text),
+            vars: VarTable::default(),
+            frames: Vec::new(),
+            ctes: Vec::new(),
+            next_cte: 0,
+            lateral_used: FxHashSet::default(),
+            nesting: 0,
+        }
+    }
+
+    /// Ends binding: open parameters become text, and scans keep only columns that something reads.
+    pub fn finish(mut self, mut bound: Bound, kind: QueryKind) -> BoundQuery {
+        let params = self.finish_params();
+        embed::settle_parameters(&mut bound.plan, &params);
+        embed::prune_columns(&mut bound.plan, &bound.output);
+        let output = std::mem::take(&mut bound.output);
+        BoundQuery { plan: bound.plan, output, vars: self.vars, params, param_names: Vec::new(), kind }
+    }
+
+    /// Position of a place in the statement; None inside text from the catalog.
+    pub fn at(&self, span: Span) -> Option<usize> {
+        position::character_position(self.source?, span.start)
+    }
+
+    pub fn at_node(&self, node: &impl Spanned) -> Option<usize> {
+        self.at(node.span())
+    }
+
+    /// 0A000 naming `what`, at `span`.
+    pub fn unsupported(&self, what: impl std::fmt::Display, span: Span) -> QueryError {
+        QueryError::unsupported(what).at(self.at(span))
+    }
+
+    /// Runs `bind` one nesting level deeper. 54001 beyond the limit.
+    pub fn nested<T>(&mut self, bind: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.nesting >= NESTING_LIMIT {
+            return Err(QueryError::new(sqlstate::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+                .detail(format!("Subqueries and views are nested more than {NESTING_LIMIT} levels deep.")));
+        }
+        self.nesting += 1;
+        let result = bind(self);
+        self.nesting -= 1;
+        result
+    }
+}

@@ -1,0 +1,672 @@
+//! SELECT: FROM, WHERE, GROUP BY, HAVING, the select list, DISTINCT, ORDER BY, LIMIT, in the order they act.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+use sinew_storage::DataType;
+use sqlparser::ast::{
+    Distinct, Expr as Ast, GroupByExpr, LimitClause, OrderByExpr, OrderByKind, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, Spanned, WildcardAdditionalOptions,
+};
+use sqlparser::tokenizer::Span;
+
+use super::names::fold;
+use super::scope::{Clause, Frame, FromItem, ScopeColumn};
+use super::{Binder, Bound};
+use crate::algebra::{ApplyKind, Expr, Plan, SortKey, VarId};
+use crate::error::{QueryError, Result, sqlstate};
+use crate::statement::OutputColumn;
+
+/// ORDER BY, LIMIT and OFFSET of a query.
+#[derive(Clone, Copy, Default)]
+pub struct Tail<'q> {
+    pub order_by: &'q [OrderByExpr],
+    pub limit: Option<&'q Ast>,
+    pub offset: Option<&'q Ast>,
+}
+
+/// A bound item of a select list.
+#[derive(Clone, Debug)]
+struct Item {
+    name: Arc<str>,
+    expr: Expr,
+    origin: Option<(u32, i16)>,
+    span: Span,
+    /// Index after the last reference of the frame that belongs to this item.
+    references: std::ops::Range<usize>,
+}
+
+impl Binder<'_> {
+    /// Binds a query. Columns that are open literals or parameters stay so when `keep_unknown`.
+    pub fn bind_query(&mut self, query: &Query, keep_unknown: bool) -> Result<Bound> {
+        self.reject_query_clauses(query)?;
+        let mark = self.ctes.len();
+        if let Some(with) = &query.with {
+            self.bind_with(with)?;
+        }
+        let bound = self.bind_query_body(query, keep_unknown);
+        let declared = self.ctes.split_off(mark);
+        let mut bound = bound?;
+        bound.plan = self.wrap_ctes(bound.plan, declared);
+        Ok(bound)
+    }
+
+    fn bind_query_body(&mut self, query: &Query, keep_unknown: bool) -> Result<Bound> {
+        let tail = self.tail(query)?;
+        let mut bound = match &*query.body {
+            SetExpr::Select(select) => self.bind_select(select, tail)?,
+            other => {
+                let bound = self.bind_set_expr(other)?;
+                self.bind_tail_over_output(bound, tail)?
+            }
+        };
+        if !keep_unknown {
+            self.settle_outputs(&mut bound)?;
+        }
+        Ok(bound)
+    }
+
+    fn reject_query_clauses(&self, query: &Query) -> Result<()> {
+        let span = query.span();
+        if let Some(lock) = query.locks.first() {
+            return Err(self.unsupported(format_args!("FOR {}", lock.lock_type), span));
+        }
+        let what = if query.for_clause.is_some() {
+            "FOR XML, FOR JSON and FOR BROWSE"
+        } else if query.settings.is_some() {
+            "SETTINGS"
+        } else if query.format_clause.is_some() {
+            "FORMAT"
+        } else if !query.pipe_operators.is_empty() {
+            "the pipe operator |>"
+        } else {
+            return Ok(());
+        };
+        Err(self.unsupported(what, span))
+    }
+
+    fn tail<'q>(&self, query: &'q Query) -> Result<Tail<'q>> {
+        let mut tail = Tail::default();
+        if let Some(order_by) = &query.order_by {
+            if order_by.interpolate.is_some() {
+                return Err(self.unsupported("INTERPOLATE", order_by.span()));
+            }
+            match &order_by.kind {
+                OrderByKind::Expressions(keys) => tail.order_by = keys,
+                OrderByKind::All(_) => return Err(self.unsupported("ORDER BY ALL", order_by.span())),
+            }
+        }
+        match &query.limit_clause {
+            Some(LimitClause::LimitOffset { limit, offset, limit_by }) => {
+                if !limit_by.is_empty() {
+                    return Err(self.unsupported("LIMIT BY", query.span()));
+                }
+                tail.limit = limit.as_ref();
+                tail.offset = offset.as_ref().map(|offset| &offset.value);
+            }
+            Some(LimitClause::OffsetCommaLimit { offset, .. }) => {
+                return Err(QueryError::syntax("LIMIT #,# syntax is not supported", self.at(offset.span()))
+                    .hint("Use separate LIMIT and OFFSET clauses."));
+            }
+            None => {}
+        }
+        if let Some(fetch) = &query.fetch {
+            if fetch.with_ties {
+                return Err(self.unsupported("FETCH FIRST … WITH TIES", query.span()));
+            }
+            if fetch.percent {
+                return Err(self.unsupported("FETCH FIRST … PERCENT", query.span()));
+            }
+            if tail.limit.is_some() {
+                return Err(QueryError::syntax("multiple LIMIT clauses not allowed", self.at(query.span())));
+            }
+            static ONE: std::sync::OnceLock<Ast> = std::sync::OnceLock::new();
+            tail.limit = Some(match &fetch.quantity {
+                Some(quantity) => quantity,
+                None => ONE.get_or_init(|| Ast::value(sqlparser::ast::Value::Number("1".to_owned(), false))),
+            });
+        }
+        // LIMIT ALL and LIMIT NULL limit nothing; the parser drops the former.
+        Ok(tail)
+    }
+
+    fn reject_select_clauses(&self, select: &Select) -> Result<()> {
+        let span = select.span();
+        let what = if select.top.is_some() {
+            "TOP"
+        } else if select.into.is_some() {
+            "SELECT INTO"
+        } else if !select.lateral_views.is_empty() {
+            "LATERAL VIEW"
+        } else if select.prewhere.is_some() {
+            "PREWHERE"
+        } else if !select.connect_by.is_empty() {
+            "CONNECT BY"
+        } else if !select.cluster_by.is_empty() || !select.distribute_by.is_empty() || !select.sort_by.is_empty() {
+            "CLUSTER BY, DISTRIBUTE BY and SORT BY"
+        } else if !select.named_window.is_empty() {
+            "WINDOW"
+        } else if select.qualify.is_some() {
+            "QUALIFY"
+        } else if select.value_table_mode.is_some() {
+            "SELECT AS"
+        } else if select.exclude.is_some() {
+            "EXCLUDE"
+        } else if select.select_modifiers.is_some() {
+            "SELECT modifiers"
+        } else if !matches!(select.flavor, sqlparser::ast::SelectFlavor::Standard) {
+            "FROM before SELECT"
+        } else {
+            return Ok(());
+        };
+        Err(self.unsupported(what, span))
+    }
+
+    /// One SELECT with the ORDER BY and LIMIT that belong to it.
+    pub fn bind_select(&mut self, select: &Select, tail: Tail<'_>) -> Result<Bound> {
+        self.reject_select_clauses(select)?;
+        let from = self.bind_from(&select.from)?;
+        self.frames.push(Frame::of(&from, Clause::Select));
+        let result = self.bind_select_over(select, from, tail);
+        self.frames.pop();
+        result
+    }
+
+    fn bind_select_over(&mut self, select: &Select, from: FromItem, tail: Tail<'_>) -> Result<Bound> {
+        let local: FxHashSet<VarId> =
+            from.star.iter().chain(from.relations.iter().flat_map(|r| &r.columns)).map(|column| column.var).collect();
+        let mut plan = from.plan;
+        if let Some(condition) = &select.selection {
+            let predicate = self.in_clause(Clause::Where, |binder| binder.bind_condition(condition, "WHERE"))?;
+            plan = Plan::Filter { input: Box::new(plan), predicate };
+        }
+        self.frame().references.clear();
+
+        let mut items = self.bind_items(&select.projection)?;
+        let mut groups = self.bind_groups(&select.group_by, select, &items)?;
+        let mut having = match &select.having {
+            Some(condition) => {
+                let start = self.frame().references.len();
+                let predicate = self.in_clause(Clause::Having, |binder| binder.bind_condition(condition, "HAVING"))?;
+                Some((predicate, start..self.frame().references.len()))
+            }
+            None => None,
+        };
+
+        // Sort keys over the input; output columns are recognised first.
+        let distinct_on = match &select.distinct {
+            Some(Distinct::On(exprs)) => Some(exprs),
+            _ => None,
+        };
+        let distinct_all = matches!(select.distinct, Some(Distinct::Distinct));
+        let mut keys = self.bind_order_keys(tail.order_by, &items)?;
+        let mut on = match distinct_on {
+            Some(exprs) => Some(self.bind_distinct_on(exprs, &items)?),
+            None => None,
+        };
+
+        let aggregates = std::mem::take(&mut self.frame().aggregates);
+        let grouped = !aggregates.is_empty() || groups.is_some() || having.is_some();
+        if grouped {
+            let groups_list = groups.take().unwrap_or_default();
+            let grouping = self.grouping(groups_list, &aggregates, local);
+            for item in &mut items {
+                self.check_grouped(&mut item.expr, &grouping, item.references.clone())?;
+            }
+            if let Some((predicate, references)) = &mut having {
+                self.check_grouped(predicate, &grouping, references.clone())?;
+            }
+            for key in &mut keys {
+                self.check_grouped(&mut key.expr, &grouping, key.references.clone())?;
+            }
+            for key in on.iter_mut().flatten() {
+                self.check_grouped(&mut key.expr, &grouping, key.references.clone())?;
+            }
+            plan = Plan::Aggregate {
+                input: Box::new(plan),
+                groups: grouping.groups,
+                aggregates: aggregates.into_iter().map(|(var, call, _)| (var, call)).collect(),
+            };
+            if let Some((predicate, _)) = having.take() {
+                plan = Plan::Filter { input: Box::new(plan), predicate };
+            }
+        }
+        for set in std::mem::take(&mut self.frame().sets) {
+            if grouped && set.args.iter().any(super::embed::reads_columns) {
+                return Err(QueryError::unsupported("a set-returning function over grouped columns")
+                    .hint("Call it in FROM over a subquery.")
+                    .at(self.at(select.span())));
+            }
+            let scan = Plan::FunctionScan {
+                function: set.function,
+                args: set.args,
+                output: vec![set.var],
+                ordinality: None,
+            };
+            plan = match plan {
+                Plan::Unit => scan,
+                input => Plan::Apply { kind: ApplyKind::Cross, input: Box::new(input), subplan: Box::new(scan) },
+            };
+        }
+        self.project(plan, items, keys, on, distinct_all, tail)
+    }
+
+    /// Projection, DISTINCT, ORDER BY, LIMIT. Sort keys that are no output columns are carried along and dropped.
+    fn project(
+        &mut self,
+        plan: Plan,
+        items: Vec<Item>,
+        keys: Vec<OrderKey>,
+        on: Option<Vec<OrderKey>>,
+        distinct: bool,
+        tail: Tail<'_>,
+    ) -> Result<Bound> {
+        let mut projected: Vec<(VarId, Expr)> = Vec::with_capacity(items.len());
+        let mut output: Vec<OutputColumn> = Vec::with_capacity(items.len());
+        for item in items {
+            let ty = item.expr.ty();
+            let var = match &item.expr {
+                Expr::Column(var, _) => {
+                    let var = *var;
+                    if !projected.iter().any(|(known, _)| *known == var) {
+                        projected.push((var, item.expr));
+                    }
+                    var
+                }
+                _ => {
+                    let var = self.vars.add(item.name.clone(), ty.clone());
+                    projected.push((var, item.expr));
+                    var
+                }
+            };
+            output.push(OutputColumn { name: item.name, var, ty, origin: item.origin });
+        }
+        let visible = projected.len();
+        let sort_keys = self.place_keys(keys, &mut projected, &output, visible, distinct, "SELECT DISTINCT")?;
+        let on_keys = match on {
+            Some(on) => {
+                let on = self.place_keys(on, &mut projected, &output, visible, false, "SELECT DISTINCT ON")?;
+                let leading = sort_keys.iter().take(on.len());
+                if leading.clone().any(|key| !on.iter().any(|on| super::group::same(&on.expr, &key.expr))) {
+                    return Err(QueryError::new(
+                        sqlstate::INVALID_COLUMN_REFERENCE,
+                        "SELECT DISTINCT ON expressions must match initial ORDER BY expressions",
+                    )
+                    .at(tail.order_by.first().and_then(|key| self.at(key.expr.span()))));
+                }
+                Some(on)
+            }
+            None => None,
+        };
+        let hidden = projected.len() > visible;
+        let kept: Vec<(VarId, Expr)> =
+            projected[..visible].iter().map(|(var, expr)| (*var, Expr::Column(*var, expr.ty()))).collect();
+        let mut plan = Plan::Project { input: Box::new(plan), items: projected };
+        if distinct {
+            plan = Plan::Distinct { input: Box::new(plan), on: None };
+        }
+        if let Some(on) = on_keys {
+            // The first row of each group is the first in the order asked for.
+            if !sort_keys.is_empty() {
+                plan = Plan::Sort { input: Box::new(plan), keys: sort_keys };
+            }
+            plan = Plan::Distinct {
+                input: Box::new(plan),
+                on: Some(on.into_iter().map(|key| key.expr).collect()),
+            };
+        } else if !sort_keys.is_empty() {
+            plan = Plan::Sort { input: Box::new(plan), keys: sort_keys };
+        }
+        plan = self.limit(plan, tail)?;
+        if hidden {
+            plan = Plan::Project { input: Box::new(plan), items: kept };
+        }
+        Ok(Bound { plan, output })
+    }
+
+    /// Turns keys into keys over the projection, adding hidden columns where needed.
+    fn place_keys(
+        &mut self,
+        keys: Vec<OrderKey>,
+        projected: &mut Vec<(VarId, Expr)>,
+        output: &[OutputColumn],
+        visible: usize,
+        distinct: bool,
+        what: &str,
+    ) -> Result<Vec<SortKey>> {
+        let mut placed = Vec::with_capacity(keys.len());
+        for key in keys {
+            let expr = match key.output {
+                Some(index) => Expr::Column(output[index].var, output[index].ty.clone()),
+                None => {
+                    let known = projected[..if distinct { visible } else { projected.len() }]
+                        .iter()
+                        .find(|(var, expr)| {
+                            super::group::same(expr, &key.expr)
+                                || matches!(&key.expr, Expr::Column(column, _) if column == var)
+                        })
+                        .map(|(var, expr)| (*var, expr.ty()));
+                    match known {
+                        Some((var, ty)) => Expr::Column(var, ty),
+                        None if distinct => {
+                            return Err(QueryError::new(
+                                sqlstate::INVALID_COLUMN_REFERENCE,
+                                format!("for {what}, ORDER BY expressions must appear in select list"),
+                            )
+                            .at(self.at(key.span)));
+                        }
+                        None if !super::embed::reads_columns(&key.expr) && is_constant(&key.expr) => continue,
+                        None => {
+                            let ty = key.expr.ty();
+                            let var = match &key.expr {
+                                Expr::Column(var, _) => *var,
+                                _ => self.vars.add("sort", ty.clone()),
+                            };
+                            projected.push((var, key.expr));
+                            Expr::Column(var, ty)
+                        }
+                    }
+                }
+            };
+            placed.push(SortKey { expr, descending: key.descending, nulls_first: key.nulls_first });
+        }
+        Ok(placed)
+    }
+
+    /// LIMIT and OFFSET.
+    pub fn limit(&mut self, plan: Plan, tail: Tail<'_>) -> Result<Plan> {
+        let mut bounds = [None, None];
+        for (slot, (ast, what)) in bounds.iter_mut().zip([(tail.offset, "OFFSET"), (tail.limit, "LIMIT")]) {
+            let Some(ast) = ast else { continue };
+            // No column of the query itself is visible here.
+            let (bound, _) = self.with_frame(Frame::new(Clause::Limit), |binder| {
+                let expr = binder.bind_expr(ast)?;
+                let position = binder.at(ast.span());
+                let from = expr.ty();
+                if !matches!(
+                    from,
+                    DataType::Unknown
+                        | DataType::Int2
+                        | DataType::Int4
+                        | DataType::Int8
+                        | DataType::Numeric(_)
+                        | DataType::Float4
+                        | DataType::Float8
+                ) {
+                    return Err(QueryError::new(
+                        sqlstate::DATATYPE_MISMATCH,
+                        format!("argument of {what} must be type bigint, not type {}", crate::types::type_name(&from)),
+                    )
+                    .at(position));
+                }
+                if let Expr::Literal(sinew_storage::Value::Int(count), _) = &expr
+                    && *count < 0
+                {
+                    let code = if what == "LIMIT" { "2201W" } else { "2201X" };
+                    return Err(QueryError::new(code, format!("{what} must not be negative")));
+                }
+                if super::embed::reads_columns(&expr) {
+                    return Err(QueryError::new(
+                        sqlstate::INVALID_COLUMN_REFERENCE,
+                        format!("argument of {what} must not contain variables"),
+                    )
+                    .at(position));
+                }
+                binder.coerce(expr, &DataType::Int8, position)
+            })?;
+            *slot = Some(bound);
+        }
+        let [skip, limit] = bounds;
+        let null = |expr: &Option<Expr>| matches!(expr, Some(Expr::Literal(sinew_storage::Value::Null, _)));
+        let skip = if null(&skip) { None } else { skip };
+        let limit = if null(&limit) { None } else { limit };
+        if skip.is_none() && limit.is_none() {
+            return Ok(plan);
+        }
+        Ok(Plan::Limit { input: Box::new(plan), skip, limit })
+    }
+
+    /// The items of RETURNING: name, expression, origin.
+    pub fn bind_item_list(
+        &mut self,
+        items: &[SelectItem],
+    ) -> Result<Vec<(Arc<str>, Expr, Option<(u32, i16)>)>> {
+        let clause = self.frame().clause;
+        let items = self.bind_items_in(items, clause)?;
+        Ok(items.into_iter().map(|item| (item.name, item.expr, item.origin)).collect())
+    }
+
+    fn bind_items(&mut self, projection: &[SelectItem]) -> Result<Vec<Item>> {
+        self.bind_items_in(projection, Clause::Select)
+    }
+
+    fn bind_items_in(&mut self, projection: &[SelectItem], clause: Clause) -> Result<Vec<Item>> {
+        let mut items = Vec::with_capacity(projection.len());
+        for item in projection {
+            match item {
+                SelectItem::UnnamedExpr(expr) => {
+                    let name = self.output_name(expr);
+                    items.push(self.bind_item(expr, name, clause)?);
+                }
+                SelectItem::ExprWithAlias { expr, alias } => {
+                    let name = fold(alias);
+                    items.push(self.bind_item(expr, name, clause)?);
+                }
+                SelectItem::ExprWithAliases { expr, .. } => {
+                    return Err(self.unsupported("several aliases for one expression", expr.span()));
+                }
+                SelectItem::Wildcard(options) => {
+                    self.reject_wildcard_options(options)?;
+                    let columns = self.frame().star.clone();
+                    if self.frame().relations.is_empty() && columns.is_empty() {
+                        return Err(QueryError::syntax(
+                            "SELECT * with no tables specified is not valid",
+                            self.at(options.wildcard_token.0.span),
+                        ));
+                    }
+                    self.push_columns(&mut items, columns, options.wildcard_token.0.span);
+                }
+                SelectItem::QualifiedWildcard(kind, options) => {
+                    self.reject_wildcard_options(options)?;
+                    let SelectItemQualifiedWildcardKind::ObjectName(name) = kind else {
+                        return Err(self.unsupported("expansion of a composite value with .*", item.span()));
+                    };
+                    let qualified = self.qualified_name(name)?;
+                    let Some(columns) = self.relation_columns(qualified.schema.as_deref(), &qualified.name) else {
+                        return Err(self.missing_from_entry(&qualified.name, name.span()));
+                    };
+                    self.push_columns(&mut items, columns, name.span());
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    fn reject_wildcard_options(&self, options: &WildcardAdditionalOptions) -> Result<()> {
+        let span = options.wildcard_token.0.span;
+        let what = if options.opt_ilike.is_some() {
+            "* ILIKE"
+        } else if options.opt_exclude.is_some() || options.opt_except.is_some() {
+            "* EXCLUDE and * EXCEPT"
+        } else if options.opt_replace.is_some() {
+            "* REPLACE"
+        } else if options.opt_rename.is_some() {
+            "* RENAME"
+        } else if options.opt_alias.is_some() {
+            "an alias for *"
+        } else {
+            return Ok(());
+        };
+        Err(self.unsupported(what, span))
+    }
+
+    fn push_columns(&mut self, items: &mut Vec<Item>, columns: Vec<ScopeColumn>, span: Span) {
+        for column in columns {
+            let start = self.frame().references.len();
+            self.frame().references.push((column.var, span));
+            let ty = self.vars.ty(column.var).clone();
+            items.push(Item {
+                name: column.name,
+                expr: Expr::Column(column.var, ty),
+                origin: column.origin,
+                span,
+                references: start..start + 1,
+            });
+        }
+    }
+
+    fn bind_item(&mut self, ast: &Ast, name: String, clause: Clause) -> Result<Item> {
+        let start = self.frame().references.len();
+        let expr = self.in_clause(clause, |binder| binder.bind_expr(ast))?;
+        let origin = match &expr {
+            Expr::Column(var, _) => self
+                .frame()
+                .relations
+                .iter()
+                .flat_map(|relation| &relation.columns)
+                .find(|column| column.var == *var)
+                .and_then(|column| column.origin),
+            _ => None,
+        };
+        let end = self.frame().references.len().max(start);
+        Ok(Item { name: name.into(), expr, origin, span: ast.span(), references: start..end })
+    }
+
+    /// GROUP BY: ordinals, output names (after input columns), expressions.
+    fn bind_groups(
+        &mut self,
+        group_by: &GroupByExpr,
+        select: &Select,
+        items: &[Item],
+    ) -> Result<Option<Vec<Expr>>> {
+        let exprs = match group_by {
+            GroupByExpr::Expressions(exprs, modifiers) => {
+                if !modifiers.is_empty() {
+                    return Err(self.unsupported("GROUP BY modifiers", select.span()));
+                }
+                exprs
+            }
+            GroupByExpr::All(_) => return Err(self.unsupported("GROUP BY ALL", select.span())),
+        };
+        if exprs.is_empty() {
+            return Ok(None);
+        }
+        let mut groups = Vec::with_capacity(exprs.len());
+        for ast in exprs {
+            if let Some(index) = self.ordinal(ast, items.len(), "GROUP BY")? {
+                self.no_aggregate_in_group(&items[index].expr, ast.span())?;
+                groups.push(items[index].expr.clone());
+                continue;
+            }
+            if let Ast::Identifier(ident) = ast {
+                let name = fold(ident);
+                let is_input = self.frame().star.iter().any(|column| *column.name == *name);
+                if !is_input {
+                    let mut named = items.iter().filter(|item| *item.name == *name);
+                    if let Some(item) = named.next() {
+                        if named.any(|other| !super::group::same(&other.expr, &item.expr)) {
+                            return Err(QueryError::new(
+                                sqlstate::AMBIGUOUS_COLUMN,
+                                format!("GROUP BY \"{name}\" is ambiguous"),
+                            )
+                            .at(self.at(ident.span)));
+                        }
+                        let expr = item.expr.clone();
+                        self.no_aggregate_in_group(&expr, ast.span())?;
+                        groups.push(expr);
+                        continue;
+                    }
+                }
+            }
+            if let Ast::Tuple(parts) = ast {
+                if parts.is_empty() {
+                    continue;
+                }
+                for part in parts {
+                    groups.push(self.in_clause(Clause::GroupBy, |binder| binder.bind_settled(part))?);
+                }
+                continue;
+            }
+            groups.push(self.in_clause(Clause::GroupBy, |binder| binder.bind_settled(ast))?);
+        }
+        Ok(Some(groups))
+    }
+
+    fn no_aggregate_in_group(&mut self, expr: &Expr, span: Span) -> Result<()> {
+        let vars: Vec<VarId> = self.frame().aggregates.iter().map(|(var, ..)| *var).collect();
+        if super::embed::reads_any(expr, &vars) {
+            return Err(QueryError::new(
+                sqlstate::GROUPING_ERROR,
+                "aggregate functions are not allowed in GROUP BY",
+            )
+            .at(self.at(span)));
+        }
+        Ok(())
+    }
+
+    fn bind_order_keys(&mut self, order_by: &[OrderByExpr], items: &[Item]) -> Result<Vec<OrderKey>> {
+        let mut keys = Vec::with_capacity(order_by.len());
+        for key in order_by {
+            let (descending, nulls_first) = self.sort_direction(key)?;
+            let mut bound = self.bind_key(&key.expr, items, "ORDER BY")?;
+            bound.descending = descending;
+            bound.nulls_first = nulls_first;
+            keys.push(bound);
+        }
+        Ok(keys)
+    }
+
+    fn bind_distinct_on(&mut self, exprs: &[Ast], items: &[Item]) -> Result<Vec<OrderKey>> {
+        exprs.iter().map(|expr| self.bind_key(expr, items, "DISTINCT ON")).collect()
+    }
+
+    /// An output column by number or name, else an expression over the input.
+    fn bind_key(&mut self, ast: &Ast, items: &[Item], what: &str) -> Result<OrderKey> {
+        let span = ast.span();
+        let empty = |output| OrderKey {
+            expr: Expr::null(DataType::Unknown),
+            output: Some(output),
+            descending: false,
+            nulls_first: false,
+            span,
+            references: 0..0,
+        };
+        if let Some(index) = self.ordinal(ast, items.len(), what)? {
+            return Ok(empty(index));
+        }
+        if let Ast::Identifier(ident) = ast {
+            let name = fold(ident);
+            let mut named = items.iter().enumerate().filter(|(_, item)| *item.name == *name);
+            if let Some((index, item)) = named.next() {
+                if named.any(|(_, other)| !super::group::same(&other.expr, &item.expr)) {
+                    return Err(QueryError::new(
+                        sqlstate::AMBIGUOUS_COLUMN,
+                        format!("{what} \"{name}\" is ambiguous"),
+                    )
+                    .at(self.at(ident.span)));
+                }
+                return Ok(empty(index));
+            }
+        }
+        let start = self.frame().references.len();
+        let expr = self.in_clause(Clause::OrderBy, |binder| binder.bind_settled(ast))?;
+        let end = self.frame().references.len().max(start);
+        Ok(OrderKey { expr, output: None, descending: false, nulls_first: false, span, references: start..end })
+    }
+}
+
+/// A sort key before it is placed over the projection.
+#[derive(Clone, Debug)]
+pub struct OrderKey {
+    pub expr: Expr,
+    /// Index of the output column it is, if it is one.
+    pub output: Option<usize>,
+    pub descending: bool,
+    pub nulls_first: bool,
+    pub span: Span,
+    pub references: std::ops::Range<usize>,
+}
+
+fn is_constant(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(..))
+}

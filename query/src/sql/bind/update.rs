@@ -1,0 +1,202 @@
+//! UPDATE.
+
+use sinew_storage::DataType;
+use sinew_storage::catalog::TableDef;
+use sqlparser::ast::{
+    Assignment, AssignmentTarget, Expr as Ast, ObjectName, Spanned, TableFactor, Update as AstUpdate,
+    UpdateTableFromKind,
+};
+
+use super::names::Relation;
+use super::operator::subquery_of;
+use super::row_compare::row;
+use super::scope::{Clause, Frame, FromItem};
+use super::{Binder, Bound};
+use crate::algebra::{Expr, JoinKind, Plan, Update, VarId};
+use crate::error::{QueryError, Result, sqlstate};
+use crate::system::graph_relations;
+
+/// The target of UPDATE or DELETE with its scan.
+pub struct Target {
+    pub table: std::sync::Arc<TableDef>,
+    pub item: FromItem,
+    /// Variables of the old row in table order.
+    pub row: Vec<VarId>,
+    pub row_id: VarId,
+}
+
+impl Binder<'_> {
+    pub fn bind_update(&mut self, update: &AstUpdate) -> Result<Bound> {
+        let span = update.table.span();
+        let what = if update.or.is_some() {
+            "UPDATE OR …"
+        } else if !update.table.joins.is_empty() {
+            "JOIN in the target of UPDATE"
+        } else if !update.order_by.is_empty() || update.limit.is_some() {
+            "ORDER BY and LIMIT in UPDATE"
+        } else if update.output.is_some() {
+            "OUTPUT"
+        } else {
+            ""
+        };
+        if !what.is_empty() {
+            return Err(self.unsupported(what, span));
+        }
+        let target = self.bind_target(&update.table.relation, "UPDATE")?;
+        let table = target.table.clone();
+        let from = match &update.from {
+            None => None,
+            Some(UpdateTableFromKind::AfterSet(from)) => Some(self.bind_from(from)?),
+            Some(UpdateTableFromKind::BeforeSet(_)) => return Err(self.unsupported("FROM before SET", span)),
+        };
+        let row_id = target.row_id;
+        let old_row = target.row;
+        let own = target.item.relations.clone();
+        let mut item = target.item;
+        if let Some(from) = from {
+            item = self.join_items(item, from, JoinKind::Inner, false, span)?;
+        }
+        let ((assignments, filter), frame) = self.with_frame(Frame::of(&item, Clause::Set), |binder| {
+            let assignments = binder.bind_assignments(&table, &update.assignments)?;
+            let filter = match &update.selection {
+                Some(condition) => {
+                    Some(binder.in_clause(Clause::Where, |binder| binder.bind_condition(condition, "WHERE"))?)
+                }
+                None => None,
+            };
+            Ok((assignments, filter))
+        })?;
+        let mut source = item.plan;
+        if let Some(predicate) = filter {
+            source = Plan::Filter { input: Box::new(source), predicate };
+        }
+        let new_row = self.row_vars(&table);
+        let checks = self.bind_checks(&table, &new_row)?;
+
+        // RETURNING sees the new row under the target's name, and the other items as they are.
+        let mut returning_frame = Frame { clause: Clause::Returning, ..frame };
+        returning_frame.aggregates.clear();
+        returning_frame.references.clear();
+        let renewed = |var: VarId| old_row.iter().position(|old| *old == var).map(|position| new_row[position]);
+        for relation in &mut returning_frame.relations {
+            if own.iter().any(|mine| mine.name == relation.name) {
+                for column in &mut relation.columns {
+                    column.var = renewed(column.var).unwrap_or(column.var);
+                }
+            }
+        }
+        for column in &mut returning_frame.star {
+            column.var = renewed(column.var).unwrap_or(column.var);
+        }
+        let computed = match update.returning {
+            Some(_) => self.computed_columns(&table, &new_row)?,
+            None => Vec::new(),
+        };
+        let (returning, output) = self.bind_returning(update.returning.as_deref(), returning_frame, &computed)?;
+        let plan =
+            Plan::Update(Box::new(Update { table, source, row_id, assignments, new_row, checks, returning }));
+        Ok(Bound { plan, output })
+    }
+
+    /// The table of an UPDATE or DELETE, scanned with its row ids.
+    pub fn bind_target(&mut self, factor: &TableFactor, what: &str) -> Result<Target> {
+        let TableFactor::Table { name, alias, args: None, .. } = factor else {
+            return Err(self.unsupported(format_args!("{what} of something that is no table"), factor.span()));
+        };
+        let qualified = self.qualified_name(name)?;
+        if let Some(Relation::System { schema, .. }) = self.find_relation(&qualified)
+            && let Some(relation) = graph_relations::writable(&schema, &qualified.name)
+        {
+            return Err(self
+                .unsupported(format_args!("{what} of {}", relation.name()), name.span())
+                .hint(relation.write_hint(what)));
+        }
+        let table = self.target_table(name)?;
+        self.check_writable(&table, name.span())?;
+        let (mut item, row) = self.scan_table(&table)?;
+        let row_id = self.vars.add("row_id", DataType::Int8);
+        set_row_id(&mut item.plan, row_id);
+        let item = self.rename(item, alias.as_ref())?;
+        Ok(Target { table, item, row, row_id })
+    }
+
+    /// SET: single columns and rows.
+    pub fn bind_assignments(&mut self, table: &TableDef, assignments: &[Assignment]) -> Result<Vec<(usize, Expr)>> {
+        let mut seen = Vec::with_capacity(assignments.len());
+        let mut bound = Vec::with_capacity(assignments.len());
+        for assignment in assignments {
+            match &assignment.target {
+                AssignmentTarget::ColumnName(name) => {
+                    let position = self.assignment_target(table, name, &mut seen)?;
+                    bound.push((position, self.assigned_value(table, position, &assignment.value)?));
+                }
+                AssignmentTarget::Tuple(names) => {
+                    self.bind_row_assignment(table, names, &assignment.value, &mut seen, &mut bound)?;
+                }
+            }
+        }
+        Ok(bound)
+    }
+
+    /// `(a, b) = (1, 2)`, `(a, b) = (SELECT …)`.
+    fn bind_row_assignment(
+        &mut self,
+        table: &TableDef,
+        names: &[ObjectName],
+        value: &Ast,
+        seen: &mut Vec<usize>,
+        bound: &mut Vec<(usize, Expr)>,
+    ) -> Result<()> {
+        let place = self.at(value.span());
+        let wrong = || QueryError::syntax("number of columns does not match number of values", place);
+        let mut positions = Vec::with_capacity(names.len());
+        for name in names {
+            positions.push(self.assignment_target(table, name, seen)?);
+        }
+        if let Some(fields) = row(value) {
+            if fields.len() != positions.len() {
+                return Err(wrong());
+            }
+            for (position, field) in positions.into_iter().zip(fields) {
+                bound.push((position, self.assigned_value(table, position, field)?));
+            }
+            return Ok(());
+        }
+        if let Some(query) = subquery_of(value) {
+            // One scalar subquery a column: the same rows, each read for one field.
+            for (index, position) in positions.iter().enumerate() {
+                let subquery = self.bind_subquery(query, false)?;
+                if subquery.output.len() != positions.len() {
+                    return Err(wrong());
+                }
+                let column = &subquery.output[index];
+                let expr = Expr::Subquery(Box::new(crate::algebra::Subquery {
+                    kind: crate::algebra::SubqueryKind::Scalar,
+                    column: Some(column.var),
+                    ty: column.ty.clone(),
+                    plan: subquery.plan,
+                }));
+                let target = &table.columns[*position];
+                bound.push((*position, self.assign(expr, &target.name, &target.ty, place)?));
+            }
+            return Ok(());
+        }
+        if positions.len() == 1 {
+            bound.push((positions[0], self.assigned_value(table, positions[0], value)?));
+            return Ok(());
+        }
+        Err(QueryError::new(
+            sqlstate::FEATURE_NOT_SUPPORTED,
+            "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression",
+        )
+        .at(place))
+    }
+}
+
+fn set_row_id(plan: &mut Plan, var: VarId) {
+    match plan {
+        Plan::TableScan(scan) => scan.row_id = Some(var),
+        Plan::Extend { input, .. } => set_row_id(input, var),
+        _ => {}
+    }
+}

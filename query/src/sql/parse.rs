@@ -1,0 +1,298 @@
+//! Text to syntax tree, with limits and with PostgreSQL's wording of syntax errors.
+
+use sqlparser::ast::{Expr, Query, Statement};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+
+use super::position::{byte_offset, character_position};
+use crate::error::{QueryError, Result, sqlstate};
+
+/// Nesting of expressions, subqueries and joins that one statement may have.
+const DEPTH_LIMIT: usize = 256;
+/// Operators that may follow each other on one level. A chain is as deep in the tree as it is long, and trees are
+/// walked and dropped recursively.
+const CHAIN_LIMIT: usize = 2_500;
+/// Bytes of one statement.
+const TEXT_LIMIT_BYTES: usize = 64 << 20;
+
+static DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
+
+/// Parses exactly one statement, with optional semicolons behind it.
+pub fn parse_statement(text: &str) -> Result<Statement> {
+    parse_with(text, |parser| {
+        let statement = parser.parse_statement()?;
+        while parser.consume_token(&Token::SemiColon) {}
+        Ok(statement)
+    })
+}
+
+/// Parses an expression kept as text in the catalog.
+pub fn parse_expression(text: &str) -> Result<Expr> {
+    parse_with(text, |parser| parser.parse_expr())
+}
+
+/// Parses a query kept as text in the catalog.
+pub fn parse_query(text: &str) -> Result<Box<Query>> {
+    parse_with(text, |parser| parser.parse_query())
+}
+
+fn parse_with<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>) -> Result<T> {
+    if text.len() > TEXT_LIMIT_BYTES {
+        return Err(QueryError::new(
+            sqlstate::PROGRAM_LIMIT_EXCEEDED,
+            format!("statement of {} bytes exceeds the limit of {TEXT_LIMIT_BYTES} bytes", text.len()),
+        ));
+    }
+    let tokens = tokenize(text)?;
+    check_limits(text, &tokens)?;
+    let mut parser =
+        Parser::new(&DIALECT).with_recursion_limit(DEPTH_LIMIT).with_tokens_with_locations(tokens);
+    let parsed = parse(&mut parser).map_err(|error| parser_error(text, error))?;
+    let next = parser.peek_token();
+    if next.token != Token::EOF {
+        return Err(gap(text).unwrap_or_else(|| syntax_error_at(text, next.span.start, Some("end of statement"))));
+    }
+    Ok(parsed)
+}
+
+fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>> {
+    Tokenizer::new(&DIALECT, text).tokenize_with_location().map_err(|error| {
+        let position = character_position(text, error.location);
+        let near = byte_offset(text, error.location).map_or("", |offset| &text[offset..]);
+        let near: String = near.lines().next().unwrap_or_default().chars().take(60).collect();
+        let what = error.message.to_lowercase();
+        let message = if what.contains("unterminated") && what.contains("comment")
+            || what.contains("unexpected eof while in a multi-line comment")
+        {
+            format!("unterminated /* comment at or near \"{near}\"")
+        } else if what.contains("dollar") {
+            format!("unterminated dollar-quoted string at or near \"{near}\"")
+        } else if what.contains("expected close delimiter") {
+            format!("unterminated quoted identifier at or near \"{near}\"")
+        } else if what.contains("unterminated") {
+            format!("unterminated quoted string at or near \"{near}\"")
+        } else {
+            format!("{} at or near \"{near}\"", lower_first(&error.message))
+        };
+        QueryError::syntax(message, position)
+    })
+}
+
+/// Depth and chain length are checked on the tokens, before any tree exists.
+fn check_limits(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
+    let mut chains: Vec<usize> = vec![0];
+    for token in tokens {
+        match &token.token {
+            Token::LParen | Token::LBracket => {
+                chains.push(0);
+                if chains.len() > DEPTH_LIMIT {
+                    return Err(too_deep().at(character_position(text, token.span.start)));
+                }
+            }
+            Token::RParen | Token::RBracket => {
+                if chains.len() > 1 {
+                    chains.pop();
+                }
+            }
+            Token::Comma | Token::SemiColon => *chains.last_mut().expect("the outermost level is never popped") = 0,
+            Token::Word(word) => match word.keyword {
+                Keyword::SELECT | Keyword::FROM | Keyword::WHERE | Keyword::GROUP | Keyword::HAVING | Keyword::VALUES => {
+                    // UNION chains are as deep as they are long, so a new SELECT keeps what was counted.
+                }
+                Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT
+                | Keyword::JOIN | Keyword::IS | Keyword::COLLATE | Keyword::AT => count(&mut chains, text, token)?,
+                _ => {}
+            },
+            Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::Whitespace(_)
+            | Token::Period
+            | Token::Placeholder(_)
+            | Token::EOF => {}
+            _ => count(&mut chains, text, token)?,
+        }
+    }
+    Ok(())
+}
+
+fn count(chains: &mut [usize], text: &str, token: &TokenWithSpan) -> Result<()> {
+    let chain = chains.last_mut().expect("the outermost level is never popped");
+    *chain += 1;
+    if *chain > CHAIN_LIMIT {
+        return Err(QueryError::new(
+            sqlstate::STATEMENT_TOO_COMPLEX,
+            format!("statement is too complex: more than {CHAIN_LIMIT} operators in one expression"),
+        )
+        .at(character_position(text, token.span.start)));
+    }
+    Ok(())
+}
+
+fn too_deep() -> QueryError {
+    QueryError::new(sqlstate::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+        .detail(format!("The statement is nested more than {DEPTH_LIMIT} levels deep."))
+}
+
+fn parser_error(text: &str, error: ParserError) -> QueryError {
+    let message = match error {
+        ParserError::RecursionLimitExceeded => return too_deep(),
+        ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
+    };
+    if let Some(gap) = gap(text) {
+        return gap;
+    }
+    let (message, location) = split_location(&message);
+    if let Some(rest) = message.strip_prefix("Expected: ") {
+        let expected = rest.split(", found: ").next().unwrap_or(rest);
+        return match location {
+            Some(location) => syntax_error_at(text, location, Some(expected)),
+            None => QueryError::syntax("syntax error at end of input", Some(text.chars().count() + 1))
+                .detail(format!("Expected {}.", expected.trim_end_matches('.'))),
+        };
+    }
+    match location {
+        Some(location) => syntax_error_at(text, location, None).detail(message.to_owned()),
+        None => QueryError::syntax(lower_first(message), None),
+    }
+}
+
+/// `syntax error at or near "…"` with the token that stands at `location`.
+fn syntax_error_at(text: &str, location: Location, expected: Option<&str>) -> QueryError {
+    let tokens = Tokenizer::new(&DIALECT, text).tokenize_with_location().unwrap_or_default();
+    let at = tokens.iter().position(|token| token.span.start == location && token.token != Token::EOF);
+    let mut error = match at.and_then(|index| Some((byte_offset(text, location)?, &tokens[index]))) {
+        Some((start, token)) => {
+            let end = byte_offset(text, token.span.end).unwrap_or(text.len()).max(start);
+            let word = match &token.token {
+                Token::SemiColon => ";",
+                _ => text.get(start..end).filter(|word| !word.is_empty()).unwrap_or("?"),
+            };
+            QueryError::syntax(
+                format!("syntax error at or near \"{word}\""),
+                character_position(text, location),
+            )
+        }
+        None => QueryError::syntax("syntax error at end of input", Some(text.trim_end().chars().count() + 1)),
+    };
+    if let Some(expected) = expected {
+        error = error.detail(format!("Expected {}.", expected.trim_end_matches('.')));
+    }
+    error
+}
+
+/// Splits ` at Line: 1, Column: 8` off a message.
+fn split_location(message: &str) -> (&str, Option<Location>) {
+    let Some(at) = message.rfind(" at Line: ") else { return (message, None) };
+    let tail = &message[at + " at Line: ".len()..];
+    let mut parts = tail.split(", Column: ");
+    let line = parts.next().and_then(|part| part.trim().parse().ok());
+    let column = parts.next().and_then(|part| part.trim().parse().ok());
+    match (line, column) {
+        (Some(line), Some(column)) => (&message[..at], Some(Location { line, column })),
+        _ => (message, None),
+    }
+}
+
+/// Statements that are PostgreSQL's but that the parser does not know: refused by name instead of as a syntax error.
+/// Looked for only after parsing failed.
+fn gap(text: &str) -> Option<QueryError> {
+    const GAPS: &[(&[&str], &str)] = &[
+        (&["FOR", "NO", "KEY", "UPDATE"], "FOR NO KEY UPDATE"),
+        (&["FOR", "KEY", "SHARE"], "FOR KEY SHARE"),
+        (&["OVERRIDING", "SYSTEM"], "OVERRIDING SYSTEM VALUE"),
+        (&["OVERRIDING", "USER"], "OVERRIDING USER VALUE"),
+        (&["BETWEEN", "SYMMETRIC"], "BETWEEN SYMMETRIC"),
+        (&["ROWS", "FROM", "("], "ROWS FROM"),
+        (&["SEARCH", "DEPTH"], "SEARCH in WITH"),
+        (&["SEARCH", "BREADTH"], "SEARCH in WITH"),
+        (&["WITH", "CHECK", "OPTION"], "WITH CHECK OPTION"),
+        (&["WITH", "LOCAL", "CHECK", "OPTION"], "WITH CHECK OPTION"),
+        (&["WITH", "CASCADED", "CHECK", "OPTION"], "WITH CHECK OPTION"),
+        (&["REFRESH", "MATERIALIZED", "VIEW"], "REFRESH MATERIALIZED VIEW"),
+        (&["CREATE", "MATERIALIZED", "VIEW"], "CREATE MATERIALIZED VIEW"),
+        (&["ALTER", "DEFAULT", "PRIVILEGES"], "ALTER DEFAULT PRIVILEGES"),
+        (&["GRAPH_TABLE", "("], "GRAPH_TABLE"),
+    ];
+    const FIRST: &[(&str, &str)] =
+        &[("TABLE", "TABLE as a query"), ("DO", "DO"), ("CLUSTER", "CLUSTER"), ("REINDEX", "REINDEX"), ("MOVE", "MOVE")];
+    let tokens = Tokenizer::new(&DIALECT, text).tokenize_with_location().ok()?;
+    let words: Vec<(String, Location)> = tokens
+        .iter()
+        .filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
+        .map(|token| (token.token.to_string().to_uppercase(), token.span.start))
+        .collect();
+    let refuse = |what: &str, location: Location| {
+        QueryError::unsupported(what).at(character_position(text, location))
+    };
+    for (pattern, what) in GAPS {
+        let found = words.windows(pattern.len()).find(|w| w.iter().zip(*pattern).all(|((word, _), p)| word == p));
+        if let Some(found) = found {
+            return Some(refuse(what, found[0].1));
+        }
+    }
+    if let Some((word, location)) = words.first()
+        && let Some((_, what)) = FIRST.iter().find(|(first, _)| first == word)
+    {
+        return Some(refuse(what, *location));
+    }
+    // ON CONFLICT (…) WHERE … DO: the predicate of a partial index.
+    let conflict = words.windows(3).position(|w| w[0].0 == "ON" && w[1].0 == "CONFLICT" && w[2].0 == "(")?;
+    let close = words[conflict..].iter().position(|(word, _)| word == ")")? + conflict;
+    let (word, location) = words.get(close + 1)?;
+    (word == "WHERE").then(|| refuse("ON CONFLICT with an index predicate", *location))
+}
+
+fn lower_first(message: &str) -> String {
+    let mut chars = message.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> (String, &'static str, Option<usize>) {
+        let error = parse_statement(text).expect_err("must not parse");
+        (error.0.message.clone(), error.sqlstate(), error.0.position)
+    }
+
+    #[test]
+    fn syntax_errors_have_postgresql_wording_and_position() {
+        assert_eq!(error("SELEC 1"), ("syntax error at or near \"SELEC\"".into(), "42601", Some(1)));
+        assert_eq!(
+            error("SELECT * FORM t"),
+            ("syntax error at or near \"t\"".into(), "42601", Some(15)),
+            "FORM is taken for an alias of nothing"
+        );
+        assert_eq!(error("SELECT 1 +"), ("syntax error at end of input".into(), "42601", Some(11)));
+        assert_eq!(error("SELECT (1"), ("syntax error at end of input".into(), "42601", Some(10)));
+        assert_eq!(error("SELECT 'abc"), ("unterminated quoted string at or near \"'abc\"".into(), "42601", Some(8)));
+    }
+
+    #[test]
+    fn known_gaps_are_named() {
+        assert_eq!(error("SELECT 1 FOR NO KEY UPDATE").1, "0A000");
+        assert_eq!(error("INSERT INTO t VALUES (1) ON CONFLICT (a) WHERE b > 1 DO NOTHING").1, "0A000");
+        assert_eq!(error("SELECT 1 BETWEEN SYMMETRIC 2 AND 0").1, "0A000");
+    }
+
+    #[test]
+    fn depth_and_chains_are_limited() {
+        let deep = format!("SELECT {}1{}", "(".repeat(300), ")".repeat(300));
+        assert_eq!(error(&deep).1, "54001");
+        let very_deep = format!("SELECT {}1{}", "(".repeat(200_000), ")".repeat(200_000));
+        assert_eq!(error(&very_deep).1, "54001");
+        let long = format!("SELECT 1{}", " + 1".repeat(100_000));
+        assert_eq!(error(&long).1, "54001");
+        let many = format!("SELECT 1 IN ({}1)", "1, ".repeat(50_000));
+        assert!(parse_statement(&many).is_ok());
+    }
+
+    #[test]
+    fn one_statement_with_semicolons_is_accepted() {
+        assert!(parse_statement("SELECT 1;").is_ok());
+        assert_eq!(error("SELECT 1; SELECT 2").1, "42601");
+    }
+}

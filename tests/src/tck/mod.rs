@@ -1,0 +1,6 @@
+//! A strict runner of the openCypher TCK.
+
+pub mod gherkin;
+pub mod notation;
+pub mod procedure;
+pub mod runner;

@@ -1,0 +1,381 @@
+//! The TCK's notation of values, and what results are compared as.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sinew_query::context::ExecContext;
+use sinew_storage::value::MapValue;
+use sinew_storage::{NodeId, PropertyKeyId, RelationshipRef, Value};
+
+/// A value without identities.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TckValue {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    String(String),
+    List(Vec<TckValue>),
+    Map(BTreeMap<String, TckValue>),
+    Node(TckNode),
+    Relationship(TckRelationship),
+    /// The first node, then (relationship, walked in its stored direction, node).
+    Path(TckNode, Vec<(TckRelationship, bool, TckNode)>),
+}
+
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct TckNode {
+    pub labels: BTreeSet<String>,
+    pub properties: BTreeMap<String, TckValue>,
+}
+
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct TckRelationship {
+    pub ty: String,
+    pub properties: BTreeMap<String, TckValue>,
+}
+
+impl TckValue {
+    /// A text that is equal for equal values; lists are bags when `ignore_list_order`.
+    pub fn canonical(&self, ignore_list_order: bool) -> String {
+        let entries = |map: &BTreeMap<String, TckValue>| {
+            let entries: Vec<String> =
+                map.iter().map(|(key, value)| format!("{key}: {}", value.canonical(ignore_list_order))).collect();
+            format!("{{{}}}", entries.join(", "))
+        };
+        let node = |node: &TckNode| {
+            let labels: String = node.labels.iter().map(|label| format!(":{label}")).collect();
+            format!("({labels} {})", entries(&node.properties))
+        };
+        let relationship = |r: &TckRelationship| format!("[:{} {}]", r.ty, entries(&r.properties));
+        match self {
+            TckValue::Null => "null".to_owned(),
+            TckValue::Bool(value) => value.to_string(),
+            TckValue::Int(value) => value.to_string(),
+            TckValue::Float(value) if value.is_nan() => "NaN".to_owned(),
+            TckValue::Float(value) => format!("{:?}", value + 0.0),
+            TckValue::String(value) => format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'")),
+            TckValue::List(items) => {
+                let mut items: Vec<String> = items.iter().map(|item| item.canonical(ignore_list_order)).collect();
+                if ignore_list_order {
+                    items.sort();
+                }
+                format!("[{}]", items.join(", "))
+            }
+            TckValue::Map(map) => entries(map),
+            TckValue::Node(value) => node(value),
+            TckValue::Relationship(value) => relationship(value),
+            TckValue::Path(start, steps) => {
+                let steps: String = steps
+                    .iter()
+                    .map(|(r, forward, to)| match forward {
+                        true => format!("-{}->{}", relationship(r), node(to)),
+                        false => format!("<-{}-{}", relationship(r), node(to)),
+                    })
+                    .collect();
+                format!("<{}{steps}>", node(start))
+            }
+        }
+    }
+
+    /// As a parameter or a procedure's column; entities cannot be given.
+    pub fn to_value(&self) -> Result<Value, String> {
+        Ok(match self {
+            TckValue::Null => Value::Null,
+            TckValue::Bool(value) => Value::Bool(*value),
+            TckValue::Int(value) => Value::Int(*value),
+            TckValue::Float(value) => Value::Float(*value),
+            TckValue::String(value) => Value::text(value.as_str()),
+            TckValue::List(items) => Value::list(items.iter().map(TckValue::to_value).collect::<Result<_, _>>()?),
+            TckValue::Map(map) => {
+                let entries: Result<MapValue, String> =
+                    map.iter().map(|(key, value)| Ok((Arc::from(key.as_str()), value.to_value()?))).collect();
+                Value::Map(Arc::new(entries?))
+            }
+            _ => return Err("an entity cannot be a parameter".to_owned()),
+        })
+    }
+}
+
+/// Reads a result's value; entities are looked up in the running statement's transaction.
+pub fn materialize(context: &ExecContext, value: &Value) -> Result<TckValue, String> {
+    Ok(match value {
+        Value::Null => TckValue::Null,
+        Value::Bool(value) => TckValue::Bool(*value),
+        Value::Int(value) => TckValue::Int(*value),
+        Value::Float(value) => TckValue::Float(*value),
+        Value::Text(value) => TckValue::String(value.to_string()),
+        Value::List(items) => {
+            TckValue::List(items.iter().map(|item| materialize(context, item)).collect::<Result<_, _>>()?)
+        }
+        Value::Map(map) => {
+            let entries = map.iter().map(|(key, value)| Ok((key.to_string(), materialize(context, value)?)));
+            TckValue::Map(entries.collect::<Result<_, String>>()?)
+        }
+        Value::Json(json) => materialize(context, &sinew_query::cypher::functions::json_to_value(json))?,
+        Value::Node(id) => TckValue::Node(node(context, *id)?),
+        Value::Relationship(reference) => TckValue::Relationship(relationship(context, reference)?),
+        Value::Path(path) => {
+            let start = node(context, path.nodes[0])?;
+            let mut steps = Vec::with_capacity(path.relationships.len());
+            for (index, reference) in path.relationships.iter().enumerate() {
+                let forward = reference.source == path.nodes[index] && reference.target == path.nodes[index + 1];
+                steps.push((relationship(context, reference)?, forward, node(context, path.nodes[index + 1])?));
+            }
+            TckValue::Path(start, steps)
+        }
+        other => {
+            let ty = match other {
+                Value::Timestamp(_) => sinew_storage::DataType::Timestamptz,
+                Value::Date(_) => sinew_storage::DataType::Date,
+                Value::Interval(_) => sinew_storage::DataType::Interval,
+                _ => return Err(format!("a value without TCK notation: {other:?}")),
+            };
+            let eval = sinew_query::EvalContext::new(context);
+            let text = sinew_query::types::to_text(&eval, other, &ty).map_err(|error| error.to_string())?;
+            TckValue::String(text)
+        }
+    })
+}
+
+fn node(context: &ExecContext, id: NodeId) -> Result<TckNode, String> {
+    let transaction = &context.transaction;
+    let Some(record) = transaction.node(id).map_err(|error| error.to_string())? else {
+        return Ok(TckNode::default());
+    };
+    let labels = record.labels.iter().map(|label| transaction.label_name(*label).to_string()).collect();
+    Ok(TckNode { labels, properties: properties(context, &record.properties)? })
+}
+
+fn relationship(context: &ExecContext, reference: &RelationshipRef) -> Result<TckRelationship, String> {
+    let transaction = &context.transaction;
+    let ty = transaction.relationship_type_name(reference.ty).to_string();
+    let properties = match transaction.relationship(reference.id).map_err(|error| error.to_string())? {
+        Some(record) => properties(context, &record.properties)?,
+        None => BTreeMap::new(),
+    };
+    Ok(TckRelationship { ty, properties })
+}
+
+fn properties(
+    context: &ExecContext,
+    properties: &[(PropertyKeyId, Value)],
+) -> Result<BTreeMap<String, TckValue>, String> {
+    let entry = |(key, value): &(PropertyKeyId, Value)| {
+        Ok((context.transaction.property_key_name(*key).to_string(), materialize(context, value)?))
+    };
+    properties.iter().map(entry).collect()
+}
+
+/// Parses one value of the notation.
+pub fn parse(text: &str) -> Result<TckValue, String> {
+    let mut parser = Parser { text, offset: 0 };
+    let value = parser.value()?;
+    parser.blanks();
+    if parser.rest().is_empty() { Ok(value) } else { Err(format!("\"{text}\": unexpected \"{}\"", parser.rest())) }
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    offset: usize,
+}
+
+impl<'t> Parser<'t> {
+    fn rest(&self) -> &'t str {
+        &self.text[self.offset..]
+    }
+
+    fn blanks(&mut self) {
+        self.offset += self.rest().len() - self.rest().trim_start().len();
+    }
+
+    fn take(&mut self, token: &str) -> bool {
+        let found = self.rest().starts_with(token);
+        if found {
+            self.offset += token.len();
+        }
+        found
+    }
+
+    fn expect(&mut self, token: &str) -> Result<(), String> {
+        self.blanks();
+        if self.take(token) {
+            return Ok(());
+        }
+        Err(format!("\"{}\": expected \"{token}\" at \"{}\"", self.text, self.rest()))
+    }
+
+    fn value(&mut self) -> Result<TckValue, String> {
+        self.blanks();
+        match self.rest().chars().next() {
+            Some('\'') => self.string().map(TckValue::String),
+            Some('[') if self.rest().starts_with("[:") => self.relationship().map(TckValue::Relationship),
+            Some('[') => {
+                self.take("[");
+                let mut items = Vec::new();
+                self.blanks();
+                while !self.take("]") {
+                    if !items.is_empty() {
+                        self.expect(",")?;
+                    }
+                    items.push(self.value()?);
+                    self.blanks();
+                }
+                Ok(TckValue::List(items))
+            }
+            Some('{') => self.map().map(TckValue::Map),
+            Some('(') => self.node().map(TckValue::Node),
+            Some('<') => self.path(),
+            _ => self.word(),
+        }
+    }
+
+    fn word(&mut self) -> Result<TckValue, String> {
+        let rest = self.rest();
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || "+-._".contains(c))).unwrap_or(rest.len());
+        let word = &rest[..end];
+        self.offset += end;
+        match word {
+            "null" => return Ok(TckValue::Null),
+            "true" => return Ok(TckValue::Bool(true)),
+            "false" => return Ok(TckValue::Bool(false)),
+            "NaN" => return Ok(TckValue::Float(f64::NAN)),
+            "Inf" => return Ok(TckValue::Float(f64::INFINITY)),
+            "-Inf" => return Ok(TckValue::Float(f64::NEG_INFINITY)),
+            _ => {}
+        }
+        if let Ok(integer) = word.parse::<i64>() {
+            return Ok(TckValue::Int(integer));
+        }
+        if word.contains(|c: char| c.is_ascii_digit())
+            && let Ok(float) = word.parse::<f64>()
+        {
+            return Ok(TckValue::Float(float));
+        }
+        Err(format!("\"{}\": expected a value at \"{rest}\"", self.text))
+    }
+
+    fn string(&mut self) -> Result<String, String> {
+        self.take("'");
+        let mut value = String::new();
+        let mut chars = self.rest().char_indices();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '\'' => {
+                    self.offset += at + 1;
+                    return Ok(value);
+                }
+                '\\' => match chars.next() {
+                    Some((_, c @ ('\'' | '\\'))) => value.push(c),
+                    Some((_, other)) => value.extend(['\\', other]),
+                    None => break,
+                },
+                c => value.push(c),
+            }
+        }
+        Err(format!("\"{}\": unterminated string", self.text))
+    }
+
+    fn name(&mut self) -> String {
+        self.blanks();
+        if self.take("`") {
+            let end = self.rest().find('`').unwrap_or(self.rest().len());
+            let name = self.rest()[..end].to_owned();
+            self.offset += end;
+            self.take("`");
+            return name;
+        }
+        let rest = self.rest();
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(rest.len());
+        self.offset += end;
+        rest[..end].to_owned()
+    }
+
+    fn map(&mut self) -> Result<BTreeMap<String, TckValue>, String> {
+        self.expect("{")?;
+        let mut entries = BTreeMap::new();
+        self.blanks();
+        while !self.take("}") {
+            if !entries.is_empty() {
+                self.expect(",")?;
+            }
+            let key = self.name();
+            self.expect(":")?;
+            let value = self.value()?;
+            entries.insert(key, value);
+            self.blanks();
+        }
+        Ok(entries)
+    }
+
+    fn optional_map(&mut self) -> Result<BTreeMap<String, TckValue>, String> {
+        self.blanks();
+        if self.rest().starts_with('{') { self.map() } else { Ok(BTreeMap::new()) }
+    }
+
+    fn node(&mut self) -> Result<TckNode, String> {
+        self.expect("(")?;
+        let mut labels = BTreeSet::new();
+        self.blanks();
+        while self.take(":") {
+            labels.insert(self.name());
+            self.blanks();
+        }
+        let properties = self.optional_map()?;
+        self.expect(")")?;
+        Ok(TckNode { labels, properties })
+    }
+
+    fn relationship(&mut self) -> Result<TckRelationship, String> {
+        self.expect("[")?;
+        self.expect(":")?;
+        let ty = self.name();
+        let properties = self.optional_map()?;
+        self.expect("]")?;
+        Ok(TckRelationship { ty, properties })
+    }
+
+    fn path(&mut self) -> Result<TckValue, String> {
+        self.expect("<")?;
+        let start = self.node()?;
+        let mut steps = Vec::new();
+        self.blanks();
+        while !self.take(">") {
+            let backward = self.take("<-");
+            if !backward {
+                self.expect("-")?;
+            }
+            let relationship = self.relationship()?;
+            self.expect(if backward { "-" } else { "->" })?;
+            steps.push((relationship, !backward, self.node()?));
+            self.blanks();
+        }
+        Ok(TckValue::Path(start, steps))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, canonical: &str) {
+        assert_eq!(parse(text).expect(text).canonical(false), canonical);
+    }
+
+    #[test]
+    fn notation() {
+        check("null", "null");
+        check("-12", "-12");
+        check(".5", "0.5");
+        check("1e3", "1000.0");
+        check("-0.0", "0.0");
+        check("NaN", "NaN");
+        check(r"'it\'s'", r"'it\'s'");
+        check("[1, 'a', [:T]]", "[1, 'a', [:T {}]]");
+        check("{b: 1, a: null}", "{a: null, b: 1}");
+        check("(:B:A {x: 1})", "(:A:B {x: 1})");
+        check("<(:A)<-[:T]-(:B {n: [1]})>", "<(:A {})<-[:T {}]-(:B {n: [1]})>");
+        assert!(parse("[1, ").is_err());
+        assert_eq!(parse("[2, 1]").expect("a list").canonical(true), "[1, 2]");
+    }
+}
