@@ -127,10 +127,7 @@ fn extract(context: &EvalContext<'_>, args: &[Value], kind: Kind) -> Result<Valu
     };
     let field = unit(name).ok_or_else(|| not_recognized(name, type_name))?;
     let unsupported = || {
-        QueryError::new(
-            sqlstate::FEATURE_NOT_SUPPORTED,
-            format!("unit \"{name}\" not supported for type {type_name}"),
-        )
+        QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, format!("unit \"{name}\" not supported for type {type_name}"))
     };
     if let Kind::Interval = kind {
         return interval_field(field, &interval(&args[1])?).map(IntoValue::into_value).ok_or_else(unsupported);
@@ -234,10 +231,7 @@ fn truncate(args: &[Value], zone: Option<&Zone>) -> Result<Value> {
     }
     let local = zone.map_or(value, |zone| zone.to_local(value));
     let cut = truncate_local(field, local).ok_or_else(|| {
-        QueryError::new(
-            sqlstate::FEATURE_NOT_SUPPORTED,
-            format!("unit \"{name}\" not supported for type {type_name}"),
-        )
+        QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, format!("unit \"{name}\" not supported for type {type_name}"))
     })?;
     Ok(Value::Timestamp(match zone {
         // Below a day the instant moves, so that a repeated hour stays apart.
@@ -392,7 +386,9 @@ fn from_zone(zone: &Zone, value: i64) -> Value {
 /// `date_bin`: the start of the stride-wide bin counted from the origin.
 fn bin(stride: &Interval, source: i64, origin: i64) -> Result<Value> {
     if stride.months != 0 {
-        return Err(QueryError::unsupported("timestamps cannot be binned into intervals containing months or years: date_bin"));
+        return Err(QueryError::unsupported(
+            "timestamps cannot be binned into intervals containing months or years: date_bin",
+        ));
     }
     let width = i64::from(stride.days)
         .checked_mul(DAY_US)
@@ -412,10 +408,8 @@ pub(super) fn register(t: &mut Table) {
     }
     t.f("statement_timestamp() -> timestamptz", |c, _| Ok(Value::Timestamp(c.exec.statement_time_us))).stable();
     t.f("clock_timestamp() -> timestamptz", |_, _| Ok(Value::Timestamp(clock_us()))).volatile();
-    t.f("timeofday() -> text", |c, _| {
-        Ok(Value::text(timestamp_type::output_tz(clock_us(), &zone::session_zone(c))))
-    })
-    .volatile();
+    t.f("timeofday() -> text", |c, _| Ok(Value::text(timestamp_type::output_tz(clock_us(), &zone::session_zone(c)))))
+        .volatile();
     t.f("localtimestamp() -> timestamp", |c, _| {
         Ok(Value::Timestamp(zone::session_zone(c).to_local(c.exec.transaction_time_us)))
     })
@@ -492,8 +486,7 @@ pub(super) fn register(t: &mut Table) {
     t.f("to_timestamp(float8) -> timestamptz", |_, a| {
         let seconds = float(&a[0])?;
         if seconds.is_infinite() {
-            let infinity =
-                if seconds > 0.0 { timestamp_type::INFINITY } else { timestamp_type::NEGATIVE_INFINITY };
+            let infinity = if seconds > 0.0 { timestamp_type::INFINITY } else { timestamp_type::NEGATIVE_INFINITY };
             return Ok(Value::Timestamp(infinity));
         }
         let microseconds = (seconds * 1e6).round_ties_even();

@@ -11,7 +11,17 @@ use crate::types::datetime_input::month_by_name;
 use crate::types::{date as date_type, timestamp as timestamp_type, zone};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
@@ -242,11 +252,8 @@ struct Read {
 /// Reads `string` by `template`: local microseconds, and the zone's offset if one was read. 22007, 22008.
 fn from_char(string: &str, template: &str) -> Result<(i64, Option<i32>)> {
     let mismatch = |pattern: &str, found: &str| {
-        QueryError::new(
-            sqlstate::INVALID_DATETIME_FORMAT,
-            format!("invalid value \"{found}\" for \"{pattern}\""),
-        )
-        .detail("Value must be an integer.")
+        QueryError::new(sqlstate::INVALID_DATETIME_FORMAT, format!("invalid value \"{found}\" for \"{pattern}\""))
+            .detail("Value must be an integer.")
     };
     let mut read = Read {
         year: 1,
@@ -289,10 +296,13 @@ fn from_char(string: &str, template: &str) -> Result<(i64, Option<i32>)> {
                 chars.next();
                 input = chars.as_str();
             } else {
-                input = input.trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '+' | '-') || c == '-' && rest.is_empty());
-                if let Some(after) = input.strip_prefix(c) {
-                    input = after;
-                }
+                // The same separator, or any other single one that is no sign.
+                input = match input.strip_prefix(c) {
+                    Some(after) => after,
+                    None => {
+                        input.strip_prefix(|c: char| !c.is_alphanumeric() && !matches!(c, '+' | '-')).unwrap_or(input)
+                    }
+                };
             }
             continue;
         };
@@ -313,7 +323,11 @@ fn from_char(string: &str, template: &str) -> Result<(i64, Option<i32>)> {
                     .detail("The given value did not match any of the allowed values for this field.")
                 })?;
                 read.month = i64::from(month);
-                input = &input[if lower == "mon" { word.char_indices().nth(3).map_or(word.len(), |(at, _)| at) } else { word.len() }..];
+                input = &input[if lower == "mon" {
+                    word.char_indices().nth(3).map_or(word.len(), |(at, _)| at)
+                } else {
+                    word.len()
+                }..];
                 continue;
             }
             "day" | "dy" => {
@@ -335,10 +349,15 @@ fn from_char(string: &str, template: &str) -> Result<(i64, Option<i32>)> {
                 continue;
             }
             "tz" | "of" | "tzh" => {
-                let word: String =
-                    input.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '+' | '-' | ':' | '/' | '_')).collect();
+                let word: String = input
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || matches!(c, '+' | '-' | ':' | '/' | '_'))
+                    .collect();
                 read.offset = Some(zone::offset(&word).or_else(|| zone::abbreviation(&word)).ok_or_else(|| {
-                    QueryError::new(sqlstate::INVALID_DATETIME_FORMAT, format!("invalid value \"{word}\" for \"{pattern}\""))
+                    QueryError::new(
+                        sqlstate::INVALID_DATETIME_FORMAT,
+                        format!("invalid value \"{word}\" for \"{pattern}\""),
+                    )
                 })?);
                 input = &input[word.len()..];
                 continue;
@@ -386,10 +405,7 @@ fn from_char(string: &str, template: &str) -> Result<(i64, Option<i32>)> {
         }
     }
     let range = || {
-        QueryError::new(
-            sqlstate::DATETIME_FIELD_OVERFLOW,
-            format!("date/time field value out of range: \"{string}\""),
-        )
+        QueryError::new(sqlstate::DATETIME_FIELD_OVERFLOW, format!("date/time field value out of range: \"{string}\""))
     };
     let year = if read.before_christ { 1 - read.year } else { read.year };
     if let Some(afternoon) = read.afternoon {

@@ -172,9 +172,10 @@ pub(super) fn register(t: &mut Table) {
     t.f("factorial(int8) -> numeric", |_, a| Ok(numeric_math::factorial(int(&a[0])?)?.into_value()));
     t.f("gcd(int4, int4) -> int4", |_, a| {
         let divisor = gcd(int(&a[0])?, int(&a[1])?);
-        Ok(Value::Int(i64::from(i32::try_from(divisor).map_err(|_| {
-            QueryError::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range")
-        })?)))
+        Ok(Value::Int(i64::from(
+            i32::try_from(divisor)
+                .map_err(|_| QueryError::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))?,
+        )))
     });
     t.f("gcd(int8, int8) -> int8", |_, a| {
         Ok(Value::Int(i64::try_from(gcd(int(&a[0])?, int(&a[1])?)).map_err(|_| bigint_range())?))

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use sinew_storage::{DataType, Value};
 
+use super::ScalarImpl;
 use super::args::{bytes, int, list, text};
 use super::digest;
 use super::registry::Table;
-use super::ScalarImpl;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types::{self, bytea, reg};
 
@@ -82,7 +82,8 @@ fn left(string: &str, count: i64) -> &str {
 fn right(string: &str, count: i64) -> &str {
     let length = string.chars().count() as i64;
     let skip = if count < 0 { count.saturating_neg().min(length) } else { (length - count).max(0) };
-    let start = string.char_indices().nth(usize::try_from(skip).unwrap_or(usize::MAX)).map_or(string.len(), |(at, _)| at);
+    let start =
+        string.char_indices().nth(usize::try_from(skip).unwrap_or(usize::MAX)).map_or(string.len(), |(at, _)| at);
     &string[start..]
 }
 
@@ -184,7 +185,11 @@ fn unknown_encoding(format: &str) -> QueryError {
 /// Only UTF-8 is an encoding here.
 fn check_utf8(name: &str) -> Result<()> {
     let plain: String = name.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_lowercase();
-    if plain == "utf8" || plain == "unicode" { Ok(()) } else { Err(QueryError::unsupported(format!("encoding \"{name}\""))) }
+    if plain == "utf8" || plain == "unicode" {
+        Ok(())
+    } else {
+        Err(QueryError::unsupported(format!("encoding \"{name}\"")))
+    }
 }
 
 fn from_utf8(value: &[u8]) -> Result<Value> {
@@ -332,13 +337,9 @@ pub(super) fn register(t: &mut Table) {
     t.f("left(text, int4) -> text", |_, a| Ok(Value::text(left(text(&a[0])?, int(&a[1])?))));
     t.f("right(text, int4) -> text", |_, a| Ok(Value::text(right(text(&a[0])?, int(&a[1])?))));
     t.f("lpad(text, int4) -> text", |_, a| Ok(Value::text(pad(text(&a[0])?, int(&a[1])?, " ", true)?)));
-    t.f("lpad(text, int4, text) -> text", |_, a| {
-        Ok(Value::text(pad(text(&a[0])?, int(&a[1])?, text(&a[2])?, true)?))
-    });
+    t.f("lpad(text, int4, text) -> text", |_, a| Ok(Value::text(pad(text(&a[0])?, int(&a[1])?, text(&a[2])?, true)?)));
     t.f("rpad(text, int4) -> text", |_, a| Ok(Value::text(pad(text(&a[0])?, int(&a[1])?, " ", false)?)));
-    t.f("rpad(text, int4, text) -> text", |_, a| {
-        Ok(Value::text(pad(text(&a[0])?, int(&a[1])?, text(&a[2])?, false)?))
-    });
+    t.f("rpad(text, int4, text) -> text", |_, a| Ok(Value::text(pad(text(&a[0])?, int(&a[1])?, text(&a[2])?, false)?)));
     t.f("repeat(text, int4) -> text", |_, a| Ok(Value::text(repeat(text(&a[0])?, int(&a[1])?)?)));
     t.f("reverse(text) -> text", |_, a| Ok(Value::text(text(&a[0])?.chars().rev().collect::<String>())));
     t.f("split_part(text, text, int4) -> text", |_, a| {
@@ -351,7 +352,10 @@ pub(super) fn register(t: &mut Table) {
             return Err(QueryError::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, "null character not permitted"));
         }
         let c = u32::try_from(code).ok().and_then(char::from_u32).ok_or_else(|| {
-            QueryError::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, format!("requested character too large for encoding: {code}"))
+            QueryError::new(
+                sqlstate::PROGRAM_LIMIT_EXCEEDED,
+                format!("requested character too large for encoding: {code}"),
+            )
         })?;
         Ok(Value::text(c.to_string()))
     });
@@ -365,9 +369,7 @@ pub(super) fn register(t: &mut Table) {
     t.f("md5(text) -> text", |_, a| Ok(Value::text(bytea::hex(&digest::md5(text(&a[0])?.as_bytes())))));
     t.f("md5(bytea) -> text", |_, a| Ok(Value::text(bytea::hex(&digest::md5(bytes(&a[0])?)))));
     t.f("sha256(bytea) -> bytea", |_, a| Ok(Value::Bytes(digest::sha256(bytes(&a[0])?).into())));
-    t.f("hashtext(text) -> int4", |_, a| {
-        Ok(Value::Int(i64::from(digest::hash_bytes(text(&a[0])?.as_bytes()) as i32)))
-    });
+    t.f("hashtext(text) -> int4", |_, a| Ok(Value::Int(i64::from(digest::hash_bytes(text(&a[0])?.as_bytes()) as i32))));
     t.f("encode(bytea, text) -> text", |_, a| Ok(Value::text(encode(bytes(&a[0])?, text(&a[1])?)?)));
     t.f("decode(text, text) -> bytea", |_, a| Ok(Value::Bytes(decode(text(&a[0])?, text(&a[1])?)?.into())));
     t.f("convert_from(bytea, text) -> text", |_, a| {

@@ -66,7 +66,11 @@ fn format(types: &[DataType]) -> ScalarImpl {
                 }
             }
             if !number.is_empty() {
-                width = number.parse().ok().filter(|width| *width <= 1 << 20).ok_or_else(|| invalid("format width is out of range"))?;
+                width = number
+                    .parse()
+                    .ok()
+                    .filter(|width| *width <= 1 << 20)
+                    .ok_or_else(|| invalid("format width is out of range"))?;
             }
             let Some(kind) = chars.next() else {
                 return Err(invalid("unterminated format() type specifier").hint("For a single \"%\" use \"%%\"."));
@@ -142,7 +146,8 @@ fn parse_number_format(template: &str) -> Result<NumberFormat> {
     while at < template.len() {
         let rest = &upper[at..];
         let seen = !format.whole.is_empty() || format.has_point;
-        let keyword = ["FM", "MI", "PL", "SG", "PR", "TH", "RN", "EEEE"].into_iter().find(|word| rest.starts_with(word));
+        let keyword =
+            ["FM", "MI", "PL", "SG", "PR", "TH", "RN", "EEEE"].into_iter().find(|word| rest.starts_with(word));
         if let Some(word) = keyword {
             match word {
                 "FM" => format.fill = false,
@@ -185,7 +190,11 @@ fn parse_number_format(template: &str) -> Result<NumberFormat> {
                 let rest = &template[at..];
                 let end = rest.find('"').unwrap_or(rest.len());
                 let literal = &rest[..end];
-                if seen { format.suffix.push_str(literal) } else { format.prefix.push_str(literal) }
+                if seen {
+                    format.suffix.push_str(literal)
+                } else {
+                    format.prefix.push_str(literal)
+                }
                 at += (end + 1).min(rest.len());
             }
             other if seen => format.suffix.push(other),
@@ -306,10 +315,22 @@ fn number_to_char(value: &Numeric, template: &str) -> Result<String> {
     let explicit = format.sign_before || format.sign_after || format.minus || format.plus || format.brackets;
     if format.brackets {
         out.push_str(lead);
-        out.push_str(if negative { "<" } else if format.fill { " " } else { "" });
+        out.push_str(if negative {
+            "<"
+        } else if format.fill {
+            " "
+        } else {
+            ""
+        });
         out.push_str(&format.prefix);
         out.push_str(number);
-        out.push_str(if negative { ">" } else if format.fill { " " } else { "" });
+        out.push_str(if negative {
+            ">"
+        } else if format.fill {
+            " "
+        } else {
+            ""
+        });
     } else {
         let sign_mark = if negative {
             "-"
