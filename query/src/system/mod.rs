@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use crate::functions::{FunctionRegistry, TableFunction};
 
+pub use graph_relations::{insert_edges, insert_nodes};
+
 /// A system relation by schema and name, as a table function without arguments.
 pub fn system_relation(schema: &str, name: &str) -> Option<Arc<dyn TableFunction>> {
     match schema {
