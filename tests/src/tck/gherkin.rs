@@ -129,8 +129,6 @@ pub fn parse(text: &str, folder: &str, file: &str) -> Result<Vec<Scenario>, Stri
                 let blank = raw.chars().take(indent).take_while(|c| c.is_whitespace()).map(char::len_utf8).sum();
                 doc.push(&raw[blank..]);
             }
-            // A scenario that begins with And goes on from its background.
-            let before = background.last().map(|step| step.keyword);
             let steps = match definitions.last_mut() {
                 Some(definition) if !in_background => &mut definition.steps,
                 _ => &mut background,
@@ -138,8 +136,7 @@ pub fn parse(text: &str, folder: &str, file: &str) -> Result<Vec<Scenario>, Stri
             let step = steps.last_mut().ok_or(format!("line {}: a doc string without a step", number + 1))?;
             step.doc = Some(doc.join("\n"));
         } else if let Some((word, rest)) = line.split_once(' ') {
-            // A scenario that begins with And goes on from its background.
-            let before = background.last().map(|step| step.keyword);
+            let after_background = background.last().map(|step| step.keyword);
             let steps = match definitions.last_mut() {
                 Some(definition) if !in_background => &mut definition.steps,
                 _ => &mut background,
@@ -148,7 +145,7 @@ pub fn parse(text: &str, folder: &str, file: &str) -> Result<Vec<Scenario>, Stri
                 "Given" => Keyword::Given,
                 "When" => Keyword::When,
                 "Then" => Keyword::Then,
-                "And" | "But" => match steps.last().map(|step| step.keyword).or(before) {
+                "And" | "But" => match steps.last().map(|step| step.keyword).or(after_background) {
                     Some(keyword) => keyword,
                     None => return Err(format!("line {}: {word} without a step before", number + 1)),
                 },
