@@ -122,8 +122,7 @@ impl Tables {
     }
 
     fn insert_plan(&mut self, table: &Arc<TableDef>, rows: &[&[Value]]) -> Insert {
-        let output: Vec<VarId> =
-            table.columns.iter().map(|column| self.vars.add("v", column.ty.clone())).collect();
+        let output: Vec<VarId> = table.columns.iter().map(|column| self.vars.add("v", column.ty.clone())).collect();
         let new_row: Vec<VarId> =
             table.columns.iter().map(|column| self.vars.add(column.name.as_str(), column.ty.clone())).collect();
         let rows = rows
@@ -194,7 +193,10 @@ fn joins_of_all_kinds() {
             (JoinKind::Inner, "one, ten; one, zehn; three, ten; three, zehn"),
             (JoinKind::Left, "one, ten; one, zehn; three, ten; three, zehn; two, null; four, null"),
             (JoinKind::Right, "one, ten; one, zehn; three, ten; three, zehn; null, thirty; null, none"),
-            (JoinKind::Full, "one, ten; one, zehn; three, ten; three, zehn; two, null; four, null; null, thirty; null, none"),
+            (
+                JoinKind::Full,
+                "one, ten; one, zehn; three, ten; three, zehn; two, null; four, null; null, thirty; null, none",
+            ),
             (JoinKind::Semi, "one; three"),
             (JoinKind::Anti, "two; four"),
         ] {
@@ -393,10 +395,7 @@ fn updates_and_deletes() {
     let (mut t, a, _) = filled();
     let (scan, vars, row_id) = t.scan(&a);
     let new_row: Vec<VarId> = a.columns.iter().map(|column| t.vars.add("n", column.ty.clone())).collect();
-    let source = Plan::Filter {
-        input: Box::new(scan),
-        predicate: operator("=", t.column(vars[2]), int(10)),
-    };
+    let source = Plan::Filter { input: Box::new(scan), predicate: operator("=", t.column(vars[2]), int(10)) };
     // Ids move onto each other's places: the input is taken before the first write.
     let returned = t.vars.add("id", DataType::Int8);
     let update = Update {
@@ -411,8 +410,7 @@ fn updates_and_deletes() {
     let (rows, count) = t.write(Plan::Update(Box::new(update)), &[returned]).unwrap();
     assert_eq!((shown(&rows, false), count), (vec!["101".to_owned(), "103".to_owned()], 2));
     let (scan, vars, row_id) = t.scan(&a);
-    let source =
-        Plan::Filter { input: Box::new(scan), predicate: operator("<", t.column(vars[0]), int(100)) };
+    let source = Plan::Filter { input: Box::new(scan), predicate: operator("<", t.column(vars[0]), int(100)) };
     let delete = Delete { table: Arc::clone(&a), source, row_id, returning: Vec::new() };
     assert_eq!(t.write(Plan::Delete(Box::new(delete)), &[]).unwrap().1, 2);
     let (scan, vars, _) = t.scan(&a);
@@ -465,4 +463,115 @@ fn explain_analyze_counts_rows() {
     let lines = super::super::explain_analyze(&prepared, t.db.context(&[])).unwrap();
     assert!(lines[0].contains("Filter") && lines[0].contains("rows=2 loops=1"), "{lines:?}");
     assert!(lines.iter().any(|line| line.contains("Seq Scan on a") && line.contains("rows=4")), "{lines:?}");
+}
+
+#[test]
+fn messages_are_completed() {
+    let mut t = Tables::new();
+    let text = DataType::Text;
+    let conversations = t.create(
+        "conversations",
+        &[
+            ("conversation_id", text.clone(), true),
+            ("title", text.clone(), false),
+            ("created_at", DataType::Timestamptz, true),
+        ],
+        &[1],
+    );
+    let columns = [
+        ("conversation_id", text.clone(), true),
+        ("seq", DataType::Int8, true),
+        ("message_id", DataType::Uuid, true),
+        ("role", text.clone(), true),
+        ("content", text.clone(), false),
+        ("token_count", DataType::Int4, false),
+        ("embedding_pending", DataType::Bool, true),
+        ("created_at", DataType::Timestamptz, true),
+    ];
+    let transaction = Arc::clone(&t.db.transaction);
+    transaction.begin_statement().unwrap();
+    let mut def = table_def(&t.db, "messages", &columns);
+    def.behaviour = TableBehaviour::Messages;
+    let messages = transaction.create_table(def).unwrap();
+    transaction
+        .create_index(IndexDef {
+            id: transaction.allocate_relation_id().unwrap(),
+            schema: "public".to_owned(),
+            name: "messages_pkey".to_owned(),
+            target: IndexTarget::Table {
+                table: messages.id,
+                columns: [1, 2]
+                    .map(|id| IndexColumn { column: ColumnId(id), descending: false, nulls_first: false })
+                    .to_vec(),
+            },
+            kind: IndexKind::Ordered { unique: true },
+            constraint: Some(ConstraintKind::PrimaryKey),
+        })
+        .unwrap();
+    transaction.finish_statement();
+    let message = |conversation: &str, content: &str| {
+        let mut row = vec![Value::Null; columns.len()];
+        row[0] = Value::from(conversation);
+        row[3] = Value::from("user");
+        row[4] = Value::from(content);
+        row
+    };
+    let rows = [message("c1", "two words"), message("c1", "and then three"), message("c2", "")];
+    let rows: Vec<&[Value]> = rows.iter().map(Vec::as_slice).collect();
+    assert_eq!(t.insert(&messages, &rows).unwrap(), 3);
+    let (scan, vars, _) = t.scan(&messages);
+    t.check(scan, &[vars[0], vars[1], vars[5], vars[6]], "c1, 1, 2, false; c1, 2, 3, false; c2, 1, 0, false");
+    let (scan, vars, _) = t.scan(&conversations);
+    t.check(scan, &[vars[0], vars[1]], "c1, null; c2, null");
+    let mut bad = message("c3", "x");
+    bad[3] = Value::Null;
+    assert_eq!(t.insert(&messages, &[&bad]).unwrap_err().sqlstate(), "23502");
+}
+
+#[test]
+fn engine_tables_refuse_users() {
+    let t = Tables::new();
+    t.db.transaction.begin_statement().unwrap();
+    let mut def = table_def(&t.db, "runs", &[("id", DataType::Int8, true)]);
+    def.behaviour = TableBehaviour::EngineOnly;
+    let table = t.db.transaction.create_table(def).unwrap();
+    t.db.transaction.finish_statement();
+    let mut t = t;
+    assert_eq!(t.insert(&table, &[&[Value::Int(1)]]).unwrap_err().sqlstate(), "42501");
+}
+
+#[test]
+fn supplied_rows_are_inserted() {
+    struct Source(Vec<crate::Batch>);
+    impl crate::RowStream for Source {
+        fn next_batch(&mut self) -> Result<Option<crate::Batch>> {
+            Ok(self.0.pop())
+        }
+    }
+    let (mut t, a, _) = filled();
+    let output: Vec<VarId> = a.columns.iter().map(|column| t.vars.add("v", column.ty.clone())).collect();
+    let new_row: Vec<VarId> = a.columns.iter().map(|column| t.vars.add("n", column.ty.clone())).collect();
+    let insert = Insert {
+        table: Arc::clone(&a),
+        values: output.iter().map(|var| t.column(*var)).collect(),
+        source: Plan::Supplied { output },
+        new_row,
+        checks: Vec::new(),
+        on_conflict: None,
+        returning: Vec::new(),
+    };
+    let plan = t.db.prepare(&t.query(Plan::Insert(Box::new(insert)), &[]), WAYS[2]).unwrap();
+    let types: Arc<[DataType]> = a.columns.iter().map(|column| column.ty.clone()).collect();
+    let mut builder = crate::batch::BatchBuilder::new(types);
+    for id in 100..600 {
+        builder.push(row(id, "many", None));
+    }
+    let source = Source(builder.finish().into_iter().collect());
+    t.db.transaction.begin_statement().unwrap();
+    let mut stream = super::super::execute_supplied(&plan, t.db.context(&[]), Box::new(source)).unwrap();
+    assert!(stream.next_batch().unwrap().is_none());
+    assert_eq!(stream.rows_affected(), 500);
+    drop(stream);
+    t.db.transaction.finish_statement();
+    assert_eq!(t.db.transaction.row_count(&a).unwrap(), 504);
 }
