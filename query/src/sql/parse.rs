@@ -47,8 +47,7 @@ fn parse_with<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T, Pa
     }
     let tokens = tokenize(text)?;
     check_limits(text, &tokens)?;
-    let mut parser =
-        Parser::new(&DIALECT).with_recursion_limit(DEPTH_LIMIT).with_tokens_with_locations(tokens);
+    let mut parser = Parser::new(&DIALECT).with_recursion_limit(DEPTH_LIMIT).with_tokens_with_locations(tokens);
     let parsed = parse(&mut parser).map_err(|error| parser_error(text, error))?;
     let next = parser.peek_token();
     if next.token != Token::EOF {
@@ -98,11 +97,24 @@ fn check_limits(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
             }
             Token::Comma | Token::SemiColon => *chains.last_mut().expect("the outermost level is never popped") = 0,
             Token::Word(word) => match word.keyword {
-                Keyword::SELECT | Keyword::FROM | Keyword::WHERE | Keyword::GROUP | Keyword::HAVING | Keyword::VALUES => {
+                Keyword::SELECT
+                | Keyword::FROM
+                | Keyword::WHERE
+                | Keyword::GROUP
+                | Keyword::HAVING
+                | Keyword::VALUES => {
                     // UNION chains are as deep as they are long, so a new SELECT keeps what was counted.
                 }
-                Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT
-                | Keyword::JOIN | Keyword::IS | Keyword::COLLATE | Keyword::AT => count(&mut chains, text, token)?,
+                Keyword::AND
+                | Keyword::OR
+                | Keyword::NOT
+                | Keyword::UNION
+                | Keyword::EXCEPT
+                | Keyword::INTERSECT
+                | Keyword::JOIN
+                | Keyword::IS
+                | Keyword::COLLATE
+                | Keyword::AT => count(&mut chains, text, token)?,
                 _ => {}
             },
             Token::Number(..)
@@ -169,10 +181,7 @@ fn syntax_error_at(text: &str, location: Location, expected: Option<&str>) -> Qu
                 Token::SemiColon => ";",
                 _ => text.get(start..end).filter(|word| !word.is_empty()).unwrap_or("?"),
             };
-            QueryError::syntax(
-                format!("syntax error at or near \"{word}\""),
-                character_position(text, location),
-            )
+            QueryError::syntax(format!("syntax error at or near \"{word}\""), character_position(text, location))
         }
         None => QueryError::syntax("syntax error at end of input", Some(text.trim_end().chars().count() + 1)),
     };
@@ -215,17 +224,20 @@ fn gap(text: &str) -> Option<QueryError> {
         (&["ALTER", "DEFAULT", "PRIVILEGES"], "ALTER DEFAULT PRIVILEGES"),
         (&["GRAPH_TABLE", "("], "GRAPH_TABLE"),
     ];
-    const FIRST: &[(&str, &str)] =
-        &[("TABLE", "TABLE as a query"), ("DO", "DO"), ("CLUSTER", "CLUSTER"), ("REINDEX", "REINDEX"), ("MOVE", "MOVE")];
+    const FIRST: &[(&str, &str)] = &[
+        ("TABLE", "TABLE as a query"),
+        ("DO", "DO"),
+        ("CLUSTER", "CLUSTER"),
+        ("REINDEX", "REINDEX"),
+        ("MOVE", "MOVE"),
+    ];
     let tokens = Tokenizer::new(&DIALECT, text).tokenize_with_location().ok()?;
     let words: Vec<(String, Location)> = tokens
         .iter()
         .filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
         .map(|token| (token.token.to_string().to_uppercase(), token.span.start))
         .collect();
-    let refuse = |what: &str, location: Location| {
-        QueryError::unsupported(what).at(character_position(text, location))
-    };
+    let refuse = |what: &str, location: Location| QueryError::unsupported(what).at(character_position(text, location));
     for (pattern, what) in GAPS {
         let found = words.windows(pattern.len()).find(|w| w.iter().zip(*pattern).all(|((word, _), p)| word == p));
         if let Some(found) = found {

@@ -49,11 +49,9 @@ impl GraphRelation {
 
     pub fn columns(self) -> Vec<(String, DataType)> {
         let columns: &[(&str, DataType)] = match self {
-            GraphRelation::Nodes => &[
-                ("id", DataType::Int8),
-                ("labels", DataType::Unknown),
-                ("properties", DataType::Jsonb),
-            ],
+            GraphRelation::Nodes => {
+                &[("id", DataType::Int8), ("labels", DataType::Unknown), ("properties", DataType::Jsonb)]
+            }
             GraphRelation::Edges => &[
                 ("id", DataType::Int8),
                 ("type", DataType::Text),

@@ -42,24 +42,24 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
     let fits = |ty: &DataType, wanted: &DataType| unknown(ty) || ty.same_base(wanted);
     let missing = || {
         let shown: Vec<String> = args.iter().map(type_name).collect();
-        QueryError::new(
-            sqlstate::UNDEFINED_FUNCTION,
-            format!("function {name}({}) does not exist", shown.join(", ")),
-        )
-        .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+        QueryError::new(sqlstate::UNDEFINED_FUNCTION, format!("function {name}({}) does not exist", shown.join(", ")))
+            .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
     };
     let simple = |params: Vec<(&'static str, DataType)>, columns: Vec<(&str, DataType)>, kind: Kind| {
-        Ok(Arc::new(SetFunction::new(NAMES.iter().find(|known| **known == name).copied().unwrap_or(""), params, columns, kind))
-            as Arc<dyn TableFunction>)
+        Ok(Arc::new(SetFunction::new(
+            NAMES.iter().find(|known| **known == name).copied().unwrap_or(""),
+            params,
+            columns,
+            kind,
+        )) as Arc<dyn TableFunction>)
     };
     match name {
         "generate_series" => {
             if !matches!(args.len(), 2 | 3) {
                 return Err(missing());
             }
-            let temporal = args[..2].iter().find(|ty| {
-                matches!(ty, DataType::Timestamp | DataType::Timestamptz | DataType::Date)
-            });
+            let temporal =
+                args[..2].iter().find(|ty| matches!(ty, DataType::Timestamp | DataType::Timestamptz | DataType::Date));
             if temporal.is_some() {
                 if args.len() != 3 || !fits(&args[2], &DataType::Interval) {
                     return Err(missing());
@@ -122,14 +122,20 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
                             sqlstate::AMBIGUOUS_FUNCTION,
                             "function unnest(unknown) is not unique",
                         )
-                        .hint("Could not choose a best candidate function. You might need to add explicit type casts."));
+                        .hint(
+                            "Could not choose a best candidate function. You might need to add explicit type casts.",
+                        ));
                     }
                     _ => return Err(missing()),
                 }
             }
             simple(params, columns, Kind::Unnest)
         }
-        "jsonb_array_elements" | "jsonb_array_elements_text" | "jsonb_each" | "jsonb_each_text" | "jsonb_object_keys" => {
+        "jsonb_array_elements"
+        | "jsonb_array_elements_text"
+        | "jsonb_each"
+        | "jsonb_each_text"
+        | "jsonb_object_keys" => {
             let [arg] = args else { return Err(missing()) };
             if !fits(arg, &DataType::Jsonb) {
                 return Err(missing());
@@ -137,7 +143,9 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
             let (columns, kind) = match name {
                 "jsonb_array_elements" => (vec![("value", DataType::Jsonb)], Kind::JsonElements { text: false }),
                 "jsonb_array_elements_text" => (vec![("value", DataType::Text)], Kind::JsonElements { text: true }),
-                "jsonb_each" => (vec![("key", DataType::Text), ("value", DataType::Jsonb)], Kind::JsonEach { text: false }),
+                "jsonb_each" => {
+                    (vec![("key", DataType::Text), ("value", DataType::Jsonb)], Kind::JsonEach { text: false })
+                }
                 "jsonb_each_text" => {
                     (vec![("key", DataType::Text), ("value", DataType::Text)], Kind::JsonEach { text: true })
                 }
@@ -300,7 +308,9 @@ fn numeric_series(context: &ExecContext, args: &[Value]) -> Result<Vec<Vec<Value
     let finite = |value: &Value, what: &str| match value {
         Value::Numeric(numeric) => match &**numeric {
             Numeric::Finite(decimal) => Ok(decimal.clone()),
-            Numeric::NaN => Err(QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("{what} value cannot be NaN"))),
+            Numeric::NaN => {
+                Err(QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("{what} value cannot be NaN")))
+            }
             _ => Err(QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("{what} value cannot be infinity"))),
         },
         Value::Int(int) => Ok(BigDecimal::from(*int)),
@@ -399,7 +409,9 @@ fn json_text(context: &ExecContext, json: &Json) -> Result<Value> {
     Ok(match json {
         Json::Null => Value::Null,
         Json::String(text) => Value::Text(text.clone()),
-        other => Value::text(types::to_text(&EvalContext::new(context), &Value::json(other.clone()), &DataType::Jsonb)?),
+        other => {
+            Value::text(types::to_text(&EvalContext::new(context), &Value::json(other.clone()), &DataType::Jsonb)?)
+        }
     })
 }
 
@@ -506,10 +518,7 @@ mod tests {
 
     #[test]
     fn unnest_fills_up_shorter_arrays() {
-        let rows = unnest(&[
-            Value::list(vec![Value::Int(1), Value::Int(2)]),
-            Value::list(vec![Value::text("a")]),
-        ]);
+        let rows = unnest(&[Value::list(vec![Value::Int(1), Value::Int(2)]), Value::list(vec![Value::text("a")])]);
         assert_eq!(rows, vec![vec![Value::Int(1), Value::text("a")], vec![Value::Int(2), Value::Null]]);
         assert!(unnest(&[Value::Null]).is_empty());
     }

@@ -33,7 +33,11 @@ impl Binder<'_> {
         }
         let from = expr.ty();
         if *to == DataType::Any {
-            return if from == DataType::Unknown { self.convert(expr, &DataType::Text, context, position) } else { Ok(expr) };
+            return if from == DataType::Unknown {
+                self.convert(expr, &DataType::Text, context, position)
+            } else {
+                Ok(expr)
+            };
         }
         match expr {
             Expr::Parameter(index, DataType::Unknown) => {
@@ -113,7 +117,11 @@ impl Binder<'_> {
         if from != DataType::Unknown && from != *to && !functions::can_cast(&from, to, CastContext::Assignment) {
             return Err(QueryError::new(
                 sqlstate::DATATYPE_MISMATCH,
-                format!("column \"{column}\" is of type {} but expression is of type {}", type_name(to), type_name(&from)),
+                format!(
+                    "column \"{column}\" is of type {} but expression is of type {}",
+                    type_name(to),
+                    type_name(&from)
+                ),
             )
             .hint("You will need to rewrite or cast the expression.")
             .at(position));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sinew_storage::Value;
 use sqlparser::ast::{
-    CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident, ObjectName, ObjectNamePart, Spanned,
-    Statement,
+    CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident, ObjectName, ObjectNamePart,
+    Spanned, Statement,
 };
 
 use super::names::Relation;
@@ -35,9 +35,7 @@ impl Binder<'_> {
         let options = copy_options(options, legacy_options)?;
         match (source, to) {
             (CopySource::Table { table_name, columns }, false) => self.copy_from(table_name, columns, options),
-            (CopySource::Query(_), false) => {
-                Err(QueryError::syntax("COPY (query) can only copy to somewhere", None))
-            }
+            (CopySource::Query(_), false) => Err(QueryError::syntax("COPY (query) can only copy to somewhere", None)),
             (CopySource::Table { table_name, columns }, true) => {
                 let bound = self.copy_table_out(table_name, columns)?;
                 let query = self.finish(bound, QueryKind::Select);
@@ -250,10 +248,7 @@ fn copy_options(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<C
     }
     let byte = |c: char, what: &str| {
         u8::try_from(c).ok().filter(u8::is_ascii).ok_or_else(|| {
-            QueryError::new(
-                sqlstate::FEATURE_NOT_SUPPORTED,
-                format!("COPY {what} must be a single one-byte character"),
-            )
+            QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, format!("COPY {what} must be a single one-byte character"))
         })
     };
     let delimiter = byte(delimiter.unwrap_or(if csv { ',' } else { '\t' }), "delimiter")?;

@@ -28,8 +28,17 @@ pub(in crate::sql) struct CteBinding {
 
 #[derive(Clone, Debug)]
 pub(in crate::sql) enum Definition {
-    Plain { plan: Plan, columns: Vec<VarId> },
-    Recursive { base: Plan, base_columns: Vec<VarId>, recursive: Plan, recursive_columns: Vec<VarId>, all: bool },
+    Plain {
+        plan: Plan,
+        columns: Vec<VarId>,
+    },
+    Recursive {
+        base: Plan,
+        base_columns: Vec<VarId>,
+        recursive: Plan,
+        recursive_columns: Vec<VarId>,
+        all: bool,
+    },
     /// Being bound: only the recursive term may read it.
     Open,
 }

@@ -6,9 +6,9 @@ use sinew_storage::{DataType, Json, Value};
 use sqlparser::ast::{Expr as Ast, FunctionArg, FunctionArgExpr, Spanned};
 use sqlparser::tokenizer::Span;
 
+use super::literal::string_literal;
 use super::scope::{Clause, Frame, FromItem, ScopeColumn, ScopeRelation};
 use super::{Binder, embed, intrinsics};
-use super::literal::string_literal;
 use crate::algebra::Expr;
 use crate::cypher::{self, NamedParameters};
 use crate::error::{QueryError, Result, sqlstate};
@@ -47,18 +47,17 @@ impl Binder<'_> {
         let (named, values) = self.cypher_parameters(parameters, names)?;
 
         let positional = self.context.params.read().len();
-        let bound = cypher::bind(self.context, &statement, text, &named)
-            .map_err(|error| self.inside(error, query.span()))?;
+        let bound =
+            cypher::bind(self.context, &statement, text, &named).map_err(|error| self.inside(error, query.span()))?;
         let BoundStatement::Query(mut bound) = bound else {
-            return Err(QueryError::unsupported("a statement that is no query inside cypher()").at(self.at(query.span())));
+            return Err(
+                QueryError::unsupported("a statement that is no query inside cypher()").at(self.at(query.span()))
+            );
         };
         if bound.kind == QueryKind::CypherWrite || embed::writes(&mut bound.plan) {
-            return Err(QueryError::new(
-                sqlstate::READ_ONLY_SQL_TRANSACTION,
-                "cypher() in FROM only reads",
-            )
-            .hint("Send the Cypher statement on its own.")
-            .at(self.at(query.span())));
+            return Err(QueryError::new(sqlstate::READ_ONLY_SQL_TRANSACTION, "cypher() in FROM only reads")
+                .hint("Send the Cypher statement on its own.")
+                .at(self.at(query.span())));
         }
         // Named parameters were numbered behind the positional ones; here they become what they stand for.
         {
@@ -184,7 +183,8 @@ mod tests {
 
     #[test]
     fn json_parameters_become_cypher_values() {
-        let json: serde_json::Value = serde_json::from_str(r#"{"n": 1, "x": 1.5, "s": "a", "l": [1, null]}"#).expect("json");
+        let json: serde_json::Value =
+            serde_json::from_str(r#"{"n": 1, "x": 1.5, "s": "a", "l": [1, null]}"#).expect("json");
         let Value::Map(map) = intrinsics::json_value(&from_serde(&json)) else { panic!("a map") };
         assert_eq!(map.get("n"), Some(&Value::Int(1)));
         assert_eq!(map.get("x"), Some(&Value::Float(1.5)));

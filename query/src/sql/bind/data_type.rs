@@ -161,9 +161,8 @@ impl Binder<'_> {
             ExactNumberInfo::Precision(precision) => (*precision, 0),
             ExactNumberInfo::PrecisionAndScale(precision, scale) => (*precision, *scale),
         };
-        let invalid = |message: String| {
-            Err(QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, message).at(self.at(span)))
-        };
+        let invalid =
+            |message: String| Err(QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, message).at(self.at(span)));
         if !(1..=NUMERIC_PRECISION_LIMIT).contains(&precision) {
             return invalid(format!("NUMERIC precision {precision} must be between 1 and {NUMERIC_PRECISION_LIMIT}"));
         }
@@ -212,7 +211,9 @@ impl Binder<'_> {
         let ty = match qualified.name.as_str() {
             "char" if quoted || qualified.schema.is_some() => DataType::Char,
             "bpchar" | "char" => {
-                return Err(self.unsupported("type character (blank-padded)", span).hint("Use text or character varying."));
+                return Err(self
+                    .unsupported("type character (blank-padded)", span)
+                    .hint("Use text or character varying."));
             }
             "time" | "timetz" | "xml" | "money" | "inet" | "cidr" | "macaddr" | "tsvector" | "tsquery" | "bit"
             | "varbit" | "halfvec" | "sparsevec" => {
@@ -247,7 +248,9 @@ impl Binder<'_> {
                 }
                 Ok(DataType::Vector(Some(number as u32)))
             }
-            DataType::Varchar(_) => self.varchar(Some(&CharacterLength::IntegerLength { length: number, unit: None }), span),
+            DataType::Varchar(_) => {
+                self.varchar(Some(&CharacterLength::IntegerLength { length: number, unit: None }), span)
+            }
             DataType::Numeric(_) => self.numeric(&ExactNumberInfo::Precision(number), span),
             other => Err(self.bad_modifier(&other, span)),
         }
@@ -298,7 +301,33 @@ impl Binder<'_> {
 }
 
 const TYPE_NAMES: &[&str] = &[
-    "bool", "boolean", "int2", "smallint", "int4", "int", "integer", "int8", "bigint", "float4", "real", "float8",
-    "numeric", "decimal", "text", "varchar", "bytea", "date", "timestamp", "timestamptz", "interval", "uuid", "json",
-    "jsonb", "vector", "oid", "regclass", "serial", "bigserial",
+    "bool",
+    "boolean",
+    "int2",
+    "smallint",
+    "int4",
+    "int",
+    "integer",
+    "int8",
+    "bigint",
+    "float4",
+    "real",
+    "float8",
+    "numeric",
+    "decimal",
+    "text",
+    "varchar",
+    "bytea",
+    "date",
+    "timestamp",
+    "timestamptz",
+    "interval",
+    "uuid",
+    "json",
+    "jsonb",
+    "vector",
+    "oid",
+    "regclass",
+    "serial",
+    "bigserial",
 ];

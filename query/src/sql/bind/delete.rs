@@ -47,8 +47,7 @@ impl Binder<'_> {
         }
         let frame = Frame { relations: frame.relations, star: frame.star, ..Frame::new(Clause::Returning) };
         let (returning, output) = self.bind_returning(delete.returning.as_deref(), frame, &[])?;
-        let plan =
-            Plan::Delete(Box::new(Delete { table: target.table, source, row_id: target.row_id, returning }));
+        let plan = Plan::Delete(Box::new(Delete { table: target.table, source, row_id: target.row_id, returning }));
         Ok(Bound { plan, output })
     }
 }

@@ -499,13 +499,7 @@ pub fn count_cte_reads(plan: &mut Plan, id: CteId) -> usize {
 }
 
 /// Puts `definition` in place of the one scan of a CTE.
-pub fn inline_cte(
-    plan: &mut Plan,
-    id: CteId,
-    definition: Plan,
-    columns: &[VarId],
-    types: &[(Arc<str>, DataType)],
-) {
+pub fn inline_cte(plan: &mut Plan, id: CteId, definition: Plan, columns: &[VarId], types: &[(Arc<str>, DataType)]) {
     let mut definition = Some(definition);
     walk_plans(plan, &mut |plan| {
         if let Plan::CteScan { cte, output } = plan
@@ -563,13 +557,7 @@ pub fn shifted(var: VarId, offset: u32) -> VarId {
 impl Binder<'_> {
     /// Takes a plan bound with variables of its own into this statement: variables and CTEs are renumbered, named
     /// parameters replaced by `values` (NULL when not given). Gives the offset of its variables.
-    pub fn graft(
-        &mut self,
-        plan: &mut Plan,
-        vars: &VarTable,
-        names: &[Arc<str>],
-        values: &[(Arc<str>, Expr)],
-    ) -> u32 {
+    pub fn graft(&mut self, plan: &mut Plan, vars: &VarTable, names: &[Arc<str>], values: &[(Arc<str>, Expr)]) -> u32 {
         let offset = self.vars.len() as u32;
         for index in 0..vars.len() {
             let info = vars.info(VarId(index as u32));
@@ -663,7 +651,8 @@ mod tests {
 
     #[test]
     fn cypher_parameter_names_are_found_outside_strings_and_comments() {
-        let text = "MATCH (a {n: $name}) // $no\nWHERE a.x = '$not' AND a.`$nor` = $`odd name` /* $never */ RETURN $name, $1";
+        let text =
+            "MATCH (a {n: $name}) // $no\nWHERE a.x = '$not' AND a.`$nor` = $`odd name` /* $never */ RETURN $name, $1";
         let names = parameter_names(text);
         let names: Vec<&str> = names.iter().map(|name| &**name).collect();
         assert_eq!(names, ["name", "odd name"]);
@@ -682,12 +671,12 @@ mod tests {
             version: 0,
             comment: None,
         });
-        let scan = TableScan { table, columns: vec![(0, VarId(0)), (1, VarId(1)), (2, VarId(2))], row_id: None, access: None };
+        let scan =
+            TableScan { table, columns: vec![(0, VarId(0)), (1, VarId(1)), (2, VarId(2))], row_id: None, access: None };
         let virtual_column = (VarId(3), Expr::Column(VarId(2), DataType::Int4));
         let plan = Plan::Extend { input: Box::new(Plan::TableScan(scan)), items: vec![virtual_column] };
         let mut plan = Plan::Filter { input: Box::new(plan), predicate: Expr::Column(VarId(1), DataType::Bool) };
-        let output =
-            [OutputColumn { name: "a".into(), var: VarId(0), ty: DataType::Int4, origin: None }];
+        let output = [OutputColumn { name: "a".into(), var: VarId(0), ty: DataType::Int4, origin: None }];
         prune_columns(&mut plan, &output);
         let Plan::Filter { input, .. } = plan else { panic!("filter") };
         let Plan::TableScan(scan) = *input else { panic!("the virtual column goes, and what only it read") };

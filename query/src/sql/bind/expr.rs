@@ -23,7 +23,8 @@ impl Binder<'_> {
             Ast::UnaryOp { op, expr } => self.bind_unary(*op, expr),
             Ast::Function(function) => self.bind_function(function),
             Ast::Cast { kind, expr, data_type, format } => {
-                if format.is_some() || !matches!(kind, sqlparser::ast::CastKind::Cast | sqlparser::ast::CastKind::DoubleColon)
+                if format.is_some()
+                    || !matches!(kind, sqlparser::ast::CastKind::Cast | sqlparser::ast::CastKind::DoubleColon)
                 {
                     return Err(self.unsupported(format_args!("{ast}"), expr.span()));
                 }
@@ -36,18 +37,14 @@ impl Binder<'_> {
                 self.convert(literal, &ty, CastContext::Explicit, position)
             }
             Ast::IsNull(expr) => Ok(Expr::IsNull(Box::new(self.bind_settled(expr)?))),
-            Ast::IsNotNull(expr) => {
-                Ok(Expr::Not(Box::new(Expr::IsNull(Box::new(self.bind_settled(expr)?)))))
-            }
+            Ast::IsNotNull(expr) => Ok(Expr::Not(Box::new(Expr::IsNull(Box::new(self.bind_settled(expr)?))))),
             Ast::IsTrue(expr) => self.bind_truth(expr, Some(true), false, "IS TRUE"),
             Ast::IsNotTrue(expr) => self.bind_truth(expr, Some(true), true, "IS NOT TRUE"),
             Ast::IsFalse(expr) => self.bind_truth(expr, Some(false), false, "IS FALSE"),
             Ast::IsNotFalse(expr) => self.bind_truth(expr, Some(false), true, "IS NOT FALSE"),
             Ast::IsUnknown(expr) => self.bind_truth(expr, None, false, "IS UNKNOWN"),
             Ast::IsNotUnknown(expr) => self.bind_truth(expr, None, true, "IS NOT UNKNOWN"),
-            Ast::IsDistinctFrom(left, right) => {
-                Ok(Expr::Not(Box::new(self.bind_not_distinct(left, right)?)))
-            }
+            Ast::IsDistinctFrom(left, right) => Ok(Expr::Not(Box::new(self.bind_not_distinct(left, right)?))),
             Ast::IsNotDistinctFrom(left, right) => self.bind_not_distinct(left, right),
             Ast::InList { expr, list, negated } => self.bind_in_list(expr, list, *negated),
             Ast::InSubquery { expr, subquery, negated } => self.bind_in_subquery(expr, subquery, *negated),
@@ -93,9 +90,7 @@ impl Binder<'_> {
             Ast::Array(array) => self.bind_array(&array.elem, ast.span()),
             Ast::Interval(interval) => self.bind_interval(interval),
             Ast::CompoundFieldAccess { root, access_chain } => self.bind_access(root, access_chain),
-            Ast::Tuple(_) => {
-                Err(self.unsupported("a row constructor outside a comparison", ast.span()))
-            }
+            Ast::Tuple(_) => Err(self.unsupported("a row constructor outside a comparison", ast.span())),
             Ast::GroupingSets(_) | Ast::Cube(_) | Ast::Rollup(_) => {
                 Err(self.unsupported("GROUPING SETS, CUBE and ROLLUP", ast.span()))
             }
@@ -179,11 +174,10 @@ impl Binder<'_> {
                 let expr = self.bind_expr(ast)?;
                 self.prefix(&op.to_string(), expr, ast)
             }
-            other => Err(QueryError::new(
-                sqlstate::UNDEFINED_FUNCTION,
-                format!("operator does not exist: {other} (prefix)"),
-            )
-            .at(self.at(ast.span()))),
+            other => {
+                Err(QueryError::new(sqlstate::UNDEFINED_FUNCTION, format!("operator does not exist: {other} (prefix)"))
+                    .at(self.at(ast.span())))
+            }
         }
     }
 
@@ -248,8 +242,8 @@ impl Binder<'_> {
         let position = self.operator_place(left, right);
         let left = self.bind_expr(left)?;
         let right = self.bind_expr(right)?;
-        let resolved = functions::resolve_operator("=", Some(&left.ty()), &right.ty())
-            .map_err(|error| error.at(position))?;
+        let resolved =
+            functions::resolve_operator("=", Some(&left.ty()), &right.ty()).map_err(|error| error.at(position))?;
         let (left, right) = self.pair(left, right, &resolved.args, position)?;
         Ok(Expr::IsNotDistinct(Box::new(left), Box::new(right)))
     }
@@ -381,11 +375,8 @@ impl Binder<'_> {
             DataType::Array(element) => {
                 let index = self.bind_expr(index)?;
                 if !matches!(index.ty(), DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Unknown) {
-                    return Err(QueryError::new(
-                        sqlstate::DATATYPE_MISMATCH,
-                        "array subscript must have type integer",
-                    )
-                    .at(position));
+                    return Err(QueryError::new(sqlstate::DATATYPE_MISMATCH, "array subscript must have type integer")
+                        .at(position));
                 }
                 let index = self.coerce(index, &DataType::Int8, position)?;
                 Ok(intrinsics::array_element(expr, index, &element))

@@ -46,7 +46,10 @@ impl Binder<'_> {
             FunctionArguments::Subquery(query) if name == "array" => return self.bind_array_subquery(query),
             FunctionArguments::Subquery(query) => {
                 // `f((SELECT …))` with a single pair of parentheses is no PostgreSQL.
-                return Err(QueryError::syntax("syntax error: a subquery argument needs its own parentheses", self.at_node(&**query)));
+                return Err(QueryError::syntax(
+                    "syntax error: a subquery argument needs its own parentheses",
+                    self.at_node(&**query),
+                ));
             }
             FunctionArguments::List(list) => list,
         };
@@ -125,9 +128,7 @@ impl Binder<'_> {
             "grouping" => return Err(self.unsupported("GROUPING", span)),
             "row" => return Err(self.unsupported("a row constructor outside a comparison", span)),
             "cypher" => {
-                return Err(self
-                    .unsupported("cypher() outside FROM", span)
-                    .hint("Write SELECT … FROM cypher('…')."));
+                return Err(self.unsupported("cypher() outside FROM", span).hint("Write SELECT … FROM cypher('…')."));
             }
             "current_schema" if list.args.is_empty() => return Ok(None),
             _ => return Ok(None),
@@ -224,9 +225,7 @@ impl Binder<'_> {
         let Some(clause) = self.frames.last().map(|frame| frame.clause) else {
             return Err(not_allowed(Clause::Values, position));
         };
-        if matches!(clause, Clause::AggregateArguments | Clause::Filter)
-            || self.frame().aggregates.len() != mark
-        {
+        if matches!(clause, Clause::AggregateArguments | Clause::Filter) || self.frame().aggregates.len() != mark {
             return Err(if clause == Clause::Filter {
                 not_allowed(clause, position)
             } else {
@@ -251,9 +250,7 @@ impl Binder<'_> {
         if distinct && star {
             return Err(QueryError::syntax("DISTINCT specified, but count(*) takes no arguments", position));
         }
-        if distinct
-            && order_by.iter().any(|key| !cast.iter().any(|arg| super::group::same(arg, &key.expr)))
-        {
+        if distinct && order_by.iter().any(|key| !cast.iter().any(|arg| super::group::same(arg, &key.expr))) {
             return Err(QueryError::new(
                 sqlstate::INVALID_COLUMN_REFERENCE,
                 "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
@@ -333,9 +330,6 @@ struct PendingAggregate {
 }
 
 fn not_allowed(clause: Clause, position: Option<usize>) -> QueryError {
-    QueryError::new(
-        sqlstate::GROUPING_ERROR,
-        format!("aggregate functions are not allowed in {}", clause.name()),
-    )
-    .at(position)
+    QueryError::new(sqlstate::GROUPING_ERROR, format!("aggregate functions are not allowed in {}", clause.name()))
+        .at(position)
 }

@@ -118,11 +118,7 @@ impl Binder<'_> {
         let Some((var, in_subquery)) = ungrouped else { return Ok(()) };
         let frame = self.frames.last().expect("a frame is pushed before expressions are bound");
         let known = frame.references.get(references).unwrap_or_default();
-        let span = known
-            .iter()
-            .chain(&frame.references)
-            .find(|(column, _)| *column == var)
-            .map(|(_, span)| *span);
+        let span = known.iter().chain(&frame.references).find(|(column, _)| *column == var).map(|(_, span)| *span);
         let name = frame
             .relations
             .iter()
@@ -150,9 +146,8 @@ fn replace(expr: &mut Expr, grouping: &Grouping, in_subquery: bool, ungrouped: &
             return false;
         }
         if let Expr::Column(var, _) = expr {
-            let readable = grouping.aggregates.contains(var)
-                || !grouping.local.contains(var)
-                || grouping.dependent.contains(var);
+            let readable =
+                grouping.aggregates.contains(var) || !grouping.local.contains(var) || grouping.dependent.contains(var);
             if !readable && ungrouped.is_none() {
                 *ungrouped = Some((*var, in_subquery));
             }

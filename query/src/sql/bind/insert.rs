@@ -70,9 +70,7 @@ impl Binder<'_> {
         let checks = self.bind_checks(&table, &new_row)?;
         let on_conflict = match &insert.on {
             None => None,
-            Some(OnInsert::OnConflict(conflict)) => {
-                Some(self.bind_on_conflict(&table, alias.as_deref(), conflict)?)
-            }
+            Some(OnInsert::OnConflict(conflict)) => Some(self.bind_on_conflict(&table, alias.as_deref(), conflict)?),
             Some(_) => return Err(self.unsupported("ON DUPLICATE KEY UPDATE", name.span())),
         };
         let frame = self.row_frame(&table, alias.as_deref(), &new_row, Clause::Returning);
@@ -237,9 +235,11 @@ impl Binder<'_> {
             }
             Some(ConflictTarget::OnConstraint(name)) => {
                 let wanted = self.qualified_name(name)?.name;
-                let found = self.catalog.indexes_of(table.id).iter().find(|index| {
-                    index.constraint.is_some() && index.name == wanted
-                });
+                let found = self
+                    .catalog
+                    .indexes_of(table.id)
+                    .iter()
+                    .find(|index| index.constraint.is_some() && index.name == wanted);
                 let Some(index) = found else {
                     return Err(QueryError::new(
                         sqlstate::UNDEFINED_OBJECT,

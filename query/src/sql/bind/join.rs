@@ -39,8 +39,7 @@ impl Binder<'_> {
         if matches!(constraint, JoinConstraint::None) && !is_cross {
             return Err(QueryError::syntax("JOIN needs ON, USING or NATURAL", self.at(span)));
         }
-        let (right, correlated) =
-            self.bind_beside(Some(&left), |binder| binder.bind_table_factor(&join.relation))?;
+        let (right, correlated) = self.bind_beside(Some(&left), |binder| binder.bind_table_factor(&join.relation))?;
         self.check_aliases(&left, &right, span)?;
         match constraint {
             JoinConstraint::None => self.join_items(left, right, kind, correlated, span),
@@ -193,11 +192,9 @@ impl Binder<'_> {
                 let apply = Plan::Apply { kind: ApplyKind::Cross, input: Box::new(left), subplan: Box::new(right) };
                 Ok(filtered(apply, on))
             }
-            JoinKind::Left => Ok(Plan::Apply {
-                kind: ApplyKind::Left,
-                input: Box::new(left),
-                subplan: Box::new(filtered(right, on)),
-            }),
+            JoinKind::Left => {
+                Ok(Plan::Apply { kind: ApplyKind::Left, input: Box::new(left), subplan: Box::new(filtered(right, on)) })
+            }
             _ => Err(QueryError::new(
                 sqlstate::INVALID_COLUMN_REFERENCE,
                 "invalid reference to FROM-clause entry: the left side is not available to a RIGHT or FULL JOIN",

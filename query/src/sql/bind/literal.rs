@@ -22,8 +22,7 @@ impl Binder<'_> {
                         self.at(span),
                     ));
                 }
-                number(text)
-                    .ok_or_else(|| QueryError::syntax(format!("invalid number \"{text}\""), self.at(span)))
+                number(text).ok_or_else(|| QueryError::syntax(format!("invalid number \"{text}\""), self.at(span)))
             }
             Literal::SingleQuotedString(text)
             | Literal::EscapedStringLiteral(text)

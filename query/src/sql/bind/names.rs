@@ -123,8 +123,9 @@ impl Binder<'_> {
         let mut parts = self.name_parts(name)?;
         if parts.len() == 3 {
             if parts[0] != self.context.session.database {
-                return Err(self
-                    .unsupported(format_args!("cross-database reference \"{}\"", parts.join(".")), name.span()));
+                return Err(
+                    self.unsupported(format_args!("cross-database reference \"{}\"", parts.join(".")), name.span())
+                );
             }
             parts.remove(0);
         }
@@ -153,8 +154,7 @@ impl Binder<'_> {
         if let Some(id) = self.catalog.relation_id(schema, name) {
             return self.relation_by_id(id);
         }
-        system::system_relation(schema, name)
-            .map(|function| Relation::System { schema: schema.to_owned(), function })
+        system::system_relation(schema, name).map(|function| Relation::System { schema: schema.to_owned(), function })
     }
 
     pub fn relation_by_id(&self, id: RelationId) -> Option<Relation> {
@@ -169,8 +169,8 @@ impl Binder<'_> {
 
     /// 42P01 with the near miss; 3F000 when the schema itself is unknown.
     pub fn missing_relation(&self, name: &QualifiedName, span: Span) -> QueryError {
-        let error = QueryError::new(sqlstate::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
-            .at(self.at(span));
+        let error =
+            QueryError::new(sqlstate::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist")).at(self.at(span));
         let mut candidates: Vec<(String, String)> = Vec::new();
         for (schema, relation) in self.catalog.names.keys() {
             let visible = self.search_path.contains(schema);
@@ -208,12 +208,11 @@ impl Binder<'_> {
         let qualified = self.qualified_name(name)?;
         match self.find_relation(&qualified) {
             Some(Relation::Table(table)) => Ok(table),
-            Some(other) => Err(QueryError::new(
-                sqlstate::WRONG_OBJECT_TYPE,
-                format!("\"{}\" is not a table", qualified.name),
-            )
-            .detail(format!("It is a {}.", other.kind()))
-            .at(self.at(name.span()))),
+            Some(other) => {
+                Err(QueryError::new(sqlstate::WRONG_OBJECT_TYPE, format!("\"{}\" is not a table", qualified.name))
+                    .detail(format!("It is a {}.", other.kind()))
+                    .at(self.at(name.span())))
+            }
             None => Err(self.missing_relation(&qualified, name.span())),
         }
     }
@@ -241,11 +240,8 @@ impl Binder<'_> {
             .at(self.at(span)));
         }
         if !self.catalog.schemas.contains_key(&schema) {
-            return Err(QueryError::new(
-                sqlstate::INVALID_SCHEMA_NAME,
-                format!("schema \"{schema}\" does not exist"),
-            )
-            .at(self.at(span)));
+            return Err(QueryError::new(sqlstate::INVALID_SCHEMA_NAME, format!("schema \"{schema}\" does not exist"))
+                .at(self.at(span)));
         }
         Ok(schema)
     }

@@ -18,9 +18,7 @@ impl Binder<'_> {
         let parts = split_name(text).ok_or_else(|| invalid_name(text, position))?;
         let name = match parts.as_slice() {
             [name] => QualifiedName { schema: None, name: name.clone() },
-            [schema, name] | [_, schema, name] => {
-                QualifiedName { schema: Some(schema.clone()), name: name.clone() }
-            }
+            [schema, name] | [_, schema, name] => QualifiedName { schema: Some(schema.clone()), name: name.clone() },
             _ => return Err(invalid_name(text, position)),
         };
         let missing = || {
@@ -49,7 +47,9 @@ impl Binder<'_> {
             None => (plain, false),
         };
         let Some(ty) = types::type_from_name(&name) else {
-            return Err(QueryError::new(sqlstate::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")).at(position));
+            return Err(
+                QueryError::new(sqlstate::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")).at(position)
+            );
         };
         let ty = if array { DataType::array_of(ty) } else { ty };
         Ok(Expr::Literal(Value::Int(i64::from(types::type_oid(&ty))), DataType::Regtype))
@@ -64,11 +64,8 @@ impl Binder<'_> {
         let [name] = parts.as_slice() else { return Err(invalid_name(text, position)) };
         match system::namespace_oid(&self.catalog, name) {
             Some(oid) => Ok(Expr::Literal(Value::Int(i64::from(oid)), DataType::Regnamespace)),
-            None => Err(QueryError::new(
-                sqlstate::INVALID_SCHEMA_NAME,
-                format!("schema \"{name}\" does not exist"),
-            )
-            .at(position)),
+            None => Err(QueryError::new(sqlstate::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist"))
+                .at(position)),
         }
     }
 }

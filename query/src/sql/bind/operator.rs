@@ -108,8 +108,8 @@ impl Binder<'_> {
     /// Resolves and applies a binary operator.
     pub fn binary(&mut self, symbol: &str, left: Expr, right: Expr, position: Option<usize>) -> Result<Expr> {
         let symbol = if symbol == "!=" { "<>" } else { symbol };
-        let resolved = functions::resolve_operator(symbol, Some(&left.ty()), &right.ty())
-            .map_err(|error| error.at(position))?;
+        let resolved =
+            functions::resolve_operator(symbol, Some(&left.ty()), &right.ty()).map_err(|error| error.at(position))?;
         self.call(resolved, vec![left, right], position)
     }
 
@@ -167,8 +167,7 @@ impl Binder<'_> {
         let mut types = vec![value.ty()];
         types.extend(items.iter().map(Expr::ty));
         if let Ok(ty) = self.common_type(&types, "IN", place) {
-            let resolved =
-                functions::resolve_operator("=", Some(&ty), &ty).map_err(|error| error.at(place))?;
+            let resolved = functions::resolve_operator("=", Some(&ty), &ty).map_err(|error| error.at(place))?;
             let left = resolved.args.first().cloned().unwrap_or_else(|| ty.clone());
             let right = resolved.args.get(1).cloned().unwrap_or(ty);
             let value = self.coerce_argument(value, &left, place)?;
@@ -198,13 +197,7 @@ impl Binder<'_> {
         Ok(if negated { Expr::Or(vec![lower, upper]) } else { Expr::And(vec![lower, upper]) })
     }
 
-    pub fn bind_like(
-        &mut self,
-        symbol: &str,
-        input: &Ast,
-        pattern: &Ast,
-        escape: Option<&Ast>,
-    ) -> Result<Expr> {
+    pub fn bind_like(&mut self, symbol: &str, input: &Ast, pattern: &Ast, escape: Option<&Ast>) -> Result<Expr> {
         let place = self.operator_place(input, pattern);
         let value = self.bind_expr(input)?;
         let mut matched = self.bind_expr(pattern)?;
@@ -237,8 +230,8 @@ impl Binder<'_> {
                 .at(place));
             }
         };
-        let resolved = functions::resolve_operator(&symbol, Some(&input.ty()), &element)
-            .map_err(|error| error.at(place))?;
+        let resolved =
+            functions::resolve_operator(&symbol, Some(&input.ty()), &element).map_err(|error| error.at(place))?;
         if resolved.returns != DataType::Bool {
             return Err(QueryError::new(
                 sqlstate::WRONG_OBJECT_TYPE,
@@ -280,8 +273,7 @@ impl Binder<'_> {
         }
         self.settle_outputs(&mut bound)?;
         let operator = resolved.function;
-        let kind =
-            if all { SubqueryKind::All { operator, input } } else { SubqueryKind::Any { operator, input } };
+        let kind = if all { SubqueryKind::All { operator, input } } else { SubqueryKind::Any { operator, input } };
         let column = bound.output[0].var;
         Ok(Expr::Subquery(Box::new(Subquery { kind, plan: bound.plan, column: Some(column), ty: DataType::Bool })))
     }

@@ -50,10 +50,7 @@ impl Binder<'_> {
             Literal::Number(text, _) => match text.parse::<usize>() {
                 Ok(number) if (1..=column_count).contains(&number) => Ok(Some(number - 1)),
                 Ok(_) => Err(self.no_such_ordinal(text, what, ast)),
-                Err(_) => Err(QueryError::syntax(
-                    format!("non-integer constant in {what}"),
-                    self.at(literal.span),
-                )),
+                Err(_) => Err(QueryError::syntax(format!("non-integer constant in {what}"), self.at(literal.span))),
             },
             Literal::Null | Literal::Placeholder(_) | Literal::Boolean(_) => Ok(None),
             _ => Err(QueryError::syntax(format!("non-integer constant in {what}"), self.at(literal.span))),
@@ -61,11 +58,8 @@ impl Binder<'_> {
     }
 
     fn no_such_ordinal(&self, text: &str, what: &str, ast: &Ast) -> QueryError {
-        QueryError::new(
-            sqlstate::INVALID_COLUMN_REFERENCE,
-            format!("{what} position {text} is not in select list"),
-        )
-        .at(self.at(ast.span()))
+        QueryError::new(sqlstate::INVALID_COLUMN_REFERENCE, format!("{what} position {text} is not in select list"))
+            .at(self.at(ast.span()))
     }
 
     /// ORDER BY and LIMIT over VALUES or a set operation: output columns only, as in PostgreSQL.

@@ -78,7 +78,11 @@ impl Binder<'_> {
             _ => {
                 return Err(QueryError::new(
                     sqlstate::UNDEFINED_COLUMN,
-                    format!("column \"{}\" of relation \"{}\" does not exist", super::names::fold_first(name), table.name),
+                    format!(
+                        "column \"{}\" of relation \"{}\" does not exist",
+                        super::names::fold_first(name),
+                        table.name
+                    ),
                 )
                 .hint("SET target columns cannot be qualified with the relation name.")
                 .at(self.at(name.span())));

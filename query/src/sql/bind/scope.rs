@@ -226,9 +226,9 @@ impl Binder<'_> {
                 )
                 .at(self.at(table.span));
                 Err(match near_miss(&column_name, names.iter().map(String::as_str)) {
-                    Some(near) => error.hint(format!(
-                        "Perhaps you meant to reference the column \"{table_name}.{near}\"."
-                    )),
+                    Some(near) => {
+                        error.hint(format!("Perhaps you meant to reference the column \"{table_name}.{near}\"."))
+                    }
                     None => error,
                 })
             }
@@ -240,11 +240,9 @@ impl Binder<'_> {
     pub fn missing_from_entry(&self, table: &str, span: Span) -> QueryError {
         let names: Vec<String> =
             self.frames.iter().rev().flat_map(|frame| &frame.relations).filter_map(|r| r.name.clone()).collect();
-        let error = QueryError::new(
-            sqlstate::UNDEFINED_TABLE,
-            format!("missing FROM-clause entry for table \"{table}\""),
-        )
-        .at(self.at(span));
+        let error =
+            QueryError::new(sqlstate::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{table}\""))
+                .at(self.at(span));
         match near_miss(table, names.iter().map(String::as_str)) {
             Some(near) => error.hint(format!("Perhaps you meant to reference the table alias \"{near}\".")),
             None => error,
@@ -265,8 +263,8 @@ impl Binder<'_> {
                 }
             }
         }
-        let error = QueryError::new(sqlstate::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
-            .at(self.at(span));
+        let error =
+            QueryError::new(sqlstate::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist")).at(self.at(span));
         let near = near_miss(name, qualified.iter().map(|(name, _)| name.as_str()));
         match near.and_then(|near| qualified.iter().find(|(name, _)| *name == near)) {
             Some((_, shown)) => error.hint(format!("Perhaps you meant to reference the column \"{shown}\".")),

@@ -237,12 +237,8 @@ impl Binder<'_> {
                     .hint("Call it in FROM over a subquery.")
                     .at(self.at(select.span())));
             }
-            let scan = Plan::FunctionScan {
-                function: set.function,
-                args: set.args,
-                output: vec![set.var],
-                ordinality: None,
-            };
+            let scan =
+                Plan::FunctionScan { function: set.function, args: set.args, output: vec![set.var], ordinality: None };
             plan = match plan {
                 Plan::Unit => scan,
                 input => Plan::Apply { kind: ApplyKind::Cross, input: Box::new(input), subplan: Box::new(scan) },
@@ -310,10 +306,7 @@ impl Binder<'_> {
             if !sort_keys.is_empty() {
                 plan = Plan::Sort { input: Box::new(plan), keys: sort_keys };
             }
-            plan = Plan::Distinct {
-                input: Box::new(plan),
-                on: Some(on.into_iter().map(|key| key.expr).collect()),
-            };
+            plan = Plan::Distinct { input: Box::new(plan), on: Some(on.into_iter().map(|key| key.expr).collect()) };
         } else if !sort_keys.is_empty() {
             plan = Plan::Sort { input: Box::new(plan), keys: sort_keys };
         }
@@ -427,10 +420,7 @@ impl Binder<'_> {
     }
 
     /// The items of RETURNING: name, expression, origin.
-    pub fn bind_item_list(
-        &mut self,
-        items: &[SelectItem],
-    ) -> Result<Vec<(Arc<str>, Expr, Option<(u32, i16)>)>> {
+    pub fn bind_item_list(&mut self, items: &[SelectItem]) -> Result<Vec<(Arc<str>, Expr, Option<(u32, i16)>)>> {
         let clause = self.frame().clause;
         let items = self.bind_items_in(items, clause)?;
         Ok(items.into_iter().map(|item| (item.name, item.expr, item.origin)).collect())
@@ -533,12 +523,7 @@ impl Binder<'_> {
     }
 
     /// GROUP BY: ordinals, output names (after input columns), expressions.
-    fn bind_groups(
-        &mut self,
-        group_by: &GroupByExpr,
-        select: &Select,
-        items: &[Item],
-    ) -> Result<Option<Vec<Expr>>> {
+    fn bind_groups(&mut self, group_by: &GroupByExpr, select: &Select, items: &[Item]) -> Result<Option<Vec<Expr>>> {
         let exprs = match group_by {
             GroupByExpr::Expressions(exprs, modifiers) => {
                 if !modifiers.is_empty() {
@@ -595,11 +580,8 @@ impl Binder<'_> {
     fn no_aggregate_in_group(&mut self, expr: &Expr, span: Span) -> Result<()> {
         let vars: Vec<VarId> = self.frame().aggregates.iter().map(|(var, ..)| *var).collect();
         if super::embed::reads_any(expr, &vars) {
-            return Err(QueryError::new(
-                sqlstate::GROUPING_ERROR,
-                "aggregate functions are not allowed in GROUP BY",
-            )
-            .at(self.at(span)));
+            return Err(QueryError::new(sqlstate::GROUPING_ERROR, "aggregate functions are not allowed in GROUP BY")
+                .at(self.at(span)));
         }
         Ok(())
     }
@@ -639,11 +621,8 @@ impl Binder<'_> {
             let mut named = items.iter().enumerate().filter(|(_, item)| *item.name == *name);
             if let Some((index, item)) = named.next() {
                 if named.any(|(_, other)| !super::group::same(&other.expr, &item.expr)) {
-                    return Err(QueryError::new(
-                        sqlstate::AMBIGUOUS_COLUMN,
-                        format!("{what} \"{name}\" is ambiguous"),
-                    )
-                    .at(self.at(ident.span)));
+                    return Err(QueryError::new(sqlstate::AMBIGUOUS_COLUMN, format!("{what} \"{name}\" is ambiguous"))
+                        .at(self.at(ident.span)));
                 }
                 return Ok(empty(index));
             }

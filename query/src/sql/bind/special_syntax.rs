@@ -32,7 +32,9 @@ impl Binder<'_> {
     pub fn bind_extract(&mut self, field: &DateTimeField, source: &Ast) -> Result<Expr> {
         let name = match field {
             DateTimeField::Custom(ident) => ident.value.to_lowercase(),
-            DateTimeField::Week(Some(_)) => return Err(self.unsupported(format_args!("EXTRACT({field})"), source.span())),
+            DateTimeField::Week(Some(_)) => {
+                return Err(self.unsupported(format_args!("EXTRACT({field})"), source.span()));
+            }
             other => other.to_string().to_lowercase(),
         };
         let source_expr = self.bind_expr(source)?;
@@ -97,7 +99,9 @@ impl Binder<'_> {
         }
         let text = match &interval.leading_field {
             None => text.to_owned(),
-            Some(field) if text.trim().parse::<f64>().is_ok() => format!("{} {}", text.trim(), field.to_string().to_lowercase()),
+            Some(field) if text.trim().parse::<f64>().is_ok() => {
+                format!("{} {}", text.trim(), field.to_string().to_lowercase())
+            }
             Some(field) => {
                 return Err(self.unsupported(format_args!("the interval '{text}' with the field {field}"), span));
             }

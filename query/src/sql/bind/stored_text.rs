@@ -76,8 +76,7 @@ impl Binder<'_> {
             .checks
             .iter()
             .map(|check| {
-                let expr =
-                    self.bind_stored_expression(&check.expression, &relation, Clause::Check, &DataType::Bool)?;
+                let expr = self.bind_stored_expression(&check.expression, &relation, Clause::Check, &DataType::Bool)?;
                 Ok((check.name.clone(), expr))
             })
             .collect()

@@ -104,7 +104,8 @@ impl Binder<'_> {
     }
 
     fn at_top_level_only(&self, name: &str, span: Span) -> QueryError {
-        self.unsupported(format_args!("{name} below the top level of a query"), span).hint(format!("Use CALL {name}(…)."))
+        self.unsupported(format_args!("{name} below the top level of a query"), span)
+            .hint(format!("Use CALL {name}(…)."))
     }
 
     fn unknown_table_function(&self, name: &str, span: Span) -> QueryError {
@@ -129,8 +130,8 @@ impl Binder<'_> {
     ) -> Result<FromItem> {
         let args: Vec<FunctionArg> =
             arrays.iter().map(|array| FunctionArg::Unnamed(FunctionArgExpr::Expr(array.clone()))).collect();
-        let (call, _) = self
-            .with_frame(Frame::new(Clause::From), |binder| binder.table_function_call("unnest", &args, span))?;
+        let (call, _) =
+            self.with_frame(Frame::new(Clause::From), |binder| binder.table_function_call("unnest", &args, span))?;
         self.function_item(call, "unnest", ordinality, alias)
     }
 
@@ -243,10 +244,7 @@ impl Binder<'_> {
                     (self.parameter_slot(function, &params, &fold(name), name.span)?, ast, name.span)
                 }
                 _ => {
-                    return Err(refuse(
-                        format!("function {} does not take *", function.name()),
-                        self.at(span),
-                    ));
+                    return Err(refuse(format!("function {} does not take *", function.name()), self.at(span)));
                 }
             };
             if slots[slot].is_some() {
@@ -283,10 +281,9 @@ impl Binder<'_> {
             .map(|(slot, param)| match (slot, param.default) {
                 (Some(expr), _) => Ok(expr),
                 (None, Some(default)) => Ok(Expr::Literal(default, param.ty)),
-                (None, None) => Err(refuse(
-                    format!("function {} needs a value for {}", function.name(), param.name),
-                    self.at(span),
-                )),
+                (None, None) => {
+                    Err(refuse(format!("function {} needs a value for {}", function.name(), param.name), self.at(span)))
+                }
             })
             .collect()
     }
@@ -339,17 +336,16 @@ impl Binder<'_> {
             }
         };
         let Some(procedure) = self.context.session.functions.table_function(&name) else {
-            let error =
-                QueryError::new(sqlstate::UNDEFINED_FUNCTION, format!("procedure {name} does not exist"))
-                    .at(self.at(span));
+            let error = QueryError::new(sqlstate::UNDEFINED_FUNCTION, format!("procedure {name} does not exist"))
+                .at(self.at(span));
             let names = self.context.session.functions.table_function_names();
             return Err(match near_miss(&name, names.iter().map(String::as_str)) {
                 Some(near) => error.hint(format!("Perhaps you meant \"{near}\".")),
                 None => error,
             });
         };
-        let (args, _) = self
-            .with_frame(Frame::new(Clause::Call), |binder| binder.table_function_args(&*procedure, args, span))?;
+        let (args, _) =
+            self.with_frame(Frame::new(Clause::Call), |binder| binder.table_function_args(&*procedure, args, span))?;
         let mut outputs = Vec::new();
         let mut output = Vec::new();
         for (index, (column, ty)) in procedure.columns().iter().enumerate() {

@@ -93,8 +93,7 @@ impl Binder<'_> {
             None => Vec::new(),
         };
         let (returning, output) = self.bind_returning(update.returning.as_deref(), returning_frame, &computed)?;
-        let plan =
-            Plan::Update(Box::new(Update { table, source, row_id, assignments, new_row, checks, returning }));
+        let plan = Plan::Update(Box::new(Update { table, source, row_id, assignments, new_row, checks, returning }));
         Ok(Bound { plan, output })
     }
 

@@ -177,11 +177,9 @@ impl Binder<'_> {
 
     /// Views are kept as text: what they name must stay.
     fn refuse_view_readers(&self, table: &TableDef, name: &str, what: &str, kind: &str) -> Result<()> {
-        let reader = self
-            .catalog
-            .views
-            .values()
-            .find(|view| mentions_word(&view.query, &table.name) && (kind == "table" || mentions_word(&view.query, name)));
+        let reader = self.catalog.views.values().find(|view| {
+            mentions_word(&view.query, &table.name) && (kind == "table" || mentions_word(&view.query, name))
+        });
         match reader {
             None => Ok(()),
             Some(view) => Err(QueryError::new(
@@ -204,10 +202,8 @@ impl Binder<'_> {
         let name = fold(column);
         let Some(position) = change.table.column_position(&name) else {
             if if_exists {
-                let notice = Some(format!(
-                    "column \"{name}\" of relation \"{}\" does not exist, skipping",
-                    change.table.name
-                ));
+                let notice =
+                    Some(format!("column \"{name}\" of relation \"{}\" does not exist, skipping", change.table.name));
                 change.notices.push(Ddl::Nothing { tag: "ALTER TABLE", notice });
                 return Ok(());
             }
@@ -254,13 +250,7 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn rename_column(
-        &mut self,
-        table: &Arc<TableDef>,
-        change: &mut Change,
-        old: &Ident,
-        new: &Ident,
-    ) -> Result<()> {
+    fn rename_column(&mut self, table: &Arc<TableDef>, change: &mut Change, old: &Ident, new: &Ident) -> Result<()> {
         let position = self.table_column(&change.table, old)?;
         let (old_name, new_name) = (fold(old), fold(new));
         if change.table.column_position(&new_name).is_some() {

@@ -26,10 +26,7 @@ impl Binder<'_> {
                     return Err(QueryError::syntax("COMMENT ON COLUMN needs a name", None));
                 };
                 if parts.is_empty() {
-                    return Err(QueryError::syntax(
-                        "column name must be qualified",
-                        self.at(object_name.span()),
-                    ));
+                    return Err(QueryError::syntax("column name must be qualified", self.at(object_name.span())));
                 }
                 let table = self.target_table(&ObjectName(parts))?;
                 let Some(ident) = column.as_ident() else {

@@ -140,11 +140,8 @@ impl Binder<'_> {
             None => self.data_type(&column.data_type, span)?,
         };
         if matches!(ty, DataType::Record | DataType::Void | DataType::Unknown) {
-            return Err(QueryError::new(
-                "42P16",
-                format!("column \"{name}\" has pseudo-type {}", type_name(&ty)),
-            )
-            .at(self.at(span)));
+            return Err(QueryError::new("42P16", format!("column \"{name}\" has pseudo-type {}", type_name(&ty)))
+                .at(self.at(span)));
         }
         let mut definition = ColumnDef {
             id: ColumnId(table.next_column_id),
@@ -172,7 +169,10 @@ impl Binder<'_> {
                 ColumnOption::Default(expr) => {
                     if definition.default.is_some() {
                         return Err(QueryError::syntax(
-                            format!("multiple default values specified for column \"{name}\" of table \"{}\"", table.name),
+                            format!(
+                                "multiple default values specified for column \"{name}\" of table \"{}\"",
+                                table.name
+                            ),
                             self.at(expr.span()),
                         ));
                     }
@@ -231,15 +231,14 @@ impl Binder<'_> {
     pub fn default_expression(&mut self, ast: &Ast, column: &str, ty: &DataType) -> Result<Option<DefaultExpr>> {
         let position = self.at(ast.span());
         // Columns would be found missing; PostgreSQL says why.
-        let (expr, frame) = self.with_frame(Frame::new(Clause::Default), |binder| binder.bind_expr(ast)).map_err(
-            |error| {
+        let (expr, frame) =
+            self.with_frame(Frame::new(Clause::Default), |binder| binder.bind_expr(ast)).map_err(|error| {
                 if error.sqlstate() == sqlstate::UNDEFINED_COLUMN {
                     QueryError::unsupported("a column reference in a DEFAULT expression").at(position)
                 } else {
                     error
                 }
-            },
-        )?;
+            })?;
         let mut subquery = false;
         embed::walk_expr(&mut expr.clone(), &mut |expr| {
             subquery |= matches!(expr, Expr::Subquery(_));
@@ -365,8 +364,7 @@ impl Binder<'_> {
 
     fn reject_characteristics(&self, characteristics: Option<&ConstraintCharacteristics>, span: Span) -> Result<()> {
         let Some(characteristics) = characteristics else { return Ok(()) };
-        let deferred =
-            matches!(characteristics.initially, Some(sqlparser::ast::DeferrableInitial::Deferred));
+        let deferred = matches!(characteristics.initially, Some(sqlparser::ast::DeferrableInitial::Deferred));
         if characteristics.deferrable == Some(true) || deferred {
             return Err(self.unsupported("a DEFERRABLE constraint", span));
         }
@@ -559,7 +557,10 @@ pub fn check_ordered(ty: &DataType, column: &str) -> Result<()> {
         };
         return Err(QueryError::new(
             sqlstate::UNDEFINED_OBJECT,
-            format!("data type {} of column \"{column}\" has no default operator class for access method \"btree\"", type_name(ty)),
+            format!(
+                "data type {} of column \"{column}\" has no default operator class for access method \"btree\"",
+                type_name(ty)
+            ),
         )
         .hint(hint));
     }

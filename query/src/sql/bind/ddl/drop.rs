@@ -99,11 +99,8 @@ impl Binder<'_> {
     }
 
     fn permission_denied(&self, name: &str, span: sqlparser::tokenizer::Span) -> QueryError {
-        QueryError::new(
-            sqlstate::INSUFFICIENT_PRIVILEGE,
-            format!("permission denied: \"{name}\" is a system relation"),
-        )
-        .at(self.at(span))
+        QueryError::new(sqlstate::INSUFFICIENT_PRIVILEGE, format!("permission denied: \"{name}\" is a system relation"))
+            .at(self.at(span))
     }
 
     pub fn refuse_system_table(&self, table: &TableDef, span: sqlparser::tokenizer::Span) -> Result<()> {

@@ -46,7 +46,9 @@ impl Binder<'_> {
         let method = match &create.using {
             None | Some(IndexType::BTree) => "btree".to_owned(),
             Some(IndexType::Custom(ident)) => fold(ident),
-            Some(other) => return Err(self.unsupported(format_args!("index method {}", other.to_string().to_lowercase()), span)),
+            Some(other) => {
+                return Err(self.unsupported(format_args!("index method {}", other.to_string().to_lowercase()), span));
+            }
         };
         let mut names = Vec::with_capacity(create.columns.len());
         let mut positions = Vec::with_capacity(create.columns.len());
@@ -197,7 +199,11 @@ impl Binder<'_> {
         let DataType::Vector(dimension_count) = definition.ty else {
             return Err(QueryError::new(
                 sqlstate::DATATYPE_MISMATCH,
-                format!("an hnsw index needs a vector column, \"{}\" is {}", definition.name, type_name(&definition.ty)),
+                format!(
+                    "an hnsw index needs a vector column, \"{}\" is {}",
+                    definition.name,
+                    type_name(&definition.ty)
+                ),
             )
             .at(self.at(span)));
         };

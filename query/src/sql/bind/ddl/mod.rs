@@ -87,7 +87,13 @@ impl Pending {
 }
 
 fn alter(table: TableDef) -> Ddl {
-    Ddl::AlterTable { table, validate: Vec::new(), not_null: Vec::new(), add_indexes: Vec::new(), drop_indexes: Vec::new() }
+    Ddl::AlterTable {
+        table,
+        validate: Vec::new(),
+        not_null: Vec::new(),
+        add_indexes: Vec::new(),
+        drop_indexes: Vec::new(),
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,15 @@ use crate::statement::Ddl;
 
 impl Binder<'_> {
     pub fn create_schema(&mut self, statement: &Statement) -> Result<Vec<Ddl>> {
-        let Statement::CreateSchema { schema_name, or_replace, if_not_exists, with, options, default_collate_spec, clone } =
-            statement
+        let Statement::CreateSchema {
+            schema_name,
+            or_replace,
+            if_not_exists,
+            with,
+            options,
+            default_collate_spec,
+            clone,
+        } = statement
         else {
             return Err(QueryError::internal("CREATE SCHEMA was expected"));
         };
@@ -30,11 +37,8 @@ impl Binder<'_> {
         }
         let exists = self.catalog.schemas.contains_key(name_text) || super::super::names::is_system_schema(name_text);
         if exists && !if_not_exists {
-            return Err(QueryError::new(
-                sqlstate::DUPLICATE_SCHEMA,
-                format!("schema \"{name_text}\" already exists"),
-            )
-            .at(self.at(name.span())));
+            return Err(QueryError::new(sqlstate::DUPLICATE_SCHEMA, format!("schema \"{name_text}\" already exists"))
+                .at(self.at(name.span())));
         }
         if exists {
             let notice = Some(format!("schema \"{name_text}\" already exists, skipping"));

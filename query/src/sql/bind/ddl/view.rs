@@ -40,7 +40,9 @@ impl Binder<'_> {
         let params_before = self.context.params.read().len();
         let bound = self.bind_query(&create.query, false)?;
         if self.context.params.read().len() > params_before {
-            return Err(QueryError::new(sqlstate::UNDEFINED_PARAMETER, "views must not contain parameters").at(self.at(span)));
+            return Err(
+                QueryError::new(sqlstate::UNDEFINED_PARAMETER, "views must not contain parameters").at(self.at(span))
+            );
         }
         if create.columns.len() > bound.output.len() {
             return Err(QueryError::syntax("CREATE VIEW specifies more column names than columns", self.at(span)));
