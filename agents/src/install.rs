@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
-use sinew::{Database, QueryError, Result, Value, sqlstate};
+use sinew::{Database, INTERNAL_USER, QueryError, Result, Session, Value, sqlstate};
+use sinew_storage::Isolation;
+use sinew_storage::catalog::{TableBehaviour, TableDef};
 
 use crate::calls;
 use crate::engine::{Engine, EngineParts, RunFinishedHook, Workers};
@@ -19,8 +21,23 @@ const SCHEMA_VERSION: i64 = 1;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// User of the engine's own session: it may create and write the system tables.
-const ENGINE_USER: &str = "sinew$engine";
+/// The tables of the schema.
+const TABLES: [&str; 14] = [
+    "agent_schema",
+    "secrets",
+    "models",
+    "tools",
+    "memories",
+    "agents",
+    "agent_versions",
+    "agent_runs",
+    "agent_steps",
+    "agent_llm_calls",
+    "agent_tool_calls",
+    "agent_events",
+    "agent_tasks",
+    "agent_approvals",
+];
 
 /// How long shutting down waits for workers.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(3);
@@ -68,7 +85,7 @@ pub fn install(db: &Database, options: AgentOptions) -> Result<AgentRuntime> {
         .build()
         .map_err(|error| QueryError::new(sqlstate::IO_ERROR, format!("no network runtime for agents: {error}")))?;
     let http = HttpModels::new(network.handle().clone());
-    let count_tokens = Arc::clone(&db.session_for(ENGINE_USER).context().count_tokens);
+    let count_tokens = Arc::clone(&db.session_for(INTERNAL_USER).context().count_tokens);
     let engine = Engine::open(EngineParts {
         journal,
         tools: Arc::new(DatabaseTools::new(db.clone())),
@@ -81,7 +98,7 @@ pub fn install(db: &Database, options: AgentOptions) -> Result<AgentRuntime> {
     for function in calls::functions(&engine, &options) {
         db.register_table_function(function);
     }
-    db.register_statement_handler(Arc::new(AgentStatements));
+    db.register_statement_handler(Arc::new(AgentStatements::new(options.clone())));
     let workers = match options.workers {
         0 => None,
         count => Some(Workers::start(&engine, count).map_err(|error| {
@@ -117,7 +134,8 @@ impl Drop for AgentRuntime {
     }
 }
 
-fn now_us() -> i64 {
+/// Wall clock, microseconds since 1970 UTC.
+pub fn now_us() -> i64 {
     let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)
 }
@@ -136,16 +154,11 @@ fn create_schema(db: &Database, journal: &dyn Journal) -> Result<()> {
             }
         };
     }
-    let mut session = db.session_for(ENGINE_USER);
+    let mut session = db.session_for(INTERNAL_USER);
     session.query("BEGIN", &[])?;
-    for statement in session.split(SCHEMA) {
-        if statement.text.trim().is_empty() {
-            continue;
-        }
-        if let Err(error) = session.query(&statement.text, &[]) {
-            session.query("ROLLBACK", &[])?;
-            return Err(error);
-        }
+    if let Err(error) = create_tables(&mut session) {
+        session.query("ROLLBACK", &[])?;
+        return Err(error);
     }
     session.query("COMMIT", &[])?;
     // The tables are useless without these rows and the rows cannot be written before the tables exist, so the version
@@ -161,9 +174,31 @@ fn create_schema(db: &Database, journal: &dyn Journal) -> Result<()> {
     })
 }
 
+/// Runs the schema's statements, and closes the tables to everybody's writes but the engine's.
+fn create_tables(session: &mut Session) -> Result<()> {
+    for statement in session.split(SCHEMA) {
+        session.query(&statement.text, &[])?;
+    }
+    let transaction = session
+        .current_transaction()
+        .ok_or_else(|| QueryError::internal("the transaction that installs the agents has ended early"))?;
+    transaction.begin_statement()?;
+    for name in TABLES {
+        let catalog = transaction.catalog();
+        let table = catalog
+            .table("sinew", name)
+            .ok_or_else(|| QueryError::internal(format!("relation sinew.{name} is missing")))?;
+        if table.behaviour != TableBehaviour::EngineOnly {
+            transaction.alter_table(TableDef { behaviour: TableBehaviour::EngineOnly, ..TableDef::clone(table) })?;
+        }
+    }
+    transaction.finish_statement();
+    Ok(())
+}
+
 /// None before the first installation.
 fn installed_version(db: &Database, journal: &dyn Journal) -> Result<Option<i64>> {
-    let transaction = db.store().begin(sinew_storage::Isolation::ReadCommitted);
+    let transaction = db.store().begin(Isolation::ReadCommitted);
     let exists = transaction.catalog().table("sinew", "agent_schema").is_some();
     transaction.rollback();
     if !exists {
@@ -171,4 +206,19 @@ fn installed_version(db: &Database, journal: &dyn Journal) -> Result<Option<i64>
     }
     let row = journal.transact(|rows| rows.get("agent_schema", &[("id", 1i64.into())]))?;
     row.map(|row| row.int("version")).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_creates_the_tables_that_are_closed() {
+        let created: Vec<&str> = SCHEMA
+            .lines()
+            .filter_map(|line| line.strip_prefix("CREATE TABLE IF NOT EXISTS sinew."))
+            .map(|rest| rest.trim_end_matches(" ("))
+            .collect();
+        assert_eq!(created, TABLES);
+    }
 }

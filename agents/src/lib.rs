@@ -5,6 +5,8 @@
 
 pub mod calls;
 pub mod ddl;
+#[cfg(test)]
+mod end_to_end;
 pub mod engine;
 mod install;
 mod json;

@@ -1,5 +1,6 @@
 //! Helpers of the product's tests: golden scripts, a server to start and kill, the social-network data set, the TCK.
 
 pub mod golden;
+pub mod openai_mock;
 pub mod server;
 pub mod snb;

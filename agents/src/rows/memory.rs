@@ -54,7 +54,7 @@ impl Rows for MemoryRows {
         let state = self.0.borrow();
         let rows = state.tables.get(select.table).map_or(&[][..], Vec::as_slice);
         let mut out: Vec<Record> = rows.iter().filter(|row| select.accepts(row)).cloned().collect();
-        select.sort(&mut out);
+        out.sort_by(|a, b| select.order(a, b));
         out.truncate(select.limit.unwrap_or(usize::MAX));
         Ok(out)
     }

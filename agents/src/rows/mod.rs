@@ -76,12 +76,11 @@ impl<'a> Select<'a> {
             && self.before.as_ref().is_none_or(|(column, value)| compare(record.get(column), value).is_lt())
     }
 
-    fn sort(&self, records: &mut [Record]) {
-        records.sort_by(|a, b| {
-            let order = self.order_by.iter().map(|column| compare(a.get(column), b.get(column)));
-            let order = order.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then);
-            if self.descending { order.reverse() } else { order }
-        });
+    /// How two rows stand in the order asked for.
+    fn order(&self, a: &Record, b: &Record) -> std::cmp::Ordering {
+        let order = self.order_by.iter().map(|column| compare(a.get(column), b.get(column)));
+        let order = order.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then);
+        if self.descending { order.reverse() } else { order }
     }
 }
 

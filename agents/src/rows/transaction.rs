@@ -92,7 +92,7 @@ impl<'t> TransactionRows<'t> {
                     found.push((id, record));
                 }
             }
-            sort_with_ids(select, &mut found);
+            found.sort_by(|(_, a), (_, b)| select.order(a, b));
             found.truncate(limit);
             return Ok(found);
         };
@@ -108,7 +108,7 @@ impl<'t> TransactionRows<'t> {
             }
         }
         if !path.ordered {
-            sort_with_ids(select, &mut found);
+            found.sort_by(|(_, a), (_, b)| select.order(a, b));
             found.truncate(limit);
         }
         Ok(found)
@@ -186,17 +186,6 @@ fn to_values(table: &TableDef, record: Record, base: Option<Record>) -> Result<V
         Some(name) => Err(QueryError::internal(format!("sinew.{} has no column \"{name}\"", table.name))),
         None => Ok(values),
     }
-}
-
-fn sort_with_ids(select: &Select<'_>, found: &mut Vec<(RowId, Record)>) {
-    if select.order_by.is_empty() {
-        return;
-    }
-    found.sort_by(|(_, a), (_, b)| {
-        let order = select.order_by.iter().map(|column| super::compare(a.get(column), b.get(column)));
-        let order = order.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then);
-        if select.descending { order.reverse() } else { order }
-    });
 }
 
 /// An ordered index whose first columns are those compared for equality.

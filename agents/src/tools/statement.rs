@@ -147,11 +147,11 @@ pub fn in_transaction(
 ) -> Result<ToolResult> {
     let access = if read_only { "READ ONLY" } else { "READ WRITE" };
     session.query(&format!("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, {access}"), &[])?;
-    let outcome = snapshot_lsn(session).and_then(|lsn| Ok((lsn, work(session)?)));
+    let outcome = work(session).map(|done| (done, snapshot_lsn(session)));
     match outcome {
-        Ok((snapshot_lsn, (content, truncated))) => {
+        Ok(((content, truncated), snapshot_lsn)) => {
             session.query("COMMIT", &[])?;
-            Ok(ToolResult { content, truncated, snapshot_lsn: Some(snapshot_lsn) })
+            Ok(ToolResult { content, truncated, snapshot_lsn })
         }
         Err(error) => {
             session.query("ROLLBACK", &[])?;
@@ -160,10 +160,9 @@ pub fn in_transaction(
     }
 }
 
-fn snapshot_lsn(session: &mut Session) -> Result<i64> {
-    let result = session.query("SELECT sinew_snapshot_lsn()", &[])?;
-    let lsn = result.rows.first().and_then(|row| row.first()).and_then(Value::as_int);
-    lsn.ok_or_else(|| QueryError::internal("sinew_snapshot_lsn() gave no number"))
+/// Of the block's one snapshot.
+fn snapshot_lsn(session: &Session) -> Option<i64> {
+    session.current_transaction().and_then(|transaction| i64::try_from(transaction.snapshot_lsn().0).ok())
 }
 
 fn collect_rows(

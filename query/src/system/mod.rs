@@ -1,5 +1,6 @@
 //! System relations computed from the catalog, and the engine's own table functions and procedures.
 
+mod entities;
 pub mod graph_relations;
 mod information_schema;
 mod pg_catalog;
@@ -18,6 +19,7 @@ pub fn system_relation(schema: &str, name: &str) -> Option<Arc<dyn TableFunction
     match schema {
         "pg_catalog" => pg_catalog::relation(name),
         "information_schema" => information_schema::relation(name),
+        "sinew" if name == "entities" => Some(entities::relation()),
         "sinew" => graph_relations::relation(name),
         _ => None,
     }
@@ -29,6 +31,7 @@ pub fn system_relation_names() -> Vec<(&'static str, &'static str)> {
     names.extend(pg_catalog::names().into_iter().map(|name| ("pg_catalog", name)));
     names.extend(information_schema::names().into_iter().map(|name| ("information_schema", name)));
     names.extend(graph_relations::NAMES.iter().map(|name| ("sinew", *name)));
+    names.push(("sinew", "entities"));
     names
 }
 
