@@ -42,13 +42,4 @@ pub fn register(registry: &FunctionRegistry) {
     procedures::register(registry);
 }
 
-/// The oid of a system relation.
-pub fn relation_oid(schema: &str, name: &str) -> Option<u32> {
-    let _ = (schema, name);
-    None
-}
-
-/// The oid of a schema.
-pub fn namespace_oid(catalog: &sinew_storage::catalog::Catalog, name: &str) -> Option<u32> {
-    catalog.schemas.get(name).map(|schema| schema.oid)
-}
+pub use crate::types::reg::{schema_oid as namespace_oid, system_relation_oid as relation_oid};
