@@ -12,7 +12,6 @@ mod install;
 mod json;
 pub mod memory;
 pub mod models;
-mod near_miss;
 pub mod objects;
 mod rows;
 mod statements;

@@ -84,7 +84,7 @@ fn two_tool_calls_step_by_step() {
         let requests = model.requests();
         assert_eq!(requests.len(), 3);
         let last = requests[2].body.to_string();
-        assert!(last.contains("12.50") && last.contains("Bo"), "{last}");
+        assert!(last.contains("12.5") && last.contains("Bo"), "{last}");
     });
 }
 
@@ -151,7 +151,7 @@ fn a_failing_endpoint_is_retried_then_reported() {
         let run = text(&client, "CALL execute_agent('clerk', 'Hello')").await;
         assert!(run[0].contains("|succeeded|Recovered.|final|"), "{run:?}");
         // The script has ended: every request is answered with 500 now.
-        let run = text(&client, "CALL execute_agent('clerk', 'Hello again', budget => '{\"timeout_ms\": 3000}')").await;
+        let run = text(&client, "CALL execute_agent('clerk', 'Hello again', budget => '{\"timeout\": \"3s\"}')").await;
         assert!(run[0].contains("|failed|"), "{run:?}");
         let error = text(&client, "SELECT error FROM agent_runs WHERE status = 'failed'").await;
         assert!(error[0].contains("500"), "{error:?}");

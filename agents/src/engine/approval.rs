@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::run::{Run, RunStatus, StopReason, step_key};
 use super::worker::Claim;
 use super::{Engine, RunId};
-use crate::near_miss::near_miss;
+use sinew::query::near_miss::near_miss;
 use crate::objects::invalid_value;
 use crate::rows::{Record, Rows, Select};
 

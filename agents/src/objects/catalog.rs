@@ -13,7 +13,7 @@ use super::tool::{BuiltinTool, ToolBody, ToolDef};
 use super::{ObjectKind, invalid_value};
 use crate::engine::RunId;
 use crate::json::{json_value, same_json};
-use crate::near_miss::near_miss;
+use sinew::query::near_miss::near_miss;
 use crate::rows::{Record, Rows, Select};
 
 /// How a definition meets an object of the same name.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as JsonValue};
 
-use crate::near_miss::near_miss;
+use sinew::query::near_miss::near_miss;
 use crate::objects::ToolDef;
 
 /// The arguments by name, in parameter order; what is optional and missing is left out.

@@ -153,6 +153,8 @@ fn privilege(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
 
 pub(super) fn register(t: &mut Table) {
     t.section("Catalog");
+    // There are no extended statistics objects to describe.
+    t.f("pg_get_statisticsobjdef_columns(oid) -> text", |_, _| Ok(Value::Null)).stable();
     t.f("pg_get_indexdef(oid) -> text", index_definition).stable();
     t.f("pg_get_indexdef(oid, int4, bool) -> text", index_definition).stable();
     t.f("pg_get_constraintdef(oid) -> text", constraint_definition).stable();

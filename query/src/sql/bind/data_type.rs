@@ -7,7 +7,8 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Span;
 
 use super::Binder;
-use super::names::{fold, near_miss};
+use super::names::fold;
+use crate::near_miss::near_miss;
 use crate::error::{QueryError, Result, sqlstate};
 
 const NUMERIC_PRECISION_LIMIT: u64 = 1000;

@@ -7,7 +7,8 @@ use sqlparser::ast::Ident;
 use sqlparser::tokenizer::Span;
 
 use super::Binder;
-use super::names::{fold, near_miss};
+use super::names::fold;
+use crate::near_miss::near_miss;
 use crate::algebra::{AggregateCall, Expr, Plan, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::TableFunction;

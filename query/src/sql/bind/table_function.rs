@@ -8,7 +8,8 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
-use super::names::{fold, near_miss};
+use super::names::fold;
+use crate::near_miss::near_miss;
 use super::scope::{Clause, Frame, FromItem, ScopeColumn, ScopeRelation};
 use super::{Binder, Bound};
 use crate::algebra::{Expr, Plan};
