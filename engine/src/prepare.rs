@@ -331,8 +331,11 @@ pub(crate) fn bind_values(planned: &PlannedStatement, prepared: &Prepared, given
             let name = names.get(position).filter(|name| !name.is_empty()).map_or(number.as_str(), |name| name);
             let found = prepared.named.0.iter().find(|(known, ..)| &**known == name);
             let value = found.and_then(|(_, _, value)| value.clone()).ok_or_else(|| {
-                QueryError::new(sqlstate::UNDEFINED_PARAMETER, format!("parameter ${name} is missing"))
-                    .cypher("ParameterMissing", "compile time", "MissingParameter")
+                QueryError::new(sqlstate::UNDEFINED_PARAMETER, format!("parameter ${name} is missing")).cypher(
+                    "ParameterMissing",
+                    "compile time",
+                    "MissingParameter",
+                )
             })?;
             values.push(value);
         }

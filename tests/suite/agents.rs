@@ -100,7 +100,11 @@ fn a_killed_run_goes_on_without_repeating_finished_steps() {
         let mut server = Server::start(PROGRAM, directory.path(), &[]).await;
         let client = server.connect().await;
         set_up(&client, &model).await;
-        let run = text(&client, "CALL execute_agent('clerk', 'What did Ann order?', conversation_id => 'desk', mode => 'async')").await;
+        let run = text(
+            &client,
+            "CALL execute_agent('clerk', 'What did Ann order?', conversation_id => 'desk', mode => 'async')",
+        )
+        .await;
         assert!(run[0].contains("|queued|"), "{run:?}");
         let finished = "SELECT count(*) FROM agent_steps WHERE status = 'succeeded'";
         for _ in 0..200 {
@@ -109,7 +113,11 @@ fn a_killed_run_goes_on_without_repeating_finished_steps() {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        let before = text(&client, "SELECT step, kind, started_at, finished_at FROM agent_steps WHERE status = 'succeeded' ORDER BY step").await;
+        let before = text(
+            &client,
+            "SELECT step, kind, started_at, finished_at FROM agent_steps WHERE status = 'succeeded' ORDER BY step",
+        )
+        .await;
         assert_eq!(before.len(), 2, "{before:?}");
         server.kill();
 

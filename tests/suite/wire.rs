@@ -140,7 +140,9 @@ fn a_running_statement_is_cancelled() {
     with_server(|server| async move {
         let client = server.connect().await;
         let cancel = client.cancel_token();
-        let running = client.simple_query("UNWIND range(1, 100000) AS x UNWIND range(1, 100000) AS y WITH x, y WHERE x < 0 RETURN count(*)");
+        let running = client.simple_query(
+            "UNWIND range(1, 100000) AS x UNWIND range(1, 100000) AS y WITH x, y WHERE x < 0 RETURN count(*)",
+        );
         let stop = async {
             tokio::time::sleep(std::time::Duration::from_millis(300)).await;
             cancel.cancel_query(tokio_postgres::NoTls).await.unwrap();

@@ -51,4 +51,3 @@ pub use crate::near_miss::near_miss;
 pub fn type_error(message: impl Into<String>) -> QueryError {
     runtime("TypeError", "InvalidArgumentValue", message)
 }
-

@@ -127,9 +127,11 @@ impl Binder<'_> {
             return None;
         }
         let unlabeled = transaction.observed_types(PropertyOwner::Unlabeled, key);
-        Some(labels.iter().filter_map(|name| transaction.label_id(name)).fold(unlabeled, |union, label| {
-            union.union(transaction.observed_types(PropertyOwner::Label(label), key))
-        }))
+        Some(
+            labels.iter().filter_map(|name| transaction.label_id(name)).fold(unlabeled, |union, label| {
+                union.union(transaction.observed_types(PropertyOwner::Label(label), key))
+            }),
+        )
     }
 
     /// What any relationship holds under `key`; None with too many types to ask.
@@ -139,10 +141,14 @@ impl Binder<'_> {
         if types.len() > OWNERS_ASKED {
             return None;
         }
-        Some(types.iter().filter_map(|name| transaction.relationship_type_id(name)).fold(
-            ObservedTypes::default(),
-            |union, ty| union.union(transaction.observed_types(PropertyOwner::RelationshipType(ty), key)),
-        ))
+        Some(
+            types
+                .iter()
+                .filter_map(|name| transaction.relationship_type_id(name))
+                .fold(ObservedTypes::default(), |union, ty| {
+                    union.union(transaction.observed_types(PropertyOwner::RelationshipType(ty), key))
+                }),
+        )
     }
 
     /// Gives a projected `variable.key` the type of what was ever stored there.

@@ -8,9 +8,9 @@ use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Spanned};
 use sqlparser::tokenizer::Span;
 
 use super::Binder;
-use crate::near_miss::near_miss;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::TableFunction;
+use crate::near_miss::near_miss;
 use crate::system;
 
 /// Bytes of an identifier; longer ones are cut, as PostgreSQL does (NAMEDATALEN - 1).
