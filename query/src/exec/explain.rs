@@ -45,6 +45,8 @@ fn describe(node: &Node, depth: usize, measures: Option<&[Measure]>, lines: &mut
         }
     }
     lines.push(line);
+    let below = " ".repeat(if depth == 0 { 2 } else { 6 * depth + 2 });
+    lines.extend(node.details.iter().map(|detail| format!("{below}{detail}")));
     for child in node.physical.children() {
         describe(child, depth + 1, measures, lines);
     }

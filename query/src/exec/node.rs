@@ -39,6 +39,8 @@ pub struct Node {
     pub writes: bool,
     /// It or something below it reads stored rows, nodes or relationships.
     pub reads_store: bool,
+    /// Conditions and keys, as EXPLAIN prints them below the operator.
+    pub details: Vec<String>,
 }
 
 impl Node {

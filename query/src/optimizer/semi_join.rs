@@ -4,7 +4,7 @@
 //! NULL in the subquery makes it never TRUE, which an anti join does not know. An EXISTS is decorrelated when the subquery
 //! reads outer columns only in conjuncts of its topmost filter; then those conjuncts are the join's condition.
 
-use super::transform_up;
+use super::{transform_up, visit};
 use crate::algebra::*;
 
 pub(super) fn rewrite(plan: Plan) -> Plan {
@@ -47,7 +47,7 @@ fn into_join(left: Plan, conjunct: Expr) -> Result<Plan, (Plan, Expr)> {
         },
         Expr::Subquery(subquery) => match (*subquery).clone() {
             Subquery { kind: SubqueryKind::Any { operator, input }, plan, column: Some(column), .. }
-                if plan.clone().free_vars().is_empty() && !input.is_volatile() =>
+                if visit::free_vars(&plan).is_empty() && !input.is_volatile() =>
             {
                 let column_ty = operator.args.get(1).cloned().unwrap_or(sinew_storage::DataType::Any);
                 let condition = Expr::Call {
@@ -105,7 +105,7 @@ fn exists(left: Plan, subquery: Subquery, kind: JoinKind) -> Result<Plan, (Plan,
     });
     // Only equalities make a join better than asking once per row.
     let hashable = on.is_empty() || on.iter().any(is_equality);
-    if right.free_vars().is_empty() && lifts_here && hashable {
+    if visit::free_vars(&right).is_empty() && lifts_here && hashable {
         Ok(Plan::Join { kind, left: Box::new(left), right: Box::new(right), on })
     } else {
         Err((left, subquery))

@@ -4,6 +4,7 @@
 //! subquery) the outer row is laid out anew: it holds exactly the variables the subplan reads from outside, so it is also
 //! the key by which results may be shared.
 
+mod details;
 mod expr;
 mod graph;
 mod plan;
@@ -90,6 +91,7 @@ impl Compiler<'_> {
             estimated_rows: self.statistics.estimate(plan),
             writes,
             reads_store: self.read_count > reads_before,
+            details: details::of_plan(plan, self.vars),
         })
     }
 
@@ -121,7 +123,7 @@ impl Compiler<'_> {
         self.sizes.node_count += 1;
         let (estimated_rows, writes, reads_store) = (node.estimated_rows, node.writes, node.reads_store);
         let physical = Arc::new(ProjectPlan { input: node, items, extend: true });
-        Ok(Arc::new(Node { id, layout, physical, estimated_rows, writes, reads_store }))
+        Ok(Arc::new(Node { id, layout, physical, estimated_rows, writes, reads_store, details: Vec::new() }))
     }
 
     /// Compiles a subplan with an outer row of its own; gives it with the expressions that fill that row.

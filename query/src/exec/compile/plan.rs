@@ -22,6 +22,9 @@ use crate::exec::operators::unwind::UnwindPlan;
 use crate::exec::operators::values::{UnitPlan, ValuesPlan};
 use crate::optimizer::visit;
 
+/// A join's right side is swapped for its left one when it is expected to have this many times its rows.
+const BUILD_SIDE_FACTOR: f64 = 1.5;
+
 impl Compiler<'_> {
     pub(super) fn plan(&mut self, plan: &Plan) -> Result<Arc<Node>> {
         self.bounded(plan, None)
@@ -32,13 +35,6 @@ impl Compiler<'_> {
         let before = self.read_count;
         let (layout, physical): (Arc<Layout>, Arc<dyn Physical>) = match plan {
             Plan::Unit => (self.layout(Vec::new()), Arc::new(UnitPlan)),
-            Plan::Values { rows, output } if output.is_empty() => {
-                // Rows without columns have no batch of values to live in.
-                if rows.len() != 1 {
-                    return Err(QueryError::internal("VALUES without columns has exactly one row"));
-                }
-                (self.layout(Vec::new()), Arc::new(UnitPlan))
-            }
             Plan::Values { rows, output } => {
                 let layout = self.layout(output.clone());
                 let rows = rows.iter().map(|row| self.exprs_over(row, &[])).collect::<Result<_>>()?;
@@ -292,29 +288,25 @@ impl Compiler<'_> {
             access,
             layout: Arc::clone(&layout),
         };
-        let physical: Arc<dyn Physical> = if layout.vars.is_empty() {
-            // A scan for its rows only still needs a column to carry their number.
-            return self.count_rows_only(plan, physical, before);
-        } else {
-            Arc::new(physical)
-        };
-        Ok(self.node(plan, layout, physical, false, before))
-    }
-
-    /// A scan of no columns: its row ids are read and dropped.
-    fn count_rows_only(&mut self, plan: &Plan, scan: TableScanPlan, before: usize) -> Result<Arc<Node>> {
-        let layout = Arc::new(Layout { vars: vec![VarId(u32::MAX)], types: Arc::new([sinew_storage::DataType::Int8]) });
-        let scan = TableScanPlan { with_row_id: true, layout: Arc::clone(&layout), ..scan };
-        let input = self.node(plan, layout, Arc::new(scan), false, before);
-        let physical = ProjectPlan { input, items: Vec::new(), extend: false };
-        let layout = self.layout(Vec::new());
         Ok(self.node(plan, layout, Arc::new(physical), false, before))
     }
 
     fn join(&mut self, plan: &Plan, kind: JoinKind, left: &Plan, right: &Plan, on: &[Expr]) -> Result<Arc<Node>> {
         let before = self.read_count;
-        let left = self.plan(left)?;
-        let right = self.plan(right)?;
+        let (mut kind, mut left, mut right) = (kind, self.plan(left)?, self.plan(right)?);
+        // The right side is kept in memory: let it be the smaller one.
+        if right.estimated_rows > left.estimated_rows * BUILD_SIDE_FACTOR && !left.writes && !right.writes {
+            let swapped = match kind {
+                JoinKind::Inner | JoinKind::Full => Some(kind),
+                JoinKind::Left => Some(JoinKind::Right),
+                JoinKind::Right => Some(JoinKind::Left),
+                JoinKind::Semi | JoinKind::Anti => None,
+            };
+            if let Some(swapped) = swapped {
+                kind = swapped;
+                std::mem::swap(&mut left, &mut right);
+            }
+        }
         let mut pair_vars = left.layout.vars.clone();
         pair_vars.extend(&right.layout.vars);
         let (mut left_keys, mut right_keys, mut residual) = (Vec::new(), Vec::new(), Vec::new());

@@ -11,8 +11,6 @@ mod eval;
 mod path;
 mod property;
 mod subquery;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

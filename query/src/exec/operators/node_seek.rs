@@ -7,7 +7,7 @@ use sinew_storage::{IndexRange, NodeId, RelationshipId, RelationshipRef, Value};
 
 use crate::batch::{BATCH_ROWS, Batch, BatchBuilder, Column};
 use crate::error::Result;
-use crate::exec::expr::{PhysExpr, kind_name, type_error};
+use crate::exec::expr::PhysExpr;
 use crate::exec::node::{Layout, Operator, Physical};
 use crate::exec::run::Cx;
 
@@ -25,6 +25,8 @@ pub(crate) fn seek_values(value: Value) -> Vec<Value> {
     match value {
         Value::Null => Vec::new(),
         Value::Float(f) if f.is_nan() => Vec::new(),
+        // No property holds these.
+        Value::Map(_) | Value::Node(_) | Value::Relationship(_) | Value::Path(_) => Vec::new(),
         Value::Int(i) => {
             let float = i as f64;
             if float as i64 == i && float.abs() <= LIMIT {
@@ -108,10 +110,8 @@ impl NodeByIdSeekPlan {
             Value::Float(f) if f.fract() == 0.0 && *f >= 0.0 && *f < 9.0e15 => {
                 self.find(cx, &Value::Int(*f as i64), out)?;
             }
-            Value::Float(_) => {}
-            other => {
-                return Err(type_error(format!("expected an id, found {}", kind_name(other)), "InvalidArgumentType"));
-            }
+            // Nothing else is an id, so nothing has it.
+            _ => {}
         }
         Ok(())
     }

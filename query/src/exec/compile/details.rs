@@ -1,0 +1,192 @@
+//! Conditions, keys and bounds of operators as EXPLAIN prints them, in a notation between SQL and Cypher.
+
+use sinew_storage::{DataType, Value};
+
+use crate::algebra::*;
+
+/// Longest text of one expression, in characters.
+const TEXT_LIMIT: usize = 400;
+
+/// Lines below an operator's name.
+pub(super) fn of_plan(plan: &Plan, vars: &VarTable) -> Vec<String> {
+    let printer = Printer { vars };
+    let mut lines = Vec::new();
+    match plan {
+        Plan::Filter { predicate, .. } => lines.push(format!("Filter: {}", printer.cut(predicate))),
+        Plan::TableScan(scan) => {
+            if let Some(access) = &scan.access {
+                let text = printer.access(scan, access);
+                if !text.is_empty() {
+                    lines.push(format!("Index Cond: {text}"));
+                }
+            }
+        }
+        Plan::SearchScan(scan) => lines.push(format!("Query: {}", printer.cut(&scan.query))),
+        Plan::NodeIndexSeek { key, value, .. } => lines.push(format!("Index Cond: {key} = {}", printer.cut(value))),
+        Plan::NodeByIdSeek { value, .. } => lines.push(format!("Id: {}", printer.cut(value))),
+        Plan::Expand(expand) => {
+            lines.push(format!("From: {} To: {}", printer.name(expand.from), printer.name(expand.to)));
+        }
+        Plan::VarLengthExpand(expand) => {
+            lines.push(format!("From: {} To: {}", printer.name(expand.from), printer.name(expand.to)));
+            if let Some((_, filter)) = &expand.step_filter {
+                lines.push(format!("Step Filter: {}", printer.cut(filter)));
+            }
+        }
+        Plan::Join { on, .. } if !on.is_empty() => {
+            let conditions: Vec<String> = on.iter().map(|condition| printer.cut(condition)).collect();
+            lines.push(format!("Join Cond: {}", conditions.join(" AND ")));
+        }
+        Plan::Aggregate { groups, .. } if !groups.is_empty() => {
+            let keys: Vec<String> = groups.iter().map(|(_, key)| printer.cut(key)).collect();
+            lines.push(format!("Group Key: {}", keys.join(", ")));
+        }
+        Plan::Sort { keys, .. } => {
+            let keys: Vec<String> = keys
+                .iter()
+                .map(|key| format!("{}{}", printer.cut(&key.expr), if key.descending { " DESC" } else { "" }))
+                .collect();
+            lines.push(format!("Sort Key: {}", keys.join(", ")));
+        }
+        _ => {}
+    }
+    lines
+}
+
+struct Printer<'a> {
+    vars: &'a VarTable,
+}
+
+impl Printer<'_> {
+    fn name(&self, var: VarId) -> String {
+        self.vars.info(var).name.to_string()
+    }
+
+    fn cut(&self, expr: &Expr) -> String {
+        let text = self.expr(expr);
+        match text.char_indices().nth(TEXT_LIMIT) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        }
+    }
+
+    fn access(&self, scan: &TableScan, access: &IndexAccess) -> String {
+        use sinew_storage::catalog::IndexTarget;
+        let IndexTarget::Table { columns, .. } = &access.index.target else { return String::new() };
+        let name = |position: usize| {
+            columns
+                .get(position)
+                .and_then(|column| scan.table.position_of(column.column))
+                .map_or_else(|| "?".to_owned(), |position| scan.table.columns[position].name.clone())
+        };
+        let mut conditions: Vec<String> = access
+            .equal
+            .iter()
+            .enumerate()
+            .map(|(position, value)| format!("{} = {}", name(position), self.cut(value)))
+            .collect();
+        let ranged = name(access.equal.len());
+        if let Some((bound, inclusive)) = &access.lower {
+            conditions.push(format!("{ranged} {} {}", if *inclusive { ">=" } else { ">" }, self.cut(bound)));
+        }
+        if let Some((bound, inclusive)) = &access.upper {
+            conditions.push(format!("{ranged} {} {}", if *inclusive { "<=" } else { "<" }, self.cut(bound)));
+        }
+        conditions.join(" AND ")
+    }
+
+    fn list(&self, items: &[Expr], separator: &str) -> String {
+        items.iter().map(|item| self.expr(item)).collect::<Vec<_>>().join(separator)
+    }
+
+    fn expr(&self, expr: &Expr) -> String {
+        match expr {
+            Expr::Literal(value, ty) => literal(value, ty),
+            Expr::Column(var, _) => self.name(*var),
+            Expr::Parameter(index, _) => format!("${}", index + 1),
+            Expr::Call { function, args, .. } => {
+                let is_operator = !function.name.starts_with(|c: char| c.is_alphabetic() || c == '_');
+                match args.as_slice() {
+                    [left, right] if is_operator => {
+                        format!("({} {} {})", self.expr(left), function.name, self.expr(right))
+                    }
+                    [operand] if is_operator => format!("({}{})", function.name, self.expr(operand)),
+                    _ => format!("{}({})", function.name, self.list(args, ", ")),
+                }
+            }
+            Expr::Cast { input, to, .. } => format!("{}::{}", self.expr(input), crate::types::type_name(to)),
+            Expr::And(items) => format!("({})", self.list(items, " AND ")),
+            Expr::Or(items) => format!("({})", self.list(items, " OR ")),
+            Expr::Not(input) => format!("NOT {}", self.expr(input)),
+            Expr::Xor(a, b) => format!("({} XOR {})", self.expr(a), self.expr(b)),
+            Expr::IsNull(input) => format!("({} IS NULL)", self.expr(input)),
+            Expr::IsNotDistinct(a, b) => format!("({} IS NOT DISTINCT FROM {})", self.expr(a), self.expr(b)),
+            Expr::Case { branches, otherwise, .. } => {
+                let mut text = "CASE".to_owned();
+                for (condition, value) in branches {
+                    text.push_str(&format!(" WHEN {} THEN {}", self.expr(condition), self.expr(value)));
+                }
+                if let Some(otherwise) = otherwise {
+                    text.push_str(&format!(" ELSE {}", self.expr(otherwise)));
+                }
+                text + " END"
+            }
+            Expr::Coalesce(items, _) => format!("COALESCE({})", self.list(items, ", ")),
+            Expr::InList { input, items, negated, .. } => {
+                let not = if *negated { "NOT " } else { "" };
+                format!("({} {not}IN ({}))", self.expr(input), self.list(items, ", "))
+            }
+            Expr::Quantified { operator, input, array, all } => {
+                let which = if *all { "ALL" } else { "ANY" };
+                format!("({} {} {which} ({}))", self.expr(input), operator.name, self.expr(array))
+            }
+            Expr::List(items, _) => format!("[{}]", self.list(items, ", ")),
+            Expr::Map(entries) => {
+                let entries: Vec<String> =
+                    entries.iter().map(|(key, value)| format!("{key}: {}", self.expr(value))).collect();
+                format!("{{{}}}", entries.join(", "))
+            }
+            Expr::Property { input, key, .. } => format!("{}.{key}", self.expr(input)),
+            Expr::HasLabels { input, labels } => format!("{}:{}", self.expr(input), labels.join(":")),
+            Expr::ListComprehension { var, list, .. } => {
+                format!("[{} IN {} …]", self.name(*var), self.expr(list))
+            }
+            Expr::ListPredicate { kind, var, list, predicate } => {
+                let name = format!("{kind:?}").to_lowercase();
+                format!("{name}({} IN {} WHERE {})", self.name(*var), self.expr(list), self.expr(predicate))
+            }
+            Expr::Reduce { list, .. } => format!("reduce(… IN {})", self.expr(list)),
+            Expr::Path(_) => "path".to_owned(),
+            Expr::Subquery(subquery) => match &subquery.kind {
+                SubqueryKind::Exists => "EXISTS (subquery)".to_owned(),
+                SubqueryKind::Any { operator, input } => {
+                    format!("({} {} ANY (subquery))", self.expr(input), operator.name)
+                }
+                SubqueryKind::All { operator, input } => {
+                    format!("({} {} ALL (subquery))", self.expr(input), operator.name)
+                }
+                _ => "(subquery)".to_owned(),
+            },
+        }
+    }
+}
+
+fn literal(value: &Value, ty: &DataType) -> String {
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Bool(b) => b.to_string(),
+        Value::Int(i) => i.to_string(),
+        Value::Float(f) => f.to_string(),
+        Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
+        Value::List(items) => {
+            let element = match ty {
+                DataType::Array(element) => (**element).clone(),
+                _ => DataType::Any,
+            };
+            let items: Vec<String> = items.iter().take(16).map(|item| literal(item, &element)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Vector(vector) => format!("vector of {}", vector.len()),
+        _ => format!("{} literal", crate::types::type_name(ty)),
+    }
+}
