@@ -5,12 +5,13 @@
 
 pub mod calls;
 pub mod ddl;
+#[cfg(test)]
+mod end_to_end;
 pub mod engine;
 mod install;
 mod json;
 pub mod memory;
 pub mod models;
-mod near_miss;
 pub mod objects;
 mod rows;
 mod statements;

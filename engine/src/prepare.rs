@@ -325,8 +325,11 @@ pub(crate) fn bind_values(planned: &PlannedStatement, prepared: &Prepared, given
     };
     let mut values = given;
     if !prepared.named.0.is_empty() {
-        for name in names.iter().skip(values.len()) {
-            let found = prepared.named.0.iter().find(|(known, ..)| known == name);
+        for position in values.len()..planned.params.len() {
+            // `$1` may be given by the name `1`.
+            let number = (position + 1).to_string();
+            let name = names.get(position).filter(|name| !name.is_empty()).map_or(number.as_str(), |name| name);
+            let found = prepared.named.0.iter().find(|(known, ..)| &**known == name);
             let value = found.and_then(|(_, _, value)| value.clone()).ok_or_else(|| {
                 QueryError::new(sqlstate::UNDEFINED_PARAMETER, format!("parameter ${name} is missing")).cypher(
                     "ParameterMissing",

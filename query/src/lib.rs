@@ -7,6 +7,7 @@ pub mod cypher;
 pub mod error;
 pub mod exec;
 pub mod functions;
+pub mod near_miss;
 pub mod optimizer;
 pub mod sql;
 pub mod statement;

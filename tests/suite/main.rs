@@ -1,5 +1,6 @@
 //! One test binary for the whole product.
 
+mod agents;
 mod crash;
 mod golden;
 mod messages;

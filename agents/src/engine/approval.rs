@@ -7,9 +7,9 @@ use uuid::Uuid;
 use super::run::{Run, RunStatus, StopReason, step_key};
 use super::worker::Claim;
 use super::{Engine, RunId};
-use crate::near_miss::near_miss;
 use crate::objects::invalid_value;
 use crate::rows::{Record, Rows, Select};
+use sinew::query::near_miss::near_miss;
 
 impl Engine {
     /// Decides a pending approval, named by its own id or by its run's when that has only one. `approve` makes the call

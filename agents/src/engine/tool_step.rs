@@ -11,10 +11,10 @@ use super::run::{Run, StepKind, StopReason, step_key};
 use super::worker::{Claim, backoff};
 use super::{Engine, RunId, Unit, micros};
 use crate::json::{canonical_text, hash_text};
-use crate::near_miss::near_miss;
 use crate::objects::{AgentDef, ToolDef, find_tool};
 use crate::rows::{Record, Select};
 use crate::tools::{ToolError, ToolInvocation, ToolResult, check_arguments};
+use sinew::query::near_miss::near_miss;
 
 /// Attempts of a tool that meets conflicts with other sessions.
 const CONFLICT_ATTEMPTS: i64 = 4;

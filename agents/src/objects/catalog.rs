@@ -13,8 +13,8 @@ use super::tool::{BuiltinTool, ToolBody, ToolDef};
 use super::{ObjectKind, invalid_value};
 use crate::engine::RunId;
 use crate::json::{json_value, same_json};
-use crate::near_miss::near_miss;
 use crate::rows::{Record, Rows, Select};
+use sinew::query::near_miss::near_miss;
 
 /// How a definition meets an object of the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as JsonValue};
 use sinew::{QueryError, sqlstate};
 
-use crate::near_miss::near_miss;
+use sinew::query::near_miss::near_miss;
 
 /// What is wrong with a definition, and in which field, so that a statement can point at it.
 #[derive(Clone, Debug)]

@@ -36,7 +36,7 @@ impl MemoryDef {
                 _ => {
                     let known = ["window", "buffer", "vector", "summary", "entity"];
                     let mut invalid = fields.fail("kinds", format!("\"{kind}\" is none of {}", known.join(", ")));
-                    if let Some(near) = crate::near_miss::near_miss(kind, known) {
+                    if let Some(near) = sinew::query::near_miss::near_miss(kind, known) {
                         invalid.error = invalid.error.hint(format!("did you mean \"{near}\"?"));
                     }
                     return Err(invalid);

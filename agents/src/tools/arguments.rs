@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value as JsonValue};
 
-use crate::near_miss::near_miss;
 use crate::objects::ToolDef;
+use sinew::query::near_miss::near_miss;
 
 /// The arguments by name, in parameter order; what is optional and missing is left out.
 pub fn check_arguments(tool: &ToolDef, arguments: &JsonValue) -> Result<Map<String, JsonValue>, String> {

@@ -7,9 +7,9 @@
 mod expr;
 mod plan;
 mod vars;
-mod visit;
+pub mod visit;
 
 pub use expr::*;
 pub use plan::*;
 pub use vars::*;
-pub use visit::*;
+pub use visit::VarSet;

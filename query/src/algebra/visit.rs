@@ -1,281 +1,731 @@
-//! Walking plans and expressions: children, expressions, variables produced and read.
+//! Walking plans and expressions: inputs, own expressions, variables produced and read.
 
-use rustc_hash::FxHashSet;
+use std::collections::BTreeSet;
 
 use super::*;
 
-/// A set of variables.
-pub type VarSet = FxHashSet<VarId>;
+pub type VarSet = BTreeSet<VarId>;
+
+/// The plans directly below (those inside expressions and graph writes are not among them).
+pub fn inputs(plan: &Plan) -> Vec<&Plan> {
+    match plan {
+        Plan::Unit
+        | Plan::Values { .. }
+        | Plan::Supplied { .. }
+        | Plan::TableScan(_)
+        | Plan::SearchScan(_)
+        | Plan::NodeScan { .. }
+        | Plan::NodeIndexSeek { .. }
+        | Plan::NodeByIdSeek { .. }
+        | Plan::RelationshipScan { .. }
+        | Plan::FunctionScan { .. }
+        | Plan::CteScan { .. } => Vec::new(),
+        Plan::Expand(expand) => vec![&expand.input],
+        Plan::VarLengthExpand(expand) => vec![&expand.input],
+        Plan::ShortestPath(path) => vec![&path.input],
+        Plan::Filter { input, .. }
+        | Plan::Project { input, .. }
+        | Plan::Extend { input, .. }
+        | Plan::Aggregate { input, .. }
+        | Plan::Sort { input, .. }
+        | Plan::Limit { input, .. }
+        | Plan::Distinct { input, .. }
+        | Plan::Unwind { input, .. }
+        | Plan::GraphWrite { input, .. }
+        | Plan::Foreach { input, .. }
+        | Plan::ProcedureCall { input, .. }
+        | Plan::Discard { input } => vec![input],
+        Plan::Join { left, right, .. } | Plan::SetOperation { left, right, .. } => vec![left, right],
+        Plan::Apply { input, subplan, .. } => vec![input, subplan],
+        Plan::With { definition, body, .. } => vec![definition, body],
+        Plan::RecursiveWith { base, recursive, body, .. } => vec![base, recursive, body],
+        Plan::Insert(insert) => vec![&insert.source],
+        Plan::Update(update) => vec![&update.source],
+        Plan::Delete(delete) => vec![&delete.source],
+        Plan::Merge { input, matching, .. } => vec![input, matching],
+    }
+}
+
+/// As [`inputs`], to change them.
+pub fn inputs_mut(plan: &mut Plan) -> Vec<&mut Plan> {
+    match plan {
+        Plan::Unit
+        | Plan::Values { .. }
+        | Plan::Supplied { .. }
+        | Plan::TableScan(_)
+        | Plan::SearchScan(_)
+        | Plan::NodeScan { .. }
+        | Plan::NodeIndexSeek { .. }
+        | Plan::NodeByIdSeek { .. }
+        | Plan::RelationshipScan { .. }
+        | Plan::FunctionScan { .. }
+        | Plan::CteScan { .. } => Vec::new(),
+        Plan::Expand(expand) => vec![&mut expand.input],
+        Plan::VarLengthExpand(expand) => vec![&mut expand.input],
+        Plan::ShortestPath(path) => vec![&mut path.input],
+        Plan::Filter { input, .. }
+        | Plan::Project { input, .. }
+        | Plan::Extend { input, .. }
+        | Plan::Aggregate { input, .. }
+        | Plan::Sort { input, .. }
+        | Plan::Limit { input, .. }
+        | Plan::Distinct { input, .. }
+        | Plan::Unwind { input, .. }
+        | Plan::GraphWrite { input, .. }
+        | Plan::Foreach { input, .. }
+        | Plan::ProcedureCall { input, .. }
+        | Plan::Discard { input } => vec![input],
+        Plan::Join { left, right, .. } | Plan::SetOperation { left, right, .. } => vec![left, right],
+        Plan::Apply { input, subplan, .. } => vec![input, subplan],
+        Plan::With { definition, body, .. } => vec![definition, body],
+        Plan::RecursiveWith { base, recursive, body, .. } => vec![base, recursive, body],
+        Plan::Insert(insert) => vec![&mut insert.source],
+        Plan::Update(update) => vec![&mut update.source],
+        Plan::Delete(delete) => vec![&mut delete.source],
+        Plan::Merge { input, matching, .. } => vec![input, matching],
+    }
+}
+
+/// The expressions of a graph write, its body's included, with the plans of inner MERGEs.
+pub fn graph_write_parts<'p>(operations: &'p [GraphWrite], exprs: &mut Vec<&'p Expr>, plans: &mut Vec<&'p Plan>) {
+    for operation in operations {
+        match operation {
+            GraphWrite::CreateNode { properties, .. } | GraphWrite::CreateRelationship { properties, .. } => {
+                exprs.extend(properties);
+            }
+            GraphWrite::SetProperty { entity, value, .. } | GraphWrite::SetProperties { entity, value, .. } => {
+                exprs.push(entity);
+                exprs.push(value);
+            }
+            GraphWrite::SetLabels { entity, .. }
+            | GraphWrite::RemoveProperty { entity, .. }
+            | GraphWrite::RemoveLabels { entity, .. } => exprs.push(entity),
+            GraphWrite::Delete { values, .. } => exprs.extend(values),
+            GraphWrite::Bind { value, .. } => exprs.push(value),
+            GraphWrite::Foreach { list, body, .. } => {
+                exprs.push(list);
+                graph_write_parts(body, exprs, plans);
+            }
+            GraphWrite::Merge { matching, create, on_create, on_match } => {
+                plans.push(matching);
+                graph_write_parts(create, exprs, plans);
+                graph_write_parts(on_create, exprs, plans);
+                graph_write_parts(on_match, exprs, plans);
+            }
+        }
+    }
+}
+
+/// As [`graph_write_parts`], to change expressions.
+pub fn for_each_graph_write_expr_mut(operations: &mut [GraphWrite], visit: &mut dyn FnMut(&mut Expr)) {
+    for operation in operations {
+        match operation {
+            GraphWrite::CreateNode { properties, .. } | GraphWrite::CreateRelationship { properties, .. } => {
+                if let Some(properties) = properties {
+                    visit(properties);
+                }
+            }
+            GraphWrite::SetProperty { entity, value, .. } | GraphWrite::SetProperties { entity, value, .. } => {
+                visit(entity);
+                visit(value);
+            }
+            GraphWrite::SetLabels { entity, .. }
+            | GraphWrite::RemoveProperty { entity, .. }
+            | GraphWrite::RemoveLabels { entity, .. } => visit(entity),
+            GraphWrite::Delete { values, .. } => values.iter_mut().for_each(&mut *visit),
+            GraphWrite::Bind { value, .. } => visit(value),
+            GraphWrite::Foreach { list, body, .. } => {
+                visit(list);
+                for_each_graph_write_expr_mut(body, visit);
+            }
+            GraphWrite::Merge { create, on_create, on_match, .. } => {
+                for_each_graph_write_expr_mut(create, visit);
+                for_each_graph_write_expr_mut(on_create, visit);
+                for_each_graph_write_expr_mut(on_match, visit);
+            }
+        }
+    }
+}
+
+/// The plan's own expressions.
+pub fn own_exprs(plan: &Plan) -> Vec<&Expr> {
+    let mut out: Vec<&Expr> = Vec::new();
+    match plan {
+        Plan::Values { rows, .. } => out.extend(rows.iter().flatten()),
+        Plan::TableScan(scan) => {
+            if let Some(access) = &scan.access {
+                out.extend(&access.equal);
+                out.extend(access.lower.iter().chain(&access.upper).map(|(expr, _)| expr));
+            }
+        }
+        Plan::SearchScan(scan) => {
+            out.push(&scan.query);
+            out.extend(&scan.limit);
+        }
+        Plan::NodeIndexSeek { value, .. } | Plan::NodeByIdSeek { value, .. } => out.push(value),
+        Plan::VarLengthExpand(expand) => out.extend(expand.step_filter.iter().map(|(_, filter)| filter)),
+        Plan::ShortestPath(path) => out.extend(path.step_filter.iter().map(|(_, filter)| filter)),
+        Plan::FunctionScan { args, .. } | Plan::ProcedureCall { args, .. } => out.extend(args),
+        Plan::Filter { predicate, .. } => out.push(predicate),
+        Plan::Project { items, .. } | Plan::Extend { items, .. } => out.extend(items.iter().map(|(_, expr)| expr)),
+        Plan::Join { on, .. } => out.extend(on),
+        Plan::Aggregate { groups, aggregates, .. } => {
+            out.extend(groups.iter().map(|(_, expr)| expr));
+            for (_, call) in aggregates {
+                out.extend(&call.args);
+                out.extend(&call.filter);
+                out.extend(call.order_by.iter().map(|key| &key.expr));
+            }
+        }
+        Plan::Sort { keys, .. } => out.extend(keys.iter().map(|key| &key.expr)),
+        Plan::Limit { skip, limit, .. } => out.extend(skip.iter().chain(limit)),
+        Plan::Distinct { on, .. } => out.extend(on.iter().flatten()),
+        Plan::Unwind { list, .. } => out.push(list),
+        Plan::Insert(insert) => {
+            out.extend(&insert.values);
+            out.extend(insert.checks.iter().map(|(_, check)| check));
+            if let Some(update) = insert.on_conflict.as_ref().and_then(|conflict| conflict.update.as_ref()) {
+                out.extend(update.assignments.iter().map(|(_, value)| value));
+                out.extend(&update.filter);
+            }
+            out.extend(insert.returning.iter().map(|(_, expr)| expr));
+        }
+        Plan::Update(update) => {
+            out.extend(update.assignments.iter().map(|(_, value)| value));
+            out.extend(update.checks.iter().map(|(_, check)| check));
+            out.extend(update.returning.iter().map(|(_, expr)| expr));
+        }
+        Plan::Delete(delete) => out.extend(delete.returning.iter().map(|(_, expr)| expr)),
+        Plan::GraphWrite { operations, .. } => graph_write_parts(operations, &mut out, &mut Vec::new()),
+        Plan::Merge { create, on_create, on_match, .. } => {
+            for operations in [create, on_create, on_match] {
+                graph_write_parts(operations, &mut out, &mut Vec::new());
+            }
+        }
+        Plan::Foreach { list, body, .. } => {
+            out.push(list);
+            graph_write_parts(body, &mut out, &mut Vec::new());
+        }
+        Plan::Unit
+        | Plan::Supplied { .. }
+        | Plan::NodeScan { .. }
+        | Plan::RelationshipScan { .. }
+        | Plan::Expand(_)
+        | Plan::Apply { .. }
+        | Plan::SetOperation { .. }
+        | Plan::With { .. }
+        | Plan::RecursiveWith { .. }
+        | Plan::CteScan { .. }
+        | Plan::Discard { .. } => {}
+    }
+    out
+}
+
+/// As [`own_exprs`], to change them.
+pub fn for_each_own_expr_mut(plan: &mut Plan, visit: &mut dyn FnMut(&mut Expr)) {
+    match plan {
+        Plan::Values { rows, .. } => rows.iter_mut().flatten().for_each(visit),
+        Plan::TableScan(scan) => {
+            if let Some(access) = &mut scan.access {
+                access.equal.iter_mut().for_each(&mut *visit);
+                access.lower.iter_mut().chain(&mut access.upper).for_each(|(expr, _)| visit(expr));
+            }
+        }
+        Plan::SearchScan(scan) => {
+            visit(&mut scan.query);
+            if let Some(limit) = &mut scan.limit {
+                visit(limit);
+            }
+        }
+        Plan::NodeIndexSeek { value, .. } | Plan::NodeByIdSeek { value, .. } => visit(value),
+        Plan::VarLengthExpand(expand) => {
+            if let Some((_, filter)) = &mut expand.step_filter {
+                visit(filter);
+            }
+        }
+        Plan::ShortestPath(path) => {
+            if let Some((_, filter)) = &mut path.step_filter {
+                visit(filter);
+            }
+        }
+        Plan::FunctionScan { args, .. } | Plan::ProcedureCall { args, .. } => args.iter_mut().for_each(visit),
+        Plan::Filter { predicate, .. } => visit(predicate),
+        Plan::Project { items, .. } | Plan::Extend { items, .. } => items.iter_mut().for_each(|(_, expr)| visit(expr)),
+        Plan::Join { on, .. } => on.iter_mut().for_each(visit),
+        Plan::Aggregate { groups, aggregates, .. } => {
+            groups.iter_mut().for_each(|(_, expr)| visit(expr));
+            for (_, call) in aggregates {
+                call.args.iter_mut().for_each(&mut *visit);
+                if let Some(filter) = &mut call.filter {
+                    visit(filter);
+                }
+                call.order_by.iter_mut().for_each(|key| visit(&mut key.expr));
+            }
+        }
+        Plan::Sort { keys, .. } => keys.iter_mut().for_each(|key| visit(&mut key.expr)),
+        Plan::Limit { skip, limit, .. } => skip.iter_mut().chain(limit).for_each(visit),
+        Plan::Distinct { on, .. } => on.iter_mut().flatten().for_each(visit),
+        Plan::Unwind { list, .. } => visit(list),
+        Plan::Insert(insert) => {
+            insert.values.iter_mut().for_each(&mut *visit);
+            insert.checks.iter_mut().for_each(|(_, check)| visit(check));
+            if let Some(update) = insert.on_conflict.as_mut().and_then(|conflict| conflict.update.as_mut()) {
+                update.assignments.iter_mut().for_each(|(_, value)| visit(value));
+                if let Some(filter) = &mut update.filter {
+                    visit(filter);
+                }
+            }
+            insert.returning.iter_mut().for_each(|(_, expr)| visit(expr));
+        }
+        Plan::Update(update) => {
+            update.assignments.iter_mut().for_each(|(_, value)| visit(value));
+            update.checks.iter_mut().for_each(|(_, check)| visit(check));
+            update.returning.iter_mut().for_each(|(_, expr)| visit(expr));
+        }
+        Plan::Delete(delete) => delete.returning.iter_mut().for_each(|(_, expr)| visit(expr)),
+        Plan::GraphWrite { operations, .. } => for_each_graph_write_expr_mut(operations, visit),
+        Plan::Merge { create, on_create, on_match, .. } => {
+            for operations in [create, on_create, on_match] {
+                for_each_graph_write_expr_mut(operations, visit);
+            }
+        }
+        Plan::Foreach { list, body, .. } => {
+            visit(list);
+            for_each_graph_write_expr_mut(body, visit);
+        }
+        Plan::Unit
+        | Plan::Supplied { .. }
+        | Plan::NodeScan { .. }
+        | Plan::RelationshipScan { .. }
+        | Plan::Expand(_)
+        | Plan::Apply { .. }
+        | Plan::SetOperation { .. }
+        | Plan::With { .. }
+        | Plan::RecursiveWith { .. }
+        | Plan::CteScan { .. }
+        | Plan::Discard { .. } => {}
+    }
+}
+
+/// Direct operands of an expression; a subquery's plan is not among them, its `input` is.
+pub fn children(expr: &Expr) -> Vec<&Expr> {
+    match expr {
+        Expr::Literal(..) | Expr::Column(..) | Expr::Parameter(..) | Expr::Path(_) => Vec::new(),
+        Expr::Call { args, .. } => args.iter().collect(),
+        Expr::Cast { input, .. }
+        | Expr::Not(input)
+        | Expr::IsNull(input)
+        | Expr::Property { input, .. }
+        | Expr::HasLabels { input, .. } => vec![input],
+        Expr::And(items) | Expr::Or(items) | Expr::Coalesce(items, _) | Expr::List(items, _) => items.iter().collect(),
+        Expr::Xor(a, b) | Expr::IsNotDistinct(a, b) => vec![a, b],
+        Expr::Case { branches, otherwise, .. } => {
+            branches.iter().flat_map(|(condition, value)| [condition, value]).chain(otherwise.as_deref()).collect()
+        }
+        Expr::InList { input, items, .. } => std::iter::once(&**input).chain(items).collect(),
+        Expr::Quantified { input, array, .. } => vec![input, array],
+        Expr::Map(entries) => entries.iter().map(|(_, value)| value).collect(),
+        Expr::ListComprehension { list, filter, map, .. } => {
+            std::iter::once(&**list).chain(filter.as_deref()).chain(map.as_deref()).collect()
+        }
+        Expr::ListPredicate { list, predicate, .. } => vec![list, predicate],
+        Expr::Reduce { init, list, step, .. } => vec![init, list, step],
+        Expr::Subquery(subquery) => match &subquery.kind {
+            SubqueryKind::Any { input, .. } | SubqueryKind::All { input, .. } => vec![input],
+            _ => Vec::new(),
+        },
+    }
+}
+
+/// As [`children`], to change them.
+pub fn children_mut(expr: &mut Expr) -> Vec<&mut Expr> {
+    match expr {
+        Expr::Literal(..) | Expr::Column(..) | Expr::Parameter(..) | Expr::Path(_) => Vec::new(),
+        Expr::Call { args, .. } => args.iter_mut().collect(),
+        Expr::Cast { input, .. }
+        | Expr::Not(input)
+        | Expr::IsNull(input)
+        | Expr::Property { input, .. }
+        | Expr::HasLabels { input, .. } => vec![input],
+        Expr::And(items) | Expr::Or(items) | Expr::Coalesce(items, _) | Expr::List(items, _) => {
+            items.iter_mut().collect()
+        }
+        Expr::Xor(a, b) | Expr::IsNotDistinct(a, b) => vec![a, b],
+        Expr::Case { branches, otherwise, .. } => branches
+            .iter_mut()
+            .flat_map(|(condition, value)| [condition, value])
+            .chain(otherwise.as_deref_mut())
+            .collect(),
+        Expr::InList { input, items, .. } => std::iter::once(&mut **input).chain(items).collect(),
+        Expr::Quantified { input, array, .. } => vec![input, array],
+        Expr::Map(entries) => entries.iter_mut().map(|(_, value)| value).collect(),
+        Expr::ListComprehension { list, filter, map, .. } => {
+            std::iter::once(&mut **list).chain(filter.as_deref_mut()).chain(map.as_deref_mut()).collect()
+        }
+        Expr::ListPredicate { list, predicate, .. } => vec![list, predicate],
+        Expr::Reduce { init, list, step, .. } => vec![init, list, step],
+        Expr::Subquery(subquery) => match &mut subquery.kind {
+            SubqueryKind::Any { input, .. } | SubqueryKind::All { input, .. } => vec![input],
+            _ => Vec::new(),
+        },
+    }
+}
+
+/// Adds the variables an expression reads (its own comprehension variables excepted).
+pub fn expr_vars(expr: &Expr, out: &mut VarSet) {
+    match expr {
+        Expr::Column(var, _) => {
+            out.insert(*var);
+        }
+        Expr::Path(parts) => out.extend(parts.iter().map(|part| match part {
+            PathPart::Node(var) | PathPart::Relationship(var) | PathPart::RelationshipList(var) => *var,
+        })),
+        Expr::ListComprehension { var, .. } | Expr::ListPredicate { var, .. } => {
+            let mut inner = VarSet::new();
+            children(expr).into_iter().for_each(|child| expr_vars(child, &mut inner));
+            inner.remove(var);
+            out.extend(inner);
+        }
+        Expr::Reduce { accumulator, var, .. } => {
+            let mut inner = VarSet::new();
+            children(expr).into_iter().for_each(|child| expr_vars(child, &mut inner));
+            inner.remove(var);
+            inner.remove(accumulator);
+            out.extend(inner);
+        }
+        Expr::Subquery(subquery) => {
+            children(expr).into_iter().for_each(|child| expr_vars(child, out));
+            out.extend(free_vars(&subquery.plan));
+        }
+        _ => children(expr).into_iter().for_each(|child| expr_vars(child, out)),
+    }
+}
+
+pub fn vars_of(expr: &Expr) -> VarSet {
+    let mut out = VarSet::new();
+    expr_vars(expr, &mut out);
+    out
+}
+
+/// Variables that operations bind at their own level.
+pub fn created_vars(operations: &[GraphWrite], out: &mut Vec<VarId>) {
+    for operation in operations {
+        let var = match operation {
+            GraphWrite::CreateNode { var, .. }
+            | GraphWrite::CreateRelationship { var, .. }
+            | GraphWrite::Bind { var, .. } => *var,
+            GraphWrite::Merge { matching, create, .. } => {
+                for var in output_vars(matching) {
+                    if !out.contains(&var) {
+                        out.push(var);
+                    }
+                }
+                created_vars(create, out);
+                continue;
+            }
+            _ => continue,
+        };
+        if !out.contains(&var) {
+            out.push(var);
+        }
+    }
+}
+
+/// The columns of a plan, in order.
+pub fn output_vars(plan: &Plan) -> Vec<VarId> {
+    fn extended(mut vars: Vec<VarId>, added: impl IntoIterator<Item = VarId>) -> Vec<VarId> {
+        for var in added {
+            if !vars.contains(&var) {
+                vars.push(var);
+            }
+        }
+        vars
+    }
+    match plan {
+        Plan::Unit | Plan::Discard { .. } => Vec::new(),
+        Plan::Values { output, .. } | Plan::Supplied { output } | Plan::CteScan { output, .. } => output.clone(),
+        Plan::TableScan(scan) => extended(scan.columns.iter().map(|(_, var)| *var).collect(), scan.row_id),
+        Plan::SearchScan(scan) => {
+            extended(scan.columns.iter().map(|(_, var)| *var).collect(), scan.row_id.into_iter().chain(scan.score))
+        }
+        Plan::NodeScan { var, .. }
+        | Plan::NodeIndexSeek { var, .. }
+        | Plan::NodeByIdSeek { var, .. }
+        | Plan::RelationshipScan { var, .. } => vec![*var],
+        Plan::Expand(expand) => extended(output_vars(&expand.input), [expand.relationship, expand.to]),
+        Plan::VarLengthExpand(expand) => extended(output_vars(&expand.input), [expand.relationships, expand.to]),
+        Plan::ShortestPath(path) => extended(output_vars(&path.input), [path.relationships]),
+        Plan::FunctionScan { output, ordinality, .. } => extended(output.clone(), *ordinality),
+        Plan::Filter { input, .. }
+        | Plan::Sort { input, .. }
+        | Plan::Limit { input, .. }
+        | Plan::Distinct { input, .. }
+        | Plan::Foreach { input, .. } => output_vars(input),
+        Plan::Project { items, .. } => items.iter().map(|(var, _)| *var).collect(),
+        Plan::Extend { input, items } => extended(output_vars(input), items.iter().map(|(var, _)| *var)),
+        Plan::Join { kind: JoinKind::Semi | JoinKind::Anti, left, .. } => output_vars(left),
+        Plan::Join { left, right, .. } => extended(output_vars(left), output_vars(right)),
+        Plan::Apply { kind: ApplyKind::Semi | ApplyKind::Anti, input, .. } => output_vars(input),
+        Plan::Apply { input, subplan, .. } => extended(output_vars(input), output_vars(subplan)),
+        Plan::Aggregate { groups, aggregates, .. } => {
+            groups.iter().map(|(var, _)| *var).chain(aggregates.iter().map(|(var, _)| *var)).collect()
+        }
+        Plan::SetOperation { output, .. } => output.clone(),
+        Plan::Unwind { input, var, .. } => extended(output_vars(input), [*var]),
+        Plan::With { body, .. } | Plan::RecursiveWith { body, .. } => output_vars(body),
+        Plan::Insert(insert) => insert.returning.iter().map(|(var, _)| *var).collect(),
+        Plan::Update(update) => update.returning.iter().map(|(var, _)| *var).collect(),
+        Plan::Delete(delete) => delete.returning.iter().map(|(var, _)| *var).collect(),
+        Plan::GraphWrite { input, operations } => {
+            let mut created = Vec::new();
+            created_vars(operations, &mut created);
+            extended(output_vars(input), created)
+        }
+        Plan::Merge { input, matching, create, .. } => {
+            let mut created = output_vars(matching);
+            created_vars(create, &mut created);
+            extended(output_vars(input), created)
+        }
+        Plan::ProcedureCall { input, outputs, .. } => extended(output_vars(input), outputs.iter().map(|(_, var)| *var)),
+    }
+}
+
+/// Variables that operations read of the row they are applied to.
+fn graph_write_reads(operations: &[GraphWrite], bound: &mut VarSet, out: &mut VarSet) {
+    fn read(expr: &Expr, bound: &VarSet, out: &mut VarSet) {
+        out.extend(vars_of(expr).difference(bound));
+    }
+    for operation in operations {
+        match operation {
+            GraphWrite::CreateNode { var, properties, .. } => {
+                properties.iter().for_each(|expr| read(expr, bound, out));
+                bound.insert(*var);
+            }
+            GraphWrite::CreateRelationship { var, source, target, properties, .. } => {
+                out.extend([*source, *target].into_iter().filter(|var| !bound.contains(var)));
+                properties.iter().for_each(|expr| read(expr, bound, out));
+                bound.insert(*var);
+            }
+            GraphWrite::Bind { var, value } => {
+                read(value, bound, out);
+                bound.insert(*var);
+            }
+            GraphWrite::Foreach { var, list, body } => {
+                read(list, bound, out);
+                let mut inner = bound.clone();
+                inner.insert(*var);
+                graph_write_reads(body, &mut inner, out);
+            }
+            GraphWrite::Merge { matching, create, on_create, on_match } => {
+                out.extend(free_vars(matching).difference(bound));
+                let before = bound.clone();
+                graph_write_reads(create, bound, out);
+                bound.extend(output_vars(matching));
+                graph_write_reads(on_create, bound, out);
+                graph_write_reads(on_match, bound, out);
+                debug_assert!(before.is_subset(bound));
+            }
+            GraphWrite::SetProperty { .. }
+            | GraphWrite::SetProperties { .. }
+            | GraphWrite::SetLabels { .. }
+            | GraphWrite::RemoveProperty { .. }
+            | GraphWrite::RemoveLabels { .. }
+            | GraphWrite::Delete { .. } => {
+                let mut exprs = Vec::new();
+                graph_write_parts(std::slice::from_ref(operation), &mut exprs, &mut Vec::new());
+                exprs.into_iter().for_each(|expr| read(expr, bound, out));
+            }
+        }
+    }
+}
+
+/// Variables a plan reads and does not produce: those that must come from an outer row.
+pub fn free_vars(plan: &Plan) -> VarSet {
+    let mut out = VarSet::new();
+    for input in inputs(plan) {
+        out.extend(free_vars(input));
+    }
+    let mut reads = VarSet::new();
+    let mut bound: VarSet = match plan {
+        Plan::Apply { input, subplan, .. } => {
+            // Only the input provides for the subplan.
+            let produced: VarSet = output_vars(input).into_iter().collect();
+            let mut free = free_vars(input);
+            free.extend(free_vars(subplan).difference(&produced));
+            return free;
+        }
+        Plan::Merge { input, matching, create, on_create, on_match } => {
+            let mut bound: VarSet = output_vars(input).into_iter().collect();
+            let mut free = free_vars(input);
+            graph_write_reads(
+                &[GraphWrite::Merge {
+                    matching: matching.clone(),
+                    create: create.clone(),
+                    on_create: on_create.clone(),
+                    on_match: on_match.clone(),
+                }],
+                &mut bound,
+                &mut free,
+            );
+            return free;
+        }
+        _ => inputs(plan).into_iter().flat_map(output_vars).collect(),
+    };
+    match plan {
+        Plan::GraphWrite { operations, .. } => graph_write_reads(operations, &mut bound, &mut out),
+        Plan::Foreach { var, list, body, .. } => {
+            expr_vars(list, &mut reads);
+            let mut inner = bound.clone();
+            inner.insert(*var);
+            graph_write_reads(body, &mut inner, &mut out);
+        }
+        Plan::Expand(expand) => {
+            reads.insert(expand.from);
+            if expand.into {
+                reads.insert(expand.to);
+            }
+            if expand.relationship_bound {
+                reads.insert(expand.relationship);
+            }
+            reads.extend(&expand.distinct_from);
+        }
+        Plan::VarLengthExpand(expand) => {
+            reads.insert(expand.from);
+            if expand.into {
+                reads.insert(expand.to);
+            }
+            reads.extend(&expand.distinct_from);
+            reads.extend(expand.bound_relationships);
+            if let Some((step, filter)) = &expand.step_filter {
+                let mut inner = vars_of(filter);
+                inner.remove(step);
+                reads.extend(inner);
+            }
+        }
+        Plan::ShortestPath(path) => {
+            reads.extend([path.from, path.to]);
+            if let Some((step, filter)) = &path.step_filter {
+                let mut inner = vars_of(filter);
+                inner.remove(step);
+                reads.extend(inner);
+            }
+        }
+        Plan::Insert(insert) => {
+            bound.extend(&insert.new_row);
+            if let Some(update) = insert.on_conflict.as_ref().and_then(|conflict| conflict.update.as_ref()) {
+                bound.extend(update.excluded.iter().chain(&update.existing));
+            }
+            own_exprs(plan).into_iter().for_each(|expr| expr_vars(expr, &mut reads));
+        }
+        Plan::Update(update) => {
+            bound.extend(&update.new_row);
+            reads.insert(update.row_id);
+            own_exprs(plan).into_iter().for_each(|expr| expr_vars(expr, &mut reads));
+        }
+        _ => own_exprs(plan).into_iter().for_each(|expr| expr_vars(expr, &mut reads)),
+    }
+    out.extend(reads.difference(&bound));
+    out
+}
+
+/// Whether an expression calls anything volatile, its subqueries included.
+pub fn is_volatile(expr: &Expr) -> bool {
+    let own = match expr {
+        Expr::Call { function, .. } => function.volatility == crate::functions::Volatility::Volatile,
+        Expr::InList { equals, .. } => equals.volatility == crate::functions::Volatility::Volatile,
+        Expr::Subquery(subquery) => plan_is_volatile(&subquery.plan),
+        _ => false,
+    };
+    own || children(expr).into_iter().any(is_volatile)
+}
+
+/// Whether running a plan twice on one snapshot may give different rows, or has effects.
+pub fn plan_is_volatile(plan: &Plan) -> bool {
+    let own = match plan {
+        Plan::Supplied { .. }
+        | Plan::Insert(_)
+        | Plan::Update(_)
+        | Plan::Delete(_)
+        | Plan::GraphWrite { .. }
+        | Plan::Merge { .. }
+        | Plan::Foreach { .. } => true,
+        Plan::ProcedureCall { procedure, .. } => procedure.writes() || procedure.outside_transaction(),
+        Plan::FunctionScan { function, .. } => function.writes() || function.outside_transaction(),
+        _ => false,
+    };
+    own || own_exprs(plan).into_iter().any(is_volatile) || inputs(plan).into_iter().any(plan_is_volatile)
+}
+
+/// Whether a plan reads a CTE defined outside of it.
+pub fn reads_outer_cte(plan: &Plan) -> bool {
+    fn walk(plan: &Plan, defined: &mut Vec<CteId>) -> bool {
+        match plan {
+            Plan::CteScan { cte, .. } => return !defined.contains(cte),
+            Plan::With { cte, definition, body, .. } => {
+                if walk(definition, defined) {
+                    return true;
+                }
+                defined.push(*cte);
+                let found = walk(body, defined);
+                defined.pop();
+                return found;
+            }
+            Plan::RecursiveWith { cte, .. } => {
+                defined.push(*cte);
+                let found = inputs(plan).into_iter().any(|input| walk(input, defined));
+                defined.pop();
+                return found;
+            }
+            _ => {}
+        }
+        let mut found = inputs(plan).into_iter().any(|input| walk(input, defined));
+        for expr in own_exprs(plan) {
+            found = found || expr_walk(expr, defined);
+        }
+        found
+    }
+    fn expr_walk(expr: &Expr, defined: &mut Vec<CteId>) -> bool {
+        if let Expr::Subquery(subquery) = expr
+            && walk(&subquery.plan, defined)
+        {
+            return true;
+        }
+        children(expr).into_iter().any(|child| expr_walk(child, defined))
+    }
+    walk(plan, &mut Vec::new())
+}
 
 impl Plan {
-    /// Direct inputs, subplans included (not those inside expressions).
-    pub fn children_mut(&mut self) -> Vec<&mut Plan> {
-        match self {
-            Plan::Unit
-            | Plan::Values { .. }
-            | Plan::Supplied { .. }
-            | Plan::TableScan(_)
-            | Plan::SearchScan(_)
-            | Plan::NodeScan { .. }
-            | Plan::NodeIndexSeek { .. }
-            | Plan::NodeByIdSeek { .. }
-            | Plan::RelationshipScan { .. }
-            | Plan::FunctionScan { .. }
-            | Plan::CteScan { .. } => Vec::new(),
-            Plan::Expand(expand) => vec![&mut expand.input],
-            Plan::VarLengthExpand(expand) => vec![&mut expand.input],
-            Plan::ShortestPath(path) => vec![&mut path.input],
-            Plan::Filter { input, .. }
-            | Plan::Project { input, .. }
-            | Plan::Extend { input, .. }
-            | Plan::Aggregate { input, .. }
-            | Plan::Sort { input, .. }
-            | Plan::Limit { input, .. }
-            | Plan::Distinct { input, .. }
-            | Plan::Unwind { input, .. }
-            | Plan::ProcedureCall { input, .. }
-            | Plan::Discard { input } => vec![input],
-            Plan::GraphWrite { input, operations } => {
-                let mut children = vec![&mut **input];
-                operations.iter_mut().for_each(|operation| operation.plans_mut(&mut children));
-                children
-            }
-            Plan::Foreach { input, body, .. } => {
-                let mut children = vec![&mut **input];
-                body.iter_mut().for_each(|operation| operation.plans_mut(&mut children));
-                children
-            }
-            Plan::Merge { input, matching, create, on_create, on_match } => {
-                let mut children = vec![&mut **input, &mut **matching];
-                for operation in create.iter_mut().chain(on_create).chain(on_match) {
-                    operation.plans_mut(&mut children);
-                }
-                children
-            }
-            Plan::Join { left, right, .. } => vec![left, right],
-            Plan::Apply { input, subplan, .. } => vec![input, subplan],
-            Plan::SetOperation { left, right, .. } => vec![left, right],
-            Plan::With { definition, body, .. } => vec![definition, body],
-            Plan::RecursiveWith { base, recursive, body, .. } => vec![base, recursive, body],
-            Plan::Insert(insert) => vec![&mut insert.source],
-            Plan::Update(update) => vec![&mut update.source],
-            Plan::Delete(delete) => vec![&mut delete.source],
-        }
-    }
-
-    /// Expressions of this operator itself.
-    pub fn exprs_mut(&mut self) -> Vec<&mut Expr> {
-        match self {
-            Plan::Unit
-            | Plan::Supplied { .. }
-            | Plan::NodeScan { .. }
-            | Plan::RelationshipScan { .. }
-            | Plan::Expand(_)
-            | Plan::Apply { .. }
-            | Plan::SetOperation { .. }
-            | Plan::With { .. }
-            | Plan::RecursiveWith { .. }
-            | Plan::CteScan { .. }
-            | Plan::Discard { .. } => Vec::new(),
-            Plan::Values { rows, .. } => rows.iter_mut().flatten().collect(),
-            Plan::TableScan(scan) => match &mut scan.access {
-                Some(access) => {
-                    let bounds = access.lower.iter_mut().chain(access.upper.iter_mut()).map(|(expr, _)| expr);
-                    access.equal.iter_mut().chain(bounds).collect()
-                }
-                None => Vec::new(),
-            },
-            Plan::SearchScan(scan) => std::iter::once(&mut scan.query).chain(scan.limit.iter_mut()).collect(),
-            Plan::NodeIndexSeek { value, .. } | Plan::NodeByIdSeek { value, .. } => vec![value],
-            Plan::VarLengthExpand(expand) => expand.step_filter.iter_mut().map(|(_, filter)| filter).collect(),
-            Plan::ShortestPath(path) => path.step_filter.iter_mut().map(|(_, filter)| filter).collect(),
-            Plan::FunctionScan { args, .. } | Plan::ProcedureCall { args, .. } => args.iter_mut().collect(),
-            Plan::Filter { predicate, .. } => vec![predicate],
-            Plan::Project { items, .. } | Plan::Extend { items, .. } => {
-                items.iter_mut().map(|(_, expr)| expr).collect()
-            }
-            Plan::Join { on, .. } => on.iter_mut().collect(),
-            Plan::Aggregate { groups, aggregates, .. } => {
-                let mut exprs: Vec<&mut Expr> = groups.iter_mut().map(|(_, expr)| expr).collect();
-                for (_, call) in aggregates {
-                    exprs.extend(&mut call.args);
-                    exprs.extend(&mut call.filter);
-                    exprs.extend(call.order_by.iter_mut().map(|key| &mut key.expr));
-                }
-                exprs
-            }
-            Plan::Sort { keys, .. } => keys.iter_mut().map(|key| &mut key.expr).collect(),
-            Plan::Limit { skip, limit, .. } => skip.iter_mut().chain(limit).collect(),
-            Plan::Distinct { on, .. } => on.iter_mut().flatten().collect(),
-            Plan::Unwind { list, .. } => vec![list],
-            Plan::Insert(insert) => {
-                let mut exprs: Vec<&mut Expr> = insert.values.iter_mut().collect();
-                exprs.extend(insert.checks.iter_mut().map(|(_, expr)| expr));
-                if let Some(update) = insert.on_conflict.as_mut().and_then(|conflict| conflict.update.as_mut()) {
-                    exprs.extend(update.assignments.iter_mut().map(|(_, expr)| expr));
-                    exprs.extend(&mut update.filter);
-                }
-                exprs.extend(insert.returning.iter_mut().map(|(_, expr)| expr));
-                exprs
-            }
-            Plan::Update(update) => {
-                let mut exprs: Vec<&mut Expr> = update.assignments.iter_mut().map(|(_, expr)| expr).collect();
-                exprs.extend(update.checks.iter_mut().map(|(_, expr)| expr));
-                exprs.extend(update.returning.iter_mut().map(|(_, expr)| expr));
-                exprs
-            }
-            Plan::Delete(delete) => delete.returning.iter_mut().map(|(_, expr)| expr).collect(),
-            Plan::GraphWrite { operations, .. } => {
-                let mut exprs = Vec::new();
-                operations.iter_mut().for_each(|operation| operation.exprs_mut(&mut exprs));
-                exprs
-            }
-            Plan::Foreach { list, body, .. } => {
-                let mut exprs = vec![list];
-                body.iter_mut().for_each(|operation| operation.exprs_mut(&mut exprs));
-                exprs
-            }
-            Plan::Merge { create, on_create, on_match, .. } => {
-                let mut exprs = Vec::new();
-                for operation in create.iter_mut().chain(on_create).chain(on_match) {
-                    operation.exprs_mut(&mut exprs);
-                }
-                exprs
-            }
-        }
-    }
-
     /// Variables that this plan's rows carry.
     pub fn produced(&self) -> VarSet {
-        let mut out = VarSet::default();
-        self.add_produced(&mut out);
-        out
+        output_vars(self).into_iter().collect()
     }
 
-    fn add_produced(&self, out: &mut VarSet) {
-        match self {
-            Plan::Unit | Plan::Discard { .. } => {}
-            Plan::Values { output, .. } | Plan::Supplied { output } | Plan::CteScan { output, .. } => {
-                out.extend(output)
-            }
-            Plan::TableScan(scan) => {
-                out.extend(scan.columns.iter().map(|(_, var)| var));
-                out.extend(scan.row_id);
-            }
-            Plan::SearchScan(scan) => {
-                out.extend(scan.columns.iter().map(|(_, var)| var));
-                out.extend(scan.row_id);
-                out.extend(scan.score);
-            }
-            Plan::NodeScan { var, .. }
-            | Plan::NodeIndexSeek { var, .. }
-            | Plan::NodeByIdSeek { var, .. }
-            | Plan::RelationshipScan { var, .. } => {
-                out.insert(*var);
-            }
-            Plan::Expand(expand) => {
-                expand.input.add_produced(out);
-                out.extend([expand.from, expand.relationship, expand.to]);
-            }
-            Plan::VarLengthExpand(expand) => {
-                expand.input.add_produced(out);
-                out.extend([expand.from, expand.relationships, expand.to]);
-            }
-            Plan::ShortestPath(path) => {
-                path.input.add_produced(out);
-                out.insert(path.relationships);
-            }
-            Plan::FunctionScan { output, ordinality, .. } => {
-                out.extend(output);
-                out.extend(ordinality);
-            }
-            Plan::Filter { input, .. } | Plan::Sort { input, .. } | Plan::Limit { input, .. } => {
-                input.add_produced(out)
-            }
-            Plan::Distinct { input, .. } => input.add_produced(out),
-            Plan::Project { items, .. } => out.extend(items.iter().map(|(var, _)| var)),
-            Plan::Extend { input, items } => {
-                input.add_produced(out);
-                out.extend(items.iter().map(|(var, _)| var));
-            }
-            Plan::Join { kind, left, right, .. } => {
-                left.add_produced(out);
-                if !matches!(kind, JoinKind::Semi | JoinKind::Anti) {
-                    right.add_produced(out);
-                }
-            }
-            Plan::Apply { kind, input, subplan } => {
-                input.add_produced(out);
-                if !matches!(kind, ApplyKind::Semi | ApplyKind::Anti) {
-                    subplan.add_produced(out);
-                }
-            }
-            Plan::Aggregate { groups, aggregates, .. } => {
-                out.extend(groups.iter().map(|(var, _)| var));
-                out.extend(aggregates.iter().map(|(var, _)| var));
-            }
-            Plan::SetOperation { output, .. } => out.extend(output),
-            Plan::Unwind { input, var, .. } => {
-                input.add_produced(out);
-                out.insert(*var);
-            }
-            Plan::With { body, .. } | Plan::RecursiveWith { body, .. } => body.add_produced(out),
-            Plan::Insert(insert) => out.extend(insert.returning.iter().map(|(var, _)| var)),
-            Plan::Update(update) => out.extend(update.returning.iter().map(|(var, _)| var)),
-            Plan::Delete(delete) => out.extend(delete.returning.iter().map(|(var, _)| var)),
-            Plan::GraphWrite { input, operations } => {
-                input.add_produced(out);
-                operations.iter().for_each(|operation| operation.add_produced(out));
-            }
-            Plan::Merge { input, matching, create, .. } => {
-                input.add_produced(out);
-                matching.add_produced(out);
-                create.iter().for_each(|operation| operation.add_produced(out));
-            }
-            Plan::Foreach { input, .. } => input.add_produced(out),
-            Plan::ProcedureCall { input, outputs, .. } => {
-                input.add_produced(out);
-                out.extend(outputs.iter().map(|(_, var)| var));
-            }
-        }
-    }
-
-    /// Every variable named anywhere in this plan as being read: by expressions, and by operators directly.
-    pub fn mentioned(&mut self) -> VarSet {
-        let mut out = VarSet::default();
+    /// Every variable that this plan names anywhere as being read, its own included.
+    pub fn mentioned(&self) -> VarSet {
+        let mut out = VarSet::new();
         self.add_mentioned(&mut out);
         out
     }
 
-    fn add_mentioned(&mut self, out: &mut VarSet) {
+    fn add_mentioned(&self, out: &mut VarSet) {
         match self {
             Plan::Expand(expand) => {
-                out.insert(expand.from);
-                if expand.into {
-                    out.insert(expand.to);
-                }
-                if expand.relationship_bound {
-                    out.insert(expand.relationship);
-                }
+                out.extend([expand.from, expand.to, expand.relationship]);
                 out.extend(&expand.distinct_from);
             }
             Plan::VarLengthExpand(expand) => {
-                out.insert(expand.from);
-                if expand.into {
-                    out.insert(expand.to);
-                }
+                out.extend([expand.from, expand.to]);
                 out.extend(&expand.distinct_from);
                 out.extend(expand.bound_relationships);
             }
             Plan::ShortestPath(path) => out.extend([path.from, path.to]),
             Plan::SetOperation { left_columns, right_columns, .. } => {
-                out.extend(left_columns.iter());
-                out.extend(right_columns.iter());
+                out.extend(left_columns.iter().chain(right_columns));
             }
-            Plan::With { columns, .. } => out.extend(columns.iter()),
+            Plan::With { columns, .. } => out.extend(columns),
             Plan::RecursiveWith { base_columns, recursive_columns, .. } => {
-                out.extend(base_columns.iter());
-                out.extend(recursive_columns.iter());
+                out.extend(base_columns.iter().chain(recursive_columns));
             }
             Plan::Update(update) => {
                 out.insert(update.row_id);
@@ -283,167 +733,45 @@ impl Plan {
             Plan::Delete(delete) => {
                 out.insert(delete.row_id);
             }
-            Plan::GraphWrite { operations, .. } => operations.iter().for_each(|operation| operation.add_read(out)),
-            Plan::Foreach { body, .. } => body.iter().for_each(|operation| operation.add_read(out)),
-            Plan::Merge { create, on_create, on_match, .. } => {
-                create
-                    .iter()
-                    .chain(on_create.iter())
-                    .chain(on_match.iter())
-                    .for_each(|operation| operation.add_read(out));
-            }
             _ => {}
         }
-        for expr in self.exprs_mut() {
-            expr.add_vars(out);
+        for expr in own_exprs(self) {
+            add_mentioned_by(expr, out);
         }
-        for child in self.children_mut() {
-            child.add_mentioned(out);
-        }
-    }
-
-    /// Variables that this plan reads and does not produce itself: its correlation.
-    pub fn free_vars(&mut self) -> VarSet {
-        let mut inner = VarSet::default();
-        self.add_all_produced(&mut inner);
-        let mut mentioned = self.mentioned();
-        mentioned.retain(|var| !inner.contains(var));
-        mentioned
-    }
-
-    /// Variables produced at any level.
-    fn add_all_produced(&mut self, out: &mut VarSet) {
-        self.add_produced(out);
-        if let Plan::Insert(insert) = self {
-            out.extend(&insert.new_row);
-            if let Some(update) = insert.on_conflict.as_ref().and_then(|conflict| conflict.update.as_ref()) {
-                out.extend(&update.excluded);
-                out.extend(&update.existing);
-            }
-        }
-        if let Plan::Update(update) = self {
-            out.extend(&update.new_row);
-        }
-        for child in self.children_mut() {
-            child.add_all_produced(out);
-        }
-        for expr in self.exprs_mut() {
-            expr.for_each_plan(&mut |plan| plan.add_all_produced(out));
-            expr.add_bound(out);
+        // What writes read of the row, and what inner plans do.
+        out.extend(free_vars(self));
+        for input in inputs(self) {
+            input.add_mentioned(out);
         }
     }
 }
 
-impl GraphWrite {
-    fn plans_mut<'a>(&'a mut self, out: &mut Vec<&'a mut Plan>) {
-        match self {
-            GraphWrite::Foreach { body, .. } => body.iter_mut().for_each(|operation| operation.plans_mut(out)),
-            GraphWrite::Merge { matching, create, on_create, on_match } => {
-                out.push(matching);
-                for operation in create.iter_mut().chain(on_create).chain(on_match) {
-                    operation.plans_mut(out);
-                }
-            }
-            _ => {}
-        }
+/// Variables read by an expression, and anywhere inside its subqueries.
+fn add_mentioned_by(expr: &Expr, out: &mut VarSet) {
+    expr_vars(expr, out);
+    if let Expr::Subquery(subquery) = expr {
+        subquery.plan.add_mentioned(out);
+        out.extend(subquery.column);
     }
-
-    fn exprs_mut<'a>(&'a mut self, out: &mut Vec<&'a mut Expr>) {
-        match self {
-            GraphWrite::CreateNode { properties, .. } | GraphWrite::CreateRelationship { properties, .. } => {
-                out.extend(properties);
-            }
-            GraphWrite::SetProperty { entity, value, .. } | GraphWrite::SetProperties { entity, value, .. } => {
-                out.extend([entity, value]);
-            }
-            GraphWrite::SetLabels { entity, .. }
-            | GraphWrite::RemoveProperty { entity, .. }
-            | GraphWrite::RemoveLabels { entity, .. } => out.push(entity),
-            GraphWrite::Delete { values, .. } => out.extend(values),
-            GraphWrite::Bind { value, .. } => out.push(value),
-            GraphWrite::Foreach { list, body, .. } => {
-                out.push(list);
-                body.iter_mut().for_each(|operation| operation.exprs_mut(out));
-            }
-            GraphWrite::Merge { create, on_create, on_match, .. } => {
-                for operation in create.iter_mut().chain(on_create).chain(on_match) {
-                    operation.exprs_mut(out);
-                }
-            }
-        }
-    }
-
-    fn add_produced(&self, out: &mut VarSet) {
-        match self {
-            GraphWrite::CreateNode { var, .. }
-            | GraphWrite::CreateRelationship { var, .. }
-            | GraphWrite::Bind { var, .. } => {
-                out.insert(*var);
-            }
-            GraphWrite::Foreach { var, body, .. } => {
-                out.insert(*var);
-                body.iter().for_each(|operation| operation.add_produced(out));
-            }
-            GraphWrite::Merge { matching, create, .. } => {
-                matching.add_produced(out);
-                create.iter().for_each(|operation| operation.add_produced(out));
-            }
-            _ => {}
-        }
-    }
-
-    fn add_read(&self, out: &mut VarSet) {
-        match self {
-            GraphWrite::CreateRelationship { source, target, .. } => out.extend([source, target]),
-            GraphWrite::Foreach { body, .. } => body.iter().for_each(|operation| operation.add_read(out)),
-            GraphWrite::Merge { create, on_create, on_match, .. } => {
-                create.iter().chain(on_create).chain(on_match).for_each(|operation| operation.add_read(out));
-            }
-            _ => {}
-        }
+    for child in children(expr) {
+        add_mentioned_by(child, out);
     }
 }
 
 impl Expr {
-    /// Direct operands (not subquery plans).
-    pub fn operands_mut(&mut self) -> Vec<&mut Expr> {
-        match self {
-            Expr::Literal(..) | Expr::Column(..) | Expr::Parameter(..) | Expr::Path(_) => Vec::new(),
-            Expr::Call { args, .. }
-            | Expr::And(args)
-            | Expr::Or(args)
-            | Expr::Coalesce(args, _)
-            | Expr::List(args, _) => args.iter_mut().collect(),
-            Expr::Cast { input, .. }
-            | Expr::Not(input)
-            | Expr::IsNull(input)
-            | Expr::Property { input, .. }
-            | Expr::HasLabels { input, .. } => vec![input],
-            Expr::Xor(a, b) | Expr::IsNotDistinct(a, b) => vec![a, b],
-            Expr::Case { branches, otherwise, .. } => {
-                let mut out: Vec<&mut Expr> = Vec::new();
-                for (condition, result) in branches {
-                    out.extend([condition, result]);
-                }
-                out.extend(otherwise.iter_mut().map(|otherwise| &mut **otherwise));
-                out
-            }
-            Expr::InList { input, items, .. } => std::iter::once(&mut **input).chain(items).collect(),
-            Expr::Quantified { input, array, .. } => vec![input, array],
-            Expr::Map(entries) => entries.iter_mut().map(|(_, value)| value).collect(),
-            Expr::ListComprehension { list, filter, map, .. } => {
-                let mut out: Vec<&mut Expr> = vec![list];
-                out.extend(filter.iter_mut().map(|filter| &mut **filter));
-                out.extend(map.iter_mut().map(|map| &mut **map));
-                out
-            }
-            Expr::ListPredicate { list, predicate, .. } => vec![list, predicate],
-            Expr::Reduce { init, list, step, .. } => vec![init, list, step],
-            Expr::Subquery(subquery) => match &mut subquery.kind {
-                SubqueryKind::Any { input, .. } | SubqueryKind::All { input, .. } => vec![input],
-                _ => Vec::new(),
-            },
-        }
+    /// Variables read, those that subqueries take from outside included.
+    pub fn vars(&self) -> VarSet {
+        vars_of(self)
+    }
+
+    /// Gives another answer each time, or does something.
+    pub fn is_volatile(&self) -> bool {
+        is_volatile(self)
+    }
+
+    /// Contains a subquery.
+    pub fn has_subquery(&self) -> bool {
+        matches!(self, Expr::Subquery(_)) || children(self).into_iter().any(Expr::has_subquery)
     }
 
     /// Calls `visit` on each subquery's plan, at any depth of this expression (not inside those plans).
@@ -451,77 +779,22 @@ impl Expr {
         if let Expr::Subquery(subquery) = self {
             visit(&mut subquery.plan);
         }
-        for operand in self.operands_mut() {
-            operand.for_each_plan(visit);
+        for child in children_mut(self) {
+            child.for_each_plan(visit);
         }
     }
 
-    /// Variables that expressions bind for themselves (comprehensions, reduce, quantifiers).
-    fn add_bound(&mut self, out: &mut VarSet) {
-        match self {
-            Expr::ListComprehension { var, .. } | Expr::ListPredicate { var, .. } => {
-                out.insert(*var);
-            }
-            Expr::Reduce { accumulator, var, .. } => out.extend([*accumulator, *var]),
-            _ => {}
-        }
-        for operand in self.operands_mut() {
-            operand.add_bound(out);
-        }
-    }
-
-    /// Adds every variable read, inside subqueries too.
-    pub fn add_vars(&mut self, out: &mut VarSet) {
-        match self {
-            Expr::Column(var, _) => {
-                out.insert(*var);
-            }
-            Expr::Path(parts) => out.extend(parts.iter().map(|part| match part {
-                PathPart::Node(var) | PathPart::Relationship(var) | PathPart::RelationshipList(var) => *var,
-            })),
-            Expr::Subquery(subquery) => {
-                subquery.plan.add_mentioned(out);
-                out.extend(subquery.column);
-            }
-            _ => {}
-        }
-        for operand in self.operands_mut() {
-            operand.add_vars(out);
-        }
-    }
-
-    /// Every variable read, inside subqueries too.
-    pub fn vars(&self) -> VarSet {
-        let mut out = VarSet::default();
-        self.clone().add_vars(&mut out);
-        out
-    }
-
-    /// Gives another answer each time, or does something.
-    pub fn is_volatile(&self) -> bool {
-        fn check(expr: &mut Expr) -> bool {
-            let own = match expr {
-                Expr::Call { function, .. } => function.volatility == crate::functions::Volatility::Volatile,
-                _ => false,
-            };
-            own || expr.operands_mut().into_iter().any(check)
-        }
-        check(&mut self.clone())
-    }
-
-    /// Replaces columns for which `by` gives an expression.
+    /// Replaces columns for which `by` gives an expression. The expression must hold no subquery.
     pub fn substitute(&mut self, by: &dyn Fn(VarId) -> Option<Expr>) {
+        debug_assert!(!matches!(self, Expr::Subquery(_)), "columns inside plans are not replaced");
         if let Expr::Column(var, _) = self {
             if let Some(replacement) = by(*var) {
                 *self = replacement;
             }
             return;
         }
-        for operand in self.operands_mut() {
-            operand.substitute(by);
-        }
-        if let Expr::Subquery(subquery) = self {
-            substitute_in_plan(&mut subquery.plan, by);
+        for child in children_mut(self) {
+            child.substitute(by);
         }
     }
 
@@ -532,14 +805,5 @@ impl Expr {
             Expr::Literal(sinew_storage::Value::Bool(true), _) => Vec::new(),
             other => vec![other],
         }
-    }
-}
-
-fn substitute_in_plan(plan: &mut Plan, by: &dyn Fn(VarId) -> Option<Expr>) {
-    for expr in plan.exprs_mut() {
-        expr.substitute(by);
-    }
-    for child in plan.children_mut() {
-        substitute_in_plan(child, by);
     }
 }

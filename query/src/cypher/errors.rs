@@ -45,36 +45,9 @@ pub fn runtime(ty: &'static str, detail: &'static str, message: impl Into<String
     QueryError::new(code(detail), message).cypher(ty, RUNTIME, detail)
 }
 
+pub use crate::near_miss::near_miss;
+
 /// A TypeError at run time, `InvalidArgumentValue`.
 pub fn type_error(message: impl Into<String>) -> QueryError {
     runtime("TypeError", "InvalidArgumentValue", message)
-}
-
-/// The known name nearest to `name`, when it is near enough to be meant.
-pub fn near_miss<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let limit = (name.chars().count() / 3).clamp(1, 3);
-    let lower = name.to_lowercase();
-    known
-        .into_iter()
-        .filter(|candidate| *candidate != name)
-        .map(|candidate| (edit_distance(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's distance in characters.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let next = (diagonal + usize::from(ca != *cb)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = row[j + 1];
-            row[j + 1] = next;
-        }
-    }
-    row[b.len()]
 }

@@ -15,6 +15,7 @@ pub mod cast;
 pub(crate) mod conditional;
 pub(crate) mod datetime;
 pub(crate) mod datetime_format;
+pub(crate) mod digest;
 pub mod docs;
 pub(crate) mod json;
 pub(crate) mod kernel;

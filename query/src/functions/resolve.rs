@@ -330,41 +330,13 @@ fn cast_function(from: &DataType, to: &DataType) -> ResolvedFunction {
     ResolvedFunction { function, args: vec![source], returns: to }
 }
 
-/// The registered name closest to a misspelt one: at most two edits, and fewer than a third of its length.
+/// The registered name closest to a misspelt one.
 fn near_miss(name: &str, unknown_name: bool) -> Option<&'static str> {
-    if !unknown_name || name.len() < 3 {
+    if !unknown_name {
         return None;
     }
     let registry = registry();
-    let names = registry.functions.keys().chain(registry.aggregate_names.keys());
-    let mut best: Option<(usize, &'static str)> = None;
-    for candidate in names {
-        if candidate.len().abs_diff(name.len()) > 2 {
-            continue;
-        }
-        let distance = edit_distance(name, candidate);
-        let better = best.is_none_or(|(known, other)| (distance, *candidate) < (known, other));
-        if distance <= 2 && distance * 3 < name.len().max(4) && better {
-            best = Some((distance, candidate));
-        }
-    }
-    best.map(|(_, name)| name)
-}
-
-/// Levenshtein distance in characters.
-pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substitution = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substitution.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
+    crate::near_miss::near_miss(name, registry.functions.keys().chain(registry.aggregate_names.keys()).copied())
 }
 
 pub(super) fn operator(symbol: &str, left: Option<&DataType>, right: &DataType) -> Result<ResolvedFunction> {

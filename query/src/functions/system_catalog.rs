@@ -1,7 +1,288 @@
-//! Page.
+//! Functions over the catalog, as psql, drivers and ORMs call them.
 
+use sinew_storage::catalog::{Catalog, ConstraintKind, IndexDef, IndexKind, IndexTarget, VectorMetric};
+use sinew_storage::ids::RelationId;
+use sinew_storage::{DataType, Value};
+
+use super::args::{int, text};
+use super::cast::relation_oid;
 use super::registry::Table;
+use crate::context::EvalContext;
+use crate::error::{QueryError, Result, sqlstate};
+use crate::types::reg::{self, quote_identifier};
+
+fn oid(value: &Value) -> Result<u32> {
+    Ok(u32::try_from(int(value)?).unwrap_or(0))
+}
+
+fn key_columns(catalog: &Catalog, index: &IndexDef) -> Option<(String, Vec<String>, Vec<String>)> {
+    let IndexTarget::Table { table, columns } = &index.target else { return None };
+    let table = catalog.tables.get(table)?;
+    let mut plain = Vec::new();
+    let mut decorated = Vec::new();
+    for column in columns {
+        let name = quote_identifier(&table.columns[table.position_of(column.column)?].name);
+        let mut text = name.clone();
+        match &index.kind {
+            IndexKind::Ordered { .. } => {
+                if column.descending {
+                    text.push_str(" DESC");
+                }
+                if column.nulls_first != column.descending {
+                    text.push_str(if column.nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
+                }
+            }
+            IndexKind::Vector(options) => text.push_str(match options.metric {
+                VectorMetric::Euclidean => " vector_l2_ops",
+                VectorMetric::Cosine => " vector_cosine_ops",
+                VectorMetric::InnerProduct => " vector_ip_ops",
+            }),
+            IndexKind::FullText { .. } => {}
+        }
+        plain.push(name);
+        decorated.push(text);
+    }
+    Some((format!("{}.{}", quote_identifier(&table.schema), quote_identifier(&table.name)), plain, decorated))
+}
+
+/// The CREATE INDEX statement of a table's index; NULL for graph indexes, which SQL cannot write.
+fn index_definition(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    let catalog = context.exec.transaction.catalog();
+    let Some(index) = catalog.indexes.get(&RelationId(oid(&args[0])?)) else { return Ok(Value::Null) };
+    let Some((table, plain, decorated)) = key_columns(&catalog, index) else { return Ok(Value::Null) };
+    let column = args.get(1).map_or(Ok(0), int)?;
+    if column > 0 {
+        return Ok(usize::try_from(column - 1)
+            .ok()
+            .and_then(|at| plain.get(at))
+            .map_or(Value::from(""), |name| Value::text(name.as_str())));
+    }
+    let (unique, method, options) = match &index.kind {
+        IndexKind::Ordered { unique } => (*unique, "btree", String::new()),
+        IndexKind::FullText { .. } => (false, "bm25", String::new()),
+        IndexKind::Vector(options) => (
+            false,
+            "hnsw",
+            format!(" WITH (m='{}', ef_construction='{}')", options.connections, options.construction_width),
+        ),
+    };
+    Ok(Value::text(format!(
+        "CREATE {}INDEX {} ON {table} USING {method} ({}){options}",
+        if unique { "UNIQUE " } else { "" },
+        quote_identifier(&index.name),
+        decorated.join(", ")
+    )))
+}
+
+/// Constraints carried out by an index have that index's oid; others give NULL.
+fn constraint_definition(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    let catalog = context.exec.transaction.catalog();
+    let Some(index) = catalog.indexes.get(&RelationId(oid(&args[0])?)) else { return Ok(Value::Null) };
+    let word = match index.constraint {
+        Some(ConstraintKind::PrimaryKey) => "PRIMARY KEY",
+        Some(ConstraintKind::Unique) => "UNIQUE",
+        None => return Ok(Value::Null),
+    };
+    Ok(match key_columns(&catalog, index) {
+        Some((_, plain, _)) => Value::text(format!("{word} ({})", plain.join(", "))),
+        None => Value::Null,
+    })
+}
+
+fn view_definition(context: &EvalContext<'_>, relation: &Value) -> Result<Value> {
+    let Some(oid) = relation_oid(context, relation)? else { return Ok(Value::Null) };
+    let catalog = context.exec.transaction.catalog();
+    Ok(catalog
+        .views
+        .get(&RelationId(oid))
+        .map_or(Value::Null, |view| Value::text(format!(" {};", view.query.trim().trim_end_matches(';')))))
+}
+
+/// Visible: the search path finds this relation by its bare name.
+fn relation_is_visible(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    let wanted = oid(&args[0])?;
+    let catalog = context.exec.transaction.catalog();
+    Ok(match reg::relation_name(&catalog, wanted) {
+        Some((_, name)) => Value::Bool(reg::find_relation(context, &[name]) == Some(wanted)),
+        None => Value::Null,
+    })
+}
+
+fn comment(context: &EvalContext<'_>, args: &[Value], column: Option<i64>) -> Result<Value> {
+    let catalog = context.exec.transaction.catalog();
+    let Some(table) = catalog.tables.get(&RelationId(oid(&args[0])?)) else { return Ok(Value::Null) };
+    let comment = match column {
+        None => table.comment.as_deref(),
+        Some(number) => usize::try_from(number - 1)
+            .ok()
+            .and_then(|at| table.columns.get(at))
+            .and_then(|column| column.comment.as_deref()),
+    };
+    Ok(comment.map_or(Value::Null, Value::from))
+}
+
+/// Estimated from the number of rows: the store shares its file between relations, so that none has a size of its own.
+fn relation_size(context: &EvalContext<'_>, relation: &Value, with_indexes: bool) -> Result<Value> {
+    const ROW_BYTES: u64 = 64;
+    let Some(oid) = relation_oid(context, relation)? else { return Ok(Value::Null) };
+    let transaction = &context.exec.transaction;
+    let catalog = transaction.catalog();
+    let id = RelationId(oid);
+    let Some(table) = catalog.tables.get(&id) else {
+        return Ok(Value::Int(0));
+    };
+    let per_row = ROW_BYTES + if with_indexes { 24 * catalog.indexes_of(id).len() as u64 } else { 0 };
+    let bytes = transaction.row_count(table)?.saturating_mul(per_row);
+    Ok(Value::Int(i64::try_from(bytes).unwrap_or(i64::MAX)))
+}
+
+fn lookup(ty: DataType, context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    Ok(reg::lookup(context, text(&args[0])?, &ty).map_or(Value::Null, |oid| Value::Int(i64::from(oid))))
+}
+
+/// There are no roles yet: everyone may do everything, but the object must exist.
+fn privilege(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    let object = &args[args.len() - 2];
+    if let Value::Text(name) = object
+        && reg::lookup(context, name, &DataType::Regclass).is_none()
+    {
+        return Err(QueryError::new(sqlstate::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist")));
+    }
+    Ok(Value::Bool(true))
+}
 
 pub(super) fn register(t: &mut Table) {
-    let _ = t;
+    t.section("Catalog");
+    // There are no extended statistics objects to describe.
+    t.f("pg_get_statisticsobjdef_columns(oid) -> text", |_, _| Ok(Value::Null)).stable();
+    t.f("pg_get_indexdef(oid) -> text", index_definition).stable();
+    t.f("pg_get_indexdef(oid, int4, bool) -> text", index_definition).stable();
+    t.f("pg_get_constraintdef(oid) -> text", constraint_definition).stable();
+    t.f("pg_get_constraintdef(oid, bool) -> text", constraint_definition).stable();
+    // `pg_attrdef.adbin` and its like hold SQL text already.
+    t.f("pg_get_expr(text, oid) -> text", |_, a| Ok(a[0].clone())).stable();
+    t.f("pg_get_expr(text, oid, bool) -> text", |_, a| Ok(a[0].clone())).stable();
+    for signature in [
+        "pg_get_viewdef(oid) -> text",
+        "pg_get_viewdef(oid, bool) -> text",
+        "pg_get_viewdef(text) -> text",
+        "pg_get_viewdef(text, bool) -> text",
+    ] {
+        t.f(signature, |c, a| view_definition(c, &a[0])).stable();
+    }
+    t.f("pg_get_userbyid(oid) -> name", |c, _| Ok(Value::text(c.exec.session.user.as_str()))).stable();
+    t.f("pg_get_serial_sequence(text, text) -> text", |_, _| Ok(Value::Null)).stable();
+    t.f("pg_get_functiondef(oid) -> text", |_, _| Ok(Value::Null)).stable();
+    t.f("pg_get_function_result(oid) -> text", |_, a| {
+        let wanted = oid(&a[0])?;
+        Ok(super::all_functions().find(|f| f.oid == wanted).map_or(Value::Null, |f| Value::text(f.returns.name())))
+    })
+    .stable();
+    for signature in ["pg_get_function_arguments(oid) -> text", "pg_get_function_identity_arguments(oid) -> text"] {
+        t.f(signature, |_, a| {
+            let wanted = oid(&a[0])?;
+            Ok(super::all_functions().find(|f| f.oid == wanted).map_or(Value::Null, |f| {
+                let names: Vec<String> = f.params.iter().map(super::registry::TypePattern::name).collect();
+                Value::text(names.join(", "))
+            }))
+        })
+        .stable();
+    }
+    t.f("pg_table_is_visible(oid) -> bool", relation_is_visible).oid(2079).stable();
+    for signature in [
+        "pg_type_is_visible(oid) -> bool",
+        "pg_function_is_visible(oid) -> bool",
+        "pg_operator_is_visible(oid) -> bool",
+        "pg_opclass_is_visible(oid) -> bool",
+        "pg_collation_is_visible(oid) -> bool",
+        "pg_conversion_is_visible(oid) -> bool",
+    ] {
+        t.f(signature, |_, _| Ok(Value::Bool(true))).stable();
+    }
+    t.f("obj_description(oid, name) -> text", |c, a| comment(c, a, None)).stable();
+    t.f("obj_description(oid) -> text", |c, a| comment(c, a, None)).stable();
+    t.f("col_description(oid, int4) -> text", |c, a| comment(c, a, Some(int(&a[1])?))).stable();
+    t.f("shobj_description(oid, name) -> text", |_, _| Ok(Value::Null)).stable();
+
+    for signature in [
+        "pg_relation_size(regclass) -> int8",
+        "pg_relation_size(regclass, text) -> int8",
+        "pg_table_size(regclass) -> int8",
+    ] {
+        t.f(signature, |c, a| relation_size(c, &a[0], false)).volatile();
+    }
+    t.f("pg_total_relation_size(regclass) -> int8", |c, a| relation_size(c, &a[0], true)).volatile();
+    t.f("pg_indexes_size(regclass) -> int8", |c, a| {
+        Ok(match (relation_size(c, &a[0], true)?, relation_size(c, &a[0], false)?) {
+            (Value::Int(all), Value::Int(table)) => Value::Int(all - table),
+            _ => Value::Null,
+        })
+    })
+    .volatile();
+    for signature in ["pg_database_size(name) -> int8", "pg_database_size(oid) -> int8"] {
+        t.f(signature, |c, _| {
+            let tables: Vec<u32> = c.exec.transaction.catalog().tables.keys().map(|id| id.0).collect();
+            let mut total = 0i64;
+            for table in tables {
+                if let Value::Int(size) = relation_size(c, &Value::Int(i64::from(table)), true)? {
+                    total = total.saturating_add(size);
+                }
+            }
+            Ok(Value::Int(total))
+        })
+        .volatile();
+    }
+    t.f("to_regclass(text) -> regclass", |c, a| lookup(DataType::Regclass, c, a)).stable();
+    t.f("to_regtype(text) -> regtype", |c, a| lookup(DataType::Regtype, c, a)).stable();
+    t.f("to_regproc(text) -> regproc", |c, a| lookup(DataType::Regproc, c, a)).stable();
+    t.f("to_regnamespace(text) -> regnamespace", |c, a| lookup(DataType::Regnamespace, c, a)).stable();
+
+    for signature in [
+        "has_table_privilege(text, text) -> bool",
+        "has_table_privilege(oid, text) -> bool",
+        "has_table_privilege(name, text, text) -> bool",
+        "has_table_privilege(name, oid, text) -> bool",
+    ] {
+        t.f(signature, privilege).stable();
+    }
+    for signature in [
+        "has_schema_privilege(text, text) -> bool",
+        "has_schema_privilege(oid, text) -> bool",
+        "has_schema_privilege(name, text, text) -> bool",
+        "has_schema_privilege(name, oid, text) -> bool",
+        "has_database_privilege(text, text) -> bool",
+        "has_database_privilege(oid, text) -> bool",
+        "has_database_privilege(name, text, text) -> bool",
+        "has_database_privilege(name, oid, text) -> bool",
+        "has_function_privilege(text, text) -> bool",
+        "has_function_privilege(oid, text) -> bool",
+        "has_function_privilege(name, oid, text) -> bool",
+        "has_any_column_privilege(text, text) -> bool",
+        "has_any_column_privilege(oid, text) -> bool",
+        "has_column_privilege(text, text, text) -> bool",
+        "has_column_privilege(oid, text, text) -> bool",
+        "has_column_privilege(oid, int2, text) -> bool",
+        "has_language_privilege(oid, text) -> bool",
+        "has_sequence_privilege(oid, text) -> bool",
+        "has_tablespace_privilege(oid, text) -> bool",
+        "has_type_privilege(oid, text) -> bool",
+        "pg_has_role(name, text) -> bool",
+        "pg_has_role(oid, text) -> bool",
+        "pg_has_role(name, name, text) -> bool",
+        "pg_has_role(name, oid, text) -> bool",
+        "row_security_active(oid) -> bool",
+    ] {
+        let active = !signature.starts_with("row_security");
+        t.f(signature, if active { |_, _| Ok(Value::Bool(true)) } else { |_, _| Ok(Value::Bool(false)) }).stable();
+    }
+    t.f("pg_relation_filenode(regclass) -> oid", |c, a| {
+        Ok(relation_oid(c, &a[0])?.map_or(Value::Null, |oid| Value::Int(i64::from(oid))))
+    })
+    .stable();
+    t.f("pg_relation_is_publishable(regclass) -> bool", |_, _| Ok(Value::Bool(false))).stable();
+    t.f("pg_tablespace_location(oid) -> text", |_, _| Ok(Value::from(""))).stable();
+    t.f("pg_my_temp_schema() -> oid", |_, _| Ok(Value::Int(0))).stable();
+    t.f("pg_is_other_temp_schema(oid) -> bool", |_, _| Ok(Value::Bool(false))).stable();
+    t.f("pg_partition_root(regclass) -> regclass", |_, _| Ok(Value::Null)).stable();
+    t.f("pg_advisory_unlock_all() -> void", |_, _| Ok(Value::Null)).volatile();
 }

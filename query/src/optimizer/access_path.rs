@@ -51,7 +51,8 @@ pub(super) fn comparison<'e>(conjunct: &'e Expr, own: &dyn Fn(VarId) -> bool) ->
         Expr::Column(var, ty) if own(*var) => Some((*var, ty.clone())),
         _ => None,
     };
-    let constant = |expr: &Expr| !expr.is_volatile() && !expr.vars().iter().any(|var| own(*var)) && !has_subquery(expr);
+    let constant =
+        |expr: &Expr| !expr.is_volatile() && !expr.vars().iter().any(|var| own(*var)) && !expr.has_subquery();
     if let Some((var, ty)) = column(left)
         && constant(right)
         && comparable(&ty, &right.ty())
@@ -65,12 +66,6 @@ pub(super) fn comparison<'e>(conjunct: &'e Expr, own: &dyn Fn(VarId) -> bool) ->
         return Some(Comparison { var, symbol: flipped, value: left });
     }
     None
-}
-
-fn has_subquery(expr: &Expr) -> bool {
-    let mut found = false;
-    expr.clone().for_each_plan(&mut |_| found = true);
-    found
 }
 
 /// Whether key order agrees with the comparison of these types: numbers share one encoding, others must be one type.
@@ -253,7 +248,7 @@ pub(super) fn property_equality(conjunct: &Expr, var: VarId) -> Option<(Arc<str>
 }
 
 fn independent(expr: &Expr, var: VarId) -> bool {
-    !expr.is_volatile() && !expr.vars().contains(&var) && !has_subquery(expr)
+    !expr.is_volatile() && !expr.vars().contains(&var) && !expr.has_subquery()
 }
 
 fn sides(conjunct: &Expr) -> Option<[(&Expr, &Expr); 2]> {

@@ -1,5 +1,6 @@
 //! Table scans read only the columns that some expression of the statement names.
 
+use super::{for_each_subquery, visit};
 use crate::algebra::*;
 
 pub(super) fn rewrite(mut plan: Plan, output: &[VarId]) -> Plan {
@@ -19,17 +20,15 @@ fn prune(plan: &mut Plan, used: &VarSet) {
             if let Plan::Distinct { input, .. } = &*plan {
                 all.extend(input.produced());
             }
-            for child in plan.children_mut() {
+            for child in visit::inputs_mut(plan) {
                 prune(child, &all);
             }
             return;
         }
         _ => {}
     }
-    for expr in plan.exprs_mut() {
-        expr.for_each_plan(&mut |subplan| prune(subplan, used));
-    }
-    for child in plan.children_mut() {
+    for_each_subquery(plan, &mut |subplan| prune(subplan, used));
+    for child in visit::inputs_mut(plan) {
         prune(child, used);
     }
 }

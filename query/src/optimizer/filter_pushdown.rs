@@ -1,6 +1,6 @@
 //! Predicates move towards the scans: through projections, joins, expansions and applies, split by conjunct.
 
-use super::filtered;
+use super::{filtered, for_each_subquery, visit};
 use crate::algebra::*;
 
 pub(super) fn rewrite(plan: Plan) -> Plan {
@@ -10,12 +10,6 @@ pub(super) fn rewrite(plan: Plan) -> Plan {
 /// Splits by a test on the variables a conjunct reads; volatile conjuncts never move.
 fn split(conjuncts: Vec<Expr>, movable: impl Fn(&VarSet) -> bool) -> (Vec<Expr>, Vec<Expr>) {
     conjuncts.into_iter().partition(|conjunct| !conjunct.is_volatile() && movable(&conjunct.vars()))
-}
-
-fn has_subquery(expr: &Expr) -> bool {
-    let mut found = false;
-    expr.clone().for_each_plan(&mut |_| found = true);
-    found
 }
 
 /// Conjuncts rewritten through `items` that merely rename or are literals; the rest stay above.
@@ -30,9 +24,9 @@ fn through_items(conjuncts: Vec<Expr>, items: &[(VarId, Expr)]) -> (Vec<Expr>, V
     let (mut below, above): (Vec<Expr>, Vec<Expr>) = conjuncts.into_iter().partition(|conjunct| {
         let vars = conjunct.vars();
         let renames = vars.iter().any(|var| simple(*var).is_some());
-        !conjunct.is_volatile() && !vars.iter().any(|var| computed(var)) && !(renames && has_subquery(conjunct))
+        !conjunct.is_volatile() && !vars.iter().any(|var| computed(var)) && !(renames && conjunct.has_subquery())
     });
-    for conjunct in &mut below {
+    for conjunct in below.iter_mut().filter(|conjunct| !conjunct.has_subquery()) {
         conjunct.substitute(&simple);
     }
     (below, above)
@@ -111,7 +105,7 @@ fn push(plan: Plan, mut conjuncts: Vec<Expr>) -> Plan {
         }
         Plan::SetOperation { op: SetOp::Union, all, left, right, left_columns, right_columns, output } => {
             let (below, above): (Vec<Expr>, Vec<Expr>) =
-                conjuncts.into_iter().partition(|conjunct| !conjunct.is_volatile() && !has_subquery(conjunct));
+                conjuncts.into_iter().partition(|conjunct| !conjunct.is_volatile() && !conjunct.has_subquery());
             let side = |columns: &[VarId]| -> Vec<Expr> {
                 let rename = |var: VarId| output.iter().position(|out| *out == var).map(|at| columns[at]);
                 below
@@ -147,7 +141,7 @@ fn push(plan: Plan, mut conjuncts: Vec<Expr>) -> Plan {
         },
         // Leaves, limits, writes: filters stay above, inputs are done on their own.
         mut other => {
-            for child in other.children_mut() {
+            for child in visit::inputs_mut(&mut other) {
                 *child = push(std::mem::take(child), Vec::new());
             }
             filtered_done(inside_exprs(other), conjuncts)
@@ -157,24 +151,22 @@ fn push(plan: Plan, mut conjuncts: Vec<Expr>) -> Plan {
 
 /// Types of the columns an expression reads.
 fn column_types(expr: &Expr) -> rustc_hash::FxHashMap<VarId, sinew_storage::DataType> {
-    fn walk(expr: &mut Expr, out: &mut rustc_hash::FxHashMap<VarId, sinew_storage::DataType>) {
+    fn walk(expr: &Expr, out: &mut rustc_hash::FxHashMap<VarId, sinew_storage::DataType>) {
         if let Expr::Column(var, ty) = expr {
             out.insert(*var, ty.clone());
         }
-        for operand in expr.operands_mut() {
-            walk(operand, out);
+        for child in visit::children(expr) {
+            walk(child, out);
         }
     }
     let mut out = Default::default();
-    walk(&mut expr.clone(), &mut out);
+    walk(expr, &mut out);
     out
 }
 
 /// Pushes inside the subqueries of this operator's expressions.
 fn inside_exprs(mut plan: Plan) -> Plan {
-    for expr in plan.exprs_mut() {
-        expr.for_each_plan(&mut |subplan| *subplan = push(std::mem::take(subplan), Vec::new()));
-    }
+    for_each_subquery(&mut plan, &mut |subplan| *subplan = push(std::mem::take(subplan), Vec::new()));
     plan
 }
 

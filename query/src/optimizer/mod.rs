@@ -16,9 +16,10 @@ mod pattern_order;
 mod search_scan;
 mod semi_join;
 mod statistics;
-pub mod visit;
 
 use sinew_storage::Transaction;
+
+pub use crate::algebra::visit;
 
 use crate::algebra::{Plan, VarId, VarTable};
 use crate::error::Result;
@@ -37,16 +38,14 @@ pub fn optimize_for(plan: Plan, output: &[VarId], vars: &mut VarTable, transacti
 
 /// Applies `rule` to every operator, inputs first, subqueries of expressions included.
 pub(crate) fn transform_up(mut plan: Plan, rule: &mut dyn FnMut(Plan) -> Result<Plan>) -> Result<Plan> {
-    for child in plan.children_mut() {
+    for child in visit::inputs_mut(&mut plan) {
         *child = transform_up(std::mem::take(child), rule)?;
     }
     let mut failure = None;
-    for expr in plan.exprs_mut() {
-        expr.for_each_plan(&mut |subplan| match transform_up(std::mem::take(subplan), rule) {
-            Ok(done) => *subplan = done,
-            Err(error) => failure = Some(error),
-        });
-    }
+    for_each_subquery(&mut plan, &mut |subplan| match transform_up(std::mem::take(subplan), rule) {
+        Ok(done) => *subplan = done,
+        Err(error) => failure = Some(error),
+    });
     match failure {
         Some(error) => Err(error),
         None => rule(plan),
@@ -59,4 +58,9 @@ pub(crate) fn filtered(plan: Plan, conjuncts: Vec<crate::algebra::Expr>) -> Plan
         return plan;
     }
     Plan::Filter { input: Box::new(plan), predicate: crate::algebra::Expr::and(conjuncts) }
+}
+
+/// Calls `visit` on the plan of each subquery in this operator's own expressions.
+pub(crate) fn for_each_subquery(plan: &mut Plan, visit: &mut dyn FnMut(&mut Plan)) {
+    visit::for_each_own_expr_mut(plan, &mut |expr| expr.for_each_plan(visit));
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use sinew_storage::Transaction;
 use sinew_storage::graph::Direction;
 
-use super::{access_path, filter_pushdown, filtered, statistics};
+use super::{access_path, filter_pushdown, filtered, for_each_subquery, statistics, visit};
 use crate::algebra::*;
 use crate::error::Result;
 
@@ -23,16 +23,14 @@ pub(super) fn rewrite(plan: Plan, transaction: &Transaction) -> Result<Plan> {
         },
         _ => plan,
     };
-    for child in plan.children_mut() {
+    for child in visit::inputs_mut(&mut plan) {
         *child = rewrite(std::mem::take(child), transaction)?;
     }
     let mut failure = None;
-    for expr in plan.exprs_mut() {
-        expr.for_each_plan(&mut |subplan| match rewrite(std::mem::take(subplan), transaction) {
-            Ok(done) => *subplan = done,
-            Err(error) => failure = Some(error),
-        });
-    }
+    for_each_subquery(&mut plan, &mut |subplan| match rewrite(std::mem::take(subplan), transaction) {
+        Ok(done) => *subplan = done,
+        Err(error) => failure = Some(error),
+    });
     failure.map_or(Ok(plan), Err)
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use sinew_storage::catalog::{IndexDef, IndexKind, IndexTarget, VectorMetric};
 use sinew_storage::{DataType, Transaction};
 
-use super::{filtered, transform_up};
+use super::{filtered, transform_up, visit};
 use crate::algebra::*;
 use crate::error::{QueryError, Result, sqlstate};
 
@@ -176,10 +176,14 @@ fn resolved(key: &SortKey, items: &[(VarId, Expr)]) -> SortKey {
 
 /// Every `bm25_score()` above reads the search's score.
 fn replace_scores(plan: &mut Plan, score: VarId, ambiguous: bool) -> Result<()> {
-    for expr in plan.exprs_mut() {
-        replace_in_expr(expr, score, ambiguous)?;
-    }
-    for child in plan.children_mut() {
+    let mut outcome = Ok(());
+    visit::for_each_own_expr_mut(plan, &mut |expr| {
+        if outcome.is_ok() {
+            outcome = replace_in_expr(expr, score, ambiguous);
+        }
+    });
+    outcome?;
+    for child in visit::inputs_mut(plan) {
         replace_scores(child, score, ambiguous)?;
     }
     Ok(())
@@ -200,7 +204,7 @@ fn replace_in_expr(expr: &mut Expr, score: VarId, ambiguous: bool) -> Result<()>
         *expr = Expr::Column(score, DataType::Float8);
         return Ok(());
     }
-    for operand in expr.operands_mut() {
+    for operand in visit::children_mut(expr) {
         replace_in_expr(operand, score, ambiguous)?;
     }
     Ok(())

@@ -1,14 +1,475 @@
-use std::sync::Arc;
+//! `information_schema`: the standard's views of the same catalog, with PostgreSQL's columns.
 
+use std::sync::{Arc, OnceLock};
+
+use sinew_storage::DataType;
+use sinew_storage::catalog::{ConstraintKind, TableDef};
+
+use super::pg_catalog::identity::{self, ConstraintBody};
+use super::pg_catalog::{NULL, RelationSet, Row, Rows, SystemRelation, definitions, no_rows, row, view};
+use super::{system_relation, system_relation_names};
+use crate::context::ExecContext;
 use crate::functions::TableFunction;
+use crate::types::{self, names};
+
+static RELATIONS: &[SystemRelation] = &[
+    view("information_schema_catalog_name", "catalog_name sql_identifier", catalog_name),
+    view(
+        "schemata",
+        "catalog_name sql_identifier, schema_name sql_identifier, schema_owner sql_identifier, \
+         default_character_set_catalog sql_identifier, default_character_set_schema sql_identifier, \
+         default_character_set_name sql_identifier, sql_path character_data",
+        schemata,
+    ),
+    view(
+        "tables",
+        "table_catalog sql_identifier, table_schema sql_identifier, table_name sql_identifier, \
+         table_type character_data, self_referencing_column_name sql_identifier, reference_generation character_data, \
+         user_defined_type_catalog sql_identifier, user_defined_type_schema sql_identifier, \
+         user_defined_type_name sql_identifier, is_insertable_into yes_or_no, is_typed yes_or_no, \
+         commit_action character_data",
+        tables,
+    ),
+    view(
+        "columns",
+        "table_catalog sql_identifier, table_schema sql_identifier, table_name sql_identifier, \
+         column_name sql_identifier, ordinal_position cardinal_number, column_default character_data, \
+         is_nullable yes_or_no, data_type character_data, character_maximum_length cardinal_number, \
+         character_octet_length cardinal_number, numeric_precision cardinal_number, \
+         numeric_precision_radix cardinal_number, numeric_scale cardinal_number, datetime_precision cardinal_number, \
+         interval_type character_data, interval_precision cardinal_number, character_set_catalog sql_identifier, \
+         character_set_schema sql_identifier, character_set_name sql_identifier, collation_catalog sql_identifier, \
+         collation_schema sql_identifier, collation_name sql_identifier, domain_catalog sql_identifier, \
+         domain_schema sql_identifier, domain_name sql_identifier, udt_catalog sql_identifier, \
+         udt_schema sql_identifier, udt_name sql_identifier, scope_catalog sql_identifier, \
+         scope_schema sql_identifier, scope_name sql_identifier, maximum_cardinality cardinal_number, \
+         dtd_identifier sql_identifier, is_self_referencing yes_or_no, is_identity yes_or_no, \
+         identity_generation character_data, identity_start character_data, identity_increment character_data, \
+         identity_maximum character_data, identity_minimum character_data, identity_cycle yes_or_no, \
+         is_generated character_data, generation_expression character_data, is_updatable yes_or_no",
+        columns,
+    ),
+    view(
+        "table_constraints",
+        "constraint_catalog sql_identifier, constraint_schema sql_identifier, constraint_name sql_identifier, \
+         table_catalog sql_identifier, table_schema sql_identifier, table_name sql_identifier, \
+         constraint_type character_data, is_deferrable yes_or_no, initially_deferred yes_or_no, enforced yes_or_no, \
+         nulls_distinct yes_or_no",
+        table_constraints,
+    ),
+    view(
+        "check_constraints",
+        "constraint_catalog sql_identifier, constraint_schema sql_identifier, constraint_name sql_identifier, \
+         check_clause character_data",
+        check_constraints,
+    ),
+    view(
+        "key_column_usage",
+        "constraint_catalog sql_identifier, constraint_schema sql_identifier, constraint_name sql_identifier, \
+         table_catalog sql_identifier, table_schema sql_identifier, table_name sql_identifier, \
+         column_name sql_identifier, ordinal_position cardinal_number, position_in_unique_constraint cardinal_number",
+        key_column_usage,
+    ),
+    view(
+        "constraint_column_usage",
+        "table_catalog sql_identifier, table_schema sql_identifier, table_name sql_identifier, \
+         column_name sql_identifier, constraint_catalog sql_identifier, constraint_schema sql_identifier, \
+         constraint_name sql_identifier",
+        constraint_column_usage,
+    ),
+    view(
+        "referential_constraints",
+        "constraint_catalog sql_identifier, constraint_schema sql_identifier, constraint_name sql_identifier, \
+         unique_constraint_catalog sql_identifier, unique_constraint_schema sql_identifier, \
+         unique_constraint_name sql_identifier, match_option character_data, update_rule character_data, \
+         delete_rule character_data",
+        no_rows,
+    ),
+    view(
+        "views",
+        "table_catalog sql_identifier, table_schema sql_identifier, table_name sql_identifier, \
+         view_definition character_data, check_option character_data, is_updatable yes_or_no, \
+         is_insertable_into yes_or_no, is_trigger_updatable yes_or_no, is_trigger_deletable yes_or_no, \
+         is_trigger_insertable_into yes_or_no",
+        views,
+    ),
+    view(
+        "sequences",
+        "sequence_catalog sql_identifier, sequence_schema sql_identifier, sequence_name sql_identifier, \
+         data_type character_data, numeric_precision cardinal_number, numeric_precision_radix cardinal_number, \
+         numeric_scale cardinal_number, start_value character_data, minimum_value character_data, \
+         maximum_value character_data, increment character_data, cycle_option yes_or_no",
+        no_rows,
+    ),
+    view(
+        "character_sets",
+        "character_set_catalog sql_identifier, character_set_schema sql_identifier, \
+         character_set_name sql_identifier, character_repertoire sql_identifier, form_of_use sql_identifier, \
+         default_collate_catalog sql_identifier, default_collate_schema sql_identifier, \
+         default_collate_name sql_identifier",
+        character_sets,
+    ),
+    view("enabled_roles", "role_name sql_identifier", enabled_roles),
+    view("applicable_roles", "grantee sql_identifier, role_name sql_identifier, is_grantable yes_or_no", no_rows),
+    view(
+        "routines",
+        "specific_catalog sql_identifier, specific_schema sql_identifier, specific_name sql_identifier, \
+         routine_catalog sql_identifier, routine_schema sql_identifier, routine_name sql_identifier, \
+         routine_type character_data, module_catalog sql_identifier, module_schema sql_identifier, \
+         module_name sql_identifier, udt_catalog sql_identifier, udt_schema sql_identifier, udt_name sql_identifier, \
+         data_type character_data, character_maximum_length cardinal_number, character_octet_length cardinal_number, \
+         character_set_catalog sql_identifier, character_set_schema sql_identifier, \
+         character_set_name sql_identifier, collation_catalog sql_identifier, collation_schema sql_identifier, \
+         collation_name sql_identifier, numeric_precision cardinal_number, numeric_precision_radix cardinal_number, \
+         numeric_scale cardinal_number, datetime_precision cardinal_number, interval_type character_data, \
+         interval_precision cardinal_number, type_udt_catalog sql_identifier, type_udt_schema sql_identifier, \
+         type_udt_name sql_identifier, scope_catalog sql_identifier, scope_schema sql_identifier, \
+         scope_name sql_identifier, maximum_cardinality cardinal_number, dtd_identifier sql_identifier, \
+         routine_body character_data, routine_definition character_data, external_name character_data, \
+         external_language character_data, parameter_style character_data, is_deterministic yes_or_no, \
+         sql_data_access character_data, is_null_call yes_or_no, sql_path character_data, \
+         schema_level_routine yes_or_no, max_dynamic_result_sets cardinal_number, is_user_defined_cast yes_or_no, \
+         is_implicitly_invocable yes_or_no, security_type character_data, created time_stamp, \
+         last_altered time_stamp",
+        no_rows,
+    ),
+    view(
+        "triggers",
+        "trigger_catalog sql_identifier, trigger_schema sql_identifier, trigger_name sql_identifier, \
+         event_manipulation character_data, event_object_catalog sql_identifier, event_object_schema sql_identifier, \
+         event_object_table sql_identifier, action_order cardinal_number, action_condition character_data, \
+         action_statement character_data, action_orientation character_data, action_timing character_data, \
+         action_reference_old_table sql_identifier, action_reference_new_table sql_identifier, \
+         action_reference_old_row sql_identifier, action_reference_new_row sql_identifier, created time_stamp",
+        no_rows,
+    ),
+];
+
+fn relations() -> &'static RelationSet {
+    static PARSED: OnceLock<RelationSet> = OnceLock::new();
+    PARSED.get_or_init(|| RelationSet::build(&[RELATIONS]))
+}
 
 /// By name.
 pub(super) fn relation(name: &str) -> Option<Arc<dyn TableFunction>> {
-    let _ = name;
-    None
+    relations().get(name).map(|relation| Arc::clone(relation) as Arc<dyn TableFunction>)
 }
 
 /// Every name.
 pub(super) fn names() -> Vec<&'static str> {
-    Vec::new()
+    relations().names()
+}
+
+fn yes_or_no(is: bool) -> &'static str {
+    if is { "YES" } else { "NO" }
+}
+
+fn catalog_name(context: &ExecContext) -> Rows {
+    Ok(vec![row![&context.session.database]])
+}
+
+fn schemata(context: &ExecContext) -> Rows {
+    let session = &context.session;
+    let catalog = context.transaction.catalog();
+    let mut schemas: Vec<&str> = catalog.schemas.keys().map(String::as_str).collect();
+    for name in ["pg_catalog", "information_schema"] {
+        if !schemas.contains(&name) {
+            schemas.push(name);
+        }
+    }
+    let rows = schemas.into_iter().map(|name| row![&session.database, name, &session.user, NULL, NULL, NULL, NULL]);
+    Ok(rows.collect())
+}
+
+fn tables(context: &ExecContext) -> Rows {
+    let database = &context.session.database;
+    let catalog = context.transaction.catalog();
+    let row = |schema: &str, name: &str, is_table: bool| {
+        row![
+            database,
+            schema,
+            name,
+            if is_table { "BASE TABLE" } else { "VIEW" },
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            yes_or_no(is_table),
+            "NO",
+            NULL,
+        ]
+    };
+    let mut rows: Vec<Row> = catalog.tables.values().map(|table| row(&table.schema, &table.name, true)).collect();
+    rows.extend(catalog.views.values().map(|view| row(&view.schema, &view.name, false)));
+    rows.extend(system_relation_names().into_iter().map(|(schema, name)| row(schema, name, false)));
+    Ok(rows)
+}
+
+/// A column of any relation.
+struct ColumnOf<'c> {
+    schema: &'c str,
+    relation: &'c str,
+    number: usize,
+    name: &'c str,
+    ty: &'c DataType,
+    not_null: bool,
+    default: Option<&'c str>,
+    generation: Option<&'c str>,
+    is_updatable: bool,
+}
+
+impl ColumnOf<'_> {
+    fn row(&self, database: &str) -> Row {
+        let ty = self.ty;
+        let is_vector = matches!(ty, DataType::Vector(_));
+        let data_type = match ty {
+            DataType::Array(_) if names::internal_name(ty).starts_with('_') => "ARRAY".to_owned(),
+            DataType::Vector(_) => "USER-DEFINED".to_owned(),
+            ty => types::type_name(&names::without_modifier(ty)),
+        };
+        let (length, octets): (Option<u32>, Option<u32>) = match ty {
+            DataType::Varchar(Some(limit)) => (Some(*limit), Some(limit.saturating_mul(4))),
+            DataType::Varchar(None) | DataType::Text => (None, Some(1 << 30)),
+            _ => (None, None),
+        };
+        let (precision, radix, scale): (Option<i32>, Option<i32>, Option<i32>) = match ty {
+            DataType::Int2 => (Some(16), Some(2), Some(0)),
+            DataType::Int4 => (Some(32), Some(2), Some(0)),
+            DataType::Int8 => (Some(64), Some(2), Some(0)),
+            DataType::Float4 => (Some(24), Some(2), None),
+            DataType::Float8 => (Some(53), Some(2), None),
+            DataType::Numeric(Some((precision, scale))) => {
+                (Some(i32::from(*precision)), Some(10), Some(i32::from(*scale)))
+            }
+            DataType::Numeric(None) => (None, Some(10), None),
+            _ => (None, None, None),
+        };
+        let datetime_precision: Option<i32> = match ty {
+            DataType::Date => Some(0),
+            DataType::Timestamp | DataType::Timestamptz | DataType::Interval => Some(6),
+            _ => None,
+        };
+        row![
+            database,
+            self.schema,
+            self.relation,
+            self.name,
+            self.number,
+            self.default,
+            yes_or_no(!self.not_null),
+            data_type,
+            length,
+            octets,
+            precision,
+            radix,
+            scale,
+            datetime_precision,
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            database,
+            if is_vector { "public" } else { "pg_catalog" },
+            names::internal_name(ty),
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            self.number.to_string(),
+            "NO",
+            "NO",
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            "NO",
+            if self.generation.is_some() { "ALWAYS" } else { "NEVER" },
+            self.generation,
+            yes_or_no(self.is_updatable),
+        ]
+    }
+}
+
+fn columns(context: &ExecContext) -> Rows {
+    let database = &context.session.database;
+    let catalog = context.transaction.catalog();
+    let mut rows = Vec::new();
+    for table in catalog.tables.values() {
+        for (position, column) in table.columns.iter().enumerate() {
+            let of = ColumnOf {
+                schema: &table.schema,
+                relation: &table.name,
+                number: position + 1,
+                name: &column.name,
+                ty: &column.ty,
+                not_null: column.not_null,
+                default: column.default.as_ref().map(|default| &default.expression[..]),
+                generation: column.virtual_expression.as_deref(),
+                is_updatable: column.virtual_expression.is_none(),
+            };
+            rows.push(of.row(database));
+        }
+    }
+    let mut push_plain = |schema: &str, relation: &str, columns: &[(String, DataType)]| {
+        for (position, (name, ty)) in columns.iter().enumerate() {
+            let of = ColumnOf {
+                schema,
+                relation,
+                number: position + 1,
+                name,
+                ty,
+                not_null: false,
+                default: None,
+                generation: None,
+                is_updatable: false,
+            };
+            rows.push(of.row(database));
+        }
+    };
+    for view in catalog.views.values() {
+        push_plain(&view.schema, &view.name, &view.columns);
+    }
+    for (schema, name) in system_relation_names() {
+        if let Some(relation) = system_relation(schema, name) {
+            push_plain(schema, name, relation.columns());
+        }
+    }
+    Ok(rows)
+}
+
+/// NOT NULL counts as a check here: its made-up name, as PostgreSQL makes it, and its clause.
+fn not_null_checks(schema_oid: u32, table: &TableDef) -> impl Iterator<Item = (String, String)> {
+    let columns = table.columns.iter().enumerate().filter(|(_, column)| column.not_null);
+    columns.map(move |(position, column)| {
+        (format!("{schema_oid}_{}_{}_not_null", table.id, position + 1), format!("{} IS NOT NULL", column.name))
+    })
+}
+
+fn table_constraints(context: &ExecContext) -> Rows {
+    let database = &context.session.database;
+    let catalog = context.transaction.catalog();
+    let row = |table: &TableDef, name: &str, kind: &str| {
+        let nulls_distinct = (kind == "UNIQUE").then_some("YES");
+        row![
+            database,
+            &table.schema,
+            name,
+            database,
+            &table.schema,
+            &table.name,
+            kind,
+            "NO",
+            "NO",
+            "YES",
+            nulls_distinct
+        ]
+    };
+    let mut rows = Vec::new();
+    for constraint in identity::constraints(&catalog) {
+        let kind = match constraint.body {
+            ConstraintBody::Key(ConstraintKind::PrimaryKey, _) => "PRIMARY KEY",
+            ConstraintBody::Key(ConstraintKind::Unique, _) => "UNIQUE",
+            ConstraintBody::Check(_) => "CHECK",
+        };
+        rows.push(row(constraint.table, constraint.name, kind));
+    }
+    for table in catalog.tables.values() {
+        let schema_oid = identity::schema_oid(&catalog, &table.schema);
+        rows.extend(not_null_checks(schema_oid, table).map(|(name, _)| row(table, &name, "CHECK")));
+    }
+    Ok(rows)
+}
+
+fn check_constraints(context: &ExecContext) -> Rows {
+    let database = &context.session.database;
+    let catalog = context.transaction.catalog();
+    let mut rows = Vec::new();
+    for table in catalog.tables.values() {
+        for check in &table.checks {
+            rows.push(row![database, &table.schema, &check.name, format!("({})", check.expression)]);
+        }
+        let schema_oid = identity::schema_oid(&catalog, &table.schema);
+        for (name, clause) in not_null_checks(schema_oid, table) {
+            rows.push(row![database, &table.schema, name, clause]);
+        }
+    }
+    Ok(rows)
+}
+
+fn key_column_usage(context: &ExecContext) -> Rows {
+    let database = &context.session.database;
+    let catalog = context.transaction.catalog();
+    let mut rows = Vec::new();
+    for constraint in identity::constraints(&catalog) {
+        let ConstraintBody::Key(..) = constraint.body else { continue };
+        let table = constraint.table;
+        for (position, column) in constraint.columns().into_iter().enumerate() {
+            rows.push(row![
+                database,
+                &table.schema,
+                constraint.name,
+                database,
+                &table.schema,
+                &table.name,
+                &column.name,
+                position + 1,
+                NULL,
+            ]);
+        }
+    }
+    Ok(rows)
+}
+
+fn constraint_column_usage(context: &ExecContext) -> Rows {
+    let database = &context.session.database;
+    let catalog = context.transaction.catalog();
+    let mut rows = Vec::new();
+    for constraint in identity::constraints(&catalog) {
+        let table = constraint.table;
+        for column in constraint.columns() {
+            rows.push(row![
+                database,
+                &table.schema,
+                &table.name,
+                &column.name,
+                database,
+                &table.schema,
+                constraint.name
+            ]);
+        }
+    }
+    Ok(rows)
+}
+
+fn views(context: &ExecContext) -> Rows {
+    let database = &context.session.database;
+    let catalog = context.transaction.catalog();
+    let row = |schema: &str, name: &str, definition: Option<String>| {
+        row![database, schema, name, definition, "NONE", "NO", "NO", "NO", "NO", "NO"]
+    };
+    let mut rows: Vec<Row> = catalog
+        .views
+        .values()
+        .map(|view| row(&view.schema, &view.name, Some(definitions::view_definition(&view.query))))
+        .collect();
+    rows.extend(system_relation_names().into_iter().map(|(schema, name)| row(schema, name, None)));
+    Ok(rows)
+}
+
+fn character_sets(context: &ExecContext) -> Rows {
+    let database = &context.session.database;
+    Ok(vec![row![NULL, NULL, "UTF8", "UCS", "UTF8", database, "pg_catalog", "C"]])
+}
+
+fn enabled_roles(context: &ExecContext) -> Rows {
+    Ok(vec![row![&context.session.user]])
 }

@@ -1,5 +1,6 @@
 //! System relations computed from the catalog, and the engine's own table functions and procedures.
 
+mod entities;
 pub mod graph_relations;
 mod information_schema;
 mod pg_catalog;
@@ -18,6 +19,7 @@ pub fn system_relation(schema: &str, name: &str) -> Option<Arc<dyn TableFunction
     match schema {
         "pg_catalog" => pg_catalog::relation(name),
         "information_schema" => information_schema::relation(name),
+        "sinew" if name == "entities" => Some(entities::relation()),
         "sinew" => graph_relations::relation(name),
         _ => None,
     }
@@ -29,6 +31,7 @@ pub fn system_relation_names() -> Vec<(&'static str, &'static str)> {
     names.extend(pg_catalog::names().into_iter().map(|name| ("pg_catalog", name)));
     names.extend(information_schema::names().into_iter().map(|name| ("information_schema", name)));
     names.extend(graph_relations::NAMES.iter().map(|name| ("sinew", *name)));
+    names.push(("sinew", "entities"));
     names
 }
 
@@ -39,13 +42,4 @@ pub fn register(registry: &FunctionRegistry) {
     procedures::register(registry);
 }
 
-/// The oid of a system relation.
-pub fn relation_oid(schema: &str, name: &str) -> Option<u32> {
-    let _ = (schema, name);
-    None
-}
-
-/// The oid of a schema.
-pub fn namespace_oid(catalog: &sinew_storage::catalog::Catalog, name: &str) -> Option<u32> {
-    catalog.schemas.get(name).map(|schema| schema.oid)
-}
+pub use crate::types::reg::{schema_oid as namespace_oid, system_relation_oid as relation_oid};

@@ -27,7 +27,7 @@ const BATCH_SIZE_BYTES: usize = 1 << 20;
 impl Backend {
     /// Announces COPY, feeds the engine, gives the command tag.
     pub(super) fn copy_in(&mut self, copy: CopyIn) -> Result<String> {
-        let context = self.decode_context()?;
+        let context = copy.context().clone();
         let format = i8::from(copy.options.format == CopyFormat::Binary);
         let count = copy.columns.len();
         push_message(&CopyInResponse::new(format, count as i16, vec![i16::from(format); count]), &mut self.out);

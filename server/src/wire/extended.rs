@@ -220,7 +220,12 @@ impl Backend {
         };
         let result = self.send_portal_rows(prepared, &portal.formats, suspended, limit);
         self.observe(statement.class, started);
-        if let Some(suspended) = result? {
+        if let Some(mut suspended) = result? {
+            // Its statement ends here; the rows that are left are kept for the next Execute.
+            if let Err(error) = self.session.suspend(&mut suspended.cursor) {
+                self.session.fail(suspended.cursor);
+                return Err(error);
+            }
             portal.state = PortalState::Suspended(suspended);
             push_message(&PortalSuspended::new(), &mut self.out);
         }
@@ -380,7 +385,7 @@ impl Backend {
     fn finish_portal(&mut self, portal: Portal) {
         if let PortalState::Suspended(run) = portal.state {
             if self.session.transaction_status() == TransactionStatus::Failed {
-                drop(run.cursor);
+                self.session.fail(run.cursor);
             } else if let Err(error) = self.session.finish(run.cursor, run.sent) {
                 tracing::debug!(%error, "closing a suspended portal");
             }

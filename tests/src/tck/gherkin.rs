@@ -136,6 +136,7 @@ pub fn parse(text: &str, folder: &str, file: &str) -> Result<Vec<Scenario>, Stri
             let step = steps.last_mut().ok_or(format!("line {}: a doc string without a step", number + 1))?;
             step.doc = Some(doc.join("\n"));
         } else if let Some((word, rest)) = line.split_once(' ') {
+            let after_background = background.last().map(|step| step.keyword);
             let steps = match definitions.last_mut() {
                 Some(definition) if !in_background => &mut definition.steps,
                 _ => &mut background,
@@ -144,8 +145,8 @@ pub fn parse(text: &str, folder: &str, file: &str) -> Result<Vec<Scenario>, Stri
                 "Given" => Keyword::Given,
                 "When" => Keyword::When,
                 "Then" => Keyword::Then,
-                "And" | "But" => match steps.last() {
-                    Some(step) => step.keyword,
+                "And" | "But" => match steps.last().map(|step| step.keyword).or(after_background) {
+                    Some(keyword) => keyword,
                     None => return Err(format!("line {}: {word} without a step before", number + 1)),
                 },
                 // Description below Feature.

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sinew_query::context::ExecContext;
 use sinew_storage::value::MapValue;
-use sinew_storage::{NodeId, PropertyKeyId, RelationshipRef, Value};
+use sinew_storage::{NodeId, PropertyKeyId, RelationshipRef, Transaction, Value};
 
 /// A value without identities.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,8 +96,8 @@ impl TckValue {
     }
 }
 
-/// Reads a result's value; entities are looked up in the running statement's transaction.
-pub fn materialize(context: &ExecContext, value: &Value) -> Result<TckValue, String> {
+/// Reads a result's value; entities are looked up through the running statement's transaction.
+pub fn materialize(transaction: &Transaction, value: &Value) -> Result<TckValue, String> {
     Ok(match value {
         Value::Null => TckValue::Null,
         Value::Bool(value) => TckValue::Bool(*value),
@@ -106,63 +105,51 @@ pub fn materialize(context: &ExecContext, value: &Value) -> Result<TckValue, Str
         Value::Float(value) => TckValue::Float(*value),
         Value::Text(value) => TckValue::String(value.to_string()),
         Value::List(items) => {
-            TckValue::List(items.iter().map(|item| materialize(context, item)).collect::<Result<_, _>>()?)
+            TckValue::List(items.iter().map(|item| materialize(transaction, item)).collect::<Result<_, _>>()?)
         }
         Value::Map(map) => {
-            let entries = map.iter().map(|(key, value)| Ok((key.to_string(), materialize(context, value)?)));
+            let entries = map.iter().map(|(key, value)| Ok((key.to_string(), materialize(transaction, value)?)));
             TckValue::Map(entries.collect::<Result<_, String>>()?)
         }
-        Value::Json(json) => materialize(context, &sinew_query::cypher::functions::json_to_value(json))?,
-        Value::Node(id) => TckValue::Node(node(context, *id)?),
-        Value::Relationship(reference) => TckValue::Relationship(relationship(context, reference)?),
+        Value::Json(json) => materialize(transaction, &sinew_query::cypher::functions::json_to_value(json))?,
+        Value::Node(id) => TckValue::Node(node(transaction, *id)?),
+        Value::Relationship(reference) => TckValue::Relationship(relationship(transaction, reference)?),
         Value::Path(path) => {
-            let start = node(context, path.nodes[0])?;
+            let start = node(transaction, path.nodes[0])?;
             let mut steps = Vec::with_capacity(path.relationships.len());
             for (index, reference) in path.relationships.iter().enumerate() {
                 let forward = reference.source == path.nodes[index] && reference.target == path.nodes[index + 1];
-                steps.push((relationship(context, reference)?, forward, node(context, path.nodes[index + 1])?));
+                steps.push((relationship(transaction, reference)?, forward, node(transaction, path.nodes[index + 1])?));
             }
             TckValue::Path(start, steps)
         }
-        other => {
-            let ty = match other {
-                Value::Timestamp(_) => sinew_storage::DataType::Timestamptz,
-                Value::Date(_) => sinew_storage::DataType::Date,
-                Value::Interval(_) => sinew_storage::DataType::Interval,
-                _ => return Err(format!("a value without TCK notation: {other:?}")),
-            };
-            let eval = sinew_query::EvalContext::new(context);
-            let text = sinew_query::types::to_text(&eval, other, &ty).map_err(|error| error.to_string())?;
-            TckValue::String(text)
-        }
+        other => return Err(format!("a value without TCK notation: {other:?}")),
     })
 }
 
-fn node(context: &ExecContext, id: NodeId) -> Result<TckNode, String> {
-    let transaction = &context.transaction;
+fn node(transaction: &Transaction, id: NodeId) -> Result<TckNode, String> {
     let Some(record) = transaction.node(id).map_err(|error| error.to_string())? else {
         return Ok(TckNode::default());
     };
     let labels = record.labels.iter().map(|label| transaction.label_name(*label).to_string()).collect();
-    Ok(TckNode { labels, properties: properties(context, &record.properties)? })
+    Ok(TckNode { labels, properties: properties(transaction, &record.properties)? })
 }
 
-fn relationship(context: &ExecContext, reference: &RelationshipRef) -> Result<TckRelationship, String> {
-    let transaction = &context.transaction;
+fn relationship(transaction: &Transaction, reference: &RelationshipRef) -> Result<TckRelationship, String> {
     let ty = transaction.relationship_type_name(reference.ty).to_string();
     let properties = match transaction.relationship(reference.id).map_err(|error| error.to_string())? {
-        Some(record) => properties(context, &record.properties)?,
+        Some(record) => properties(transaction, &record.properties)?,
         None => BTreeMap::new(),
     };
     Ok(TckRelationship { ty, properties })
 }
 
 fn properties(
-    context: &ExecContext,
+    transaction: &Transaction,
     properties: &[(PropertyKeyId, Value)],
 ) -> Result<BTreeMap<String, TckValue>, String> {
     let entry = |(key, value): &(PropertyKeyId, Value)| {
-        Ok((context.transaction.property_key_name(*key).to_string(), materialize(context, value)?))
+        Ok((transaction.property_key_name(*key).to_string(), materialize(transaction, value)?))
     };
     properties.iter().map(entry).collect()
 }

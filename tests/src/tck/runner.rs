@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sinew::{Database, Execution, Session};
 use sinew_query::QueryError;
-use sinew_storage::{DataType, Isolation, StorageError, Value};
+use sinew_storage::{DataType, Isolation, StorageError, Transaction, Value};
 
 use super::gherkin::{Keyword, Scenario, Step};
 use super::notation::{self, TckValue, materialize};
@@ -272,8 +272,10 @@ impl<'g> Run<'g> {
     /// Runs a query; `$name` becomes a positional parameter and back in column names.
     fn execute(&mut self, query: &str) -> Result<Table, Failure> {
         let names: Vec<&String> = self.parameters.keys().collect();
-        let text = number_parameters(query, &names);
-        let uses_parameters = text != query;
+        let (text, uses_parameters) = number_parameters(query, &names);
+        if !names.is_empty() && !uses_parameters {
+            return self.execute_named(query);
+        }
         let mut values = Vec::new();
         if uses_parameters {
             for value in self.parameters.values() {
@@ -304,9 +306,7 @@ impl<'g> Run<'g> {
                 }
             };
             for index in 0..batch.row_count {
-                let row: Result<Vec<TckValue>, String> =
-                    batch.row(index).iter().map(|value| materialize(cursor.context(), value)).collect();
-                match row {
+                match materialize_row(&cursor.context().transaction, &batch.row(index)) {
                     Ok(row) => rows.push(row),
                     Err(reason) => {
                         self.session.fail(cursor);
@@ -318,6 +318,24 @@ impl<'g> Run<'g> {
         self.session.finish(cursor, rows.len() as u64)?;
         Ok(Table { columns, rows })
     }
+
+    /// A CALL without parentheses takes its arguments from named parameters.
+    fn execute_named(&mut self, query: &str) -> Result<Table, Failure> {
+        let mut values = Vec::new();
+        for (name, value) in &self.parameters {
+            values.push((name.as_str(), value.to_value().map_err(Failure::Runner)?));
+        }
+        let result = self.session.query_named(query, &values)?;
+        let transaction = self.database.store().begin(Isolation::ReadCommitted);
+        let rows: Result<Vec<_>, String> = result.rows.iter().map(|row| materialize_row(&transaction, row)).collect();
+        transaction.rollback();
+        let columns = result.columns.iter().map(|column| column.name.to_string()).collect();
+        Ok(Table { columns, rows: rows.map_err(Failure::Runner)? })
+    }
+}
+
+fn materialize_row(transaction: &Transaction, row: &[Value]) -> Result<Vec<TckValue>, String> {
+    row.iter().map(|value| materialize(transaction, value)).collect()
 }
 
 fn describe(error: &QueryError) -> String {
@@ -327,8 +345,9 @@ fn describe(error: &QueryError) -> String {
     }
 }
 
-/// Replaces `$name` outside string literals by the number of that name.
-fn number_parameters(query: &str, names: &[&String]) -> String {
+/// Replaces `$name` outside string literals by the number of that name; and whether there was any.
+fn number_parameters(query: &str, names: &[&String]) -> (String, bool) {
+    let mut found = false;
     let mut out = String::with_capacity(query.len());
     let mut rest = query;
     while let Some(at) = rest.find(['\'', '"', '$']) {
@@ -337,7 +356,10 @@ fn number_parameters(query: &str, names: &[&String]) -> String {
         if rest.starts_with('$') {
             let end = rest[1..].find(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(rest.len(), |end| end + 1);
             match names.iter().position(|name| **name == rest[1..end]) {
-                Some(index) => out.push_str(&format!("${}", index + 1)),
+                Some(index) => {
+                    found = true;
+                    out.push_str(&format!("${}", index + 1));
+                }
                 None => out.push_str(&rest[..end]),
             }
             rest = &rest[end..];
@@ -360,7 +382,7 @@ fn number_parameters(query: &str, names: &[&String]) -> String {
         rest = &rest[end..];
     }
     out.push_str(rest);
-    out
+    (out, found)
 }
 
 /// What side effects are counted over.
@@ -429,6 +451,7 @@ mod tests {
     fn parameters_are_numbered() {
         let (a, b) = ("a".to_owned(), "ab".to_owned());
         let names = [&a, &b];
-        assert_eq!(number_parameters("RETURN $ab + '$a\\'' + $a, $c", &names), "RETURN $2 + '$a\\'' + $1, $c");
+        let expected = ("RETURN $2 + '$a\\'' + $1, $c".to_owned(), true);
+        assert_eq!(number_parameters("RETURN $ab + '$a\\'' + $a, $c", &names), expected);
     }
 }

@@ -56,19 +56,19 @@ impl Binder<'_> {
                 self.scope.insert(name.clone(), var);
             }
         }
-        let mut plan = self.order_by(projected.plan, projection, &projected.replacements, &projected.complex_keys)?;
+        let mut plan = self.order_by(
+            std::mem::take(&mut projected.plan),
+            projection,
+            &projected.replacements,
+            &projected.complex_keys,
+        )?;
         let skip = projection.skip.as_ref().map(|expr| self.row_count(expr, "SKIP")).transpose()?;
         let limit = projection.limit.as_ref().map(|expr| self.row_count(expr, "LIMIT")).transpose()?;
         if skip.is_some() || limit.is_some() {
             plan = Plan::Limit { input: Box::new(plan), skip, limit };
         }
         if let Some(filter) = &projection.filter {
-            if !projected.closed && contains_aggregate(filter) {
-                let message = "an aggregate cannot be used in WHERE";
-                return Err(self.syntax("InvalidAggregation", message, filter.span));
-            }
-            let conjuncts = self.conjuncts(filter)?;
-            plan = filtered(plan, conjuncts);
+            plan = self.projection_filter(plan, filter, &projected)?;
         }
         self.hidden = None;
         self.scope = new_scope;
@@ -77,6 +77,23 @@ impl Binder<'_> {
             plan = Plan::Project { input: Box::new(plan), items: columns };
         }
         Ok((plan, projected.columns))
+    }
+
+    /// WITH's WHERE; after aggregation or DISTINCT it may repeat what the projection computed.
+    fn projection_filter(&mut self, plan: Plan, filter: &ast::Expr, projected: &Projected) -> Result<Plan> {
+        let computes = projected.replacements.iter().any(|known| contains_aggregate(&known.expr));
+        if contains_aggregate(filter) && !computes {
+            let message = "an aggregate cannot be used in WHERE";
+            return Err(self.syntax("InvalidAggregation", message, filter.span));
+        }
+        if computes {
+            self.aggregation = Aggregation::Computed;
+        }
+        self.replacements = projected.replacements.clone();
+        let conjuncts = self.conjuncts(filter);
+        self.replacements = Vec::new();
+        self.aggregation = Aggregation::Forbidden("InvalidAggregation");
+        Ok(filtered(plan, conjuncts?))
     }
 
     fn items(&self, projection: &Projection, is_return: bool, span: Span) -> Result<Vec<Item>> {

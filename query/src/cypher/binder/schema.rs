@@ -97,7 +97,7 @@ impl Binder<'_> {
         match kind {
             IndexCommandKind::Ordered => Ok(IndexKind::Ordered { unique: false }),
             IndexCommandKind::FullText { options } => {
-                let mut analyzer = "default".to_owned();
+                let mut analyzer = "english".to_owned();
                 for (key, value, span) in self.index_config(options.as_ref())? {
                     match (&*key, value) {
                         ("fulltext.analyzer", Value::Text(name)) => analyzer = name.to_string(),

@@ -1,8 +1,12 @@
 //! Static types: what is certain about a value before anything runs.
 
+use sinew_storage::PropertyKeyId;
 use sinew_storage::graph::{ObservedTypes, PropertyOwner};
 
 use super::*;
+
+/// Labels or types asked for their observed types when a variable has none of its own.
+const OWNERS_ASKED: usize = 256;
 
 /// The type of an output column: only those that the wire writes as such.
 pub(super) fn output_type(ty: &DataType) -> DataType {
@@ -88,9 +92,17 @@ impl Binder<'_> {
     /// The type of `var.key` by what was ever stored, when that is one. Certain as long as the statement writes nothing.
     pub(super) fn observed_type(&self, var: VarId, key: &str) -> DataType {
         let transaction = self.context.transaction;
-        let (Some(facts), Some(key)) = (self.facts.get(&var), transaction.property_key_id(key)) else {
-            return DataType::Any;
-        };
+        let Some(key) = transaction.property_key_id(key) else { return DataType::Any };
+        let nothing = Default::default();
+        let facts = self.facts.get(&var).unwrap_or(&nothing);
+        if facts.labels.is_empty() && facts.types.is_empty() {
+            let union = match self.vars.ty(var) {
+                DataType::Node => self.observed_on_any_node(key),
+                DataType::Relationship => self.observed_on_any_relationship(key),
+                _ => return DataType::Any,
+            };
+            return union.and_then(single_type).unwrap_or(DataType::Any);
+        }
         for label in &facts.labels {
             let Some(label) = transaction.label_id(label) else { continue };
             let observed = transaction.observed_types(PropertyOwner::Label(label), key);
@@ -105,6 +117,38 @@ impl Binder<'_> {
             }
         }
         single_type(union).unwrap_or(DataType::Any)
+    }
+
+    /// What any node holds under `key`; None with too many labels to ask.
+    fn observed_on_any_node(&self, key: PropertyKeyId) -> Option<ObservedTypes> {
+        let transaction = self.context.transaction;
+        let labels = transaction.label_names();
+        if labels.len() > OWNERS_ASKED {
+            return None;
+        }
+        let unlabeled = transaction.observed_types(PropertyOwner::Unlabeled, key);
+        Some(
+            labels.iter().filter_map(|name| transaction.label_id(name)).fold(unlabeled, |union, label| {
+                union.union(transaction.observed_types(PropertyOwner::Label(label), key))
+            }),
+        )
+    }
+
+    /// What any relationship holds under `key`; None with too many types to ask.
+    fn observed_on_any_relationship(&self, key: PropertyKeyId) -> Option<ObservedTypes> {
+        let transaction = self.context.transaction;
+        let types = transaction.relationship_type_names();
+        if types.len() > OWNERS_ASKED {
+            return None;
+        }
+        Some(
+            types
+                .iter()
+                .filter_map(|name| transaction.relationship_type_id(name))
+                .fold(ObservedTypes::default(), |union, ty| {
+                    union.union(transaction.observed_types(PropertyOwner::RelationshipType(ty), key))
+                }),
+        )
     }
 
     /// Gives a projected `variable.key` the type of what was ever stored there.

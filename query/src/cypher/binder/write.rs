@@ -88,6 +88,11 @@ impl Binder<'_> {
         let mut nodes = vec![self.created_node(&pattern.start, lone, operations)?];
         let mut relationships = Vec::with_capacity(pattern.steps.len());
         for (relationship, node) in &pattern.steps {
+            if let Some(name) = &relationship.var
+                && self.scope.get(&name.text).is_some()
+            {
+                return Err(self.already_bound(&name.text, name.span));
+            }
             let ty = self.created_type(relationship)?;
             let reversed = match relationship.arrow {
                 Arrow::Right => false,
@@ -97,11 +102,6 @@ impl Binder<'_> {
                     return Err(self.syntax("RequiresDirectedRelationship", message, relationship.span));
                 }
             };
-            if let Some(name) = &relationship.var
-                && self.scope.get(&name.text).is_some()
-            {
-                return Err(self.already_bound(&name.text, name.span));
-            }
             let left = nodes[nodes.len() - 1];
             let right = self.created_node(node, false, operations)?;
             let properties = self.created_properties(relationship.properties.as_ref())?;
@@ -219,12 +219,12 @@ impl Binder<'_> {
             }
         }
         for (relationship, _) in &pattern.steps {
-            self.created_type(relationship)?;
             if let Some(name) = &relationship.var
                 && self.scope.get(&name.text).is_some()
             {
                 return Err(self.already_bound(&name.text, name.span));
             }
+            self.created_type(relationship)?;
         }
         let bound = self.scope.vars();
         let path = self.resolve_path(pattern, &mut Declared::default(), false, false)?;

@@ -7,8 +7,9 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Span;
 
 use super::Binder;
-use super::names::{fold, near_miss};
+use super::names::fold;
 use crate::error::{QueryError, Result, sqlstate};
+use crate::near_miss::near_miss;
 
 const NUMERIC_PRECISION_LIMIT: u64 = 1000;
 const VARCHAR_LIMIT: u64 = 10_485_760;

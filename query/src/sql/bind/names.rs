@@ -10,6 +10,7 @@ use sqlparser::tokenizer::Span;
 use super::Binder;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::TableFunction;
+use crate::near_miss::near_miss;
 use crate::system;
 
 /// Bytes of an identifier; longer ones are cut, as PostgreSQL does (NAMEDATALEN - 1).
@@ -38,33 +39,6 @@ pub fn quote_name(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
-}
-
-/// The candidate nearest to `name`, when it is near enough to be what was meant.
-pub fn near_miss<'n>(name: &str, candidates: impl Iterator<Item = &'n str>) -> Option<String> {
-    let limit = (name.chars().count() / 3).clamp(1, 3);
-    candidates
-        .filter(|candidate| *candidate != name)
-        .map(|candidate| (edit_distance(name, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, candidate)| candidate.to_owned())
-}
-
-/// Levenshtein distance in characters.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let substitution = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substitution.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// A possibly schema-qualified name.
@@ -280,13 +254,6 @@ mod tests {
         assert_eq!(fold(&Ident::with_quote('"', "FooBar")), "FooBar");
         assert_eq!(fold(&Ident::new("a".repeat(80))).len(), 63);
         assert_eq!(fold(&Ident::with_quote('"', format!("{}é", "a".repeat(62)))), "a".repeat(62));
-    }
-
-    #[test]
-    fn near_misses_are_near() {
-        assert_eq!(near_miss("contnt", ["content", "role"].into_iter()), Some("content".to_owned()));
-        assert_eq!(near_miss("xyz", ["content", "role"].into_iter()), None);
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
     }
 
     #[test]

@@ -7,10 +7,11 @@ use sqlparser::ast::Ident;
 use sqlparser::tokenizer::Span;
 
 use super::Binder;
-use super::names::{fold, near_miss};
+use super::names::fold;
 use crate::algebra::{AggregateCall, Expr, Plan, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::TableFunction;
+use crate::near_miss::near_miss;
 
 /// A column that a FROM item offers.
 #[derive(Clone, Debug)]

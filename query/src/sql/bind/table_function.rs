@@ -8,12 +8,13 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
-use super::names::{fold, near_miss};
+use super::names::fold;
 use super::scope::{Clause, Frame, FromItem, ScopeColumn, ScopeRelation};
 use super::{Binder, Bound};
 use crate::algebra::{Expr, Plan};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::{self, CastContext, TableFunction};
+use crate::near_miss::near_miss;
 use crate::statement::OutputColumn;
 use crate::system::set_returning;
 use crate::types::type_name;

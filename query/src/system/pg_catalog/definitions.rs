@@ -1,0 +1,129 @@
+//! Definitions as SQL text: what `pg_get_indexdef`, `pg_get_constraintdef` and `pg_get_viewdef` print.
+
+use sinew_storage::catalog::{Catalog, ConstraintKind, IndexDef, IndexKind, IndexTarget, TableDef, VectorMetric};
+
+use super::identity::{self, Constraint, ConstraintBody};
+use crate::types::reg::quote_identifier;
+
+/// Operator class written after a vector index's column.
+pub(crate) fn vector_operator_class(metric: VectorMetric) -> &'static str {
+    match metric {
+        VectorMetric::Euclidean => "vector_l2_ops",
+        VectorMetric::Cosine => "vector_cosine_ops",
+        VectorMetric::InnerProduct => "vector_ip_ops",
+    }
+}
+
+/// An index's key columns by quoted name.
+fn column_names(index: &IndexDef, table: &TableDef) -> Vec<String> {
+    match &index.target {
+        IndexTarget::Table { columns, .. } => columns
+            .iter()
+            .filter_map(|column| table.position_of(column.column))
+            .map(|position| quote_identifier(&table.columns[position].name))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// One key column as CREATE INDEX writes it, 1-based. None when there is no such column.
+pub(crate) fn index_column_definition(index: &IndexDef, table: &TableDef, number: usize) -> Option<String> {
+    column_names(index, table).into_iter().nth(number.checked_sub(1)?)
+}
+
+/// `reloptions` of an index: `name=value`. None when it has none.
+pub(crate) fn index_options(index: &IndexDef) -> Option<Vec<String>> {
+    match &index.kind {
+        IndexKind::Ordered { .. } => None,
+        IndexKind::FullText { analyzer } => Some(vec![format!("analyzer={analyzer}")]),
+        IndexKind::Vector(options) => {
+            let mut all =
+                vec![format!("m={}", options.connections), format!("ef_construction={}", options.construction_width)];
+            if let Some(embedder) = &options.embedder {
+                all.push(format!("embedder={embedder}"));
+                all.push(format!("dimensions={}", options.dimension_count));
+            }
+            Some(all)
+        }
+    }
+}
+
+/// `CREATE UNIQUE INDEX name ON schema.table USING btree (a, b DESC)`.
+pub(crate) fn index_definition(index: &IndexDef, table: &TableDef) -> String {
+    let IndexTarget::Table { columns, .. } = &index.target else { return String::new() };
+    let unique = if matches!(index.kind, IndexKind::Ordered { unique: true }) { "UNIQUE " } else { "" };
+    let (method, _) = identity::access_method(&index.kind);
+    let keys: Vec<String> = column_names(index, table)
+        .into_iter()
+        .zip(columns)
+        .map(|(name, column)| match &index.kind {
+            IndexKind::Vector(options) => format!("{name} {}", vector_operator_class(options.metric)),
+            IndexKind::FullText { .. } => name,
+            IndexKind::Ordered { .. } => {
+                let direction = if column.descending { " DESC" } else { "" };
+                let nulls = match (column.descending, column.nulls_first) {
+                    (false, true) => " NULLS FIRST",
+                    (true, false) => " NULLS LAST",
+                    _ => "",
+                };
+                format!("{name}{direction}{nulls}")
+            }
+        })
+        .collect();
+    let options = index_options(index).map_or_else(String::new, |options| {
+        let options: Vec<String> = options
+            .iter()
+            .filter_map(|option| option.split_once('='))
+            .map(|(name, value)| format!("{name}='{}'", value.replace('\'', "''")))
+            .collect();
+        format!(" WITH ({})", options.join(", "))
+    });
+    format!(
+        "CREATE {unique}INDEX {} ON {}.{} USING {method} ({}){options}",
+        quote_identifier(&index.name),
+        quote_identifier(&table.schema),
+        quote_identifier(&table.name),
+        keys.join(", ")
+    )
+}
+
+/// `PRIMARY KEY (a, b)`, `UNIQUE (a)`, `CHECK ((a > 0))`.
+pub(crate) fn constraint_definition(constraint: &Constraint<'_>) -> String {
+    match &constraint.body {
+        ConstraintBody::Key(kind, index) => {
+            let word = match kind {
+                ConstraintKind::PrimaryKey => "PRIMARY KEY",
+                ConstraintKind::Unique => "UNIQUE",
+            };
+            format!("{word} ({})", column_names(index, constraint.table).join(", "))
+        }
+        ConstraintBody::Check(check) => format!("CHECK ({})", check.expression),
+    }
+}
+
+/// By the index's oid. None when there is no such table index.
+pub(crate) fn index_definition_by_oid(catalog: &Catalog, oid: u32) -> Option<String> {
+    identity::table_indexes(catalog)
+        .find(|(index, _)| index.id.0 == oid)
+        .map(|(index, table)| index_definition(index, table))
+}
+
+/// By the index's oid and the column's 1-based number.
+pub(crate) fn index_column_definition_by_oid(catalog: &Catalog, oid: u32, number: usize) -> Option<String> {
+    let (index, table) = identity::table_indexes(catalog).find(|(index, _)| index.id.0 == oid)?;
+    index_column_definition(index, table, number)
+}
+
+/// By the oid in `pg_constraint`.
+pub(crate) fn constraint_definition_by_oid(catalog: &Catalog, oid: u32) -> Option<String> {
+    identity::constraints(catalog).iter().find(|constraint| constraint.oid == oid).map(constraint_definition)
+}
+
+/// A view's query with a semicolon, by the view's oid.
+pub(crate) fn view_definition_by_oid(catalog: &Catalog, oid: u32) -> Option<String> {
+    catalog.views.values().find(|view| view.id.0 == oid).map(|view| view_definition(&view.query))
+}
+
+pub(crate) fn view_definition(query: &str) -> String {
+    format!(" {};", query.trim().trim_end_matches(';').trim_end())
+}

@@ -1,0 +1,451 @@
+//! Namespaces, relations, their columns, defaults, indexes, constraints, rules and comments.
+
+use sinew_storage::DataType;
+use sinew_storage::catalog::{IndexKind, IndexTarget, TableDef};
+
+use super::identity::{self, Attribute, ConstraintBody, OWNER_OID};
+use super::{NULL, Row, Rows, SystemRelation, definitions, functions, relation_kind, row, table};
+use crate::context::ExecContext;
+use crate::system::{system_relation, system_relation_names};
+use crate::types::{self, reg};
+
+pub(super) static RELATIONS: &[SystemRelation] = &[
+    table("pg_namespace", "oid oid, nspname name, nspowner oid, nspacl aclitem[]", namespaces),
+    table(
+        "pg_class",
+        "oid oid, relname name, relnamespace oid, reltype oid, reloftype oid, relowner oid, relam oid, \
+         relfilenode oid, reltablespace oid, relpages int4, reltuples float4, relallvisible int4, reltoastrelid oid, \
+         relhasindex bool, relisshared bool, relpersistence char, relkind char, relnatts int2, relchecks int2, \
+         relhasrules bool, relhastriggers bool, relhassubclass bool, relrowsecurity bool, relforcerowsecurity bool, \
+         relispopulated bool, relreplident char, relispartition bool, relrewrite oid, relfrozenxid xid, \
+         relminmxid xid, relacl aclitem[], reloptions text[], relpartbound pg_node_tree",
+        classes,
+    ),
+    table(
+        "pg_attribute",
+        "attrelid oid, attname name, atttypid oid, attstattarget int4, attlen int2, attnum int2, attndims int4, \
+         attcacheoff int4, atttypmod int4, attbyval bool, attalign char, attstorage char, attcompression char, \
+         attnotnull bool, atthasdef bool, atthasmissing bool, attidentity char, attgenerated char, \
+         attisdropped bool, attislocal bool, attinhcount int4, attcollation oid, attacl aclitem[], \
+         attoptions text[], attfdwoptions text[], attmissingval anyarray",
+        attributes,
+    ),
+    table("pg_attrdef", "oid oid, adrelid oid, adnum int2, adbin pg_node_tree", defaults),
+    table(
+        "pg_index",
+        "indexrelid oid, indrelid oid, indnatts int2, indnkeyatts int2, indisunique bool, \
+         indnullsnotdistinct bool, indisprimary bool, indisexclusion bool, indimmediate bool, indisclustered bool, \
+         indisvalid bool, indcheckxmin bool, indisready bool, indislive bool, indisreplident bool, \
+         indkey int2vector, indcollation oidvector, indclass oidvector, indoption text, indexprs pg_node_tree, \
+         indpred pg_node_tree",
+        indexes,
+    ),
+    table(
+        "pg_constraint",
+        "oid oid, conname name, connamespace oid, contype char, condeferrable bool, condeferred bool, \
+         convalidated bool, conrelid oid, contypid oid, conindid oid, conparentid oid, confrelid oid, \
+         confupdtype char, confdeltype char, confmatchtype char, conislocal bool, coninhcount int4, \
+         connoinherit bool, conkey int2[], confkey int2[], conpfeqop oid[], conppeqop oid[], conffeqop oid[], \
+         confdelsetcols int2[], conexclop oid[], conbin pg_node_tree",
+        constraints,
+    ),
+    table(
+        "pg_rewrite",
+        "oid oid, rulename name, ev_class oid, ev_type char, ev_enabled char, is_instead bool, \
+         ev_qual pg_node_tree, ev_action pg_node_tree",
+        rules,
+    ),
+    table("pg_description", "objoid oid, classoid oid, objsubid int4, description text", descriptions),
+    table(
+        "pg_depend",
+        "classid oid, objid oid, objsubid int4, refclassid oid, refobjid oid, refobjsubid int4, deptype char",
+        dependencies,
+    ),
+];
+
+const PG_CLASS_OID: u32 = 1259;
+const PG_CONSTRAINT_OID: u32 = 2606;
+const PG_EXTENSION_OID: u32 = 3079;
+const PG_NAMESPACE_OID: u32 = 2615;
+const PG_REWRITE_OID: u32 = 2618;
+const PG_TYPE_OID: u32 = 1247;
+
+/// Every system relation: schema, name, oid.
+pub(super) fn system_relations() -> impl Iterator<Item = (&'static str, &'static str, u32)> {
+    system_relation_names()
+        .into_iter()
+        .filter_map(|(schema, name)| reg::system_relation_oid(schema, name).map(|oid| (schema, name, oid)))
+}
+
+fn namespaces(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let mut rows: Vec<Row> =
+        catalog.schemas.values().map(|schema| row![schema.oid, &schema.name, OWNER_OID, NULL]).collect();
+    for (name, oid) in [("pg_catalog", reg::PG_CATALOG_OID), ("information_schema", reg::INFORMATION_SCHEMA_OID)] {
+        if !catalog.schemas.contains_key(name) {
+            rows.push(row![oid, name, OWNER_OID, NULL]);
+        }
+    }
+    Ok(rows)
+}
+
+/// What distinguishes one row of `pg_class` from another.
+struct Class<'a> {
+    oid: u32,
+    name: &'a str,
+    namespace: u32,
+    access_method: u32,
+    kind: char,
+    column_count: usize,
+    check_count: usize,
+    has_index: bool,
+    options: Option<Vec<String>>,
+}
+
+impl Class<'_> {
+    fn row(self) -> Row {
+        let stored = matches!(self.kind, 'r' | 'i');
+        row![
+            self.oid,
+            self.name,
+            self.namespace,
+            // Tables make no composite type.
+            0_u32,
+            0_u32,
+            OWNER_OID,
+            self.access_method,
+            if stored { self.oid } else { 0 },
+            0_u32,
+            0_i32,
+            // As of a table that was never analyzed: counting would lock it.
+            -1.0,
+            0_i32,
+            0_u32,
+            self.has_index,
+            false,
+            'p',
+            self.kind,
+            self.column_count,
+            self.check_count,
+            self.kind == 'v' && self.oid >= sinew_storage::catalog::FIRST_USER_RELATION,
+            false,
+            false,
+            false,
+            false,
+            true,
+            if self.kind == 'r' { 'd' } else { 'n' },
+            false,
+            0_u32,
+            0_u32,
+            0_u32,
+            NULL,
+            self.options,
+            NULL,
+        ]
+    }
+}
+
+fn classes(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let mut rows = Vec::new();
+    for (schema, name, oid) in system_relations() {
+        let Some(relation) = system_relation(schema, name) else { continue };
+        let kind = relation_kind(schema, name);
+        let class = Class {
+            oid,
+            name,
+            namespace: identity::schema_oid(&catalog, schema),
+            access_method: if kind == 'r' { identity::HEAP_OID } else { 0 },
+            kind,
+            column_count: relation.columns().len(),
+            check_count: 0,
+            has_index: false,
+            options: None,
+        };
+        rows.push(class.row());
+    }
+    for table in catalog.tables.values() {
+        let class = Class {
+            oid: table.id.0,
+            name: &table.name,
+            namespace: identity::schema_oid(&catalog, &table.schema),
+            access_method: identity::HEAP_OID,
+            kind: 'r',
+            column_count: table.columns.len(),
+            check_count: table.checks.len(),
+            has_index: !catalog.indexes_of(table.id).is_empty(),
+            options: None,
+        };
+        rows.push(class.row());
+    }
+    for view in catalog.views.values() {
+        let class = Class {
+            oid: view.id.0,
+            name: &view.name,
+            namespace: identity::schema_oid(&catalog, &view.schema),
+            access_method: 0,
+            kind: 'v',
+            column_count: view.columns.len(),
+            check_count: 0,
+            has_index: false,
+            options: None,
+        };
+        rows.push(class.row());
+    }
+    for (index, table) in identity::table_indexes(&catalog) {
+        let class = Class {
+            oid: index.id.0,
+            name: &index.name,
+            namespace: identity::schema_oid(&catalog, &index.schema),
+            access_method: identity::access_method(&index.kind).1,
+            kind: 'i',
+            column_count: identity::index_column_numbers(index, table).len(),
+            check_count: 0,
+            has_index: false,
+            options: definitions::index_options(index),
+        };
+        rows.push(class.row());
+    }
+    Ok(rows)
+}
+
+fn attribute_row(relation: u32, number: usize, attribute: &Attribute<'_>) -> Row {
+    let ty = attribute.ty;
+    let length = types::type_length(ty);
+    let is_array = matches!(ty, DataType::Array(_));
+    row![
+        relation,
+        attribute.name,
+        types::type_oid(ty),
+        -1_i32,
+        length,
+        number,
+        i32::from(is_array),
+        -1_i32,
+        types::type_modifier(ty),
+        super::types::is_by_value(ty),
+        super::types::alignment(ty),
+        super::types::storage(ty),
+        "",
+        attribute.not_null,
+        attribute.has_default,
+        false,
+        "",
+        // Computed when read, not stored: PostgreSQL 18's letter.
+        if attribute.is_generated { "v" } else { "" },
+        false,
+        true,
+        0_i32,
+        identity::collation_oid(ty),
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+    ]
+}
+
+/// Columns of a table.
+pub(super) fn table_attributes(table: &TableDef) -> impl Iterator<Item = Attribute<'_>> {
+    table.columns.iter().map(|column| Attribute {
+        name: &column.name,
+        ty: &column.ty,
+        not_null: column.not_null,
+        has_default: column.default.is_some() || column.virtual_expression.is_some(),
+        is_generated: column.virtual_expression.is_some(),
+    })
+}
+
+fn plain_attribute<'c>(name: &'c str, ty: &'c DataType) -> Attribute<'c> {
+    Attribute { name, ty, not_null: false, has_default: false, is_generated: false }
+}
+
+fn attributes(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let mut rows = Vec::new();
+    for (schema, name, oid) in system_relations() {
+        let Some(relation) = system_relation(schema, name) else { continue };
+        for (position, (name, ty)) in relation.columns().iter().enumerate() {
+            rows.push(attribute_row(oid, position + 1, &plain_attribute(name, ty)));
+        }
+    }
+    for table in catalog.tables.values() {
+        for (position, attribute) in table_attributes(table).enumerate() {
+            rows.push(attribute_row(table.id.0, position + 1, &attribute));
+        }
+    }
+    for view in catalog.views.values() {
+        for (position, (name, ty)) in view.columns.iter().enumerate() {
+            rows.push(attribute_row(view.id.0, position + 1, &plain_attribute(name, ty)));
+        }
+    }
+    for (index, table) in identity::table_indexes(&catalog) {
+        for (position, number) in identity::index_column_numbers(index, table).into_iter().enumerate() {
+            if let Some(column) = number.checked_sub(1).and_then(|at| table.columns.get(at)) {
+                rows.push(attribute_row(index.id.0, position + 1, &plain_attribute(&column.name, &column.ty)));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn defaults(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let mut rows = Vec::new();
+    for table in catalog.tables.values() {
+        for (position, column) in table.columns.iter().enumerate() {
+            let expression = column.default.as_ref().map(|default| &default.expression);
+            if let Some(expression) = column.virtual_expression.as_ref().or(expression) {
+                rows.push(row![identity::default_oid(table.id.0, column.id.0), table.id.0, position + 1, expression]);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn indexes(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let mut rows = Vec::new();
+    for (index, table) in identity::table_indexes(&catalog) {
+        let IndexTarget::Table { columns, .. } = &index.target else { continue };
+        let numbers = identity::index_column_numbers(index, table);
+        let types: Vec<&DataType> =
+            numbers.iter().filter_map(|number| table.columns.get(number.checked_sub(1)?)).map(|c| &c.ty).collect();
+        let is_ordered = matches!(index.kind, IndexKind::Ordered { .. });
+        // Bit 0: descending, bit 1: NULLs first. In the text form of int2vector, as drivers split it.
+        let options: Vec<String> = columns
+            .iter()
+            .map(|column| {
+                let bits = u8::from(column.descending) | (u8::from(column.nulls_first) << 1);
+                if is_ordered { bits.to_string() } else { "0".to_owned() }
+            })
+            .collect();
+        let collations: Vec<u32> =
+            types.iter().map(|ty| if is_ordered { identity::collation_oid(ty) } else { 0 }).collect();
+        let classes: Vec<u32> = types.iter().map(|ty| functions::operator_class_oid(&index.kind, ty)).collect();
+        rows.push(row![
+            index.id.0,
+            table.id.0,
+            numbers.len(),
+            numbers.len(),
+            matches!(index.kind, IndexKind::Ordered { unique: true }),
+            false,
+            index.constraint == Some(sinew_storage::catalog::ConstraintKind::PrimaryKey),
+            false,
+            true,
+            false,
+            true,
+            false,
+            true,
+            true,
+            false,
+            numbers,
+            collations,
+            classes,
+            options.join(" "),
+            NULL,
+            NULL,
+        ]);
+    }
+    Ok(rows)
+}
+
+fn constraints(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let rows = identity::constraints(&catalog).into_iter().map(|constraint| {
+        let columns = constraint.column_numbers();
+        let (kind, index, expression) = match &constraint.body {
+            ConstraintBody::Key(sinew_storage::catalog::ConstraintKind::PrimaryKey, index) => ('p', index.id.0, None),
+            ConstraintBody::Key(sinew_storage::catalog::ConstraintKind::Unique, index) => ('u', index.id.0, None),
+            ConstraintBody::Check(check) => ('c', 0, Some(check.expression.clone())),
+        };
+        row![
+            constraint.oid,
+            constraint.name,
+            identity::schema_oid(&catalog, &constraint.table.schema),
+            kind,
+            false,
+            false,
+            true,
+            constraint.table.id.0,
+            0_u32,
+            index,
+            0_u32,
+            0_u32,
+            " ",
+            " ",
+            " ",
+            true,
+            0_i32,
+            kind != 'c',
+            columns,
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            NULL,
+            expression,
+        ]
+    });
+    Ok(rows.collect())
+}
+
+/// A view is its rule `_RETURN`.
+fn rules(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let rows = catalog.views.values();
+    Ok(rows
+        .map(|view| row![identity::rule_oid(view), "_RETURN", view.id.0, '1', 'O', true, "<>", &view.query])
+        .collect())
+}
+
+fn descriptions(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let mut rows = vec![
+        row![reg::PG_CATALOG_OID, PG_NAMESPACE_OID, 0_i32, "system catalog schema"],
+        row![reg::PUBLIC_OID, PG_NAMESPACE_OID, 0_i32, "standard public schema"],
+        row![identity::schema_oid(&catalog, "sinew"), PG_NAMESPACE_OID, 0_i32, "conversations, graph, agents"],
+        row![super::types::VECTOR_EXTENSION_OID, PG_EXTENSION_OID, 0_i32, "vector data type and hnsw access method"],
+    ];
+    for table in catalog.tables.values() {
+        if let Some(comment) = &table.comment {
+            rows.push(row![table.id.0, PG_CLASS_OID, 0_i32, comment]);
+        }
+        for (position, column) in table.columns.iter().enumerate() {
+            if let Some(comment) = &column.comment {
+                rows.push(row![table.id.0, PG_CLASS_OID, position + 1, comment]);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// Views on what they read, through their rule; key constraints on their table and indexes on their constraint; the
+/// type `vector` on its extension.
+fn dependencies(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let mut rows = Vec::new();
+    let mut push = |class: u32, object: u32, on_class: u32, on: u32, kind: char| {
+        rows.push(row![class, object, 0_i32, on_class, on, 0_i32, kind]);
+    };
+    for view in catalog.views.values() {
+        push(PG_REWRITE_OID, identity::rule_oid(view), PG_CLASS_OID, view.id.0, 'i');
+    }
+    for (on, views) in &catalog.dependents {
+        for view in views.iter().filter_map(|view| catalog.views.get(view)) {
+            push(PG_REWRITE_OID, identity::rule_oid(view), PG_CLASS_OID, on.0, 'n');
+        }
+    }
+    for constraint in identity::constraints(&catalog) {
+        push(PG_CONSTRAINT_OID, constraint.oid, PG_CLASS_OID, constraint.table.id.0, 'a');
+    }
+    for (index, table) in identity::table_indexes(&catalog) {
+        match index.constraint {
+            Some(_) => push(PG_CLASS_OID, index.id.0, PG_CONSTRAINT_OID, index.id.0, 'i'),
+            None => push(PG_CLASS_OID, index.id.0, PG_CLASS_OID, table.id.0, 'a'),
+        }
+    }
+    let vector = types::type_oid(&DataType::Vector(None));
+    push(PG_TYPE_OID, vector, PG_EXTENSION_OID, super::types::VECTOR_EXTENSION_OID, 'e');
+    Ok(rows)
+}

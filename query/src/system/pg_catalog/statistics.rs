@@ -1,0 +1,107 @@
+//! Activity and statistics. Figures that are not kept are NULL rather than 0.
+
+use super::identity::{DATABASE_OID, OWNER_OID};
+use super::{NULL, Row, Rows, SystemRelation, identity, no_rows, row, view};
+use crate::context::ExecContext;
+use sinew_storage::Value;
+
+const TABLE_COLUMNS: &str = "relid oid, schemaname name, relname name, seq_scan int8, seq_tup_read int8, \
+     idx_scan int8, idx_tup_fetch int8, n_tup_ins int8, n_tup_upd int8, n_tup_del int8, n_tup_hot_upd int8, \
+     n_live_tup int8, n_dead_tup int8, n_mod_since_analyze int8, n_ins_since_vacuum int8, last_vacuum timestamptz, \
+     last_autovacuum timestamptz, last_analyze timestamptz, last_autoanalyze timestamptz, vacuum_count int8, \
+     autovacuum_count int8, analyze_count int8, autoanalyze_count int8";
+const INDEX_COLUMNS: &str = "relid oid, indexrelid oid, schemaname name, relname name, indexrelname name, \
+     idx_scan int8, idx_tup_read int8, idx_tup_fetch int8";
+
+pub(super) static RELATIONS: &[SystemRelation] = &[
+    view(
+        "pg_stat_activity",
+        "datid oid, datname name, pid int4, leader_pid int4, usesysid oid, usename name, application_name text, \
+         client_addr inet, client_hostname text, client_port int4, backend_start timestamptz, \
+         xact_start timestamptz, query_start timestamptz, state_change timestamptz, wait_event_type text, \
+         wait_event text, state text, backend_xid xid, backend_xmin xid, query_id int8, query text, \
+         backend_type text",
+        activity,
+    ),
+    view("pg_stat_user_tables", TABLE_COLUMNS, tables),
+    view("pg_stat_all_tables", TABLE_COLUMNS, tables),
+    view("pg_stat_user_indexes", INDEX_COLUMNS, indexes),
+    view("pg_stat_all_indexes", INDEX_COLUMNS, indexes),
+    view(
+        "pg_stat_database",
+        "datid oid, datname name, numbackends int4, xact_commit int8, xact_rollback int8, blks_read int8, \
+         blks_hit int8, tup_returned int8, tup_fetched int8, tup_inserted int8, tup_updated int8, tup_deleted int8, \
+         conflicts int8, temp_files int8, temp_bytes int8, deadlocks int8, checksum_failures int8, \
+         checksum_last_failure timestamptz, blk_read_time float8, blk_write_time float8, session_time float8, \
+         active_time float8, idle_in_transaction_time float8, sessions int8, sessions_abandoned int8, \
+         sessions_fatal int8, sessions_killed int8, stats_reset timestamptz",
+        database,
+    ),
+    view(
+        "pg_stat_ssl",
+        "pid int4, ssl bool, version text, cipher text, bits int4, client_dn text, client_serial numeric, \
+         issuer_dn text",
+        no_rows,
+    ),
+    view(
+        "pg_stats",
+        "schemaname name, tablename name, attname name, inherited bool, null_frac float4, avg_width int4, \
+         n_distinct float4, most_common_vals anyarray, most_common_freqs float4[], histogram_bounds anyarray, \
+         correlation float4, most_common_elems anyarray, most_common_elem_freqs float4[], \
+         elem_count_histogram float4[]",
+        no_rows,
+    ),
+];
+
+/// The calling session: others are not known here.
+fn activity(context: &ExecContext) -> Rows {
+    let session = &context.session;
+    Ok(vec![row![
+        DATABASE_OID,
+        &session.database,
+        session.process_id,
+        NULL,
+        OWNER_OID,
+        &session.user,
+        session.setting("application_name").unwrap_or_default(),
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        Value::Timestamp(context.transaction_time_us),
+        Value::Timestamp(context.statement_time_us),
+        Value::Timestamp(context.statement_time_us),
+        NULL,
+        NULL,
+        "active",
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        "client backend",
+    ]])
+}
+
+fn tables(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let rows = catalog.tables.values().map(|table| {
+        let mut row: Row = row![table.id.0, &table.schema, &table.name];
+        row.resize(23, NULL);
+        row
+    });
+    Ok(rows.collect())
+}
+
+fn indexes(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let rows = identity::table_indexes(&catalog)
+        .map(|(index, table)| row![table.id.0, index.id.0, &index.schema, &table.name, &index.name, NULL, NULL, NULL]);
+    Ok(rows.collect())
+}
+
+fn database(context: &ExecContext) -> Rows {
+    let commits = i64::try_from(context.transaction.store().stats().commit_count).unwrap_or(i64::MAX);
+    let mut row: Row = row![DATABASE_OID, &context.session.database, NULL, commits];
+    row.resize(28, NULL);
+    Ok(vec![row])
+}
