@@ -51,7 +51,8 @@ pub(super) fn comparison<'e>(conjunct: &'e Expr, own: &dyn Fn(VarId) -> bool) ->
         Expr::Column(var, ty) if own(*var) => Some((*var, ty.clone())),
         _ => None,
     };
-    let constant = |expr: &Expr| !expr.is_volatile() && !expr.vars().iter().any(|var| own(*var)) && !expr.has_subquery();
+    let constant =
+        |expr: &Expr| !expr.is_volatile() && !expr.vars().iter().any(|var| own(*var)) && !expr.has_subquery();
     if let Some((var, ty)) = column(left)
         && constant(right)
         && comparable(&ty, &right.ty())

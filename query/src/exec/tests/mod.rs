@@ -154,8 +154,7 @@ impl Fixture {
 }
 
 pub fn shown(rows: &Rows, ordered: bool) -> Vec<String> {
-    let mut out: Vec<String> =
-        rows.iter().map(|row| row.iter().map(show).collect::<Vec<_>>().join(", ")).collect();
+    let mut out: Vec<String> = rows.iter().map(|row| row.iter().map(show).collect::<Vec<_>>().join(", ")).collect();
     if !ordered {
         out.sort();
     }
@@ -175,7 +174,10 @@ pub fn show(value: &Value) -> String {
         Value::Relationship(_) => "rel".to_owned(),
         Value::Path(path) => format!("path{}", path.relationships.len()),
         Value::Map(map) => {
-            format!("{{{}}}", map.iter().map(|(key, value)| format!("{key}:{}", show(value))).collect::<Vec<_>>().join(" "))
+            format!(
+                "{{{}}}",
+                map.iter().map(|(key, value)| format!("{key}:{}", show(value))).collect::<Vec<_>>().join(" ")
+            )
         }
         other => format!("{other:?}"),
     }

@@ -122,8 +122,7 @@ impl Tables {
     }
 
     fn insert_plan(&mut self, table: &Arc<TableDef>, rows: &[&[Value]]) -> Insert {
-        let output: Vec<VarId> =
-            table.columns.iter().map(|column| self.vars.add("v", column.ty.clone())).collect();
+        let output: Vec<VarId> = table.columns.iter().map(|column| self.vars.add("v", column.ty.clone())).collect();
         let new_row: Vec<VarId> =
             table.columns.iter().map(|column| self.vars.add(column.name.as_str(), column.ty.clone())).collect();
         let rows = rows
@@ -194,7 +193,10 @@ fn joins_of_all_kinds() {
             (JoinKind::Inner, "one, ten; one, zehn; three, ten; three, zehn"),
             (JoinKind::Left, "one, ten; one, zehn; three, ten; three, zehn; two, null; four, null"),
             (JoinKind::Right, "one, ten; one, zehn; three, ten; three, zehn; null, thirty; null, none"),
-            (JoinKind::Full, "one, ten; one, zehn; three, ten; three, zehn; two, null; four, null; null, thirty; null, none"),
+            (
+                JoinKind::Full,
+                "one, ten; one, zehn; three, ten; three, zehn; two, null; four, null; null, thirty; null, none",
+            ),
             (JoinKind::Semi, "one; three"),
             (JoinKind::Anti, "two; four"),
         ] {
@@ -393,10 +395,7 @@ fn updates_and_deletes() {
     let (mut t, a, _) = filled();
     let (scan, vars, row_id) = t.scan(&a);
     let new_row: Vec<VarId> = a.columns.iter().map(|column| t.vars.add("n", column.ty.clone())).collect();
-    let source = Plan::Filter {
-        input: Box::new(scan),
-        predicate: operator("=", t.column(vars[2]), int(10)),
-    };
+    let source = Plan::Filter { input: Box::new(scan), predicate: operator("=", t.column(vars[2]), int(10)) };
     // Ids move onto each other's places: the input is taken before the first write.
     let returned = t.vars.add("id", DataType::Int8);
     let update = Update {
@@ -411,8 +410,7 @@ fn updates_and_deletes() {
     let (rows, count) = t.write(Plan::Update(Box::new(update)), &[returned]).unwrap();
     assert_eq!((shown(&rows, false), count), (vec!["101".to_owned(), "103".to_owned()], 2));
     let (scan, vars, row_id) = t.scan(&a);
-    let source =
-        Plan::Filter { input: Box::new(scan), predicate: operator("<", t.column(vars[0]), int(100)) };
+    let source = Plan::Filter { input: Box::new(scan), predicate: operator("<", t.column(vars[0]), int(100)) };
     let delete = Delete { table: Arc::clone(&a), source, row_id, returning: Vec::new() };
     assert_eq!(t.write(Plan::Delete(Box::new(delete)), &[]).unwrap().1, 2);
     let (scan, vars, _) = t.scan(&a);
