@@ -39,6 +39,8 @@ pub(crate) mod uuid;
 pub(crate) mod vector;
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;

@@ -373,7 +373,7 @@ impl Registry {
         let mut functions: FxHashMap<&'static str, Vec<usize>> = FxHashMap::default();
         let mut operators: FxHashMap<&'static str, Vec<usize>> = FxHashMap::default();
         let mut aggregate_names: FxHashMap<&'static str, Vec<usize>> = FxHashMap::default();
-        let mut number = |oid: &mut u32, next: &mut u32| {
+        let number = |oid: &mut u32, next: &mut u32| {
             if *oid == 0 {
                 *oid = *next;
                 *next += 1;
