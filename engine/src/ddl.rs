@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use sinew_query::statement::Ddl;
 use sinew_query::{QueryError, Result, sqlstate};
-use sinew_storage::{StorageError, Transaction};
 use sinew_storage::catalog::{DefaultExpr, IndexDef, IndexTarget, TableBehaviour, TableDef};
 use sinew_storage::ids::RelationId;
+use sinew_storage::{StorageError, Transaction};
 
 use crate::{INTERNAL_USER, Session};
 

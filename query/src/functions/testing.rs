@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sinew_storage::{CancelToken, DataType, Embedder, Transaction, Value};
+use sinew_storage::{CancelToken, DataType, Embedder, Isolation, Store, StoreOptions, Transaction, Value};
 
 use super::{FunctionRegistry, cast_value, resolve_function, resolve_operator};
 use crate::context::{EvalContext, ExecContext, SessionContext};
@@ -30,7 +30,8 @@ impl Embedder for LengthEmbedder {
 
 /// A transaction that pure functions never touch.
 fn transaction() -> Arc<Transaction> {
-    Arc::new(Transaction {})
+    let store = Store::in_memory(StoreOptions::default()).expect("an in-memory store opens");
+    Arc::new(store.begin(Isolation::ReadCommitted))
 }
 
 /// A context whose session has these settings.

@@ -633,18 +633,15 @@ fn kernels_agree_with_rows() {
 }
 
 fn table_rows(name: &str, args: &[(&str, DataType)]) -> String {
-    let registry = FunctionRegistry::default();
-    register_table_functions(&registry);
-    let function = registry.table_function(name).expect("registered");
     let exec = context(&[]);
     let eval = EvalContext::new(&exec);
     let types: Vec<DataType> = args.iter().map(|(_, ty)| ty.clone()).collect();
     let run = || -> Result<String> {
-        let resolved = function.resolve(&types)?;
+        let function = crate::system::set_returning::resolve(name, &types)?;
         let mut values = Vec::new();
         for (i, param) in function.params().iter().enumerate() {
             values.push(match args.get(i) {
-                Some((text, _)) => types::from_text(&eval, text, &resolved.args[i])?,
+                Some((text, _)) => types::from_text(&eval, text, &param.ty)?,
                 None => param.default.clone().expect("a default"),
             });
         }
@@ -653,13 +650,13 @@ fn table_rows(name: &str, args: &[(&str, DataType)]) -> String {
         while let Some(batch) = stream.next_batch()? {
             for row in 0..batch.row_count {
                 let mut fields = Vec::new();
-                for (value, (_, ty)) in batch.row(row).iter().zip(&resolved.columns) {
+                for (value, (_, ty)) in batch.row(row).iter().zip(function.columns()) {
                     fields.push(if value.is_null() { "NULL".to_owned() } else { types::to_text(&eval, value, ty)? });
                 }
                 rows.push(fields.join("/"));
             }
         }
-        Ok(format!("{}: {}", types::names::internal_name(&resolved.columns[0].1), rows.join(" ")))
+        Ok(format!("{}: {}", types::names::internal_name(&function.columns()[0].1), rows.join(" ")))
     };
     run().unwrap_or_else(|error| format!("{} {error}", error.sqlstate()))
 }
