@@ -26,14 +26,8 @@ pub fn check_may_write(table: &TableDef, cx: &Cx) -> Result<()> {
     Ok(())
 }
 
-/// Checks a row (aligned with the table's columns). `prefix` are the values before the row's in what `checks` read.
-pub fn check_row(
-    table: &TableDef,
-    row: &[Value],
-    checks: &[(String, PhysExpr)],
-    check_row: &[Value],
-    cx: &Cx,
-) -> Result<()> {
+/// Checks a row (aligned with the table's columns). `checks` read nothing else.
+pub fn check_row(table: &TableDef, row: &[Value], checks: &[(String, PhysExpr)], cx: &Cx) -> Result<()> {
     for (column, value) in table.columns.iter().zip(row) {
         if column.virtual_expression.is_some() {
             continue;
@@ -63,7 +57,7 @@ pub fn check_row(
         }
     }
     for (name, condition) in checks {
-        if truth(&condition.eval(RowCx::of_values(cx, check_row))?)? == Some(false) {
+        if truth(&condition.eval(RowCx::of_values(cx, row))?)? == Some(false) {
             let mut error = QueryError::new(
                 sqlstate::CHECK_VIOLATION,
                 format!("new row for relation \"{}\" violates check constraint \"{name}\"", table.name),

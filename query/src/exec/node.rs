@@ -27,6 +27,10 @@ impl Layout {
     pub fn len(&self) -> usize {
         self.vars.len()
     }
+
+    pub fn is_empty(&self) -> bool {
+        self.vars.is_empty()
+    }
 }
 
 /// One operator of a compiled plan. Immutable, shared by concurrent executions.

@@ -132,7 +132,7 @@ impl InsertWriter {
             Some(messages) => messages.complete(&mut row, cx)?,
             None => false,
         };
-        check_row(&plan.table, &row, &plan.checks, &row, cx)?;
+        check_row(&plan.table, &row, &plan.checks, cx)?;
         if let Some(conflict) = &plan.on_conflict
             && let Some(existing) = self.conflict(&row, cx)?
         {
@@ -207,7 +207,7 @@ impl InsertWriter {
         for (position, value) in &update.assignments {
             new_row[*position] = value.eval(row)?;
         }
-        check_row(&plan.table, &new_row, &plan.checks, &new_row, cx)?;
+        check_row(&plan.table, &new_row, &plan.checks, cx)?;
         cx.transaction().update_row(&plan.table, id, &new_row)?;
         self.written.insert(id);
         Ok(Some(new_row))

@@ -253,6 +253,18 @@ impl Join {
 impl Operator for Join {
     fn next(&mut self) -> Result<Option<Batch>> {
         if self.build.is_none() {
+            if self.plan.left.writes
+                && let Some(mut left) = self.left.take()
+            {
+                // The right side sees what the left one writes.
+                let mut memory = Reservation::new(&self.cx.run);
+                let mut batches = Vec::new();
+                while let Some(batch) = left.next()? {
+                    memory.grow(batch.size_bytes())?;
+                    batches.push(batch);
+                }
+                self.left = Some(Box::new(super::Buffered::new(batches, Some(memory))));
+            }
             self.build()?;
         }
         loop {

@@ -240,7 +240,7 @@ impl Finder<'_> {
         let mut count = 0_u32;
         while let Some((node, neighbors, next)) = frames.last_mut() {
             count = count.wrapping_add(1);
-            if count % 4096 == 0 {
+            if count.is_multiple_of(4096) {
                 self.cx.check_cancel()?;
             }
             let Some(neighbor) = neighbors.get(*next).copied() else {

@@ -89,7 +89,7 @@ impl Update {
                 for ((position, _), column) in plan.assignments.iter().zip(&columns) {
                     new_row[*position] = column.value(row);
                 }
-                check_row(&plan.table, &new_row, &plan.checks, &new_row, cx)?;
+                check_row(&plan.table, &new_row, &plan.checks, cx)?;
                 cx.transaction().update_row(&plan.table, id, &new_row)?;
                 count += 1;
                 if !plan.returning.is_empty() {

@@ -188,7 +188,7 @@ impl VarLengthExpand {
         let mut step_count = 0_u32;
         while found.rows.len() < BATCH_ROWS {
             step_count = step_count.wrapping_add(1);
-            if step_count % 4096 == 0 {
+            if step_count.is_multiple_of(4096) {
                 self.cx.check_cancel()?;
             }
             let Some(frame) = search.frames.last_mut() else { return Ok(true) };
