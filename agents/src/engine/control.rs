@@ -136,10 +136,10 @@ impl Engine {
                     &key,
                     Record::new().with("status", "queued").with("error", Value::Null),
                 )?;
-                if let Some(call) = unit.rows.get("agent_tool_calls", &key)? {
-                    if call.get("status").as_str() != Some("excess") {
-                        unit.rows.update("agent_tool_calls", &key, Record::new().with("status", "requested"))?;
-                    }
+                if let Some(call) = unit.rows.get("agent_tool_calls", &key)?
+                    && call.get("status").as_str() != Some("excess")
+                {
+                    unit.rows.update("agent_tool_calls", &key, Record::new().with("status", "requested"))?;
                 }
                 Claim::release(unit, run_id, step, task.int("attempt")? + 1, unit.now_us)?;
             }
