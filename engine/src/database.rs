@@ -69,7 +69,6 @@ impl Database {
 
     fn over(store: Arc<Store>, options: DatabaseOptions) -> Result<Database> {
         let functions = Arc::new(FunctionRegistry::default());
-        sinew_query::functions::register_table_functions(&functions);
         sinew_query::system::register(&functions);
         let embedder =
             options.store.embedders.first().cloned().ok_or_else(|| {

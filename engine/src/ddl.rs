@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use sinew_query::statement::Ddl;
 use sinew_query::{QueryError, Result, sqlstate};
-use sinew_storage::Transaction;
 use sinew_storage::catalog::{DefaultExpr, IndexDef, IndexTarget, TableBehaviour, TableDef};
 use sinew_storage::ids::RelationId;
+use sinew_storage::{StorageError, Transaction};
 
 use crate::{INTERNAL_USER, Session};
 
@@ -154,8 +154,19 @@ impl Session {
         if let (IndexTarget::Table { table: target, .. }, Some(id)) = (&mut index.target, table) {
             *target = id;
         }
-        transaction.create_index(index)?;
-        Ok(())
+        let name = index.name.clone();
+        match transaction.create_index(index) {
+            Ok(_) => Ok(()),
+            Err(StorageError::DuplicateKey { table, constraint, detail }) => {
+                let mut error =
+                    QueryError::new(sqlstate::UNIQUE_VIOLATION, format!("could not create unique index \"{name}\""))
+                        .detail(detail.replace("already exists", "is duplicated"));
+                error.0.table = Some(table);
+                error.0.constraint = Some(constraint);
+                Err(error)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn alter_table(
@@ -183,6 +194,7 @@ impl Session {
             }
         }
         let id = table.id;
+        let relation = table.name.clone();
         let name = format!("{}.{}", quote(&table.schema), quote(&table.name));
         for index in drop_indexes {
             transaction.drop_index(index)?;
@@ -197,7 +209,7 @@ impl Session {
             if !found.rows.is_empty() {
                 let mut error = QueryError::new(
                     sqlstate::NOT_NULL_VIOLATION,
-                    format!("column \"{column}\" of relation {name} contains null values"),
+                    format!("column \"{column}\" of relation \"{relation}\" contains null values"),
                 );
                 error.0.column = Some(column);
                 return Err(error);
@@ -208,7 +220,7 @@ impl Session {
             if !found.rows.is_empty() {
                 let mut error = QueryError::new(
                     sqlstate::CHECK_VIOLATION,
-                    format!("check constraint \"{constraint}\" of relation {name} is violated by some row"),
+                    format!("check constraint \"{constraint}\" of relation \"{relation}\" is violated by some row"),
                 );
                 error.0.constraint = Some(constraint);
                 return Err(error);

@@ -90,6 +90,10 @@ pub fn output(session: &mut Session, statements: &str) -> String {
     let parts = session.split(statements);
     let mut last = String::new();
     for part in parts {
+        // An earlier statement that fails is the answer.
+        if last.starts_with("ERROR ") {
+            return last;
+        }
         last = match session.query_text(&part.text, &[]) {
             Ok(rows) => {
                 let lines: Vec<String> = rows

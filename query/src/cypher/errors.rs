@@ -7,7 +7,8 @@ pub const RUNTIME: &str = "runtime";
 
 /// 1-based position in characters of a byte offset.
 pub fn position(text: &str, offset: usize) -> usize {
-    text.char_indices().take_while(|(at, _)| *at < offset).count() + 1
+    // Bytes that begin a character.
+    text.as_bytes().iter().take(offset).filter(|byte| (**byte & 0xc0) != 0x80).count() + 1
 }
 
 /// The SQLSTATE that fits an openCypher detail best.

@@ -30,14 +30,16 @@ pub(crate) mod operators_vector;
 pub(crate) mod pattern;
 pub mod registry;
 pub(crate) mod resolve;
+mod search;
 pub(crate) mod string;
 pub(crate) mod string_format;
 pub(crate) mod system;
 pub(crate) mod system_catalog;
-pub(crate) mod table;
 pub(crate) mod uuid;
 pub(crate) mod vector;
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -144,27 +146,10 @@ pub trait TableFunction: Send + Sync + fmt::Debug {
     }
     /// `args` are aligned with `params`, cast, defaults filled in.
     fn call(&self, context: &ExecContext, args: &[Value]) -> Result<Box<dyn RowStream>>;
-    /// Types to cast the arguments to and the columns of the result, for arguments of these types (as many as were
-    /// written). Functions with one signature keep the default. 42883 when the arguments do not fit.
-    fn resolve(&self, args: &[DataType]) -> Result<ResolvedTableFunction> {
-        let _ = args;
-        Ok(ResolvedTableFunction {
-            args: self.params().iter().map(|param| param.ty.clone()).collect(),
-            columns: self.columns().to_vec(),
-        })
-    }
     /// Expected row count, for the optimizer.
     fn estimated_rows(&self) -> f64 {
         100.0
     }
-}
-
-/// A table function for given argument types.
-#[derive(Clone, Debug)]
-pub struct ResolvedTableFunction {
-    /// One per parameter of the function.
-    pub args: Vec<DataType>,
-    pub columns: Vec<(String, DataType)>,
 }
 
 /// What resolution found: cast the arguments to `args`, then call.
@@ -267,11 +252,6 @@ pub fn all_aggregates() -> impl Iterator<Item = &'static registry::AggregateDefi
 /// Every cast of the matrix, for `pg_cast` and the documentation.
 pub fn all_casts() -> Vec<(DataType, DataType, CastContext)> {
     cast::all()
-}
-
-/// Registers `generate_series`, `unnest` and the other table functions of SQL.
-pub fn register_table_functions(registry: &FunctionRegistry) {
-    table::register(registry);
 }
 
 /// Whether `from` may become `to` in this context.

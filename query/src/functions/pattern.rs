@@ -59,7 +59,7 @@ fn like_chars(string: &str, pattern: &str) -> Result<bool> {
                     j += 1;
                     continue;
                 }
-                b'\\' => {
+                b'\\' if i < s.len() => {
                     let Some(literal) = p.get(j + 1) else {
                         return Err(QueryError::new("22025", "LIKE pattern must not end with escape character"));
                     };

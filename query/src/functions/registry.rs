@@ -358,6 +358,7 @@ impl Registry {
         super::json::register(&mut table);
         super::array::register(&mut table);
         super::vector::register(&mut table);
+        super::search::register(&mut table);
         super::uuid::register(&mut table);
         super::conditional::register(&mut table);
         super::system::register(&mut table);
@@ -372,7 +373,7 @@ impl Registry {
         let mut functions: FxHashMap<&'static str, Vec<usize>> = FxHashMap::default();
         let mut operators: FxHashMap<&'static str, Vec<usize>> = FxHashMap::default();
         let mut aggregate_names: FxHashMap<&'static str, Vec<usize>> = FxHashMap::default();
-        let mut number = |oid: &mut u32, next: &mut u32| {
+        let number = |oid: &mut u32, next: &mut u32| {
             if *oid == 0 {
                 *oid = *next;
                 *next += 1;

@@ -115,23 +115,31 @@ fn format(types: &[DataType]) -> ScalarImpl {
     })
 }
 
+/// One place of a number template.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    /// Before the point; true for a forced zero.
+    Whole(bool),
+    Group,
+    Point,
+    /// After the point; true for a forced zero.
+    Fraction(bool),
+    /// A sign before the number (`S`, or `MI`/`SG` at the front): shows plus, shows blank for plus.
+    Sign {
+        plus: bool,
+        blank: bool,
+    },
+    Literal(char),
+}
+
 /// A number template in its parts.
-#[derive(Default)]
 struct NumberFormat {
-    /// Before the point: digits and separators as written.
-    whole: Vec<char>,
-    /// After the point.
-    fraction: Vec<char>,
-    has_point: bool,
+    slots: Vec<Slot>,
     fill: bool,
-    /// Text printed before and after.
-    prefix: String,
-    suffix: String,
-    sign_before: bool,
-    sign_after: bool,
-    minus: bool,
-    minus_first: bool,
-    plus: bool,
+    /// `S` at the front: the sign stands directly before the first digit, plus included.
+    anchored_plus: bool,
+    /// Some slot writes the sign, so none is added.
+    explicit_sign: bool,
     brackets: bool,
     roman: bool,
     ordinal: Option<bool>,
@@ -139,27 +147,31 @@ struct NumberFormat {
 }
 
 fn parse_number_format(template: &str) -> Result<NumberFormat> {
-    let mut format = NumberFormat { fill: true, ..NumberFormat::default() };
+    let mut format = NumberFormat {
+        slots: Vec::new(),
+        fill: true,
+        anchored_plus: false,
+        explicit_sign: false,
+        brackets: false,
+        roman: false,
+        ordinal: None,
+        shift: 0,
+    };
     let upper = template.to_ascii_uppercase();
     let mut at = 0;
     let mut shifted = false;
+    let mut has_point = false;
     while at < template.len() {
         let rest = &upper[at..];
-        let seen = !format.whole.is_empty() || format.has_point;
+        let seen = format.slots.iter().any(|slot| matches!(slot, Slot::Whole(_) | Slot::Point));
         let keyword =
             ["FM", "MI", "PL", "SG", "PR", "TH", "RN", "EEEE"].into_iter().find(|word| rest.starts_with(word));
         if let Some(word) = keyword {
             match word {
                 "FM" => format.fill = false,
-                "MI" => {
-                    format.minus = true;
-                    format.minus_first = !seen;
-                }
-                "PL" => format.plus = true,
-                "SG" => {
-                    format.minus = true;
-                    format.plus = true;
-                    format.minus_first = !seen;
+                "MI" | "SG" | "PL" => {
+                    format.explicit_sign |= word != "PL";
+                    format.slots.push(Slot::Sign { plus: word != "MI", blank: word == "MI" });
                 }
                 "PR" => format.brackets = true,
                 "TH" => format.ordinal = Some(template[at..].starts_with("TH")),
@@ -172,33 +184,38 @@ fn parse_number_format(template: &str) -> Result<NumberFormat> {
         let Some(c) = template[at..].chars().next() else { break };
         at += c.len_utf8();
         match c {
-            '9' | '0' if shifted => format.shift += 1,
-            '9' | '0' if format.has_point => format.fraction.push(c),
-            '9' | '0' => format.whole.push(c),
-            ',' | 'G' | 'g' if !format.has_point && !shifted => format.whole.push(','),
-            '.' | 'D' | 'd' => format.has_point = true,
+            '9' | '0' => {
+                if shifted {
+                    format.shift += 1;
+                }
+                format.slots.push(if has_point { Slot::Fraction(c == '0') } else { Slot::Whole(c == '0') });
+            }
+            ',' | 'G' | 'g' => format.slots.push(Slot::Group),
+            '.' | 'D' | 'd' if has_point => {
+                return Err(QueryError::new(sqlstate::SYNTAX_ERROR, "multiple decimal points"));
+            }
+            '.' | 'D' | 'd' => {
+                has_point = true;
+                format.slots.push(Slot::Point);
+            }
             'V' | 'v' => shifted = true,
             'S' | 's' => {
+                format.explicit_sign = true;
                 if seen {
-                    format.sign_after = true;
+                    format.slots.push(Slot::Sign { plus: true, blank: false });
                 } else {
-                    format.sign_before = true;
+                    format.anchored_plus = true;
                 }
             }
-            'L' | 'l' => {}
+            // The C locale has no currency symbol: a blank stands for it.
+            'L' | 'l' => format.slots.push(Slot::Literal(' ')),
             '"' => {
                 let rest = &template[at..];
                 let end = rest.find('"').unwrap_or(rest.len());
-                let literal = &rest[..end];
-                if seen {
-                    format.suffix.push_str(literal)
-                } else {
-                    format.prefix.push_str(literal)
-                }
+                format.slots.extend(rest[..end].chars().map(Slot::Literal));
                 at += (end + 1).min(rest.len());
             }
-            other if seen => format.suffix.push(other),
-            other => format.prefix.push(other),
+            other => format.slots.push(Slot::Literal(other)),
         }
     }
     Ok(format)
@@ -248,9 +265,12 @@ pub(super) fn ordinal(number: i64, upper: bool) -> &'static str {
 
 fn number_to_char(value: &Numeric, template: &str) -> Result<String> {
     let format = parse_number_format(template)?;
-    let Numeric::Finite(decimal) = value else {
-        let width = format.whole.len() + format.fraction.len() + usize::from(format.has_point);
-        return Ok(format!(" {}", "#".repeat(width.max(1))));
+    let count = |accept: fn(&Slot) -> bool| format.slots.iter().filter(|slot| accept(slot)).count();
+    let whole_slots = count(|slot| matches!(slot, Slot::Whole(_)));
+    let fraction_slots = count(|slot| matches!(slot, Slot::Fraction(_)));
+    let decimal = match value {
+        Numeric::Finite(decimal) => decimal,
+        _ => return Ok(format!(" {}", "#".repeat((whole_slots + fraction_slots).max(1)))),
     };
     if format.roman {
         let digits = numeric_type::to_i64(decimal).and_then(roman).unwrap_or_else(|| "#".repeat(15));
@@ -260,93 +280,57 @@ fn number_to_char(value: &Numeric, template: &str) -> Result<String> {
     for _ in 0..format.shift {
         decimal *= 10;
     }
-    let rounded = numeric_type::round(&decimal, format.fraction.len() as i64);
+    let rounded = numeric_type::round(&decimal, fraction_slots as i64);
     let negative = rounded.sign() == Sign::Minus;
     let plain = numeric_type::plain(&rounded.abs());
     let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
-    let whole = if whole == "0" { "" } else { whole };
-    let slots = format.whole.iter().filter(|c| **c != ',').count() + format.shift;
-    let overflow = whole.len() > slots;
-
-    // Digits right-aligned in their slots; blanks before the first digit or forced zero.
-    let mut body = String::new();
-    let mut digit_at = 0usize;
-    let pad = slots.saturating_sub(whole.len());
-    let first_zero = format.whole.iter().filter(|c| **c != ',').position(|c| *c == '0').unwrap_or(slots);
-    let start = pad.min(first_zero);
-    let digits: Vec<char> = std::iter::repeat_n('0', pad).chain(whole.chars()).collect();
-    let slot_chars = format.whole.iter().copied().chain(std::iter::repeat_n('9', format.shift));
-    for slot in slot_chars {
-        if slot == ',' {
-            if digit_at > start {
-                body.push(',');
-            } else if format.fill {
-                body.push(' ');
+    // A lone zero needs a slot after the point or a forced one; `9` alone prints it too.
+    let whole = if whole == "0" && fraction_slots > 0 { "" } else { whole };
+    let overflow = whole.len() > whole_slots;
+    let padding = whole_slots.saturating_sub(whole.len());
+    let digits: Vec<char> = std::iter::repeat_n('0', padding).chain(whole.chars()).collect();
+    let mut forced_from = whole_slots;
+    let mut at = 0;
+    for slot in &format.slots {
+        if let Slot::Whole(forced) = slot {
+            if *forced {
+                forced_from = forced_from.min(at);
             }
-            continue;
-        }
-        if overflow {
-            body.push('#');
-        } else if digit_at >= start {
-            body.push(digits[digit_at]);
-        } else if format.fill {
-            body.push(' ');
-        }
-        digit_at += 1;
-    }
-    if format.has_point {
-        // With nothing before the point a lone zero is printed only where a slot asks for it.
-        body.push('.');
-        if overflow {
-            body.extend(std::iter::repeat_n('#', format.fraction.len()));
-        } else if format.fill {
-            body.push_str(fraction);
-        } else {
-            // FM drops trailing zeros down to the last forced one.
-            let forced = format.fraction.iter().rposition(|c| *c == '0').map_or(0, |at| at + 1);
-            let significant = fraction.trim_end_matches('0').len().max(forced);
-            body.push_str(&fraction[..significant]);
+            at += 1;
         }
     }
+    // First whole slot that prints a digit.
+    let start = if overflow { 0 } else { padding.min(forced_from) };
+    // FM drops trailing zeros down to the last forced one.
+    let forced_fraction = format
+        .slots
+        .iter()
+        .filter_map(|slot| if let Slot::Fraction(forced) = slot { Some(*forced) } else { None })
+        .collect::<Vec<_>>()
+        .iter()
+        .rposition(|forced| *forced)
+        .map_or(0, |at| at + 1);
+    let fraction_end =
+        if format.fill { fraction_slots } else { fraction.trim_end_matches('0').len().max(forced_fraction) };
 
-    let blanks = body.len() - body.trim_start_matches(' ').len();
-    let (lead, number) = body.split_at(blanks);
     let mut out = String::new();
-    let explicit = format.sign_before || format.sign_after || format.minus || format.plus || format.brackets;
-    if format.brackets {
-        out.push_str(lead);
-        out.push_str(if negative {
-            "<"
-        } else if format.fill {
-            " "
-        } else {
-            ""
-        });
-        out.push_str(&format.prefix);
-        out.push_str(number);
-        out.push_str(if negative {
-            ">"
-        } else if format.fill {
-            " "
-        } else {
-            ""
-        });
-    } else {
-        let sign_mark = if negative {
-            "-"
-        } else if format.plus {
-            "+"
-        } else if format.fill {
-            " "
-        } else {
-            ""
-        };
-        if format.minus && format.minus_first || format.plus && !format.minus {
-            out.push_str(sign_mark);
+    let mut sign_written = false;
+    let mut sign = |out: &mut String| {
+        if sign_written {
+            return;
         }
-        if !explicit {
-            // The sign stands directly before the first digit, after the blanks.
-            out.push_str(lead);
+        sign_written = true;
+        if format.brackets {
+            out.push_str(if negative {
+                "<"
+            } else if format.fill {
+                " "
+            } else {
+                ""
+            });
+        } else if format.anchored_plus {
+            out.push(if negative { '-' } else { '+' });
+        } else if !format.explicit_sign {
             out.push_str(if negative {
                 "-"
             } else if format.fill {
@@ -354,40 +338,76 @@ fn number_to_char(value: &Numeric, template: &str) -> Result<String> {
             } else {
                 ""
             });
-        } else {
-            out.push_str(lead);
-            if format.sign_before {
-                out.push(if negative { '-' } else { '+' });
+        }
+    };
+    let (mut whole_at, mut fraction_at) = (0, 0);
+    for slot in &format.slots {
+        match slot {
+            Slot::Whole(_) => {
+                if whole_at >= start {
+                    sign(&mut out);
+                    out.push(if overflow { '#' } else { digits[whole_at] });
+                } else if format.fill {
+                    out.push(' ');
+                }
+                whole_at += 1;
             }
+            Slot::Group => {
+                if whole_at > start {
+                    out.push(',');
+                } else if format.fill {
+                    out.push(' ');
+                }
+            }
+            Slot::Point => {
+                sign(&mut out);
+                out.push('.');
+            }
+            Slot::Fraction(_) => {
+                if fraction_at < fraction_end {
+                    out.push(if overflow { '#' } else { fraction.chars().nth(fraction_at).unwrap_or('0') });
+                }
+                fraction_at += 1;
+            }
+            Slot::Sign { plus, blank } => out.push_str(if negative {
+                "-"
+            } else if *plus {
+                "+"
+            } else if *blank && format.fill {
+                " "
+            } else {
+                ""
+            }),
+            Slot::Literal(c) => out.push(*c),
         }
-        out.push_str(&format.prefix);
-        out.push_str(number);
-        if format.sign_after {
-            out.push(if negative { '-' } else { '+' });
-        }
-        if format.minus && !format.minus_first {
-            out.push_str(sign_mark);
-        }
+    }
+    if format.brackets {
+        out.push_str(if negative {
+            ">"
+        } else if format.fill {
+            " "
+        } else {
+            ""
+        });
     }
     if let Some(upper) = format.ordinal
         && !negative
     {
         out.push_str(ordinal(numeric_type::to_i64(&decimal).unwrap_or(0), upper));
     }
-    out.push_str(&format.suffix);
     Ok(out)
 }
 
 /// Reads the digits, sign and point that a template describes; other characters are skipped.
 fn to_number(string: &str, template: &str) -> Result<Numeric> {
-    let format = parse_number_format(template)?;
+    let has_point = parse_number_format(template)?.slots.contains(&Slot::Point);
     let mut digits = String::new();
     let mut negative = false;
     for c in string.chars() {
         match c {
             '0'..='9' => digits.push(c),
-            '.' if format.has_point && !digits.contains('.') => digits.push('.'),
-            '.' if !format.has_point => break,
+            '.' if has_point && !digits.contains('.') => digits.push('.'),
+            '.' if !has_point => break,
             '-' | '<' => negative = true,
             _ => {}
         }

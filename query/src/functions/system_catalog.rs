@@ -1,6 +1,5 @@
 //! Functions over the catalog, as psql, drivers and ORMs call them.
 
-use sinew_storage::catalog::{Catalog, ConstraintKind, IndexDef, IndexKind, IndexTarget, VectorMetric};
 use sinew_storage::ids::RelationId;
 use sinew_storage::{DataType, Value};
 
@@ -9,93 +8,34 @@ use super::cast::relation_oid;
 use super::registry::Table;
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
-use crate::types::reg::{self, quote_identifier};
+use crate::system::pg_catalog::definitions;
+use crate::types::reg;
 
 fn oid(value: &Value) -> Result<u32> {
     Ok(u32::try_from(int(value)?).unwrap_or(0))
 }
 
-fn key_columns(catalog: &Catalog, index: &IndexDef) -> Option<(String, Vec<String>, Vec<String>)> {
-    let IndexTarget::Table { table, columns } = &index.target else { return None };
-    let table = catalog.tables.get(table)?;
-    let mut plain = Vec::new();
-    let mut decorated = Vec::new();
-    for column in columns {
-        let name = quote_identifier(&table.columns[table.position_of(column.column)?].name);
-        let mut text = name.clone();
-        match &index.kind {
-            IndexKind::Ordered { .. } => {
-                if column.descending {
-                    text.push_str(" DESC");
-                }
-                if column.nulls_first != column.descending {
-                    text.push_str(if column.nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
-                }
-            }
-            IndexKind::Vector(options) => text.push_str(match options.metric {
-                VectorMetric::Euclidean => " vector_l2_ops",
-                VectorMetric::Cosine => " vector_cosine_ops",
-                VectorMetric::InnerProduct => " vector_ip_ops",
-            }),
-            IndexKind::FullText { .. } => {}
-        }
-        plain.push(name);
-        decorated.push(text);
-    }
-    Some((format!("{}.{}", quote_identifier(&table.schema), quote_identifier(&table.name)), plain, decorated))
-}
-
-/// The CREATE INDEX statement of a table's index; NULL for graph indexes, which SQL cannot write.
+/// The CREATE INDEX statement of a table's index, or one of its columns; NULL for graph indexes, which SQL cannot write.
 fn index_definition(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
     let catalog = context.exec.transaction.catalog();
-    let Some(index) = catalog.indexes.get(&RelationId(oid(&args[0])?)) else { return Ok(Value::Null) };
-    let Some((table, plain, decorated)) = key_columns(&catalog, index) else { return Ok(Value::Null) };
+    let index = oid(&args[0])?;
     let column = args.get(1).map_or(Ok(0), int)?;
-    if column > 0 {
-        return Ok(usize::try_from(column - 1)
-            .ok()
-            .and_then(|at| plain.get(at))
-            .map_or(Value::from(""), |name| Value::text(name.as_str())));
+    Ok(match usize::try_from(column) {
+        Ok(0) => definitions::index_definition_by_oid(&catalog, index),
+        Ok(number) => definitions::index_column_definition_by_oid(&catalog, index, number),
+        Err(_) => None,
     }
-    let (unique, method, options) = match &index.kind {
-        IndexKind::Ordered { unique } => (*unique, "btree", String::new()),
-        IndexKind::FullText { .. } => (false, "bm25", String::new()),
-        IndexKind::Vector(options) => (
-            false,
-            "hnsw",
-            format!(" WITH (m='{}', ef_construction='{}')", options.connections, options.construction_width),
-        ),
-    };
-    Ok(Value::text(format!(
-        "CREATE {}INDEX {} ON {table} USING {method} ({}){options}",
-        if unique { "UNIQUE " } else { "" },
-        quote_identifier(&index.name),
-        decorated.join(", ")
-    )))
+    .into())
 }
 
-/// Constraints carried out by an index have that index's oid; others give NULL.
 fn constraint_definition(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
     let catalog = context.exec.transaction.catalog();
-    let Some(index) = catalog.indexes.get(&RelationId(oid(&args[0])?)) else { return Ok(Value::Null) };
-    let word = match index.constraint {
-        Some(ConstraintKind::PrimaryKey) => "PRIMARY KEY",
-        Some(ConstraintKind::Unique) => "UNIQUE",
-        None => return Ok(Value::Null),
-    };
-    Ok(match key_columns(&catalog, index) {
-        Some((_, plain, _)) => Value::text(format!("{word} ({})", plain.join(", "))),
-        None => Value::Null,
-    })
+    Ok(definitions::constraint_definition_by_oid(&catalog, oid(&args[0])?).into())
 }
 
 fn view_definition(context: &EvalContext<'_>, relation: &Value) -> Result<Value> {
     let Some(oid) = relation_oid(context, relation)? else { return Ok(Value::Null) };
-    let catalog = context.exec.transaction.catalog();
-    Ok(catalog
-        .views
-        .get(&RelationId(oid))
-        .map_or(Value::Null, |view| Value::text(format!(" {};", view.query.trim().trim_end_matches(';')))))
+    Ok(definitions::view_definition_by_oid(&context.exec.transaction.catalog(), oid).into())
 }
 
 /// Visible: the search path finds this relation by its bare name.

@@ -3,7 +3,7 @@
 mod entities;
 pub mod graph_relations;
 mod information_schema;
-mod pg_catalog;
+pub(crate) mod pg_catalog;
 mod procedures;
 mod rows;
 mod search;

@@ -263,7 +263,7 @@ impl Fixed {
             sum += term;
             n += 2;
         }
-        sum * 2u8 * BigInt::one().pow(1) * BigInt::from(2).pow(doublings)
+        sum * 2u8 * BigInt::from(2).pow(doublings)
     }
 }
 
@@ -316,12 +316,27 @@ fn ln_decimal(value: &BigDecimal, scale: i64) -> BigDecimal {
     fixed.decimal(fixed.ln(&fixed.from(value)))
 }
 
+/// Decimal weight of a natural logarithm, as `estimate_ln_dweight` guesses it.
+fn logarithm_weight(value: &BigDecimal) -> i64 {
+    let near = decimal_to_f64(value);
+    if (0.9..=1.1).contains(&near) {
+        // ln(1 + x) is about x.
+        let difference = value - decimal(1);
+        if difference.is_zero() {
+            return 0;
+        }
+        let (weight, first) = leading_digit(&difference);
+        return weight * 4 + (first as f64).log10() as i64;
+    }
+    let logarithm = ln_estimate(value).abs();
+    if logarithm > 0.0 { logarithm.log10() as i64 } else { 0 }
+}
+
 pub(crate) fn ln(value: &Numeric) -> Result<Numeric> {
     check_logarithm(value)?;
     match value {
         Numeric::Finite(value) => {
-            let estimate = decimal_to_f64(value).ln().abs();
-            let digits = if estimate > 0.0 && estimate.is_finite() { estimate.log10().floor() as i64 } else { 0 };
+            let digits = logarithm_weight(value);
             let scale =
                 (MIN_SIGNIFICANT_DIGITS - digits).max(value.fractional_digit_count()).clamp(0, MAX_DISPLAY_SCALE);
             checked(round(&ln_decimal(value, scale), scale))
@@ -339,8 +354,7 @@ pub(crate) fn log(base: &Numeric, value: &Numeric) -> Result<Numeric> {
             if base.is_one() {
                 return Err(division_by_zero());
             }
-            let estimate = (decimal_to_f64(value).ln() / decimal_to_f64(base).ln()).abs();
-            let digits = if estimate > 0.0 && estimate.is_finite() { estimate.log10().floor() as i64 } else { 0 };
+            let digits = logarithm_weight(value) - logarithm_weight(base);
             let scale = (MIN_SIGNIFICANT_DIGITS - digits)
                 .max(base.fractional_digit_count())
                 .max(value.fractional_digit_count())

@@ -85,7 +85,7 @@ impl Binder<'_> {
             ("reverse", Some(ty @ (DataType::Array(_) | DataType::Text))) => ty,
             _ => function.function.returns.clone(),
         };
-        let position = Some(errors::position(self.text, span.start as usize) as u32);
+        let position = self.position(span);
         Ok(Expr::Call { function: function.function.clone(), args: bound, ty, position })
     }
 

@@ -58,7 +58,6 @@ impl Binder<'_> {
         {
             return Ok(self.column(found.var));
         }
-        let position = Some(errors::position(self.text, expr.span.start as usize) as u32);
         match &expr.kind {
             ExprKind::Null => Ok(Expr::null(DataType::Any)),
             ExprKind::Bool(value) => Ok(Expr::bool(*value)),
@@ -90,7 +89,7 @@ impl Binder<'_> {
                     (DataType::Array(element), _) => *element,
                     _ => DataType::Any,
                 };
-                Ok(operator_call("[]", vec![input, index], ty, position))
+                Ok(operator_call("[]", vec![input, index], ty, self.position(expr.span)))
             }
             ExprKind::Slice(input, from, to) => {
                 let input = self.with_hint(DataType::Any, input)?;
@@ -100,7 +99,7 @@ impl Binder<'_> {
                 };
                 let (from, to) = (bound(from, 0)?, bound(to, i64::MAX)?);
                 let ty = DataType::array_of(element_type(&input.ty()));
-                Ok(operator_call("[..]", vec![input, from, to], ty, position))
+                Ok(operator_call("[..]", vec![input, from, to], ty, self.position(expr.span)))
             }
             ExprKind::Unary(op, input) => {
                 let bound = self.with_hint(DataType::Float8, input)?;
@@ -108,9 +107,9 @@ impl Binder<'_> {
                 let symbol = if *op == UnaryOp::Minus { "negate" } else { "positive" };
                 self.require_number(if *op == UnaryOp::Minus { "-" } else { "+" }, &ty, input.span)?;
                 let ty = if matches!(ty, DataType::Int8 | DataType::Float8) { ty } else { DataType::Any };
-                Ok(operator_call(symbol, vec![bound], ty, position))
+                Ok(operator_call(symbol, vec![bound], ty, self.position(expr.span)))
             }
-            ExprKind::Binary(op, left, right) => self.binary(*op, left, right, position),
+            ExprKind::Binary(op, left, right) => self.binary(*op, left, right, expr.span),
             ExprKind::Comparison(first, rest) => self.comparison(first, rest),
             ExprKind::And(items) => Ok(Expr::And(self.logical(items, patterns_allowed)?)),
             ExprKind::Or(items) => Ok(Expr::Or(self.logical(items, patterns_allowed)?)),
@@ -255,7 +254,7 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn binary(&mut self, op: BinaryOp, left: &ast::Expr, right: &ast::Expr, position: Option<u32>) -> Result<Expr> {
+    fn binary(&mut self, op: BinaryOp, left: &ast::Expr, right: &ast::Expr, span: Span) -> Result<Expr> {
         let (symbol, ty) = match op {
             BinaryOp::Add => ("+", None),
             BinaryOp::Subtract => ("-", None),
@@ -289,7 +288,7 @@ impl Binder<'_> {
             _ => {}
         }
         let ty = ty.unwrap_or_else(|| types::arithmetic_type(op, &left_ty, &right_ty));
-        Ok(operator_call(symbol, vec![left_bound, right_bound], ty, position))
+        Ok(operator_call(symbol, vec![left_bound, right_bound], ty, self.position(span)))
     }
 
     /// Both operands; a parameter takes its type from the other side.

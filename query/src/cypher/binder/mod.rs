@@ -179,6 +179,11 @@ impl Binder<'_> {
         error.at(Some(errors::position(self.text, span.start as usize)))
     }
 
+    /// Where a call stands, for errors at run time.
+    fn position(&self, span: Span) -> Option<u32> {
+        u32::try_from(errors::position(self.text, span.start as usize)).ok()
+    }
+
     fn syntax(&self, detail: &'static str, message: impl Into<String>, span: Span) -> QueryError {
         self.at(errors::syntax(detail, message), span)
     }

@@ -15,6 +15,37 @@ struct MergeParts {
     on_match: Vec<GraphWrite>,
 }
 
+fn only_creates(operations: &[GraphWrite]) -> bool {
+    operations.iter().all(|operation| {
+        matches!(
+            operation,
+            GraphWrite::CreateNode { .. } | GraphWrite::CreateRelationship { .. } | GraphWrite::Bind { .. }
+        )
+    })
+}
+
+/// Whether a CREATE looks for patterns to find its properties' values.
+fn reads_graph(clause: &Clause) -> bool {
+    let ClauseKind::Create { patterns } = &clause.kind else { return true };
+    let mut found = false;
+    for pattern in patterns {
+        pattern.for_each_expr(&mut |expr| {
+            found = found
+                || expr.any(&|part| {
+                    matches!(
+                        part.kind,
+                        ExprKind::Exists(_)
+                            | ExprKind::Count(_)
+                            | ExprKind::Collect(_)
+                            | ExprKind::Pattern(_)
+                            | ExprKind::PatternComprehension { .. }
+                    )
+                });
+        });
+    }
+    found
+}
+
 impl Binder<'_> {
     pub(super) fn writing(&mut self, plan: Plan, clause: &Clause) -> Result<Plan> {
         let input = Box::new(plan);
@@ -27,7 +58,19 @@ impl Binder<'_> {
                 let (var, list, body) = self.foreach(var, list, body)?;
                 Ok(Plan::Foreach { input, var, list, body })
             }
-            _ => Ok(Plan::GraphWrite { input, operations: self.operations(clause)? }),
+            _ => {
+                let operations = self.operations(clause)?;
+                Ok(match *input {
+                    // Created entities of one row are nothing that another row's CREATE could see.
+                    Plan::GraphWrite { input, operations: mut before }
+                        if only_creates(&before) && only_creates(&operations) && !reads_graph(clause) =>
+                    {
+                        before.extend(operations);
+                        Plan::GraphWrite { input, operations: before }
+                    }
+                    plan => Plan::GraphWrite { input: Box::new(plan), operations },
+                })
+            }
         }
     }
 

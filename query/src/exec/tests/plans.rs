@@ -13,9 +13,10 @@ struct Tables {
 }
 
 fn table_def(db: &Fixture, name: &str, columns: &[(&str, DataType, bool)]) -> TableDef {
+    let (schema, name) = name.split_once('.').unwrap_or(("public", name));
     TableDef {
         id: db.transaction.allocate_relation_id().unwrap(),
-        schema: "public".to_owned(),
+        schema: schema.to_owned(),
         name: name.to_owned(),
         columns: columns
             .iter()
@@ -470,7 +471,7 @@ fn messages_are_completed() {
     let mut t = Tables::new();
     let text = DataType::Text;
     let conversations = t.create(
-        "conversations",
+        "sinew.conversations",
         &[
             ("conversation_id", text.clone(), true),
             ("title", text.clone(), false),
@@ -490,7 +491,7 @@ fn messages_are_completed() {
     ];
     let transaction = Arc::clone(&t.db.transaction);
     transaction.begin_statement().unwrap();
-    let mut def = table_def(&t.db, "messages", &columns);
+    let mut def = table_def(&t.db, "sinew.messages", &columns);
     def.behaviour = TableBehaviour::Messages;
     let messages = transaction.create_table(def).unwrap();
     transaction

@@ -31,21 +31,34 @@ pub(crate) fn index_column_definition(index: &IndexDef, table: &TableDef, number
     column_names(index, table).into_iter().nth(number.checked_sub(1)?)
 }
 
-/// `reloptions` of an index: `name=value`. None when it has none.
+/// What CREATE INDEX takes when it is not told otherwise.
+const DEFAULT_ANALYZER: &str = "english";
+const DEFAULT_CONNECTIONS: u16 = 16;
+const DEFAULT_CONSTRUCTION_WIDTH: u16 = 64;
+
+/// `reloptions` of an index, `name=value`: those that are not the default. None when there are none.
 pub(crate) fn index_options(index: &IndexDef) -> Option<Vec<String>> {
+    let mut all = Vec::new();
     match &index.kind {
-        IndexKind::Ordered { .. } => None,
-        IndexKind::FullText { analyzer } => Some(vec![format!("analyzer={analyzer}")]),
+        IndexKind::Ordered { .. } => {}
+        IndexKind::FullText { analyzer } => {
+            if !analyzer.is_empty() && analyzer != DEFAULT_ANALYZER {
+                all.push(format!("analyzer={analyzer}"));
+            }
+        }
         IndexKind::Vector(options) => {
-            let mut all =
-                vec![format!("m={}", options.connections), format!("ef_construction={}", options.construction_width)];
+            if options.connections != DEFAULT_CONNECTIONS {
+                all.push(format!("m={}", options.connections));
+            }
+            if options.construction_width != DEFAULT_CONSTRUCTION_WIDTH {
+                all.push(format!("ef_construction={}", options.construction_width));
+            }
             if let Some(embedder) = &options.embedder {
                 all.push(format!("embedder={embedder}"));
-                all.push(format!("dimensions={}", options.dimension_count));
             }
-            Some(all)
         }
     }
+    (!all.is_empty()).then_some(all)
 }
 
 /// `CREATE UNIQUE INDEX name ON schema.table USING btree (a, b DESC)`.

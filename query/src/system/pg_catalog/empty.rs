@@ -100,6 +100,8 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
     ),
     table("pg_transform", "oid oid, trftype oid, trflang oid, trffromsql regproc, trftosql regproc", no_rows),
     table("pg_ts_config", "oid oid, cfgname name, cfgnamespace oid, cfgowner oid, cfgparser oid", no_rows),
+    table("pg_ts_config_map", "mapcfg oid, maptokentype int4, mapseqno int4, mapdict oid", no_rows),
+    table("pg_parameter_acl", "oid oid, parname text, paracl aclitem[]", no_rows),
     table(
         "pg_ts_dict",
         "oid oid, dictname name, dictnamespace oid, dictowner oid, dicttemplate oid, dictinitoption text",

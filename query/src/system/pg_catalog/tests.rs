@@ -4,7 +4,7 @@ use sinew_storage::catalog::{
     CheckDef, ColumnDef, ConstraintKind, DefaultExpr, FIRST_USER_RELATION, IndexColumn, IndexDef, IndexKind,
     IndexTarget, TableBehaviour, TableDef, VectorIndexOptions, VectorMetric, ViewDef,
 };
-use sinew_storage::{CancelToken, ColumnId, DataType, HashEmbedder, Isolation, RelationId, Store, StoreOptions, Value};
+use sinew_storage::{CancelToken, ColumnId, DataType, HashEmbedder, Isolation, Store, StoreOptions, Value};
 
 use super::{definitions, identity};
 use crate::context::{ExecContext, SessionContext};
@@ -33,7 +33,7 @@ fn context() -> ExecContext {
     body.comment = Some("what was noted".to_owned());
     let table = transaction
         .create_table(TableDef {
-            id: RelationId(0),
+            id: transaction.allocate_relation_id().unwrap(),
             schema: "public".to_owned(),
             name: "notes".to_owned(),
             columns: vec![
@@ -58,7 +58,7 @@ fn context() -> ExecContext {
             .collect();
         transaction
             .create_index(IndexDef {
-                id: RelationId(0),
+                id: transaction.allocate_relation_id().unwrap(),
                 schema: "public".to_owned(),
                 name: name.to_owned(),
                 target: IndexTarget::Table { table: table.id, columns },
@@ -68,7 +68,7 @@ fn context() -> ExecContext {
             .unwrap()
     };
     index("notes_pkey", &[1], IndexKind::Ordered { unique: true }, Some(ConstraintKind::PrimaryKey));
-    index("notes_body_text", &[2], IndexKind::FullText { analyzer: "standard".to_owned() }, None);
+    index("notes_body_text", &[2], IndexKind::FullText { analyzer: "simple".to_owned() }, None);
     index(
         "notes_embedding",
         &[5],
@@ -77,14 +77,14 @@ fn context() -> ExecContext {
             dimension_count: 3,
             embedder: None,
             connections: 16,
-            construction_width: 64,
+            construction_width: 100,
         }),
         None,
     );
     transaction
         .create_view_over(
             ViewDef {
-                id: RelationId(0),
+                id: transaction.allocate_relation_id().unwrap(),
                 schema: "public".to_owned(),
                 name: "dear_notes".to_owned(),
                 columns: vec![("note_id".to_owned(), DataType::Int4)],
@@ -301,10 +301,10 @@ fn indexes_of_every_kind() {
         definitions,
         vec![
             text("CREATE UNIQUE INDEX notes_pkey ON public.notes USING btree (note_id)"),
-            text("CREATE INDEX notes_body_text ON public.notes USING bm25 (body) WITH (analyzer='standard')"),
+            text("CREATE INDEX notes_body_text ON public.notes USING bm25 (body) WITH (analyzer='simple')"),
             text(
                 "CREATE INDEX notes_embedding ON public.notes USING hnsw (embedding vector_cosine_ops) \
-                 WITH (m='16', ef_construction='64')"
+                 WITH (ef_construction='100')"
             ),
         ]
     );

@@ -44,6 +44,12 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
         "name name, default_version text, installed_version text, comment text",
         available_extensions,
     ),
+    view(
+        "pg_available_extension_versions",
+        "name name, version text, installed bool, superuser bool, trusted bool, relocatable bool, schema name, \
+         requires name[], comment text",
+        available_extension_versions,
+    ),
 ];
 
 /// Oid of `vector` in `pg_extension`.
@@ -263,4 +269,9 @@ fn extensions(_: &ExecContext) -> Rows {
 
 fn available_extensions(_: &ExecContext) -> Rows {
     Ok(vec![row!["vector", VECTOR_VERSION, VECTOR_VERSION, "vector data type and hnsw access method"]])
+}
+
+fn available_extension_versions(_: &ExecContext) -> Rows {
+    let comment = "vector data type and hnsw access method";
+    Ok(vec![row!["vector", VECTOR_VERSION, true, true, true, true, NULL, NULL, comment]])
 }
