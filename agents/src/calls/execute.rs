@@ -87,8 +87,10 @@ fn execute_agent(handle: EngineHandle) -> Arc<dyn TableFunction> {
                 idempotency_key: args.opt_text("idempotency_key"),
                 ..start_request(context, args)?
             };
-            let run_id = engine.start(&request)?;
-            let summary = if waits { wait_for_run(&engine, context, run_id)? } else { engine.summary(run_id)? };
+            let mut summary = engine.start_with_summary(&request)?;
+            if waits {
+                summary = wait_for_run(&engine, context, summary.run_id)?;
+            }
             Ok(rows(&shape, vec![run_row(&summary)]))
         }),
     }

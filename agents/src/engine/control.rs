@@ -33,8 +33,16 @@ pub struct RunView {
 impl Engine {
     /// Starts a run in a commit of its own.
     pub fn start(&self, request: &StartRun) -> Result<RunId> {
+        Ok(self.start_with_summary(request)?.run_id)
+    }
+
+    /// As [`Self::start`]; gives the run as that commit left it, before any worker saw it.
+    pub fn start_with_summary(&self, request: &StartRun) -> Result<RunSummary> {
         self.check_running()?;
-        self.commit(|unit| start_run(unit, request))
+        self.commit(|unit| {
+            let run_id = start_run(unit, request)?;
+            Ok(Run::find(unit.rows, run_id)?.summary(unit.now_us))
+        })
     }
 
     /// The run with its events after `after_seq`. 42704.
@@ -136,10 +144,10 @@ impl Engine {
                     &key,
                     Record::new().with("status", "queued").with("error", Value::Null),
                 )?;
-                if let Some(call) = unit.rows.get("agent_tool_calls", &key)? {
-                    if call.get("status").as_str() != Some("excess") {
-                        unit.rows.update("agent_tool_calls", &key, Record::new().with("status", "requested"))?;
-                    }
+                if let Some(call) = unit.rows.get("agent_tool_calls", &key)?
+                    && call.get("status").as_str() != Some("excess")
+                {
+                    unit.rows.update("agent_tool_calls", &key, Record::new().with("status", "requested"))?;
                 }
                 Claim::release(unit, run_id, step, task.int("attempt")? + 1, unit.now_us)?;
             }

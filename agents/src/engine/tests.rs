@@ -277,7 +277,7 @@ fn wrong_calls_go_back_to_the_model() {
     rig.agent(
         json!([
             call("serch_memory", json!({})),
-            call("search_memory", json!({"q": 1})),
+            call("search_memory", json!({"zzzz": 1})),
             call("search_memory", json!("{")),
             say("sorry")
         ]),
@@ -290,7 +290,7 @@ fn wrong_calls_go_back_to_the_model() {
         rig.column("agent_tool_calls", "error"),
         [
             "there is no tool \"serch_memory\"; tools: search_memory, search_graph; did you mean \"search_memory\"?",
-            "tool \"search_memory\" has no parameter \"q\"; parameters: query, k",
+            "tool \"search_memory\" has no parameter \"zzzz\"; parameters: query, k",
             "the arguments of \"search_memory\" are not valid JSON",
         ]
     );

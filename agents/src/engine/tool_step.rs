@@ -68,15 +68,15 @@ pub fn claim_tool(
     let cache_key = tool.cache_ttl.map(|_| {
         hash_text(&canonical_text(&json!([run.caller, tool.name, tool.version, JsonValue::Object(arguments.clone())])))
     });
-    if let (Some(key), Some(ttl)) = (&cache_key, tool.cache_ttl) {
-        if let Some(result) = cached(unit, key, unit.now_us - micros(ttl))? {
-            run.used.cache_hits += 1;
-            run.used.tool_calls += 1;
-            unit.rows.update("agent_steps", &step_key(run.id, task.step), Record::new().with("cached", true))?;
-            record_result(unit, run, task.step, &tool, &result)?;
-            join_round(unit, run, task.step)?;
-            return Ok(None);
-        }
+    if let (Some(key), Some(ttl)) = (&cache_key, tool.cache_ttl)
+        && let Some(result) = cached(unit, key, unit.now_us - micros(ttl))?
+    {
+        run.used.cache_hits += 1;
+        run.used.tool_calls += 1;
+        unit.rows.update("agent_steps", &step_key(run.id, task.step), Record::new().with("cached", true))?;
+        record_result(unit, run, task.step, &tool, &result)?;
+        join_round(unit, run, task.step)?;
+        return Ok(None);
     }
     let changes = Record::new()
         .with("status", "started")

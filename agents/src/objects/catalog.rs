@@ -11,7 +11,6 @@ use super::model::ModelDef;
 use super::secret::SecretDef;
 use super::tool::{BuiltinTool, ToolBody, ToolDef};
 use super::{ObjectKind, invalid_value};
-use crate::engine::RunId;
 use crate::json::{json_value, same_json};
 use crate::rows::{Record, Rows, Select};
 use sinew::query::near_miss::near_miss;
@@ -73,10 +72,10 @@ pub fn define(rows: &dyn Rows, request: Define<'_>) -> Result<Record, Invalid> {
     let owner = existing.as_ref().and_then(|record| record.opt_text("owner")).unwrap_or_else(|| user.to_owned());
     // Checked even when equal: what it refers to may have gone.
     let columns = kind_columns(rows, kind, id, &owner, name, version, &definition)?;
-    if let Some(existing) = existing.clone() {
-        if stored.is_some_and(|stored| same_json(&stored, &definition)) {
-            return Ok(existing);
-        }
+    if let Some(existing) = &existing
+        && stored.is_some_and(|stored| same_json(&stored, &definition))
+    {
+        return Ok(existing.clone());
     }
     let record = Record(
         columns
@@ -236,10 +235,8 @@ fn object_key(
         return Ok(vec![("name", name.into())]);
     }
     let mut owner = user.to_owned();
-    if any_owner {
-        if let Some(record) = agent_record(rows, user, name)? {
-            owner = record.text("owner")?;
-        }
+    if any_owner && let Some(record) = agent_record(rows, user, name)? {
+        owner = record.text("owner")?;
     }
     Ok(vec![("owner", owner.into()), ("name", name.into())])
 }
@@ -322,10 +319,10 @@ fn agent_record(rows: &dyn Rows, user: &str, name_or_id: &str) -> Result<Option<
             return Ok(found);
         }
     }
-    if let Ok(id) = Uuid::parse_str(name_or_id) {
-        if let Some(found) = rows.get("agents", &[("id", RunId(id).into())])? {
-            return Ok(Some(found));
-        }
+    if let Ok(id) = Uuid::parse_str(name_or_id)
+        && let Some(found) = rows.get("agents", &[("id", uuid_value(id))])?
+    {
+        return Ok(Some(found));
     }
     let mut found = rows.select(Select::from("agents").equal("name", name_or_id).limit(2))?;
     if found.len() > 1 {

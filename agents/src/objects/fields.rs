@@ -154,7 +154,7 @@ pub fn parse_duration_ms(value: &JsonValue) -> Option<u64> {
         }
         _ => return None,
     };
-    (ms.is_finite() && ms >= 1.0 && ms <= LONGEST_MS).then_some(ms as u64)
+    (1.0..=LONGEST_MS).contains(&ms).then_some(ms as u64)
 }
 
 pub fn invalid_value(message: impl Into<String>) -> QueryError {

@@ -13,6 +13,9 @@ use crate::objects::BuiltinTool;
 /// Relationships shown per node and direction.
 const RELATIONSHIPS_PER_NODE: usize = 10;
 
+/// Names taken from one question.
+const NAME_CANDIDATES: usize = 48;
+
 /// Characters kept of a message's content.
 const CONTENT_CHARS: usize = 2_000;
 
@@ -107,6 +110,15 @@ pub fn recall(session: &mut Session, query: &str, k: usize, run_id: RunId) -> Re
 fn search_graph(session: &mut Session, query: &str, k: i64) -> Result<JsonValue> {
     let statement = "SELECT id, labels, properties, score FROM search_nodes($1, $2)";
     let mut nodes = query_json(session, statement, &[query.into(), Value::Int(k)])?;
+    if nodes.is_empty() {
+        // Without a text or vector index over the graph nothing is found by search: names still are.
+        let names: Vec<Value> = name_candidates(query).into_iter().map(Value::from).collect();
+        if !names.is_empty() {
+            let statement = "MATCH (n) WHERE n.name IN $1 \
+                 RETURN id(n) AS id, labels(n) AS labels, properties(n) AS properties ORDER BY id LIMIT $2";
+            nodes = query_json(session, statement, &[Value::list(names), Value::Int(k)])?;
+        }
+    }
     for node in &mut nodes {
         let Some(id) = node["id"].as_i64() else { continue };
         let mut relationships: Vec<JsonValue> = Vec::new();
@@ -127,6 +139,27 @@ fn search_graph(session: &mut Session, query: &str, k: i64) -> Result<JsonValue>
         node["relationships"] = relationships.into();
     }
     Ok(json!({"nodes": nodes}))
+}
+
+/// What in a question may be a name: one to three words in a row that begin with a capital or a digit.
+fn name_candidates(query: &str) -> Vec<String> {
+    let words: Vec<&str> =
+        query.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric())).collect();
+    let begins_name = |word: &str| word.chars().next().is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
+    let mut candidates: Vec<String> = Vec::new();
+    for start in (0..words.len()).filter(|start| begins_name(words[*start])) {
+        for end in start + 1..=(start + 3).min(words.len()) {
+            let mut name = words[start..end].join(" ");
+            // "Ann's dog": the name is "Ann".
+            if let Some(owner) = name.strip_suffix("'s").or_else(|| name.strip_suffix("’s")) {
+                name = owner.to_owned();
+            }
+            if !candidates.contains(&name) && candidates.len() < NAME_CANDIDATES {
+                candidates.push(name);
+            }
+        }
+    }
+    candidates
 }
 
 /// Properties a model can read: long arrays (embeddings) left out, long text cut.
@@ -229,6 +262,25 @@ mod tests {
         assert_eq!(relationship_type("works at"), "WORKS_AT");
         assert_eq!(relationship_type("x`]->() DETACH DELETE n //"), "X_DETACH_DELETE_N");
         assert_eq!(relationship_type("  "), "RELATED_TO");
+    }
+
+    #[test]
+    fn names_in_questions() {
+        assert_eq!(
+            name_candidates("Where does Ann Lee's boat lie?"),
+            [
+                "Where",
+                "Where does",
+                "Where does Ann",
+                "Ann",
+                "Ann Lee",
+                "Ann Lee's boat",
+                "Lee",
+                "Lee's boat",
+                "Lee's boat lie"
+            ]
+        );
+        assert!(name_candidates("what about it?").is_empty());
     }
 
     #[test]
