@@ -46,7 +46,7 @@ impl Binder<'_> {
         let names = embed::parameter_names(text);
         let (named, values) = self.cypher_parameters(parameters, names)?;
 
-        let positional = self.context.params.read().len();
+        let before = self.context.params.read().clone();
         let bound =
             cypher::bind(self.context, &statement, text, &named).map_err(|error| self.inside(error, query.span()))?;
         let BoundStatement::Query(mut bound) = bound else {
@@ -59,12 +59,18 @@ impl Binder<'_> {
                 .hint("Send the Cypher statement on its own.")
                 .at(self.at(query.span())));
         }
-        // Named parameters were numbered behind the positional ones; here they become what they stand for.
+        // Named parameters were numbered behind the positional ones; here they become what they stand for. Parameters
+        // that the embedded text does not use stay as open as they were.
         {
+            let used = embed::parameter_positions(text);
+            let positional = used.iter().map(|position| position + 1).max().unwrap_or(0).max(before.len());
             let mut params = self.context.params.write();
-            let own = bound.param_names.iter().take_while(|name| name.is_empty()).count();
-            let keep = positional.max(own.min(params.len()));
-            params.truncate(keep);
+            params.truncate(positional);
+            for (position, ty) in before.into_iter().enumerate() {
+                if ty == DataType::Unknown && !used.contains(&position) && position < params.len() {
+                    params[position] = DataType::Unknown;
+                }
+            }
         }
         let mut plan = bound.plan;
         let offset = self.graft(&mut plan, &bound.vars, &bound.param_names, &values);

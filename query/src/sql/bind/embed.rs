@@ -556,7 +556,7 @@ pub fn shifted(var: VarId, offset: u32) -> VarId {
 
 impl Binder<'_> {
     /// Takes a plan bound with variables of its own into this statement: variables and CTEs are renumbered, named
-    /// parameters replaced by `values` (NULL when not given). Gives the offset of its variables.
+    /// parameters replaced by `values`. Gives the offset of its variables.
     pub fn graft(&mut self, plan: &mut Plan, vars: &VarTable, names: &[Arc<str>], values: &[(Arc<str>, Expr)]) -> u32 {
         let offset = self.vars.len() as u32;
         for index in 0..vars.len() {
@@ -575,14 +575,11 @@ impl Binder<'_> {
         self.next_cte = next_cte;
         walk_plan_exprs(plan, &mut |expr| {
             walk_expr(expr, &mut |expr| {
-                if let Expr::Parameter(index, ty) = expr
+                if let Expr::Parameter(index, _) = expr
                     && let Some(name) = names.get(*index)
-                    && !name.is_empty()
+                    && let Some((_, value)) = values.iter().find(|(known, _)| known == name)
                 {
-                    *expr = match values.iter().find(|(known, _)| known == name) {
-                        Some((_, value)) => value.clone(),
-                        None => Expr::null(ty.clone()),
-                    };
+                    *expr = value.clone();
                     return false;
                 }
                 true
@@ -594,6 +591,16 @@ impl Binder<'_> {
 
 /// Names of the `$name` parameters in a Cypher text, each once; `$1` is positional and not among them.
 pub fn parameter_names(text: &str) -> Vec<Arc<str>> {
+    all_parameters(text).into_iter().filter(|name| !name.chars().all(|c| c.is_ascii_digit())).collect()
+}
+
+/// Positions (from 0) of the `$1` parameters in a Cypher text.
+pub fn parameter_positions(text: &str) -> Vec<usize> {
+    let numbers = all_parameters(text).into_iter().filter_map(|name| name.parse::<usize>().ok());
+    numbers.filter_map(|number| number.checked_sub(1)).collect()
+}
+
+fn all_parameters(text: &str) -> Vec<Arc<str>> {
     let mut names: Vec<Arc<str>> = Vec::new();
     let mut chars = text.char_indices().peekable();
     while let Some((start, c)) = chars.next() {
@@ -626,8 +633,7 @@ pub fn parameter_names(text: &str) -> Vec<Arc<str>> {
                     Some(quoted) => quoted.chars().take_while(|c| *c != '`').collect(),
                     None => rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect(),
                 };
-                let positional = name.chars().all(|c| c.is_ascii_digit());
-                if !name.is_empty() && !positional && !names.iter().any(|known| **known == *name) {
+                if !name.is_empty() && !names.iter().any(|known| **known == *name) {
                     names.push(name.into());
                 }
                 if rest.starts_with('`') {
@@ -656,6 +662,7 @@ mod tests {
         let names = parameter_names(text);
         let names: Vec<&str> = names.iter().map(|name| &**name).collect();
         assert_eq!(names, ["name", "odd name"]);
+        assert_eq!(parameter_positions(text), [0]);
     }
 
     #[test]

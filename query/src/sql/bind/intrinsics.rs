@@ -19,6 +19,17 @@ fn intrinsic(
     strict: bool,
     eval: impl Fn(&EvalContext<'_>, &[Value]) -> Result<Value> + Send + Sync + 'static,
 ) -> Expr {
+    intrinsic_of(name, args, returns, strict, Volatility::Immutable, eval)
+}
+
+fn intrinsic_of(
+    name: &'static str,
+    args: Vec<Expr>,
+    returns: DataType,
+    strict: bool,
+    volatility: Volatility,
+    eval: impl Fn(&EvalContext<'_>, &[Value]) -> Result<Value> + Send + Sync + 'static,
+) -> Expr {
     let types = args.iter().map(Expr::ty).collect();
     let function = ScalarFunction {
         name,
@@ -27,7 +38,7 @@ fn intrinsic(
         variadic: false,
         returns: returns.clone(),
         strict,
-        volatility: Volatility::Immutable,
+        volatility,
         eval: Arc::new(eval),
         kernel: None,
     };
@@ -40,6 +51,14 @@ pub fn array_element(array: Expr, index: Expr, element: &DataType) -> Expr {
         let (Value::List(items), Value::Int(index)) = (&args[0], &args[1]) else { return Ok(Value::Null) };
         let position = index.checked_sub(1).and_then(|position| usize::try_from(position).ok());
         Ok(position.and_then(|position| items.get(position)).cloned().unwrap_or_default())
+    })
+}
+
+/// `nextval('counter')`: the next number of a counter that survives restarts; not transactional.
+pub fn next_value(counter: Expr) -> Expr {
+    intrinsic_of("nextval", vec![counter], DataType::Int8, true, Volatility::Volatile, |context, args| {
+        let name = args[0].as_str().unwrap_or_default();
+        Ok(Value::Int(context.exec.transaction.next_counter(name)?))
     })
 }
 

@@ -174,7 +174,9 @@ impl Binder<'_> {
     /// Resolves a table function and converts its arguments; the frame on top is where they are bound.
     pub fn table_function_call(&mut self, name: &str, args: &[FunctionArg], span: Span) -> Result<TableFunctionCall> {
         let position = self.at(span);
-        if let Some(function) = self.context.session.functions.table_function(name) {
+        // Those whose columns take their types from the arguments are resolved here, by type.
+        let polymorphic = set_returning::is_set_returning(name);
+        if !polymorphic && let Some(function) = self.context.session.functions.table_function(name) {
             let args = self.table_function_args(&*function, args, span)?;
             return Ok(TableFunctionCall { function, args });
         }
