@@ -11,7 +11,7 @@ use sinew_storage::{DataType, Value};
 
 use crate::Session;
 use crate::plan_cache::PlanKey;
-use crate::statement::{Explain, Language, Scanner, TokenKind, route};
+use crate::statement::{Explain, Language, route};
 use crate::utility::{self, Utility};
 
 /// A parsed, bound and planned statement; plans are shared between sessions. Re-planned when the catalog moved.
@@ -204,24 +204,8 @@ fn reads_graph(text: &str) -> bool {
 fn bind_statement(bind: &BindContext<'_>, text: &str, named: &NamedParameters) -> Result<BoundStatement> {
     let routed = route(text);
     if routed.language == Language::Sql {
-        return match call_as_select(bind, text) {
-            Some((select, shift)) => {
-                let statement = sinew_query::sql::parse(&select).map_err(|error| shift_position(error, shift))?;
-                let bound =
-                    sinew_query::sql::bind(bind, &statement, &select).map_err(|error| shift_position(error, shift))?;
-                Ok(match bound {
-                    BoundStatement::Query(mut query) => {
-                        query.kind = QueryKind::Call;
-                        BoundStatement::Query(query)
-                    }
-                    other => other,
-                })
-            }
-            None => {
-                let statement = sinew_query::sql::parse(text)?;
-                sinew_query::sql::bind(bind, &statement, text)
-            }
-        };
+        let statement = sinew_query::sql::parse(text)?;
+        return sinew_query::sql::bind(bind, &statement, text);
     }
     let body = &text[routed.body..];
     let offset = text[..routed.body].chars().count();
@@ -242,25 +226,6 @@ fn bind_statement(bind: &BindContext<'_>, text: &str, named: &NamedParameters) -
         }),
         (Some(_), _) => Err(QueryError::unsupported("EXPLAIN of a statement without a plan")),
     }
-}
-
-/// `CALL name(args)` is `SELECT * FROM name(args)`; gives that text and by how many characters positions moved.
-fn call_as_select(bind: &BindContext<'_>, text: &str) -> Option<(String, isize)> {
-    let mut scanner = Scanner::new(text, false);
-    let call = scanner.next_token()?;
-    if call.kind != TokenKind::Word || !scanner.text_of(call).eq_ignore_ascii_case("call") {
-        return None;
-    }
-    let name = scanner.next_token()?;
-    let _ = bind;
-    let select = format!("{}SELECT * FROM {}", &text[..call.start], &text[name.start..]);
-    let shift = "SELECT * FROM ".len() as isize - text[call.start..name.start].chars().count() as isize;
-    Some((select, shift))
-}
-
-fn shift_position(mut error: QueryError, shift: isize) -> QueryError {
-    error.0.position = error.0.position.map(|position| position.saturating_add_signed(-shift).max(1));
-    error
 }
 
 fn plan_bound(

@@ -380,7 +380,7 @@ impl Session {
             CursorTag::Query(QueryKind::Update) => format!("UPDATE {affected}"),
             CursorTag::Query(QueryKind::Delete) => format!("DELETE {affected}"),
             CursorTag::Query(QueryKind::Call) => "CALL".to_owned(),
-            CursorTag::Query(QueryKind::CypherWrite) if cursor.columns.is_empty() => format!("UPDATE {affected}"),
+            CursorTag::Query(QueryKind::CypherWrite) if cursor.columns.is_empty() => "CYPHER".to_owned(),
             CursorTag::Query(_) => format!("SELECT {rows_sent}"),
             CursorTag::Copy => format!("COPY {rows_sent}"),
             CursorTag::Fetch => format!("FETCH {rows_sent}"),

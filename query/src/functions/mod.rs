@@ -30,7 +30,6 @@ pub(crate) mod operators_vector;
 pub(crate) mod pattern;
 pub mod registry;
 pub(crate) mod resolve;
-mod search;
 pub(crate) mod string;
 pub(crate) mod string_format;
 pub(crate) mod system;

@@ -53,6 +53,11 @@ pub(super) fn register(t: &mut Table) {
     t.op("text !~* text -> bool", |_, a| test(a, |s, p| Ok(!regex_is_match(s, p, true)?)));
     t.op("text ^@ text -> bool", |_, a| test(a, |s, p| Ok(s.starts_with(p))));
 
+    t.f("bm25_score() -> float8", |_, _| {
+        Err(QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, "bm25_score() requires a bm25 index")
+            .hint("It is the score of a @@@ in the WHERE clause of the same query."))
+    })
+    .stable();
     t.op("text @@@ text -> bool", |_, _| {
         Err(QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, "operator @@@ requires a bm25 index")
             .hint("Create one with CREATE INDEX … USING bm25 over the searched columns, and use @@@ in WHERE."))

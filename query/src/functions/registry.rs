@@ -358,7 +358,6 @@ impl Registry {
         super::json::register(&mut table);
         super::array::register(&mut table);
         super::vector::register(&mut table);
-        super::search::register(&mut table);
         super::uuid::register(&mut table);
         super::conditional::register(&mut table);
         super::system::register(&mut table);

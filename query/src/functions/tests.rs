@@ -691,7 +691,6 @@ fn table_functions() {
     assert_eq!(table_rows("jsonb_object_keys", &[("1", Jsonb)]), "22023 cannot call jsonb_object_keys on a scalar");
     assert_eq!(table_rows("regexp_split_to_table", &[("a1b2c", Text), ("[0-9]", Text)]), "text: a b c");
     assert_eq!(table_rows("string_to_table", &[("a,b", Text), (",", Text)]), "text: a b");
-    assert_eq!(table_rows("regexp_matches", &[("ab ac", Text), ("a(.)", Text), ("g", Text)]), "_text: {b} {c}");
     assert_eq!(table_rows("generate_subscripts", &[("{7,8}", DataType::array_of(Int4)), ("1", Int4)]), "int4: 1 2");
 }
 

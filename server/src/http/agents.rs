@@ -56,7 +56,7 @@ pub async fn create(
     let agent = with_session(&state, move |session, database| {
         let text = JsonValue::Object(definition).to_string();
         let params = [Value::from(request.name.as_str()), Value::from(text)];
-        session.query("SELECT * FROM create_agent($1, $2::text::jsonb)", &params)?;
+        session.query("CALL create_agent($1, $2::text::jsonb)", &params)?;
         find(session, database, &request.name)
     })
     .await?;

@@ -57,8 +57,8 @@ impl Binder<'_> {
                 binder.table_function_call(&function_name, args, span)
             })?;
             if call.function.writes() || call.function.outside_transaction() {
-                let streams = call.function.outside_transaction() && !call.function.columns().is_empty();
-                if !streams || self.frames.iter().any(|frame| !frame.lateral) || self.nesting > 0 {
+                let nested = self.frames.iter().any(|frame| !frame.lateral) || self.nesting > 0;
+                if nested || call.function.columns().is_empty() {
                     return Err(self.at_top_level_only(&function_name, span));
                 }
             }
