@@ -122,16 +122,14 @@ impl<'t> Lexer<'t> {
             self.offset += rest.len() - trimmed.len();
             if trimmed.starts_with("//") {
                 self.offset += trimmed.find('\n').unwrap_or(trimmed.len());
-            } else if trimmed.starts_with("/*") {
-                match trimmed[2..].find("*/") {
-                    Some(end) => self.offset += end + 4,
-                    None => {
-                        let start = self.offset;
-                        self.offset = self.text.len();
-                        self.invalid(start, "UnexpectedSyntax", "unterminated comment".to_owned());
-                        return;
-                    }
-                }
+            } else if let Some(comment) = trimmed.strip_prefix("/*") {
+                let Some(end) = comment.find("*/") else {
+                    let start = self.offset;
+                    self.offset = self.text.len();
+                    self.invalid(start, "UnexpectedSyntax", "unterminated comment".to_owned());
+                    return;
+                };
+                self.offset += end + 4;
             } else {
                 return;
             }

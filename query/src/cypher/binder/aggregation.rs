@@ -67,7 +67,10 @@ impl Binder<'_> {
             self.check_count(aggregate.display, args.len(), aggregate.args, aggregate.args, expr.span)?;
         }
         let outer = std::mem::replace(&mut self.aggregation, Aggregation::Forbidden("NestedAggregation"));
-        let bound = args.iter().map(|arg| self.with_hint(DataType::Float8, arg)).collect::<Result<Vec<_>>>();
+        let bound = args
+            .iter()
+            .map(|arg| self.with_hint(DataType::Float8, arg).map(|bound| self.with_observed_type(bound)))
+            .collect::<Result<Vec<_>>>();
         self.aggregation = outer;
         let bound = bound?;
         let volatile = |part: &ast::Expr| {

@@ -98,7 +98,8 @@ impl Binder<'_> {
             (min, max) if min == max => min.to_string(),
             (min, max) => format!("{min} to {max}"),
         };
-        let message = format!("function {name}() takes {expected} arguments, got {found}");
+        let noun = if expected == "1" { "argument" } else { "arguments" };
+        let message = format!("function {name}() takes {expected} {noun}, got {found}");
         Err(self.syntax("InvalidNumberOfArguments", message, span))
     }
 

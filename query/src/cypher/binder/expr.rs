@@ -211,7 +211,7 @@ impl Binder<'_> {
     fn property(&mut self, input: &ast::Expr, key: &ast::Name) -> Result<Expr> {
         let bound = self.with_hint(DataType::Any, input)?;
         let ty = bound.ty();
-        let message = format!("cannot read property \"{}\" of a {}", key.text, type_name(&ty));
+        let message = format!("cannot read property \"{}\" of a value of type {}", key.text, type_name(&ty));
         match ty {
             DataType::Path => return Err(self.syntax("InvalidArgumentType", message, input.span)),
             DataType::Bool | DataType::Int8 | DataType::Float8 | DataType::Text | DataType::Array(_) => {

@@ -17,8 +17,6 @@ mod query;
 mod schema;
 mod scope;
 mod subquery;
-#[cfg(test)]
-mod tests;
 mod types;
 mod write;
 
