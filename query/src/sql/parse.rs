@@ -9,11 +9,13 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 use super::position::{byte_offset, character_position};
 use crate::error::{QueryError, Result, sqlstate};
 
-/// Nesting of expressions, subqueries and joins that one statement may have.
+/// Nesting of expressions, subqueries and joins that one statement may have. Trees are walked and dropped recursively,
+/// and a chain of operators is as deep in the tree as it is long, so it counts as nesting.
 const DEPTH_LIMIT: usize = 256;
-/// Operators that may follow each other on one level. A chain is as deep in the tree as it is long, and trees are
-/// walked and dropped recursively.
-const CHAIN_LIMIT: usize = 2_500;
+/// ANDs and ORs that may follow each other on one level: their chains are flattened when they are bound, so that only
+/// the syntax tree is deep, and only a share of them counts as nesting.
+const CHAIN_LIMIT: usize = 1_500;
+const CONDITIONS_PER_LEVEL: usize = 8;
 /// Bytes of one statement.
 const TEXT_LIMIT_BYTES: usize = 64 << 20;
 
@@ -79,72 +81,113 @@ fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>> {
     })
 }
 
-/// Depth and chain length are checked on the tokens, before any tree exists.
+/// What one level of parentheses has so far.
+#[derive(Clone, Copy, Default)]
+struct Level {
+    /// Depth of the expression being read.
+    depth: usize,
+    /// Of the deepest one before it on this level.
+    deepest: usize,
+    /// ANDs and ORs of the condition being read, and of the longest one before it.
+    conditions: usize,
+    most_conditions: usize,
+    /// Set operations and joins: each lies on top of the one before it.
+    stacked: usize,
+    in_from: bool,
+}
+
+impl Level {
+    /// An expression ends: at a comma, or where a clause or a condition begins.
+    fn next_expression(&mut self) {
+        self.deepest = self.deepest.max(self.depth);
+        self.depth = 0;
+    }
+
+    fn next_condition(&mut self) {
+        self.next_expression();
+        self.most_conditions = self.most_conditions.max(self.conditions);
+        self.conditions = 0;
+    }
+
+    /// What a level adds to the one around it.
+    fn height(&self) -> usize {
+        let conditions = self.most_conditions.max(self.conditions) / CONDITIONS_PER_LEVEL;
+        self.depth.max(self.deepest) + conditions + self.stacked
+    }
+}
+
+/// Depth is checked on the tokens, before any tree exists: an upper bound of what the tree will have.
 fn check_limits(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
-    let mut chains: Vec<usize> = vec![0];
+    let mut levels: Vec<Level> = vec![Level::default()];
     for token in tokens {
+        let level = levels.last_mut().expect("the outermost level is never popped");
         match &token.token {
-            Token::LParen | Token::LBracket => {
-                chains.push(0);
-                if chains.len() > DEPTH_LIMIT {
-                    return Err(too_deep().at(character_position(text, token.span.start)));
-                }
-            }
+            Token::LParen | Token::LBracket => levels.push(Level::default()),
             Token::RParen | Token::RBracket => {
-                if chains.len() > 1 {
-                    chains.pop();
+                if levels.len() > 1 {
+                    let closed = levels.pop().expect("more than one level");
+                    let outer = levels.last_mut().expect("the outermost level is never popped");
+                    outer.depth = outer.depth.max(closed.height()) + 1;
                 }
             }
-            Token::Comma | Token::SemiColon => *chains.last_mut().expect("the outermost level is never popped") = 0,
+            Token::Comma | Token::SemiColon => {
+                level.next_condition();
+                level.stacked += usize::from(level.in_from);
+            }
             Token::Word(word) => match word.keyword {
+                Keyword::AND | Keyword::OR => {
+                    level.next_expression();
+                    level.conditions += 1;
+                }
+                Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::JOIN => {
+                    level.next_condition();
+                    level.stacked += 1;
+                }
+                Keyword::ON | Keyword::WHEN | Keyword::THEN | Keyword::ELSE => level.next_condition(),
+                Keyword::FROM => {
+                    level.next_condition();
+                    level.in_from = true;
+                }
                 Keyword::SELECT
-                | Keyword::FROM
                 | Keyword::WHERE
                 | Keyword::GROUP
                 | Keyword::HAVING
-                | Keyword::VALUES => {
-                    // UNION chains are as deep as they are long, so a new SELECT keeps what was counted.
+                | Keyword::ORDER
+                | Keyword::VALUES
+                | Keyword::SET
+                | Keyword::RETURNING => {
+                    level.next_condition();
+                    level.in_from = false;
                 }
-                Keyword::AND
-                | Keyword::OR
-                | Keyword::NOT
-                | Keyword::UNION
-                | Keyword::EXCEPT
-                | Keyword::INTERSECT
-                | Keyword::JOIN
-                | Keyword::IS
-                | Keyword::COLLATE
-                | Keyword::AT => count(&mut chains, text, token)?,
+                Keyword::NOT | Keyword::IS | Keyword::COLLATE | Keyword::AT | Keyword::LIKE | Keyword::ILIKE => {
+                    level.depth += 1;
+                }
                 _ => {}
             },
             Token::Number(..)
             | Token::SingleQuotedString(_)
+            | Token::EscapedStringLiteral(_)
+            | Token::DollarQuotedString(_)
             | Token::Whitespace(_)
             | Token::Period
             | Token::Placeholder(_)
             | Token::EOF => {}
-            _ => count(&mut chains, text, token)?,
+            _ => level.depth += 1,
+        }
+        let level = levels.last().expect("the outermost level is never popped");
+        let too_many = level.conditions > CHAIN_LIMIT || level.stacked > DEPTH_LIMIT;
+        if levels.len() > DEPTH_LIMIT || level.depth > DEPTH_LIMIT || too_many {
+            return Err(too_deep().at(character_position(text, token.span.start)));
         }
     }
     Ok(())
 }
 
-fn count(chains: &mut [usize], text: &str, token: &TokenWithSpan) -> Result<()> {
-    let chain = chains.last_mut().expect("the outermost level is never popped");
-    *chain += 1;
-    if *chain > CHAIN_LIMIT {
-        return Err(QueryError::new(
-            sqlstate::STATEMENT_TOO_COMPLEX,
-            format!("statement is too complex: more than {CHAIN_LIMIT} operators in one expression"),
-        )
-        .at(character_position(text, token.span.start)));
-    }
-    Ok(())
-}
-
 fn too_deep() -> QueryError {
-    QueryError::new(sqlstate::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
-        .detail(format!("The statement is nested more than {DEPTH_LIMIT} levels deep."))
+    QueryError::new(sqlstate::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded").detail(format!(
+        "The statement is nested more than {DEPTH_LIMIT} levels deep, counting operators in a chain, or has more than \
+             {CHAIN_LIMIT} conditions in one."
+    ))
 }
 
 fn parser_error(text: &str, error: ParserError) -> QueryError {
@@ -296,8 +339,24 @@ mod tests {
         assert_eq!(error(&deep).1, "54001");
         let very_deep = format!("SELECT {}1{}", "(".repeat(200_000), ")".repeat(200_000));
         assert_eq!(error(&very_deep).1, "54001");
-        let long = format!("SELECT 1{}", " + 1".repeat(100_000));
-        assert_eq!(error(&long).1, "54001");
+        for chain in [" + 1", " || 'a'", " UNION ALL SELECT 1", " OR true", "::int"] {
+            assert_eq!(error(&format!("SELECT 1{}", chain.repeat(100_000))).1, "54001", "{chain}");
+        }
+        // Chains inside each other add up.
+        let mut nested = "1".to_owned();
+        for _ in 0..10 {
+            nested = format!("({nested}{})", "+1".repeat(30));
+        }
+        assert_eq!(error(&format!("SELECT {nested}")).1, "54001");
+        let mut conditions = "true".to_owned();
+        for _ in 0..4 {
+            conditions = format!("({conditions}{})", " OR true".repeat(1_000));
+        }
+        assert_eq!(error(&format!("SELECT {conditions}")).1, "54001");
+        let conditions = format!("SELECT 1 WHERE a = 1{}", " OR a = 1".repeat(1_400));
+        assert!(parse_statement(&conditions).is_ok());
+        let rows = format!("INSERT INTO t VALUES (1, 1 + 1){}", ", (1, 1 + 1)".repeat(2_000));
+        assert!(parse_statement(&rows).is_ok());
         let many = format!("SELECT 1 IN ({}1)", "1, ".repeat(50_000));
         assert!(parse_statement(&many).is_ok());
     }

@@ -338,7 +338,7 @@ fn numeric_series(context: &ExecContext, args: &[Value]) -> Result<Vec<Vec<Value
 
 /// Every thousand rows: cancelled, or too large for memory (about 64 bytes a row).
 fn check_size(context: &ExecContext, row_count: usize) -> Result<()> {
-    if row_count % BATCH_ROWS != 0 {
+    if !row_count.is_multiple_of(BATCH_ROWS) {
         return Ok(());
     }
     context.cancel.check()?;

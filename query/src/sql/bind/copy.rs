@@ -38,12 +38,12 @@ impl Binder<'_> {
             (CopySource::Query(_), false) => Err(QueryError::syntax("COPY (query) can only copy to somewhere", None)),
             (CopySource::Table { table_name, columns }, true) => {
                 let bound = self.copy_table_out(table_name, columns)?;
-                let query = self.finish(bound, QueryKind::Select);
+                let query = self.finish(bound, QueryKind::Select)?;
                 Ok(BoundStatement::CopyTo { query, options })
             }
             (CopySource::Query(query), true) => {
                 let bound = self.bind_query(query, false)?;
-                let query = self.finish(bound, QueryKind::Select);
+                let query = self.finish(bound, QueryKind::Select)?;
                 Ok(BoundStatement::CopyTo { query, options })
             }
         }
@@ -111,7 +111,7 @@ impl Binder<'_> {
                 Bound { plan: Plan::Insert(Box::new(insert)), output: Vec::new() }
             }
         };
-        let query = self.finish(bound, QueryKind::Insert);
+        let query = self.finish(bound, QueryKind::Insert)?;
         Ok(BoundStatement::CopyFrom { query, columns: types, options })
     }
 

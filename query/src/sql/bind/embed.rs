@@ -487,6 +487,27 @@ pub fn prune_columns(plan: &mut Plan, output: &[OutputColumn]) {
     }
 }
 
+/// Operators and expressions on the longest path down a plan, subqueries included. Walked with a stack of its own: a
+/// plan that is too deep must be found out without recursion.
+pub fn depth(plan: &mut Plan) -> usize {
+    enum Node<'p> {
+        Plan(&'p mut Plan),
+        Expr(&'p mut Expr),
+    }
+    let mut deepest = 0;
+    let mut open = vec![(Node::Plan(plan), 1)];
+    while let Some((node, depth)) = open.pop() {
+        deepest = deepest.max(depth);
+        let parts = match node {
+            Node::Plan(plan) => parts(plan),
+            Node::Expr(expr) => expr_parts(expr),
+        };
+        open.extend(parts.plans.into_iter().map(|plan| (Node::Plan(plan), depth + 1)));
+        open.extend(parts.exprs.into_iter().map(|expr| (Node::Expr(expr), depth + 1)));
+    }
+    deepest
+}
+
 /// Scans of a CTE below `plan`.
 pub fn count_cte_reads(plan: &mut Plan, id: CteId) -> usize {
     let mut reads = 0;
@@ -688,6 +709,13 @@ mod tests {
         let Plan::Filter { input, .. } = plan else { panic!("filter") };
         let Plan::TableScan(scan) = *input else { panic!("the virtual column goes, and what only it read") };
         assert_eq!(scan.columns, vec![(0, VarId(0)), (1, VarId(1))]);
+    }
+
+    #[test]
+    fn depth_counts_operators_and_expressions() {
+        let not = |expr| Expr::Not(Box::new(expr));
+        let mut plan = Plan::Filter { input: Box::new(Plan::Unit), predicate: not(not(Expr::bool(true))) };
+        assert_eq!(depth(&mut plan), 4);
     }
 
     #[test]

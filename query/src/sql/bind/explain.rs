@@ -40,7 +40,7 @@ impl Binder<'_> {
                 return Err(QueryError::unsupported(format!("EXPLAIN {word}")));
             }
         };
-        let query = self.finish(bound, kind);
+        let query = self.finish(bound, kind)?;
         Ok(BoundStatement::Explain { query, options: explain })
     }
 

@@ -13,6 +13,9 @@ use super::{Binder, Bound};
 use crate::algebra::{Expr, JoinKind, Plan, TableScan, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 
+/// Relations of one FROM clause: joins nest as deep as there are relations.
+const JOIN_LIMIT: usize = 256;
+
 impl Binder<'_> {
     /// A whole FROM clause; none gives one row without columns.
     pub fn bind_from(&mut self, from: &[TableWithJoins]) -> Result<FromItem> {
@@ -60,12 +63,25 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<FromItem> {
         self.check_aliases(&left, &right, span)?;
+        self.check_join_count(&left, &right, span)?;
         let mut relations = left.relations;
         relations.extend(right.relations);
         let mut star = left.star;
         star.extend(right.star);
         let plan = self.join_plans(left.plan, right.plan, kind, Vec::new(), correlated, span)?;
         Ok(FromItem { plan, relations, star })
+    }
+
+    /// 54001 for more relations than a plan may have joins on top of each other.
+    pub fn check_join_count(&self, left: &FromItem, right: &FromItem, span: Span) -> Result<()> {
+        if left.relations.len() + right.relations.len() > JOIN_LIMIT {
+            return Err(QueryError::new(
+                sqlstate::STATEMENT_TOO_COMPLEX,
+                format!("more than {JOIN_LIMIT} relations in one FROM clause"),
+            )
+            .at(self.at(span)));
+        }
+        Ok(())
     }
 
     pub fn check_aliases(&self, left: &FromItem, right: &FromItem, span: Span) -> Result<()> {

@@ -41,6 +41,7 @@ impl Binder<'_> {
         }
         let (right, correlated) = self.bind_beside(Some(&left), |binder| binder.bind_table_factor(&join.relation))?;
         self.check_aliases(&left, &right, span)?;
+        self.check_join_count(&left, &right, span)?;
         match constraint {
             JoinConstraint::None => self.join_items(left, right, kind, correlated, span),
             JoinConstraint::On(condition) => {

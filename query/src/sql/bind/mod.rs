@@ -43,6 +43,7 @@ mod table_function;
 mod update;
 mod values;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
@@ -52,7 +53,7 @@ use sqlparser::tokenizer::Span;
 
 use self::cte::CteBinding;
 use self::scope::Frame;
-use super::position;
+use super::position::LineIndex;
 use crate::algebra::{Plan, VarId, VarTable};
 use crate::context::BindContext;
 use crate::error::{QueryError, Result, sqlstate};
@@ -60,6 +61,8 @@ use crate::statement::{BoundQuery, BoundStatement, OutputColumn, QueryKind};
 
 /// Views, virtual columns and subqueries that may be nested in each other.
 const NESTING_LIMIT: usize = 128;
+/// Operators and expressions on top of each other in a bound plan; views and CTEs count with what they stand for.
+const PLAN_DEPTH_LIMIT: usize = 640;
 
 /// The state of binding one statement.
 pub(in crate::sql) struct Binder<'a> {
@@ -68,6 +71,8 @@ pub(in crate::sql) struct Binder<'a> {
     pub search_path: Vec<String>,
     /// The statement's text, for positions; None inside text from the catalog.
     pub source: Option<&'a str>,
+    /// Of the statement's text, made when the first position is asked for.
+    lines: OnceCell<LineIndex>,
     pub vars: VarTable,
     pub frames: Vec<Frame>,
     pub ctes: Vec<CteBinding>,
@@ -89,23 +94,23 @@ pub fn bind_statement(context: &BindContext<'_>, statement: &Statement, text: &s
     match statement {
         Statement::Query(query) => {
             let bound = binder.bind_query(query, false)?;
-            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Select)))
+            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Select)?))
         }
         Statement::Insert(insert) => {
             let bound = binder.bind_insert(insert)?;
-            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Insert)))
+            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Insert)?))
         }
         Statement::Update(update) => {
             let bound = binder.bind_update(update)?;
-            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Update)))
+            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Update)?))
         }
         Statement::Delete(delete) => {
             let bound = binder.bind_delete(delete)?;
-            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Delete)))
+            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Delete)?))
         }
         Statement::Call(function) => {
             let bound = binder.bind_call_statement(function)?;
-            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Call)))
+            Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Call)?))
         }
         Statement::Copy { .. } => binder.bind_copy(statement),
         Statement::Explain { .. } => binder.bind_explain(statement),
@@ -120,6 +125,7 @@ impl<'a> Binder<'a> {
             catalog: context.transaction.catalog(),
             search_path: context.session.search_path(),
             source: Some(text),
+            lines: OnceCell::new(),
             vars: VarTable::default(),
             frames: Vec::new(),
             ctes: Vec::new(),
@@ -129,18 +135,30 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// Ends binding: open parameters become text, and scans keep only columns that something reads.
-    pub fn finish(mut self, mut bound: Bound, kind: QueryKind) -> BoundQuery {
+    /// Ends binding: open parameters become text, and scans keep only columns that something reads. 54001 when too deep.
+    pub fn finish(mut self, mut bound: Bound, kind: QueryKind) -> Result<BoundQuery> {
+        let depth = embed::depth(&mut bound.plan);
+        if depth > PLAN_DEPTH_LIMIT {
+            return Err(QueryError::new(sqlstate::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+                .detail(format!("The statement's plan is {depth} levels deep, the limit is {PLAN_DEPTH_LIMIT}.")));
+        }
         let params = self.finish_params();
         embed::settle_parameters(&mut bound.plan, &params);
         embed::prune_columns(&mut bound.plan, &bound.output);
         let output = std::mem::take(&mut bound.output);
-        BoundQuery { plan: bound.plan, output, vars: self.vars, params, param_names: Vec::new(), kind }
+        Ok(BoundQuery { plan: bound.plan, output, vars: self.vars, params, param_names: Vec::new(), kind })
     }
 
     /// Position of a place in the statement; None inside text from the catalog.
     pub fn at(&self, span: Span) -> Option<usize> {
-        position::character_position(self.source?, span.start)
+        let text = self.source?;
+        self.lines.get_or_init(|| LineIndex::new(text)).character_position(span.start)
+    }
+
+    /// Position of the operator between two operands.
+    pub fn between(&self, left: Span, right: Span) -> Option<usize> {
+        let text = self.source?;
+        self.lines.get_or_init(|| LineIndex::new(text)).operator_position(text, left, right)
     }
 
     pub fn at_node(&self, node: &impl Spanned) -> Option<usize> {

@@ -8,7 +8,6 @@ use super::row_compare::row;
 use crate::algebra::{Expr, Subquery, SubqueryKind};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::{self, ResolvedFunction};
-use crate::sql::position;
 
 impl Binder<'_> {
     /// A binary operator. Chains lean left and may be long, so their spine is walked in a loop.
@@ -33,8 +32,7 @@ impl Binder<'_> {
         for (left, op, right) in spine.into_iter().rev() {
             expr = match op {
                 BinaryOperator::And => {
-                    let position = self.at(left.span());
-                    let left = self.boolean(expr, "AND", position)?;
+                    let left = self.operand(expr, left, "AND")?;
                     let right = self.bind_condition(right, "AND")?;
                     match left {
                         Expr::And(mut conjuncts) => {
@@ -45,8 +43,7 @@ impl Binder<'_> {
                     }
                 }
                 BinaryOperator::Or => {
-                    let position = self.at(left.span());
-                    let left = self.boolean(expr, "OR", position)?;
+                    let left = self.operand(expr, left, "OR")?;
                     let right = self.bind_condition(right, "OR")?;
                     match left {
                         Expr::Or(mut disjuncts) => {
@@ -65,6 +62,17 @@ impl Binder<'_> {
             };
         }
         Ok(expr)
+    }
+
+    /// The left side of AND or OR. Its place is looked for only when it is wrong: it may be a long chain.
+    fn operand(&mut self, expr: Expr, ast: &Ast, what: &str) -> Result<Expr> {
+        match expr.ty() {
+            DataType::Bool => Ok(expr),
+            _ => {
+                let position = self.at(ast.span());
+                self.boolean(expr, what, position)
+            }
+        }
     }
 
     /// PostgreSQL's spelling; 42883 or 0A000 for operators of other databases.
@@ -102,7 +110,7 @@ impl Binder<'_> {
 
     /// Place of the operator between two operands.
     pub fn operator_place(&self, left: &Ast, right: &Ast) -> Option<usize> {
-        position::operator_position(self.source?, left.span(), right.span())
+        self.between(left.span(), right.span())
     }
 
     /// Resolves and applies a binary operator.
@@ -280,7 +288,7 @@ impl Binder<'_> {
 
     /// `x IN (SELECT …)`.
     pub fn bind_in_subquery(&mut self, input: &Ast, query: &sqlparser::ast::Query, negated: bool) -> Result<Expr> {
-        let place = position::operator_position(self.source.unwrap_or_default(), input.span(), query.span());
+        let place = self.between(input.span(), query.span());
         let any = self.bind_quantified_subquery(input, "=", query, false, place)?;
         Ok(if negated { Expr::Not(Box::new(any)) } else { any })
     }

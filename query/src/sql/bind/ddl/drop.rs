@@ -1,6 +1,6 @@
 //! DROP and TRUNCATE.
 
-use sinew_storage::catalog::TableDef;
+use sinew_storage::catalog::{IndexTarget, TableDef};
 use sinew_storage::ids::RelationId;
 use sqlparser::ast::{CascadeOption, ObjectName, ObjectType, Spanned, Statement, Truncate, TruncateIdentityOption};
 
@@ -53,7 +53,7 @@ impl Binder<'_> {
                         .hint(format!("You can drop constraint {} instead.", index.name))
                         .at(self.at(span)));
                     }
-                    if index.schema == "sinew" && index.id.0 < sinew_storage::catalog::FIRST_USER_RELATION {
+                    if index.schema == "sinew" && matches!(index.target, IndexTarget::Table { .. }) {
                         return Err(self.permission_denied(&index.name, span));
                     }
                     index.id
