@@ -8,6 +8,8 @@ use sinew_query::statement::{CopyOptions, OutputColumn, QueryKind};
 use sinew_query::{Batch, ExecContext, Result};
 use sinew_storage::{DataType, Value};
 
+use crate::prepare::with_stack;
+
 /// What executing a statement started.
 pub enum Execution {
     /// Rows to pull; [`crate::Session::finish`] gives the tag.
@@ -45,7 +47,7 @@ pub(crate) enum CursorTag {
 impl RowCursor {
     /// None at the end.
     pub fn next_batch(&mut self) -> Result<Option<Batch>> {
-        self.stream.next_batch()
+        with_stack(|| self.stream.next_batch())
     }
 
     /// The context for writing values as text or binary (entities are materialised through it).

@@ -92,7 +92,7 @@ impl Session {
     ) -> Result<Prepared> {
         let planned = match self.plan_without_transaction(text)? {
             Some(planned) => Arc::new(planned),
-            None => self.plan(text, declared, &named)?,
+            None => with_stack(|| self.plan(text, declared, &named))?,
         };
         Ok(Prepared {
             text: text.into(),
@@ -195,8 +195,18 @@ impl Session {
     }
 }
 
+/// Stack that a statement at the parsers' depth limits needs in an unoptimized build, in bytes.
+const STACK_NEEDED_BYTES: usize = 12 << 20;
+/// Stack taken when the caller's is smaller, in bytes.
+const STACK_TAKEN_BYTES: usize = 64 << 20;
+
+/// Runs where the stack suffices for the deepest statement, whatever thread the caller is on.
+pub(crate) fn with_stack<T>(run: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(STACK_NEEDED_BYTES, STACK_TAKEN_BYTES, run)
+}
+
 /// The statement is Cypher or may embed some.
-fn reads_graph(text: &str) -> bool {
+pub(crate) fn reads_graph(text: &str) -> bool {
     route(text).language == Language::Cypher || text.to_ascii_lowercase().contains("cypher")
 }
 

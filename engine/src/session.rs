@@ -15,7 +15,7 @@ use sinew_query::{
 use sinew_storage::{CancelToken, DataType, StorageError, Value};
 
 use crate::cursor::{CopyIn, CursorTag, Execution, QueryResult, RowCursor};
-use crate::prepare::{PlannedKind, PlannedStatement, Prepared, bind_values};
+use crate::prepare::{PlannedKind, PlannedStatement, Prepared, bind_values, reads_graph, with_stack};
 use crate::statement::{StatementText, split};
 use crate::transaction::{ActiveTransaction, TransactionStatus, isolation_from_name, now_us};
 use crate::utility::Utility;
@@ -130,7 +130,9 @@ impl Session {
 
     fn run_one(&mut self, text: &str, params: &[Value], named: &Arc<NamedParameters>) -> Result<QueryResult> {
         let types: Vec<DataType> = params.iter().map(natural_type).collect();
-        let prepared = match self.prepare_named(text, &[], Arc::clone(named)) {
+        // Cypher infers less than SQL: its parameters take their values' types from the start.
+        let declared = if reads_graph(text) { &types[..] } else { &[] };
+        let prepared = match self.prepare_named(text, declared, Arc::clone(named)) {
             Ok(prepared) => prepared,
             // A parameter whose type the statement leaves open takes its value's.
             Err(error) if error.sqlstate() == sqlstate::INDETERMINATE_DATATYPE && !params.is_empty() => {
@@ -232,7 +234,7 @@ impl Session {
         let mut attempt = 0;
         loop {
             let alone = self.active.is_none() && !self.implicit_block && self.nested == 0;
-            let result = self.execute_planned(prepared, params.clone());
+            let result = with_stack(|| self.execute_planned(prepared, params.clone()));
             match result {
                 Err(error)
                     if alone

@@ -1,10 +1,10 @@
 //! The name that was probably meant.
 
 /// The candidate nearest to `name` ignoring case, when it is near enough to be meant: a third of its characters may differ,
-/// three at most, and none of one or two characters. A swap of neighbours is one difference (optimal string alignment distance). Ties go to the first in
+/// three at most; of one or two characters, one. A swap of neighbours is one difference (optimal string alignment distance). Ties go to the first in
 /// alphabetical order.
 pub fn near_miss<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let limit = (name.chars().count() / 3).min(3);
+    let limit = (name.chars().count() / 3).clamp(1, 3);
     let lower: Vec<char> = name.to_lowercase().chars().collect();
     candidates
         .into_iter()
