@@ -1,10 +1,13 @@
 //! The name that was probably meant.
 
 /// The candidate nearest to `name` ignoring case, when it is near enough to be meant: a third of its characters may differ,
-/// three at most; of one or two characters, one. A swap of neighbours is one difference (optimal string alignment distance). Ties go to the first in
+/// one at least and three at most; a single character is near to nothing. A swap of neighbours is one difference (optimal string alignment distance). Ties go to the first in
 /// alphabetical order.
 pub fn near_miss<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let limit = (name.chars().count() / 3).clamp(1, 3);
+    let limit = match name.chars().count() {
+        0 | 1 => return None,
+        count => (count / 3).clamp(1, 3),
+    };
     let lower: Vec<char> = name.to_lowercase().chars().collect();
     candidates
         .into_iter()

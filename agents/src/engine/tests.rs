@@ -290,7 +290,7 @@ fn wrong_calls_go_back_to_the_model() {
         rig.column("agent_tool_calls", "error"),
         [
             "there is no tool \"serch_memory\"; tools: search_memory, search_graph; did you mean \"search_memory\"?",
-            "tool \"search_memory\" has no parameter \"zzzz\"; parameters: query, k; did you mean \"k\"?",
+            "tool \"search_memory\" has no parameter \"zzzz\"; parameters: query, k",
             "the arguments of \"search_memory\" are not valid JSON",
         ]
     );
