@@ -17,7 +17,7 @@ fn member_text(found: Option<&Json>) -> Value {
     found.and_then(json::as_text).map_or(Value::Null, Value::from)
 }
 
-fn path<'a>(args: &'a [Value]) -> Result<Option<&'a Json>> {
+fn path(args: &[Value]) -> Result<Option<&Json>> {
     Ok(json::get_path(json_arg(&args[0])?, &texts(&args[1])?))
 }
 

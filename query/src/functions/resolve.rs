@@ -33,7 +33,7 @@ struct Candidate<'a, T> {
     params: Vec<&'a TypePattern>,
 }
 
-fn align<'a>(params: &'a [TypePattern], variadic: bool, count: usize) -> Option<Vec<&'a TypePattern>> {
+fn align(params: &[TypePattern], variadic: bool, count: usize) -> Option<Vec<&TypePattern>> {
     if params.len() == count {
         return Some(params.iter().collect());
     }

@@ -240,7 +240,7 @@ pub(crate) fn split_string(string: &str, delimiter: Option<&str>, null: Option<&
     parts.into_iter().map(|part| if Some(part.as_str()) == null { Value::Null } else { Value::from(part) }).collect()
 }
 
-pub(crate) fn optional_text<'a>(args: &'a [Value], at: usize) -> Result<Option<&'a str>> {
+pub(crate) fn optional_text(args: &[Value], at: usize) -> Result<Option<&str>> {
     match args.get(at) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => text(value).map(Some),

@@ -24,7 +24,7 @@ fn through_items(conjuncts: Vec<Expr>, items: &[(VarId, Expr)]) -> (Vec<Expr>, V
     let (mut below, above): (Vec<Expr>, Vec<Expr>) = conjuncts.into_iter().partition(|conjunct| {
         let vars = conjunct.vars();
         let renames = vars.iter().any(|var| simple(*var).is_some());
-        !conjunct.is_volatile() && !vars.iter().any(|var| computed(var)) && !(renames && conjunct.has_subquery())
+        !conjunct.is_volatile() && !vars.iter().any(&computed) && !(renames && conjunct.has_subquery())
     });
     for conjunct in below.iter_mut().filter(|conjunct| !conjunct.has_subquery()) {
         conjunct.substitute(&simple);

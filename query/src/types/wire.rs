@@ -146,7 +146,7 @@ fn fixed<const N: usize>(bytes: &[u8], ty: &DataType) -> Result<[u8; N]> {
     bytes.try_into().map_err(|_| malformed(ty))
 }
 
-fn utf8<'a>(bytes: &'a [u8]) -> Result<&'a str> {
+fn utf8(bytes: &[u8]) -> Result<&str> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         let bad: Vec<String> = bytes[at..].iter().take(4).map(|b| format!("0x{b:02x}")).collect();
