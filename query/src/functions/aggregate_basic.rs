@@ -62,7 +62,7 @@ struct IntSum {
 }
 
 impl IntSum {
-    fn new(result: IntResult) -> Box<dyn Accumulator> {
+    fn start(result: IntResult) -> Box<dyn Accumulator> {
         Box::new(IntSum { sum: 0, count: 0, result })
     }
 }
@@ -409,18 +409,18 @@ pub(super) fn register(t: &mut Table) {
     t.aggregate("count() -> int8", |_| Box::<Count>::default()).oid(2803).lax();
     t.aggregate("count(any) -> int8", |_| Box::<Count>::default()).oid(2147);
 
-    t.aggregate("sum(int2) -> int8", |_| IntSum::new(IntResult::BigintSum));
-    t.aggregate("sum(int4) -> int8", |_| IntSum::new(IntResult::BigintSum)).oid(2108);
-    t.aggregate("sum(int8) -> numeric", |_| IntSum::new(IntResult::NumericSum)).oid(2107);
+    t.aggregate("sum(int2) -> int8", |_| IntSum::start(IntResult::BigintSum));
+    t.aggregate("sum(int4) -> int8", |_| IntSum::start(IntResult::BigintSum)).oid(2108);
+    t.aggregate("sum(int8) -> numeric", |_| IntSum::start(IntResult::NumericSum)).oid(2107);
     t.aggregate("sum(float4) -> float4", |_| Box::new(FloatSum { sum: 0.0, count: 0, average: false, single: true }));
     t.aggregate("sum(float8) -> float8", |_| Box::new(FloatSum { sum: 0.0, count: 0, average: false, single: false }));
     t.aggregate("sum(numeric) -> numeric", |_| Box::new(NumericSum { sum: zero(), count: 0, average: false }));
     t.aggregate("sum(interval) -> interval", |_| Box::<IntervalSum>::default());
     t.aggregate("sum(vector) -> vector", |_| Box::<VectorSum>::default());
 
-    t.aggregate("avg(int2) -> numeric", |_| IntSum::new(IntResult::Average));
-    t.aggregate("avg(int4) -> numeric", |_| IntSum::new(IntResult::Average));
-    t.aggregate("avg(int8) -> numeric", |_| IntSum::new(IntResult::Average));
+    t.aggregate("avg(int2) -> numeric", |_| IntSum::start(IntResult::Average));
+    t.aggregate("avg(int4) -> numeric", |_| IntSum::start(IntResult::Average));
+    t.aggregate("avg(int8) -> numeric", |_| IntSum::start(IntResult::Average));
     t.aggregate("avg(float4) -> float8", |_| Box::new(FloatSum { sum: 0.0, count: 0, average: true, single: false }));
     t.aggregate("avg(float8) -> float8", |_| Box::new(FloatSum { sum: 0.0, count: 0, average: true, single: false }));
     t.aggregate("avg(numeric) -> numeric", |_| Box::new(NumericSum { sum: zero(), count: 0, average: true }));

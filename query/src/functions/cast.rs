@@ -265,15 +265,15 @@ fn to_dynamic(value: &Value, from: &DataType, to: &DataType) -> Result<Value> {
         Value::Text(s) if !matches!(to, DataType::Any) => entity::from_json(&types::parse_json(s)?),
         other => other.clone(),
     };
-    let fits = match (to, &converted) {
-        (DataType::Any, _) => true,
-        (DataType::Node, Value::Node(_)) => true,
-        (DataType::Relationship, Value::Relationship(_)) => true,
-        (DataType::Path, Value::Path(_)) => true,
-        (DataType::Map, Value::Map(_)) => true,
-        (DataType::Array(_), Value::List(_)) => true,
-        _ => false,
-    };
+    let fits = matches!(
+        (to, &converted),
+        (DataType::Any, _)
+            | (DataType::Node, Value::Node(_))
+            | (DataType::Relationship, Value::Relationship(_))
+            | (DataType::Path, Value::Path(_))
+            | (DataType::Map, Value::Map(_))
+            | (DataType::Array(_), Value::List(_))
+    );
     if fits { Ok(converted) } else { Err(cannot_cast(from, to)) }
 }
 

@@ -396,13 +396,6 @@ fn regexp_match(args: &[Value]) -> Result<Value> {
     Ok(regex.captures(text(&args[0])?).map_or(Value::Null, |captures| groups(&captures)))
 }
 
-/// Every match's groups (one without `g`), for `regexp_matches`.
-pub(crate) fn regexp_matches(string: &str, pattern: &str, flags: Flags) -> Result<Vec<Value>> {
-    let regex = compile(pattern, flags)?;
-    let limit = if flags.global { usize::MAX } else { 1 };
-    Ok(regex.captures_iter(string).take(limit).map(|captures| groups(&captures)).collect())
-}
-
 /// `\1`…`\9` are groups, `\&` the whole match, `\\` a backslash.
 fn expand(replacement: &str, captures: &Captures<'_>, out: &mut String) {
     let mut chars = replacement.chars();

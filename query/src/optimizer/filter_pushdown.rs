@@ -24,7 +24,8 @@ fn through_items(conjuncts: Vec<Expr>, items: &[(VarId, Expr)]) -> (Vec<Expr>, V
     let (mut below, above): (Vec<Expr>, Vec<Expr>) = conjuncts.into_iter().partition(|conjunct| {
         let vars = conjunct.vars();
         let renames = vars.iter().any(|var| simple(*var).is_some());
-        !conjunct.is_volatile() && !vars.iter().any(&computed) && !(renames && conjunct.has_subquery())
+        let stays = conjunct.is_volatile() || vars.iter().any(&computed) || renames && conjunct.has_subquery();
+        !stays
     });
     for conjunct in below.iter_mut().filter(|conjunct| !conjunct.has_subquery()) {
         conjunct.substitute(&simple);

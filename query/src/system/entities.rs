@@ -17,7 +17,7 @@ const CREATED_AT: &str = "created_at";
 
 /// The relation.
 pub(super) fn relation() -> Arc<dyn TableFunction> {
-    ComputedRelation::new("entities", &columns(), |context| rows(context).collect())
+    ComputedRelation::relation("entities", &columns(), |context| rows(context).collect())
 }
 
 fn columns() -> [(&'static str, DataType); 6] {

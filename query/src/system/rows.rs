@@ -63,7 +63,7 @@ impl std::fmt::Debug for ComputedRelation {
 }
 
 impl ComputedRelation {
-    pub fn new(
+    pub fn relation(
         name: &'static str,
         columns: &[(&'static str, DataType)],
         rows: fn(&ExecContext) -> Result<Vec<Vec<Value>>>,

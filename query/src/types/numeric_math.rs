@@ -8,7 +8,7 @@ use bigdecimal::num_bigint::{BigInt, Sign};
 use bigdecimal::{BigDecimal, One, RoundingMode, Signed, ToPrimitive, Zero};
 use sinew_storage::Numeric;
 
-use super::numeric::{MAX_SCALE, checked, decimal, decimal_to_f64, overflow, round};
+use super::numeric::{checked, decimal, decimal_to_f64, overflow, round};
 use crate::error::{QueryError, Result, sqlstate};
 
 const MIN_SIGNIFICANT_DIGITS: i64 = 16;
@@ -440,6 +440,5 @@ pub(crate) fn factorial(n: i64) -> Result<Numeric> {
 
 /// Display scale clamp that averages use: the scale of `sum / count`.
 pub(crate) fn average(sum: &Numeric, count: i64) -> Result<Numeric> {
-    debug_assert!(MAX_SCALE > MAX_DISPLAY_SCALE);
     divide(sum, &super::numeric::from_int(count))
 }

@@ -29,7 +29,7 @@ fn equality_is_three_valued() {
     assert_eq!(cypher_equals(&Value::Float(f64::NAN), &Value::Float(f64::NAN)), Some(false));
     assert_eq!(cypher_equals(&list(&[one.clone(), null.clone()]), &list(&[one.clone(), two.clone()])), None);
     assert_eq!(cypher_equals(&list(&[one.clone(), null.clone()]), &list(&[two.clone(), two.clone()])), Some(false));
-    assert_eq!(cypher_equals(&list(&[one.clone()]), &list(&[one.clone(), null.clone()])), Some(false));
+    assert_eq!(cypher_equals(&list(std::slice::from_ref(&one)), &list(&[one.clone(), null.clone()])), Some(false));
     assert_eq!(cypher_equals(&map(&[("a", null.clone())]), &map(&[("a", one.clone())])), None);
     assert_eq!(cypher_equals(&map(&[("a", null)]), &map(&[("b", one)])), Some(false));
 }
