@@ -193,14 +193,9 @@ pub enum CastContext {
 }
 
 /// All functions by name, per language, with table functions that upper crates register.
+#[derive(Default)]
 pub struct FunctionRegistry {
     pub(crate) table_functions: parking_lot::RwLock<rustc_hash::FxHashMap<String, Arc<dyn TableFunction>>>,
-}
-
-impl Default for FunctionRegistry {
-    fn default() -> Self {
-        FunctionRegistry { table_functions: Default::default() }
-    }
 }
 
 impl FunctionRegistry {

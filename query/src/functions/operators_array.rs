@@ -17,7 +17,7 @@ fn contains(a: &[Value], b: &[Value]) -> bool {
 }
 
 /// A NULL array is an empty one.
-fn parts<'a>(value: &'a Value) -> Result<&'a [Value]> {
+fn parts(value: &Value) -> Result<&[Value]> {
     if value.is_null() { Ok(&[]) } else { list(value) }
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use sinew_storage::{DataType, Value};
 
-use super::ScalarImpl;
 use super::args::{bytes, int, list, text};
 use super::digest;
 use super::registry::Table;
+use super::{ScalarImpl, cast};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types::{self, bytea, reg};
 
@@ -240,7 +240,7 @@ pub(crate) fn split_string(string: &str, delimiter: Option<&str>, null: Option<&
     parts.into_iter().map(|part| if Some(part.as_str()) == null { Value::Null } else { Value::from(part) }).collect()
 }
 
-pub(crate) fn optional_text<'a>(args: &'a [Value], at: usize) -> Result<Option<&'a str>> {
+pub(crate) fn optional_text(args: &[Value], at: usize) -> Result<Option<&str>> {
     match args.get(at) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => text(value).map(Some),
@@ -273,7 +273,7 @@ fn quoted(types: &[DataType], null: Option<&'static str>) -> ScalarImpl {
     let ty = types.first().cloned().unwrap_or(DataType::Text);
     Arc::new(move |context, args| match &args[0] {
         Value::Null => Ok(null.map_or(Value::Null, Value::from)),
-        value => Ok(Value::text(quote_literal(&types::to_text(context, value, &ty)?))),
+        value => Ok(Value::text(quote_literal(&cast::string_of(context, value, &ty)?))),
     })
 }
 

@@ -291,7 +291,7 @@ pub(crate) fn to_binary(value: &Numeric, out: &mut Vec<u8>) {
     padded.push_str(whole);
     let mut weight = (padded.len() / 4) as i64 - 1;
     padded.push_str(fraction);
-    while padded.len() % 4 != 0 {
+    while !padded.len().is_multiple_of(4) {
         padded.push('0');
     }
     let mut digits: Vec<u16> =

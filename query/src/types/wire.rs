@@ -146,7 +146,7 @@ fn fixed<const N: usize>(bytes: &[u8], ty: &DataType) -> Result<[u8; N]> {
     bytes.try_into().map_err(|_| malformed(ty))
 }
 
-fn utf8<'a>(bytes: &'a [u8]) -> Result<&'a str> {
+fn utf8(bytes: &[u8]) -> Result<&str> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         let bad: Vec<String> = bytes[at..].iter().take(4).map(|b| format!("0x{b:02x}")).collect();
@@ -254,7 +254,8 @@ fn array(bytes: &[u8], ty: &DataType, element: &DataType) -> Result<Value> {
     // Clients may send text for varchar and the like; the wire form is the same.
     let is_text =
         |ty: &DataType| matches!(ty, DataType::Text | DataType::Varchar(_) | DataType::Name | DataType::Unknown);
-    if !known.same_base(element) && !(is_text(&known) && is_text(element)) {
+    let compatible = known.same_base(element) || (is_text(&known) && is_text(element));
+    if !compatible {
         return Err(QueryError::new(
             sqlstate::DATATYPE_MISMATCH,
             format!(
