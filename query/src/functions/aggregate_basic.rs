@@ -62,7 +62,7 @@ struct IntSum {
 }
 
 impl IntSum {
-    fn start(result: IntResult) -> Box<dyn Accumulator> {
+    fn boxed(result: IntResult) -> Box<dyn Accumulator> {
         Box::new(IntSum { sum: 0, count: 0, result })
     }
 }
@@ -198,11 +198,7 @@ impl Accumulator for IntervalSum {
         if self.count == 0 {
             return Ok(Value::Null);
         }
-        Ok(Value::Interval(if self.average {
-            interval_type::scale(&self.sum, 1.0 / self.count as f64)?
-        } else {
-            self.sum
-        }))
+        Ok(Value::Interval(if self.average { interval_type::divide(&self.sum, self.count as f64)? } else { self.sum }))
     }
 
     fn size_bytes(&self) -> usize {
@@ -409,18 +405,18 @@ pub(super) fn register(t: &mut Table) {
     t.aggregate("count() -> int8", |_| Box::<Count>::default()).oid(2803).lax();
     t.aggregate("count(any) -> int8", |_| Box::<Count>::default()).oid(2147);
 
-    t.aggregate("sum(int2) -> int8", |_| IntSum::start(IntResult::BigintSum));
-    t.aggregate("sum(int4) -> int8", |_| IntSum::start(IntResult::BigintSum)).oid(2108);
-    t.aggregate("sum(int8) -> numeric", |_| IntSum::start(IntResult::NumericSum)).oid(2107);
+    t.aggregate("sum(int2) -> int8", |_| IntSum::boxed(IntResult::BigintSum));
+    t.aggregate("sum(int4) -> int8", |_| IntSum::boxed(IntResult::BigintSum)).oid(2108);
+    t.aggregate("sum(int8) -> numeric", |_| IntSum::boxed(IntResult::NumericSum)).oid(2107);
     t.aggregate("sum(float4) -> float4", |_| Box::new(FloatSum { sum: 0.0, count: 0, average: false, single: true }));
     t.aggregate("sum(float8) -> float8", |_| Box::new(FloatSum { sum: 0.0, count: 0, average: false, single: false }));
     t.aggregate("sum(numeric) -> numeric", |_| Box::new(NumericSum { sum: zero(), count: 0, average: false }));
     t.aggregate("sum(interval) -> interval", |_| Box::<IntervalSum>::default());
     t.aggregate("sum(vector) -> vector", |_| Box::<VectorSum>::default());
 
-    t.aggregate("avg(int2) -> numeric", |_| IntSum::start(IntResult::Average));
-    t.aggregate("avg(int4) -> numeric", |_| IntSum::start(IntResult::Average));
-    t.aggregate("avg(int8) -> numeric", |_| IntSum::start(IntResult::Average));
+    t.aggregate("avg(int2) -> numeric", |_| IntSum::boxed(IntResult::Average));
+    t.aggregate("avg(int4) -> numeric", |_| IntSum::boxed(IntResult::Average));
+    t.aggregate("avg(int8) -> numeric", |_| IntSum::boxed(IntResult::Average));
     t.aggregate("avg(float4) -> float8", |_| Box::new(FloatSum { sum: 0.0, count: 0, average: true, single: false }));
     t.aggregate("avg(float8) -> float8", |_| Box::new(FloatSum { sum: 0.0, count: 0, average: true, single: false }));
     t.aggregate("avg(numeric) -> numeric", |_| Box::new(NumericSum { sum: zero(), count: 0, average: true }));

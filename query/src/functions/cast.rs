@@ -229,7 +229,8 @@ pub(super) fn cast_value(
             let string = string_of(context, value, from)?;
             if explicit { Ok(text::limit_explicit(&string, *limit)) } else { text::limit_assign(&string, *limit) }
         }
-        DataType::Name => Ok(text::name_input(&string_of(context, value, from)?)),
+        // There is no cast from boolean to name, so its text output is used.
+        DataType::Name => Ok(text::name_input(&types::to_text(context, value, from)?)),
         DataType::Char => match value {
             Value::Int(code) => {
                 let code = u8::try_from(*code)
@@ -251,7 +252,7 @@ pub(super) fn cast_value(
 }
 
 /// Text of a value as a cast gives it: booleans in full.
-fn string_of(context: &EvalContext<'_>, value: &Value, from: &DataType) -> Result<String> {
+pub(crate) fn string_of(context: &EvalContext<'_>, value: &Value, from: &DataType) -> Result<String> {
     match (from, value) {
         (DataType::Bool, Value::Bool(b)) => Ok(if *b { "true" } else { "false" }.to_owned()),
         _ => types::to_text(context, value, from),

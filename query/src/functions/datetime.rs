@@ -50,6 +50,14 @@ fn unit(name: &str) -> Option<&'static str> {
     })
 }
 
+/// Units of length, which can be truncated to; the others only name a field.
+fn is_span(field: &str) -> bool {
+    !matches!(
+        field,
+        "epoch" | "dow" | "isodow" | "doy" | "isoyear" | "julian" | "timezone" | "timezone_hour" | "timezone_minute"
+    )
+}
+
 /// `digits / 10^scale`.
 fn scaled(digits: i128, scale: i64) -> Numeric {
     Numeric::Finite(BigDecimal::new(BigInt::from(digits), scale))
@@ -173,7 +181,6 @@ fn interval_field(field: &str, value: &Interval) -> Option<Numeric> {
         "minute" => whole(value.microseconds / MINUTE_US % 60),
         "hour" => whole(value.microseconds / HOUR_US),
         "day" => whole(i64::from(value.days)),
-        "week" => whole(i64::from(value.days) / 7),
         "month" => whole(months % 12),
         "quarter" => whole(months % 12 / 3 + 1),
         "year" => whole(months / 12),
@@ -192,6 +199,22 @@ fn interval_field(field: &str, value: &Interval) -> Option<Numeric> {
 
 /// date_part: EXTRACT as a double.
 fn date_part(context: &EvalContext<'_>, args: &[Value], kind: Kind) -> Result<Value> {
+    // Epochs are divided as doubles, so that digits beyond a double's are lost in the same way.
+    if unit(text(&args[0])?) == Some("epoch") {
+        match (kind, &args[1]) {
+            (Kind::Interval, Value::Interval(value)) => {
+                let seconds = value.microseconds as f64 / 1e6
+                    + 31_557_600.0 * f64::from(value.months / 12)
+                    + 2_592_000.0 * f64::from(value.months % 12)
+                    + 86_400.0 * f64::from(value.days);
+                return Ok(Value::Float(seconds));
+            }
+            (_, Value::Timestamp(instant)) if !timestamp_type::is_infinite(*instant) => {
+                return Ok(Value::Float(*instant as f64 / 1e6));
+            }
+            _ => {}
+        }
+    }
     Ok(match extract(context, args, kind)? {
         Value::Numeric(n) => Value::Float(numeric::to_f64(&n)),
         other => other,
@@ -225,7 +248,7 @@ fn truncate(args: &[Value], zone: Option<&Zone>) -> Result<Value> {
     let name = text(&args[0])?;
     let value = timestamp(&args[1])?;
     let type_name = if zone.is_some() { "timestamp with time zone" } else { "timestamp without time zone" };
-    let field = unit(name).ok_or_else(|| not_recognized(name, type_name))?;
+    let field = unit(name).filter(|field| is_span(field)).ok_or_else(|| not_recognized(name, type_name))?;
     if timestamp_type::is_infinite(value) {
         return Ok(Value::Timestamp(value));
     }
@@ -244,7 +267,7 @@ fn truncate(args: &[Value], zone: Option<&Zone>) -> Result<Value> {
 }
 
 fn truncate_interval(name: &str, value: &Interval) -> Result<Interval> {
-    let field = unit(name).ok_or_else(|| not_recognized(name, "interval"))?;
+    let field = unit(name).filter(|field| is_span(field)).ok_or_else(|| not_recognized(name, "interval"))?;
     let months = |step: i32| Interval { months: value.months / step * step, days: 0, microseconds: 0 };
     let time = |step: i64| Interval { microseconds: value.microseconds / step * step, ..*value };
     Ok(match field {
@@ -285,13 +308,8 @@ fn age(later: i64, earlier: i64) -> Result<Interval> {
         days -= 1;
     }
     if days < 0 {
-        // Borrow the length of the earlier date's month (of the month before the later one when counting back).
-        let borrowed = if negative {
-            let (year, month) = if a.month == 1 { (a.year - 1, 12) } else { (a.year, a.month - 1) };
-            calendar::days_in_month(year, month)
-        } else {
-            calendar::days_in_month(b.year, b.month)
-        };
+        // Borrow the length of the earlier date's month.
+        let borrowed = calendar::days_in_month(b.year, b.month);
         days += i64::from(borrowed);
         months -= 1;
     }
@@ -515,8 +533,7 @@ pub(super) fn register(t: &mut Table) {
         Ok(Value::Interval(interval_type::justify_days(&interval(&a[0])?)?))
     });
     t.f("justify_interval(interval) -> interval", |_, a| {
-        let hours = interval_type::justify_hours(&interval(&a[0])?)?;
-        Ok(Value::Interval(interval_type::justify_days(&hours)?))
+        Ok(Value::Interval(interval_type::justify(&interval(&a[0])?)?))
     });
     t.f("isfinite(date) -> bool", |_, a| {
         let days = date(&a[0])?;

@@ -47,8 +47,8 @@ fn pattern_at(rest: &str) -> Option<&'static str> {
 /// What a template prints.
 struct Moment {
     year: i64,
-    month: u32,
-    day: u32,
+    month: i64,
+    day: i64,
     /// Days since 1970; None for intervals.
     days: Option<i64>,
     time_us: i64,
@@ -61,8 +61,8 @@ fn moment(local_us: i64, zone: Option<(String, i32)>) -> Moment {
     let civil = calendar::split(local_us);
     Moment {
         year: civil.year,
-        month: civil.month,
-        day: civil.day,
+        month: i64::from(civil.month),
+        day: i64::from(civil.day),
         days: Some(local_us.div_euclid(DAY_US)),
         time_us: civil.time_us,
         hour: civil.time_us / HOUR_US,
@@ -73,8 +73,8 @@ fn moment(local_us: i64, zone: Option<(String, i32)>) -> Moment {
 fn interval_moment(value: &Interval) -> Moment {
     Moment {
         year: i64::from(value.months / 12),
-        month: (value.months % 12).unsigned_abs(),
-        day: value.days.unsigned_abs(),
+        month: i64::from(value.months % 12),
+        day: i64::from(value.days),
         days: None,
         time_us: value.microseconds,
         hour: value.microseconds / HOUR_US,
@@ -189,7 +189,7 @@ fn field(moment: &Moment, pattern: &str, fill: bool) -> Result<(String, Option<i
         "MON" => plain(month.get(..3).unwrap_or("").to_uppercase()),
         "Mon" => plain(month.get(..3).unwrap_or("").to_owned()),
         "mon" => plain(month.get(..3).unwrap_or("").to_lowercase()),
-        "MM" => number(i64::from(moment.month), 2),
+        "MM" => number(moment.month, 2),
         "DAY" => named(&day.to_uppercase(), 9),
         "Day" => named(day, 9),
         "day" => named(&day.to_lowercase(), 9),
@@ -198,15 +198,17 @@ fn field(moment: &Moment, pattern: &str, fill: bool) -> Result<(String, Option<i
         "dy" => plain(day[..3].to_lowercase()),
         "DDD" => number(calendar::day_of_year(days), 3),
         "IDDD" => number((iso_week - 1) * 7 + iso_day, 3),
-        "DD" => number(i64::from(moment.day), 2),
+        // Of a negative number of days the sign counts in the width.
+        "DD" if fill && moment.day < 0 => Ok((format!("{:02}", moment.day), Some(moment.day))),
+        "DD" => number(moment.day, 2),
         "D" => number(calendar::weekday(days) + 1, 1),
         "ID" => number(iso_day, 1),
-        "W" => number(i64::from((moment.day.max(1) - 1) / 7 + 1), 1),
+        "W" => number((moment.day.max(1) - 1) / 7 + 1, 1),
         "WW" => number((calendar::day_of_year(days) - 1) / 7 + 1, 2),
         "IW" => number(iso_week, 2),
         "CC" => number((shown_year + 99) / 100, 2),
         "J" => number(days + 2_440_588, 1),
-        "Q" => number(i64::from((moment.month.max(1) - 1) / 3 + 1), 1),
+        "Q" => number((moment.month.max(1) - 1) / 3 + 1, 1),
         "RM" | "rm" => {
             let name = ROMAN_MONTHS.get(moment.month.wrapping_sub(1) as usize).copied().unwrap_or("");
             if pattern == "RM" { named(name, 4) } else { named(&name.to_lowercase(), 4) }

@@ -96,6 +96,7 @@ fn width_bucket(args: &[Value]) -> Result<Value> {
 
 pub(super) fn register(t: &mut Table) {
     t.section("Mathematical functions");
+    t.f("bool(int4) -> bool", |_, a| Ok(Value::Bool(int(&a[0])? != 0)));
     t.f("abs(int2) -> int2", absolute_int::<Two>);
     t.f("abs(int4) -> int4", absolute_int::<Four>).oid(1397);
     t.f("abs(int8) -> int8", absolute_int::<Eight>).oid(1396);

@@ -113,17 +113,17 @@ pub(super) fn register(t: &mut Table) {
     });
     t.op("- interval -> interval", |_, a| Ok(Value::Interval(interval_type::negate(&interval(&a[0])?)?)));
     t.op("interval * float8 -> interval", |_, a| {
-        Ok(Value::Interval(interval_type::scale(&interval(&a[0])?, float(&a[1])?)?))
+        Ok(Value::Interval(interval_type::multiply(&interval(&a[0])?, float(&a[1])?)?))
     });
     t.op("float8 * interval -> interval", |_, a| {
-        Ok(Value::Interval(interval_type::scale(&interval(&a[1])?, float(&a[0])?)?))
+        Ok(Value::Interval(interval_type::multiply(&interval(&a[1])?, float(&a[0])?)?))
     });
     t.op("interval / float8 -> interval", |_, a| {
         let divisor = float(&a[1])?;
         if divisor == 0.0 {
             return Err(division_by_zero());
         }
-        Ok(Value::Interval(interval_type::scale(&interval(&a[0])?, 1.0 / divisor)?))
+        Ok(Value::Interval(interval_type::divide(&interval(&a[0])?, divisor)?))
     });
     t.f("overlaps(timestamptz, timestamptz, timestamptz, timestamptz) -> bool", |_, a| {
         let order = |x: &Value, y: &Value| {

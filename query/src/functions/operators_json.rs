@@ -63,6 +63,11 @@ fn delete_index(value: &Json, index: i64) -> Result<Json> {
 
 /// `#-`.
 pub(super) fn delete_path(value: &Json, path: &[Arc<str>]) -> Result<Json> {
+    delete_at(value, path, 1)
+}
+
+/// `position` of the path's first step, for errors.
+fn delete_at(value: &Json, path: &[Arc<str>], position: usize) -> Result<Json> {
     let Some((first, rest)) = path.split_first() else { return Ok(value.clone()) };
     match value {
         Json::Object(members) => {
@@ -71,16 +76,18 @@ pub(super) fn delete_path(value: &Json, path: &[Arc<str>]) -> Result<Json> {
                 if rest.is_empty() {
                     members.remove(at);
                 } else {
-                    members[at].1 = delete_path(&members[at].1, rest)?;
+                    members[at].1 = delete_at(&members[at].1, rest, position + 1)?;
                 }
             }
             Ok(Json::Object(members))
         }
+        // Nothing can be taken from an empty array; PostgreSQL looks no further, but only at the top.
+        Json::Array(items) if items.is_empty() && position == 1 => Ok(value.clone()),
         Json::Array(items) => {
             let index: i64 = first.trim().parse().map_err(|_| {
                 QueryError::new(
                     sqlstate::INVALID_TEXT_REPRESENTATION,
-                    format!("path element at position 1 is not an integer: \"{first}\""),
+                    format!("path element at position {position} is not an integer: \"{first}\""),
                 )
             })?;
             let mut items = items.clone();
@@ -88,7 +95,7 @@ pub(super) fn delete_path(value: &Json, path: &[Arc<str>]) -> Result<Json> {
                 if rest.is_empty() {
                     items.remove(at);
                 } else {
-                    items[at] = delete_path(&items[at], rest)?;
+                    items[at] = delete_at(&items[at], rest, position + 1)?;
                 }
             }
             Ok(Json::Array(items))
@@ -97,14 +104,20 @@ pub(super) fn delete_path(value: &Json, path: &[Arc<str>]) -> Result<Json> {
     }
 }
 
+/// A jsonb scalar counts as an array of itself here, as in PostgreSQL.
+fn element(value: &Json, index: i64) -> Option<&Json> {
+    match value {
+        Json::Array(_) | Json::Object(_) => json::get_index(value, index),
+        scalar => (index == 0 || index == -1).then_some(scalar),
+    }
+}
+
 macro_rules! access {
-    ($t:ident, $ty:literal) => {
+    ($t:ident, $ty:literal, $element:path) => {
         $t.op(concat!($ty, " -> text -> ", $ty), |_, a| Ok(member(json::get_key(json_arg(&a[0])?, text(&a[1])?))));
-        $t.op(concat!($ty, " -> int4 -> ", $ty), |_, a| Ok(member(json::get_index(json_arg(&a[0])?, int(&a[1])?))));
+        $t.op(concat!($ty, " -> int4 -> ", $ty), |_, a| Ok(member($element(json_arg(&a[0])?, int(&a[1])?))));
         $t.op(concat!($ty, " ->> text -> text"), |_, a| Ok(member_text(json::get_key(json_arg(&a[0])?, text(&a[1])?))));
-        $t.op(concat!($ty, " ->> int4 -> text"), |_, a| {
-            Ok(member_text(json::get_index(json_arg(&a[0])?, int(&a[1])?)))
-        });
+        $t.op(concat!($ty, " ->> int4 -> text"), |_, a| Ok(member_text($element(json_arg(&a[0])?, int(&a[1])?))));
         $t.op(concat!($ty, " #> text[] -> ", $ty), |_, a| Ok(member(path(a)?)));
         $t.op(concat!($ty, " #>> text[] -> text"), |_, a| Ok(member_text(path(a)?)));
     };
@@ -112,8 +125,8 @@ macro_rules! access {
 
 pub(super) fn register(t: &mut Table) {
     t.section("JSON operators");
-    access!(t, "jsonb");
-    access!(t, "json");
+    access!(t, "jsonb", element);
+    access!(t, "json", json::get_index);
     t.op("jsonb @> jsonb -> bool", |_, a| Ok(Value::Bool(json::contains(json_arg(&a[0])?, json_arg(&a[1])?))));
     t.op("jsonb <@ jsonb -> bool", |_, a| Ok(Value::Bool(json::contains(json_arg(&a[1])?, json_arg(&a[0])?))));
     t.op("jsonb ? text -> bool", |_, a| Ok(Value::Bool(json::exists(json_arg(&a[0])?, text(&a[1])?))));

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use sinew_storage::{DataType, Value};
 
-use super::ScalarImpl;
 use super::args::{bytes, text};
 use super::kernel;
 use super::pattern::{like, regex_is_match};
 use super::registry::Table;
+use super::{ScalarImpl, cast};
 use crate::error::{QueryError, Result, sqlstate};
-use crate::types;
 
 fn concatenate(types: &[DataType]) -> ScalarImpl {
     let types = types.to_vec();
@@ -19,7 +18,7 @@ fn concatenate(types: &[DataType]) -> ScalarImpl {
         for (value, ty) in args.iter().zip(&types) {
             match value {
                 Value::Text(s) => out.push_str(s),
-                value => out.push_str(&types::to_text(context, value, ty)?),
+                value => out.push_str(&cast::string_of(context, value, ty)?),
             }
         }
         Ok(Value::text(out))

@@ -266,7 +266,18 @@ fn regex_error(error: &regex::Error) -> QueryError {
             "invalid regular expression: regular expression is too complex",
         );
     }
-    let reason = text.lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
+    let last = text.lines().last().unwrap_or("").trim_start_matches("error: ");
+    // PostgreSQL's words where it has the same complaint.
+    let reason = match last {
+        "unclosed group" | "unopened group" => "parentheses () not balanced",
+        "unclosed character class" => "brackets [] not balanced",
+        "repetition operator missing expression" => "quantifier operand invalid",
+        "unclosed counted repetition" => "braces {} not balanced",
+        other if other.starts_with("invalid character class range") => "invalid character range",
+        other if other.starts_with("invalid repetition count range") => "invalid repetition count(s)",
+        "unrecognized escape sequence" => "invalid escape \\ sequence",
+        other => other,
+    };
     QueryError::new(sqlstate::INVALID_REGULAR_EXPRESSION, format!("invalid regular expression: {reason}"))
 }
 
@@ -302,7 +313,7 @@ fn translate(pattern: &str) -> Result<String> {
                 'e' => out.push_str("\\x1B"),
                 'B' => out.push_str("\\\\"),
                 // Any other escaped punctuation stands for itself; the regex crate refuses some of them.
-                c if c.is_alphanumeric() => {
+                c if c.is_ascii_alphanumeric() => {
                     out.push('\\');
                     out.push(c);
                 }

@@ -280,8 +280,9 @@ pub(super) fn function(name: &str, args: &[DataType]) -> Result<ResolvedFunction
     }
     // `int4('1')`: a type's name with one argument is a cast.
     if let ([arg], Some(to)) = (args, type_from_name(name)) {
-        let exact_unknown = *arg == DataType::Unknown || positions.is_empty();
-        if exact_unknown && can_cast(arg, &to, CastContext::Explicit) {
+        // Casts that are functions of that name are among the candidates; what is left are the casts through text.
+        let through_text = *arg == DataType::Unknown || category_letter(arg) == 'S' || arg.same_base(&to);
+        if (through_text || positions.is_empty()) && can_cast(arg, &to, CastContext::Explicit) {
             return Ok(cast_function(arg, &to));
         }
     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use sinew_storage::{DataType, Value};
 
-use super::ScalarImpl;
 use super::args::{bytes, int, list, text};
 use super::digest;
 use super::registry::Table;
+use super::{ScalarImpl, cast};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types::{self, bytea, reg};
 
@@ -273,7 +273,7 @@ fn quoted(types: &[DataType], null: Option<&'static str>) -> ScalarImpl {
     let ty = types.first().cloned().unwrap_or(DataType::Text);
     Arc::new(move |context, args| match &args[0] {
         Value::Null => Ok(null.map_or(Value::Null, Value::from)),
-        value => Ok(Value::text(quote_literal(&types::to_text(context, value, &ty)?))),
+        value => Ok(Value::text(quote_literal(&cast::string_of(context, value, &ty)?))),
     })
 }
 

@@ -129,6 +129,8 @@ enum Slot {
         plus: bool,
         blank: bool,
     },
+    /// `PL`: `+` or a blank, besides the sign of the number itself.
+    Plus,
     Literal(char),
 }
 
@@ -169,8 +171,9 @@ fn parse_number_format(template: &str) -> Result<NumberFormat> {
         if let Some(word) = keyword {
             match word {
                 "FM" => format.fill = false,
-                "MI" | "SG" | "PL" => {
-                    format.explicit_sign |= word != "PL";
+                "PL" => format.slots.push(Slot::Plus),
+                "MI" | "SG" => {
+                    format.explicit_sign = true;
                     format.slots.push(Slot::Sign { plus: word != "MI", blank: word == "MI" });
                 }
                 "PR" => format.brackets = true,
@@ -273,7 +276,10 @@ fn number_to_char(value: &Numeric, template: &str) -> Result<String> {
         _ => return Ok(format!(" {}", "#".repeat((whole_slots + fraction_slots).max(1)))),
     };
     if format.roman {
-        let digits = numeric_type::to_i64(decimal).and_then(roman).unwrap_or_else(|| "#".repeat(15));
+        let number = numeric_type::to_i64(decimal)
+            .filter(|number| i32::try_from(*number).is_ok())
+            .ok_or_else(|| crate::types::int::Width::Four.out_of_range())?;
+        let digits = roman(number).unwrap_or_else(|| "#".repeat(15));
         return Ok(if format.fill { format!("{digits:>15}") } else { digits });
     }
     let mut decimal = decimal.clone();
@@ -285,8 +291,8 @@ fn number_to_char(value: &Numeric, template: &str) -> Result<String> {
     let plain = numeric_type::plain(&rounded.abs());
     let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
     // A lone zero needs a slot after the point or a forced one; `9` alone prints it too.
-    let whole = if whole == "0" && fraction_slots > 0 { "" } else { whole };
     let overflow = whole.len() > whole_slots;
+    let whole = if whole == "0" && fraction_slots > 0 { "" } else { whole };
     let padding = whole_slots.saturating_sub(whole.len());
     let digits: Vec<char> = std::iter::repeat_n('0', padding).chain(whole.chars()).collect();
     let mut forced_from = whole_slots;
@@ -359,12 +365,14 @@ fn number_to_char(value: &Numeric, template: &str) -> Result<String> {
                     out.push(' ');
                 }
             }
+            // Without digits after it the point is not printed.
+            Slot::Point if fraction_slots == 0 && !overflow => {}
             Slot::Point => {
                 sign(&mut out);
                 out.push('.');
             }
             Slot::Fraction(_) => {
-                if fraction_at < fraction_end {
+                if overflow || fraction_at < fraction_end {
                     out.push(if overflow { '#' } else { fraction.chars().nth(fraction_at).unwrap_or('0') });
                 }
                 fraction_at += 1;
@@ -378,6 +386,7 @@ fn number_to_char(value: &Numeric, template: &str) -> Result<String> {
             } else {
                 ""
             }),
+            Slot::Plus => out.push(if negative { ' ' } else { '+' }),
             Slot::Literal(c) => out.push(*c),
         }
     }
@@ -392,6 +401,7 @@ fn number_to_char(value: &Numeric, template: &str) -> Result<String> {
     }
     if let Some(upper) = format.ordinal
         && !negative
+        && !overflow
     {
         out.push_str(ordinal(numeric_type::to_i64(&decimal).unwrap_or(0), upper));
     }

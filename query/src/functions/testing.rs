@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use sinew_storage::{CancelToken, DataType, Embedder, Isolation, Store, StoreOptions, Transaction, Value};
 
-use super::{FunctionRegistry, cast_value, resolve_function, resolve_operator};
+use super::{CastContext, FunctionRegistry, can_cast, cast_value, resolve_function, resolve_operator};
 use crate::context::{EvalContext, ExecContext, SessionContext};
-use crate::error::Result;
+use crate::error::{QueryError, Result, sqlstate};
 use crate::types;
 
 /// 2026-01-02 03:04:05.678901 UTC: what `now()` gives in tests.
@@ -143,6 +143,11 @@ pub(crate) fn cast(text: &str, to: &str, explicit: bool) -> String {
     let to = types::names::type_from_declaration(to).expect("a type's name");
     let run = || {
         let (value, from) = literal(&eval, text)?;
+        let written = if explicit { CastContext::Explicit } else { CastContext::Assignment };
+        if !can_cast(&from, &to, written) {
+            let message = format!("cannot cast type {} to {}", types::type_name(&from), types::type_name(&to));
+            return Err(QueryError::new(sqlstate::CANNOT_COERCE, message));
+        }
         let value = cast_value(&eval, &value, &from, &to, explicit)?;
         shown(&eval, &value, &to)
     };

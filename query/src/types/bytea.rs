@@ -49,10 +49,7 @@ pub(crate) fn unhex(text: &str) -> Result<Vec<u8>> {
 
 pub(crate) fn input(text: &str) -> Result<Vec<u8>> {
     if let Some(digits) = text.strip_prefix("\\x") {
-        return unhex(digits).map_err(|mut error| {
-            error.0.sqlstate = sqlstate::INVALID_TEXT_REPRESENTATION;
-            error
-        });
+        return unhex(digits);
     }
     unescape(text).ok_or_else(|| invalid_input("bytea", text))
 }

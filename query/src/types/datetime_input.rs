@@ -99,8 +99,11 @@ pub(crate) fn parse(text: &str, type_name: &str) -> Result<Parsed> {
         }
         hour = hour % 12 + if afternoon { 12 } else { 0 };
     }
+    if hour > 24 || minute > 59 {
+        return Err(field_range(text));
+    }
     let time_us = (hour * 3600 + minute * 60) * SECOND_US + second_us;
-    if hour > 24 || minute > 59 || second_us > 60 * SECOND_US || time_us > calendar::DAY_US {
+    if second_us > 60 * SECOND_US || time_us > calendar::DAY_US {
         return Err(field_range(text));
     }
     Ok(Parsed::Fields { days: calendar::days_from_civil(year, month, day), time_us, zone: fields.zone })

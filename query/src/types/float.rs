@@ -5,12 +5,67 @@ use crate::error::{QueryError, Result, sqlstate};
 
 /// Shortest round-trip text of a double.
 pub(crate) fn output8(value: f64) -> String {
-    special(value).unwrap_or_else(|| layout(&format!("{value:e}"), 15))
+    special(value).unwrap_or_else(|| {
+        let shortest = format!("{value:e}");
+        let even =
+            if value.abs() >= TIES_FROM8 { even_tie(&shortest, value, |text| text.parse() == Ok(value)) } else { None };
+        let inner = inside_bounds(even.as_deref().unwrap_or(&shortest), value, 53);
+        layout(inner.as_deref().or(even.as_deref()).unwrap_or(&shortest), 15)
+    })
 }
 
 /// Shortest round-trip text of a single held in a double.
 pub(crate) fn output4(value: f64) -> String {
-    special(value).unwrap_or_else(|| layout(&format!("{:e}", value as f32), 6))
+    special(value).unwrap_or_else(|| {
+        let single = value as f32;
+        let shortest = format!("{single:e}");
+        let even = if single.abs() >= TIES_FROM4 {
+            even_tie(&shortest, f64::from(single), |text| text.parse() == Ok(single))
+        } else {
+            None
+        };
+        let inner = inside_bounds(even.as_deref().unwrap_or(&shortest), f64::from(single), 24);
+        layout(inner.as_deref().or(even.as_deref()).unwrap_or(&shortest), 6)
+    })
+}
+
+/// Below these no value lies halfway between two of its shortest forms.
+const TIES_FROM8: f64 = 1e11;
+const TIES_FROM4: f32 = 1e4;
+
+/// A form that lies exactly between two neighbouring floats still reads back by rounding to even; PostgreSQL does not
+/// use it and writes a digit more. Only integers of more than `precision` bits have such forms; those below 10^37 are
+/// looked at.
+fn inside_bounds(shortest: &str, value: f64, precision: i32) -> Option<String> {
+    let magnitude = value.abs();
+    if !(2f64.powi(precision)..1e37).contains(&magnitude) {
+        return None;
+    }
+    let (mantissa, exponent) = shortest.trim_start_matches('-').split_once('e')?;
+    let exponent: usize = exponent.parse().ok()?;
+    let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
+    let zeros = (exponent + 1).checked_sub(digits.len())?;
+    let written: i128 = digits.parse::<i128>().ok()?.checked_mul(10i128.checked_pow(zeros as u32)?)?;
+    let difference = (written - magnitude as i128).abs();
+    let half_step = 2i128.checked_pow((magnitude.log2().floor() as i32 - precision).max(0) as u32)?;
+    // Just above a power of two the step below is half as wide; such a form is no neighbour's midpoint.
+    (difference == half_step && difference != 0).then(|| format!("{:.*e}", digits.len(), value))
+}
+
+/// Where two shortest forms are equally near, PostgreSQL (Ryu) takes the even one and Rust the upper one: gives the even
+/// one then.
+fn even_tie(shortest: &str, value: f64, reads_back: impl Fn(&str) -> bool) -> Option<String> {
+    let (mantissa, exponent) = shortest.split_once('e')?;
+    let last = mantissa.bytes().last().filter(|b| matches!(b, b'1' | b'3' | b'5' | b'7' | b'9'))?;
+    let lower = format!("{}{}", &mantissa[..mantissa.len() - 1], char::from(last - 1));
+    // The exact expansion must be the lower form, a 5, and nothing.
+    let decimals = lower.len() - lower.find('.').map_or(lower.len(), |at| at + 1);
+    let exact = format!("{:.*e}", decimals + 30, value);
+    let tail = exact.strip_prefix(&lower)?.split_once('e')?.0;
+    let tail = tail.strip_prefix('.').unwrap_or(tail);
+    let halfway = tail.strip_prefix('5').is_some_and(|rest| rest.bytes().all(|b| b == b'0'));
+    let candidate = format!("{lower}e{exponent}");
+    (halfway && reads_back(&candidate)).then_some(candidate)
 }
 
 fn special(value: f64) -> Option<String> {

@@ -88,6 +88,8 @@ pub(crate) fn output_iso(interval: &Interval) -> String {
 /// Sums of fields, before they are checked against the fields' ranges.
 #[derive(Default)]
 struct Sums {
+    /// A bit per kind of field met: none may come twice.
+    seen: u16,
     months: i128,
     days: i128,
     microseconds: i128,
@@ -97,22 +99,44 @@ impl Sums {
     /// Adds `value` units, where `value` is `mantissa / 10^decimals`. Fractions of months go to days, of days to time.
     fn add(&mut self, mantissa: i128, decimals: u32, unit: &str) -> Option<()> {
         let divisor = 10i128.checked_pow(decimals)?;
+        const ALL_SECONDS: u16 = 7;
+        self.claim(match unit {
+            "microsecond" | "us" | "usec" | "usecond" => 1,
+            "millisecond" | "ms" | "msec" | "msecond" => 2,
+            // A fraction stands for milliseconds and microseconds too.
+            "second" | "s" | "sec" | "" if mantissa % divisor != 0 => ALL_SECONDS,
+            "second" | "s" | "sec" | "" => 4,
+            "minute" | "m" | "min" => 8,
+            "hour" | "h" | "hr" => 16,
+            "day" | "d" => 32,
+            "week" | "w" => 64,
+            "month" | "mon" => 128,
+            "year" | "y" | "yr" => 256,
+            "decade" | "dec" => 512,
+            "century" | "centurie" | "cent" | "c" => 1_024,
+            _ => 2_048,
+        })?;
         let months = |sums: &mut Sums, factor: i128| -> Option<()> {
             let total = mantissa.checked_mul(factor)?;
-            sums.months += total / divisor;
-            // PostgreSQL cascades the fraction of a month into days of which a month has 30; the fraction of a year
-            // only into months.
-            if factor == 1 {
-                let days = (total % divisor) * 30;
-                sums.days += days / divisor;
-                sums.microseconds += (days % divisor) * i128::from(DAY_US) / divisor;
+            if factor > 1 {
+                // Fractions of years are rounded to months, half to even.
+                let (whole, rest) = (total / divisor, (total % divisor).abs() * 2);
+                let away = rest > divisor || (rest == divisor && whole % 2 != 0);
+                let rounded = whole + if away { total.signum() } else { 0 };
+                sums.months = sums.months.saturating_add(rounded);
+                return Some(());
             }
+            sums.months = sums.months.saturating_add(total / divisor);
+            // Fractions of months go to days, of which a month has 30, and to time.
+            let days = (total % divisor) * 30;
+            sums.days = sums.days.saturating_add(days / divisor);
+            sums.microseconds += (days % divisor) * i128::from(DAY_US) / divisor;
             Some(())
         };
         let time = |sums: &mut Sums, factor: i64| -> Option<()> {
             let total = mantissa.checked_mul(i128::from(factor))?;
             let half = if total < 0 { -divisor / 2 } else { divisor / 2 };
-            sums.microseconds += (total + half) / divisor;
+            sums.microseconds = sums.microseconds.saturating_add(total.saturating_add(half) / divisor);
             Some(())
         };
         match unit {
@@ -122,13 +146,13 @@ impl Sums {
             "minute" | "m" | "min" => time(self, MINUTE_US),
             "hour" | "h" | "hr" => time(self, HOUR_US),
             "day" | "d" => {
-                self.days += mantissa / divisor;
+                self.days = self.days.saturating_add(mantissa / divisor);
                 self.microseconds += (mantissa % divisor) * i128::from(DAY_US) / divisor;
                 Some(())
             }
             "week" | "w" => {
                 let total = mantissa.checked_mul(7)?;
-                self.days += total / divisor;
+                self.days = self.days.saturating_add(total / divisor);
                 self.microseconds += (total % divisor) * i128::from(DAY_US) / divisor;
                 Some(())
             }
@@ -141,12 +165,20 @@ impl Sums {
         }
     }
 
+    fn claim(&mut self, fields: u16) -> Option<()> {
+        if self.seen & fields != 0 {
+            return None;
+        }
+        self.seen |= fields;
+        Some(())
+    }
+
     fn finish(self, negate: bool) -> Option<Interval> {
         let sign = if negate { -1 } else { 1 };
         Some(Interval {
-            months: i32::try_from(self.months * sign).ok()?,
-            days: i32::try_from(self.days * sign).ok()?,
-            microseconds: i64::try_from(self.microseconds * sign).ok()?,
+            months: i32::try_from(self.months.saturating_mul(sign)).ok()?,
+            days: i32::try_from(self.days.saturating_mul(sign)).ok()?,
+            microseconds: i64::try_from(self.microseconds.saturating_mul(sign)).ok()?,
         })
     }
 }
@@ -252,7 +284,9 @@ fn traditional(text: &str, sums: &mut Sums) -> Option<bool> {
             if months > 11 {
                 return None;
             }
-            sums.months += sign * (years * 12 + months);
+            sums.claim(128 | 256)?;
+            let total = years.checked_mul(12)?.checked_add(months)?;
+            sums.months = sums.months.saturating_add(sign * total);
             continue;
         }
         let (mantissa, decimals) = decimal(word)?;
@@ -286,6 +320,8 @@ fn clock(word: &str, sums: &mut Sums) -> Option<()> {
         let (second, fraction) = text.split_once('.').unwrap_or((text, ""));
         Some(whole(second)? * i128::from(SECOND_US) + i128::from(fraction_us(fraction)?))
     };
+    // Hours, minutes and seconds at once.
+    sums.claim(4 | 8 | 16)?;
     let total = match parts.as_slice() {
         [minutes, rest] if rest.contains('.') => whole(minutes)? * i128::from(MINUTE_US) + seconds(rest)?,
         [hours, minutes] => whole(hours)? * i128::from(HOUR_US) + whole(minutes)? * i128::from(MINUTE_US),
@@ -297,7 +333,7 @@ fn clock(word: &str, sums: &mut Sums) -> Option<()> {
     if parts.len() > 1 && whole(parts[1].split('.').next()?)? > 59 {
         return None;
     }
-    sums.microseconds += if negative { -total } else { total };
+    sums.microseconds = sums.microseconds.saturating_add(if negative { -total } else { total });
     Some(())
 }
 
@@ -318,9 +354,18 @@ pub(crate) fn negate(a: &Interval) -> Result<Interval> {
 }
 
 /// Fractions of months go to days (30 a month), of days to time, as PostgreSQL's `interval_mul`.
-pub(crate) fn scale(a: &Interval, factor: f64) -> Result<Interval> {
-    let months = f64::from(a.months) * factor;
-    let days = f64::from(a.days) * factor;
+pub(crate) fn multiply(a: &Interval, factor: f64) -> Result<Interval> {
+    scale(a, |field| field * factor)
+}
+
+/// As [`multiply`]; the divisor is not zero.
+pub(crate) fn divide(a: &Interval, divisor: f64) -> Result<Interval> {
+    scale(a, |field| field / divisor)
+}
+
+fn scale(a: &Interval, apply: impl Fn(f64) -> f64) -> Result<Interval> {
+    let months = apply(f64::from(a.months));
+    let days = apply(f64::from(a.days));
     if !months.is_finite()
         || !days.is_finite()
         || months.abs() > f64::from(i32::MAX)
@@ -330,16 +375,17 @@ pub(crate) fn scale(a: &Interval, factor: f64) -> Result<Interval> {
     }
     let whole_months = months.trunc();
     let whole_days = days.trunc();
-    let round6 = |x: f64| (x * 1e6).round() / 1e6;
-    let month_days = round6((months - whole_months) * 30.0);
-    let mut seconds = round6((days - whole_days + month_days - month_days.trunc()) * 86_400.0);
-    let mut total_days = whole_days + month_days.trunc();
+    let to_microseconds = |x: f64| (x * 1e6).round_ties_even() / 1e6;
+    let month_days = to_microseconds((months - whole_months) * 30.0);
+    let mut seconds = to_microseconds((days - whole_days + month_days - month_days.trunc()) * 86_400.0);
+    let mut total_days = whole_days;
     if seconds.abs() >= 86_400.0 {
         let carry = (seconds / 86_400.0).trunc();
         total_days += carry;
         seconds -= carry * 86_400.0;
     }
-    let microseconds = (a.microseconds as f64 * factor + seconds * 1e6).round_ties_even();
+    total_days += month_days.trunc();
+    let microseconds = (apply(a.microseconds as f64) + seconds * 1e6).round_ties_even();
     if !microseconds.is_finite() || microseconds.abs() >= 9.2e18 || total_days.abs() > f64::from(i32::MAX) {
         return Err(out_of_range());
     }
@@ -374,4 +420,33 @@ pub(crate) fn justify_days(a: &Interval) -> Result<Interval> {
         days -= 30;
     }
     Ok(Interval { months: i32::try_from(months).map_err(|_| out_of_range())?, days, microseconds: a.microseconds })
+}
+
+/// Days and hours carried into months and days, with one sign throughout where possible.
+pub(crate) fn justify(a: &Interval) -> Result<Interval> {
+    let whole_days = a.microseconds / DAY_US;
+    let mut microseconds = a.microseconds - whole_days * DAY_US;
+    let mut days = i64::from(a.days) + whole_days;
+    let whole_months = days / 30;
+    days -= whole_months * 30;
+    let mut months = i64::from(a.months) + whole_months;
+    if months > 0 && (days < 0 || (days == 0 && microseconds < 0)) {
+        days += 30;
+        months -= 1;
+    } else if months < 0 && (days > 0 || (days == 0 && microseconds > 0)) {
+        days -= 30;
+        months += 1;
+    }
+    if days > 0 && microseconds < 0 {
+        microseconds += DAY_US;
+        days -= 1;
+    } else if days < 0 && microseconds > 0 {
+        microseconds -= DAY_US;
+        days += 1;
+    }
+    Ok(Interval {
+        months: i32::try_from(months).map_err(|_| out_of_range())?,
+        days: i32::try_from(days).map_err(|_| out_of_range())?,
+        microseconds,
+    })
 }

@@ -177,7 +177,7 @@ pub(crate) fn sqrt(value: &Numeric) -> Result<Numeric> {
             }
             let (weight, _) = leading_digit(value);
             // Weight of the root in decimal digits, as numeric_sqrt estimates it.
-            let root_weight = if weight >= 0 { weight * 4 / 2 + 1 } else { 1 - (1 - (weight + 1) * 4) / 2 };
+            let root_weight = (weight + 1) * 2 - 1;
             let scale =
                 (MIN_SIGNIFICANT_DIGITS - root_weight).max(value.fractional_digit_count()).clamp(0, MAX_DISPLAY_SCALE);
             let wide = value.with_scale((scale + 1) * 2).into_bigint_and_scale().0;
@@ -279,7 +279,7 @@ pub(crate) fn exp(value: &Numeric) -> Result<Numeric> {
         Numeric::NegativeInfinity => Ok(Numeric::Finite(decimal(0))),
         Numeric::Finite(value) => {
             let estimate = decimal_to_f64(value) * std::f64::consts::LOG10_E;
-            if estimate > 131_072.0 {
+            if decimal_to_f64(value) >= MAX_EXPONENT {
                 return Err(overflow());
             }
             if estimate < -(MAX_DISPLAY_SCALE as f64) - 20.0 {
@@ -292,6 +292,9 @@ pub(crate) fn exp(value: &Numeric) -> Result<Numeric> {
         }
     }
 }
+
+/// Exponents of e from here on overflow, as in numeric.c.
+const MAX_EXPONENT: f64 = 6_000.0;
 
 fn exp_decimal(value: &BigDecimal, scale: i64) -> BigDecimal {
     let whole = (decimal_to_f64(value).abs() * std::f64::consts::LOG10_E) as i64;
@@ -310,10 +313,17 @@ fn check_logarithm(value: &Numeric) -> Result<()> {
     Ok(())
 }
 
+/// `ln(v * 10^m) = ln(v) + m * ln(10)` with `1 <= v < 10`, so that the work depends on the digits wanted only.
 fn ln_decimal(value: &BigDecimal, scale: i64) -> BigDecimal {
-    let size = magnitude(value).abs();
-    let fixed = Fixed::new(scale + 20 + 2 * size);
-    fixed.decimal(fixed.ln(&fixed.from(value)))
+    let exponent = magnitude(value);
+    let fixed = Fixed::new(scale + 30);
+    let (digits, own_scale) = value.as_bigint_and_scale();
+    let mantissa = BigDecimal::new(digits.into_owned(), own_scale + exponent);
+    let mut sum = fixed.ln(&fixed.from(&mantissa));
+    if exponent != 0 {
+        sum += fixed.ln(&fixed.from(&decimal(10))) * exponent;
+    }
+    fixed.decimal(sum)
 }
 
 /// Decimal weight of a natural logarithm, as `estimate_ln_dweight` guesses it.
@@ -390,30 +400,61 @@ pub(crate) fn power(base: &Numeric, exponent: &Numeric) -> Result<Numeric> {
         return checked(decimal(0).with_scale(scale));
     }
     // Decimal digits of the result before the point.
-    let estimate = decimal_to_f64(e) * ln_estimate(b) * std::f64::consts::LOG10_E;
-    if estimate > 131_072.0 {
-        return Err(overflow());
+    let estimate = decimal_to_f64(e) * ln_estimate(&b.abs()) * std::f64::consts::LOG10_E;
+    if whole && let Some(n) = e.to_i64().filter(|n| i32::try_from(*n).is_ok()) {
+        let scale = MIN_SIGNIFICANT_DIGITS.max(b.fractional_digit_count()).min(MAX_DISPLAY_SCALE);
+        if estimate > 131_072.0 {
+            return Err(overflow());
+        }
+        if estimate + 1.0 < -(scale as f64) {
+            return checked(BigDecimal::new(BigInt::zero(), scale));
+        }
+        return checked(integer_power(b, n, scale, estimate));
     }
-    if estimate < -(MAX_DISPLAY_SCALE as f64) - 20.0 {
-        return checked(BigDecimal::new(BigInt::zero(), MAX_DISPLAY_SCALE));
+    let natural = estimate / std::f64::consts::LOG10_E;
+    if natural >= MAX_EXPONENT {
+        return Err(overflow());
     }
     let scale = (MIN_SIGNIFICANT_DIGITS - estimate as i64)
         .max(b.fractional_digit_count())
-        .max(if whole { 0 } else { e.fractional_digit_count() })
+        .max(e.fractional_digit_count())
         .clamp(0, MAX_DISPLAY_SCALE);
-    if whole && let Some(n) = e.to_i64().filter(|n| n.unsigned_abs() <= 100_000) {
-        let exact_size = n.unsigned_abs().saturating_mul(b.digits());
-        if exact_size <= 300_000 {
-            let (digits, b_scale) = b.as_bigint_and_scale();
-            let raised = BigDecimal::new(digits.into_owned().pow(n.unsigned_abs() as u32), b_scale * n.abs());
-            return checked(if n < 0 { divide_at(&decimal(1), &raised, scale) } else { round(&raised, scale) });
-        }
+    if natural <= -MAX_EXPONENT {
+        return checked(BigDecimal::new(BigInt::zero(), scale));
     }
-    let negative = b.sign() == Sign::Minus && e.to_i64().is_some_and(|n| n % 2 != 0);
+    let negative = b.sign() == Sign::Minus && whole && !(e % decimal(2)).is_zero();
     let working = scale + estimate.abs() as i64 + 20;
     let logarithm = ln_decimal(&b.abs(), working + magnitude(e).max(0));
     let result = exp_decimal(&(logarithm * e).with_scale(working), scale);
     checked(round(&if negative { -result } else { result }, scale))
+}
+
+/// Repeated squaring on as many digits as the result needs, with guard digits for each multiplication.
+fn integer_power(base: &BigDecimal, exponent: i64, scale: i64, estimate: f64) -> BigDecimal {
+    let guard = 10 + exponent.unsigned_abs().max(1).ilog10() as i64;
+    let digits = (estimate.abs() as i64 + scale + guard).max(20) as u64;
+    let shorten = |value: BigDecimal| {
+        let excess = value.digits().saturating_sub(digits);
+        if excess == 0 {
+            return value;
+        }
+        let kept = value.fractional_digit_count() - excess as i64;
+        value.with_scale_round(kept, RoundingMode::HalfUp)
+    };
+    let mut result = decimal(1);
+    let mut square = base.clone();
+    let mut left = exponent.unsigned_abs();
+    loop {
+        if left & 1 == 1 {
+            result = shorten(result * &square);
+        }
+        left >>= 1;
+        if left == 0 {
+            break;
+        }
+        square = shorten(&square * &square);
+    }
+    if exponent < 0 { divide_at(&decimal(1), &result, scale) } else { round(&result, scale) }
 }
 
 fn ln_estimate(value: &BigDecimal) -> f64 {

@@ -254,8 +254,8 @@ fn array(bytes: &[u8], ty: &DataType, element: &DataType) -> Result<Value> {
     // Clients may send text for varchar and the like; the wire form is the same.
     let is_text =
         |ty: &DataType| matches!(ty, DataType::Text | DataType::Varchar(_) | DataType::Name | DataType::Unknown);
-    let same = known.same_base(element) || is_text(&known) && is_text(element);
-    if !same {
+    let compatible = known.same_base(element) || (is_text(&known) && is_text(element));
+    if !compatible {
         return Err(QueryError::new(
             sqlstate::DATATYPE_MISMATCH,
             format!(
