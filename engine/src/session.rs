@@ -580,6 +580,8 @@ impl Session {
         active.used = true;
         let transaction = Arc::clone(&active.transaction);
         if !nested {
+            let lock_timeout_ms = self.context.setting("lock_timeout").and_then(|ms| ms.parse().ok()).unwrap_or(0u64);
+            transaction.set_lock_timeout((lock_timeout_ms > 0).then(|| Duration::from_millis(lock_timeout_ms)));
             transaction.set_cancel_token(token);
             transaction.begin_statement()?;
         }

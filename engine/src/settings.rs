@@ -60,9 +60,10 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "isolation level of new transactions",
     ),
     setting("default_transaction_read_only", "off", Check::Bool, true, "new transactions refuse writes"),
-    setting("extra_float_digits", "1", Check::Int { min: -15, max: 3 }, false, "floats are always printed shortest"),
+    setting("extra_float_digits", "1", Check::Int { min: 1, max: 3 }, false, "floats are printed shortest and exact"),
     setting("hnsw.ef_search", "40", Check::Int { min: 1, max: 1000 }, false, "candidates kept by a vector search"),
-    setting("idle_in_transaction_session_timeout", "0", Check::DurationMs, false, "milliseconds; 0 is off"),
+    // Clients set it to 0 in their first messages; other values are refused until they do something.
+    setting("idle_in_transaction_session_timeout", "0", Check::OneOf(&["0"]), false, "always off"),
     setting("in_hot_standby", "off", Check::ReadOnly, true, "always off"),
     setting("integer_datetimes", "on", Check::ReadOnly, true, "always on"),
     setting("IntervalStyle", "postgres", Check::OneOf(&["postgres"]), true, "output format of intervals"),
@@ -91,7 +92,6 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "isolation level of the current transaction",
     ),
     setting("transaction_read_only", "off", Check::Bool, false, "the current transaction refuses writes"),
-    setting("work_mem", "65536", Check::Any, false, "memory of one statement is bounded by the server's budget"),
 ];
 
 /// Finds a setting by name, ignoring case.

@@ -141,7 +141,7 @@ impl Session {
     }
 
     fn warn(&self, message: &str, sqlstate: &'static str) {
-        (self.context.notices)(sinew_query::Notice {
+        self.context.send_notice(sinew_query::Notice {
             severity: "WARNING",
             sqlstate,
             message: message.to_owned(),

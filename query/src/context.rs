@@ -59,7 +59,23 @@ impl SessionContext {
     }
 
     pub fn notice(&self, message: impl Into<String>) {
-        (self.notices)(Notice { severity: "NOTICE", sqlstate: "00000", message: message.into(), hint: None });
+        self.send_notice(Notice { severity: "NOTICE", sqlstate: "00000", message: message.into(), hint: None });
+    }
+
+    /// Sends a message to the client unless `client_min_messages` holds it back.
+    pub fn send_notice(&self, notice: Notice) {
+        let rank = match notice.severity {
+            "WARNING" => 2,
+            _ => 1,
+        };
+        let least = match self.setting("client_min_messages").as_deref() {
+            Some("warning") => 2,
+            Some("error") => 3,
+            _ => 1,
+        };
+        if rank >= least {
+            (self.notices)(notice);
+        }
     }
 }
 

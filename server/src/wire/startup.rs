@@ -150,6 +150,9 @@ fn decode_startup(mut packet: BytesMut) -> Result<StartupRequest> {
             "no PostgreSQL user name specified in startup packet",
         ));
     }
+    if request.user == sinew::INTERNAL_USER {
+        return Err(QueryError::new(code::INVALID_AUTHORIZATION, format!("role \"{}\" cannot log in", request.user)));
+    }
     if request.database.is_empty() {
         request.database = request.user.clone();
     }
@@ -338,6 +341,7 @@ mod tests {
     #[test]
     fn bad_packets_are_refused() {
         let code = |packet| decode_startup(packet).expect_err("refused").sqlstate().to_owned();
+        assert_eq!(code(packet(3, 0, &[("user", "sinew$engine")])), "28000");
         assert_eq!(code(packet(2, 0, &[("user", "u")])), "0A000");
         assert_eq!(code(packet(3, 0, &[("database", "d")])), "28000");
         assert_eq!(code(packet(3, 0, &[("user", "u"), ("replication", "database")])), "0A000");

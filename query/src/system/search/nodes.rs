@@ -171,7 +171,7 @@ fn notice_missing_index(context: &ExecContext, label: Option<&str>, mode: Mode) 
     } else {
         format!("CREATE FULLTEXT INDEX name FOR (n:{pattern}) ON EACH [n.property]")
     };
-    (context.session.notices)(Notice {
+    context.session.send_notice(Notice {
         severity: "NOTICE",
         sqlstate: "00000",
         message: format!("no {kind} index covers {of}, so nothing was searched"),
