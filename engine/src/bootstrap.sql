@@ -4,7 +4,7 @@ CREATE TABLE sinew.conversations (
     title text,
     memory text,
     metadata jsonb NOT NULL DEFAULT '{}',
-    created_at timestamptz NOT NULL DEFAULT '2026-11-23 00:00:00+00',
+    created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz
 );
 
@@ -21,7 +21,7 @@ CREATE TABLE sinew.messages (
     token_count int,
     run_id uuid,
     embedding_pending bool NOT NULL DEFAULT false,
-    created_at timestamptz NOT NULL DEFAULT '2026-11-23 00:00:00+00',
+    created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (conversation_id, seq),
     UNIQUE (message_id)
 );
