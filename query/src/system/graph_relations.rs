@@ -8,7 +8,7 @@ use sinew_storage::catalog::{ColumnDef, TableBehaviour, TableDef};
 use sinew_storage::ids::{ColumnId, NodeId, RelationId, RelationshipId};
 use sinew_storage::{DataType, IdScan, Json, Transaction, Value};
 
-use super::rows::{MaterializedRows, batch_of};
+use super::rows::{batch_of, stream_rows};
 use crate::batch::{BATCH_ROWS, Batch};
 use crate::context::{EvalContext, ExecContext};
 use crate::error::{QueryError, Result, sqlstate};
@@ -274,7 +274,7 @@ impl TableFunction for GraphInsert {
             GraphRelation::Nodes => insert_node(context, args)?,
             GraphRelation::Edges => insert_edge(context, args)?,
         };
-        Ok(MaterializedRows::stream(context, &self.columns, vec![row]))
+        Ok(stream_rows(context, &self.columns, vec![row]))
     }
 
     fn estimated_rows(&self) -> f64 {

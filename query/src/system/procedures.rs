@@ -9,7 +9,7 @@ use sinew_storage::catalog::{Catalog, IndexDef, IndexKind, IndexTarget, VectorMe
 use sinew_storage::search::{SearchHit, TextQueryMode};
 use sinew_storage::{DataType, Json, LabelId, NodeId, RelationshipId, RelationshipRef, RelationshipTypeId, Value};
 
-use super::search::rows::{stream_of, types_of};
+use super::rows::{stream_of, types_of};
 use super::search::search_width;
 use crate::context::ExecContext;
 use crate::cypher::errors::near_miss;

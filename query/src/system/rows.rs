@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sinew_storage::{DataType, Value};
+use sinew_storage::{CancelToken, DataType, Value};
 
 use crate::batch::{BATCH_ROWS, Batch, Column};
 use crate::context::ExecContext;
@@ -10,29 +10,9 @@ use crate::error::Result;
 use crate::exec::RowStream;
 use crate::functions::{Param, TableFunction};
 
-/// A stream over rows that are already there.
-pub struct MaterializedRows {
-    types: Vec<DataType>,
-    rows: std::vec::IntoIter<Vec<Value>>,
-    context: ExecContext,
-}
-
-impl MaterializedRows {
-    pub fn stream(context: &ExecContext, columns: &[(String, DataType)], rows: Vec<Vec<Value>>) -> Box<dyn RowStream> {
-        let types = columns.iter().map(|(_, ty)| ty.clone()).collect();
-        Box::new(MaterializedRows { types, rows: rows.into_iter(), context: context.clone() })
-    }
-}
-
-impl RowStream for MaterializedRows {
-    fn next_batch(&mut self) -> Result<Option<Batch>> {
-        self.context.cancel.check()?;
-        let rows: Vec<Vec<Value>> = self.rows.by_ref().take(BATCH_ROWS).collect();
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(batch_of(&self.types, rows)))
-    }
+/// Rows that are already there, as a stream.
+pub fn stream_rows(context: &ExecContext, columns: &[(String, DataType)], rows: Vec<Vec<Value>>) -> Box<dyn RowStream> {
+    stream_of(types_of(columns), rows, context.cancel.clone())
 }
 
 /// Turns rows into columns.
@@ -87,6 +67,37 @@ impl TableFunction for ComputedRelation {
     }
 
     fn call(&self, context: &ExecContext, _args: &[Value]) -> Result<Box<dyn RowStream>> {
-        Ok(MaterializedRows::stream(context, &self.columns, (self.rows)(context)?))
+        Ok(stream_rows(context, &self.columns, (self.rows)(context)?))
     }
+}
+
+/// The types of a table function's columns.
+pub fn types_of(columns: &[(String, DataType)]) -> Vec<DataType> {
+    columns.iter().map(|column| column.1.clone()).collect()
+}
+
+/// Rows made one by one from an iterator, a batch at a time.
+pub struct RowIterStream<I> {
+    types: Vec<DataType>,
+    rows: I,
+    cancel: CancelToken,
+}
+
+impl<I: Iterator<Item = Result<Vec<Value>>> + Send> RowIterStream<I> {
+    pub fn new(types: Vec<DataType>, rows: I, cancel: CancelToken) -> RowIterStream<I> {
+        RowIterStream { types, rows, cancel }
+    }
+}
+
+impl<I: Iterator<Item = Result<Vec<Value>>> + Send> RowStream for RowIterStream<I> {
+    fn next_batch(&mut self) -> Result<Option<Batch>> {
+        self.cancel.check()?;
+        let rows = self.rows.by_ref().take(BATCH_ROWS).collect::<Result<Vec<_>>>()?;
+        Ok(if rows.is_empty() { None } else { Some(batch_of(&self.types, rows)) })
+    }
+}
+
+/// Rows that are all known.
+pub fn stream_of(types: Vec<DataType>, rows: Vec<Vec<Value>>, cancel: CancelToken) -> Box<dyn RowStream> {
+    Box::new(RowIterStream::new(types, rows.into_iter().map(Ok), cancel))
 }

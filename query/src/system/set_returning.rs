@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bigdecimal::BigDecimal;
 use sinew_storage::{DataType, Interval, Json, Numeric, Value};
 
-use super::rows::MaterializedRows;
+use super::rows::stream_rows;
 use crate::batch::{BATCH_ROWS, Batch, Column};
 use crate::context::{EvalContext, ExecContext};
 use crate::error::{QueryError, Result, sqlstate};
@@ -236,7 +236,7 @@ impl TableFunction for SetFunction {
         // All are strict, except unnest of several arrays and string_to_table, whose NULL delimiter splits characters.
         let strict = !matches!(self.kind, Kind::Unnest | Kind::SplitString);
         if (strict && args.iter().any(Value::is_null)) || args.first().is_none_or(Value::is_null) && args.len() == 1 {
-            return Ok(MaterializedRows::stream(context, &self.columns, Vec::new()));
+            return Ok(stream_rows(context, &self.columns, Vec::new()));
         }
         let rows = match self.kind {
             Kind::IntegerSeries => return self.integer_series(context, args),
@@ -250,7 +250,7 @@ impl TableFunction for SetFunction {
             Kind::SplitString => split_string(args),
             Kind::SplitRegex => split_regex(args)?,
         };
-        Ok(MaterializedRows::stream(context, &self.columns, rows))
+        Ok(stream_rows(context, &self.columns, rows))
     }
 }
 
@@ -258,7 +258,7 @@ impl SetFunction {
     fn integer_series(&self, context: &ExecContext, args: &[Value]) -> Result<Box<dyn RowStream>> {
         let int = |index: usize| args.get(index).and_then(Value::as_int);
         let (Some(start), Some(stop)) = (int(0), int(1)) else {
-            return Ok(MaterializedRows::stream(context, &self.columns, Vec::new()));
+            return Ok(stream_rows(context, &self.columns, Vec::new()));
         };
         let step = int(2).unwrap_or(1);
         if step == 0 {

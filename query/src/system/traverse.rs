@@ -11,8 +11,8 @@ use rustc_hash::FxHashSet;
 use sinew_storage::graph::{Direction, GraphReader};
 use sinew_storage::{CancelToken, DataType, NodeId, RelationshipTypeId, Value};
 
+use super::rows::{stream_of, types_of};
 use super::search::choice;
-use super::search::rows::{stream_of, types_of};
 use crate::batch::{BATCH_ROWS, Batch, Column};
 use crate::context::ExecContext;
 use crate::error::{QueryError, Result, sqlstate};

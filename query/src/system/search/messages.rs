@@ -8,7 +8,6 @@ use sinew_storage::encoding::row::RowProjection;
 use sinew_storage::{DataType, IndexRange, RelationLock, RowId, Value};
 
 use super::fusion::{self, Candidate, Side};
-use super::rows::{stream_of, types_of};
 use super::{
     DEFAULT_K, Fusion, Mode, candidate_count, fusion_argument, k_argument, mode_argument, optional_text, param,
     param_or, text_side, vector_side,
@@ -17,6 +16,7 @@ use crate::context::ExecContext;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::exec::RowStream;
 use crate::functions::{Param, TableFunction, args};
+use crate::system::rows::{stream_of, types_of};
 
 /// Columns of `sinew.messages`, in order.
 fn message_columns() -> Vec<(String, DataType)> {

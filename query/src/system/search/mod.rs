@@ -12,7 +12,6 @@
 mod fusion;
 mod messages;
 mod nodes;
-pub(super) mod rows;
 
 #[cfg(test)]
 pub(super) mod tests;

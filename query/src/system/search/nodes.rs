@@ -6,7 +6,6 @@ use sinew_storage::catalog::{IndexDef, IndexKind, IndexTarget};
 use sinew_storage::{DataType, LabelId, NodeId, Value};
 
 use super::fusion::{self, Side};
-use super::rows::{stream_of, types_of};
 use super::{
     DEFAULT_K, Fusion, Mode, candidate_count, fusion_argument, k_argument, mode_argument, optional_text, param,
     param_or, text_side, vector_side,
@@ -16,6 +15,7 @@ use crate::error::{QueryError, Result};
 use crate::exec::RowStream;
 use crate::functions::{Param, TableFunction, args};
 use crate::system::graph_relations::node_row;
+use crate::system::rows::{stream_of, types_of};
 
 /// `search_nodes(query, k, label, mode, fusion)`.
 #[derive(Debug)]
