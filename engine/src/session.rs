@@ -706,28 +706,10 @@ pub(crate) fn batch_of(columns: &[OutputColumn], rows: Vec<Vec<Value>>) -> Optio
     Some(Batch::new(columns, row_count))
 }
 
-/// The SQL type a bare value stands for.
+/// The SQL type a bare value stands for: Unknown for NULL, Any for Cypher's kinds.
 fn natural_type(value: &Value) -> DataType {
-    match value {
-        Value::Null => DataType::Unknown,
-        Value::Bool(_) => DataType::Bool,
-        Value::Int(_) => DataType::Int8,
-        Value::Float(_) => DataType::Float8,
-        Value::Numeric(_) => DataType::Numeric(None),
-        Value::Text(_) => DataType::Text,
-        Value::Bytes(_) => DataType::Bytea,
-        Value::Timestamp(_) => DataType::Timestamptz,
-        Value::Date(_) => DataType::Date,
-        Value::Interval(_) => DataType::Interval,
-        Value::Uuid(_) => DataType::Uuid,
-        Value::Json(_) => DataType::Jsonb,
-        Value::Vector(_) => DataType::Vector(None),
-        Value::List(items) => {
-            let element = items.iter().find(|item| !item.is_null()).map_or(DataType::Text, natural_type);
-            DataType::array_of(element)
-        }
-        Value::Map(_) | Value::Node(_) | Value::Relationship(_) | Value::Path(_) => DataType::Any,
-    }
+    let open = if value.is_null() { DataType::Unknown } else { DataType::Any };
+    sinew_query::types::natural_type(value).unwrap_or(open)
 }
 
 /// Tokens as the o200k vocabulary counts them.

@@ -57,7 +57,11 @@ fn acknowledged_writes_survive_and_views_agree() {
                     }
                 }));
             }
-            tokio::time::sleep(Duration::from_millis(1500)).await;
+            // Killed in the middle of the writing, however slow the machine is.
+            let deadline = std::time::Instant::now() + Duration::from_secs(60);
+            while done.lock().await.1.len() < 20 * CLIENTS && std::time::Instant::now() < deadline {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
             server.kill();
             for task in tasks {
                 let _ = task.await;

@@ -165,7 +165,7 @@ pub(crate) fn to_text_untyped(context: &EvalContext<'_>, value: &Value) -> Resul
 }
 
 /// The SQL type that a value's kind suggests; None for Cypher's kinds and NULL.
-pub(crate) fn natural_type(value: &Value) -> Option<DataType> {
+pub fn natural_type(value: &Value) -> Option<DataType> {
     Some(match value {
         Value::Null | Value::Node(_) | Value::Relationship(_) | Value::Path(_) | Value::Map(_) => return None,
         Value::Bool(_) => DataType::Bool,

@@ -8,6 +8,7 @@ use crate::algebra::Expr;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::system;
 use crate::types;
+use crate::types::reg::split_name;
 
 impl Binder<'_> {
     /// An oid, or the name of a relation. 42P01.
@@ -80,41 +81,6 @@ fn numeric_oid(text: &str) -> Option<i64> {
 
 fn invalid_name(text: &str, position: Option<usize>) -> QueryError {
     QueryError::new(sqlstate::INVALID_NAME, format!("invalid name syntax: \"{text}\"")).at(position)
-}
-
-/// `a.b` and `"A".b` taken apart, folded. None when it is no name.
-pub fn split_name(text: &str) -> Option<Vec<String>> {
-    let mut parts = Vec::new();
-    let mut chars = text.trim().chars().peekable();
-    loop {
-        let mut part = String::new();
-        if chars.peek() == Some(&'"') {
-            chars.next();
-            loop {
-                match chars.next()? {
-                    '"' if chars.peek() == Some(&'"') => {
-                        chars.next();
-                        part.push('"');
-                    }
-                    '"' => break,
-                    c => part.push(c),
-                }
-            }
-        } else {
-            while let Some(c) = chars.next_if(|c| c.is_alphanumeric() || *c == '_' || *c == '$') {
-                part.extend(c.to_lowercase());
-            }
-        }
-        if part.is_empty() {
-            return None;
-        }
-        parts.push(part);
-        match chars.next() {
-            None => return Some(parts),
-            Some('.') => {}
-            Some(_) => return None,
-        }
-    }
 }
 
 #[cfg(test)]
