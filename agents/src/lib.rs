@@ -1,6 +1,6 @@
 //! Agents as stored procedures: models, tools, memory and the durable task engine.
 //!
-//! [`install`] adds the system tables, statements and functions to an open [`sinew::Database`] and starts the workers.
+//! [`install()`] adds the system tables, statements and functions to an open [`sinew::Database`] and starts the workers.
 //! What users see is in `docs/agents.md`; how a run is carried out is told at [`engine`].
 
 pub mod calls;

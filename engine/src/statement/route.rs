@@ -108,7 +108,7 @@ fn language_of(words: &[&str]) -> Language {
     if cypher { Language::Cypher } else { Language::Sql }
 }
 
-/// CREATE INDEX [name] [IF NOT EXISTS] FOR ( … , or ON :Label(
+/// `CREATE INDEX [name] [IF NOT EXISTS] FOR ( …`, or `ON :Label(`
 fn graph_index(words: &[&str]) -> bool {
     let Some(at) = words.iter().position(|word| matches!(*word, "FOR" | "ON")) else { return false };
     match words[at] {
@@ -117,7 +117,7 @@ fn graph_index(words: &[&str]) -> bool {
     }
 }
 
-/// WITH [RECURSIVE] name [(columns)] AS [[NOT] MATERIALIZED] ( SELECT …
+/// `WITH [RECURSIVE] name [(columns)] AS [[NOT] MATERIALIZED] ( SELECT …`
 fn sql_with(words: &[&str]) -> bool {
     let mut i = 1;
     if words.get(i) == Some(&"RECURSIVE") {

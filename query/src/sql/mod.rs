@@ -1,6 +1,6 @@
 //! SQL: sqlparser's syntax tree to bound statements.
 //!
-//! [`parse`] turns text into sqlparser's tree, with PostgreSQL's wording for what does not parse. [`bind()`] gives every
+//! [`parse()`] turns text into sqlparser's tree, with PostgreSQL's wording for what does not parse. [`bind()`] gives every
 //! name, type and operator its meaning and produces the algebra. What the parser accepts and we do not carry out is
 //! refused by name (0A000): nothing is read and then ignored.
 

@@ -145,7 +145,7 @@ impl Binder<'_> {
         let [Expr::Literal(Value::Text(counter), _)] = args.as_slice() else {
             return Err(self.unsupported("nextval of something that is no string literal", span));
         };
-        let qualified = match super::object_literal::split_name(counter).as_deref() {
+        let qualified = match crate::types::reg::split_name(counter).as_deref() {
             Some([schema, name]) => Some((Some(schema.clone()), name.clone())),
             Some([name]) => Some((None, name.clone())),
             _ => None,
@@ -154,7 +154,7 @@ impl Binder<'_> {
             let text = column.default.as_ref()?.expression.strip_prefix("nextval('")?.strip_suffix("')")?;
             Some(text.replace("''", "'"))
         });
-        let known = counters.into_iter().find(|known| match (&qualified, super::object_literal::split_name(known)) {
+        let known = counters.into_iter().find(|known| match (&qualified, crate::types::reg::split_name(known)) {
             (Some((schema, name)), Some(parts)) => {
                 parts.last() == Some(name)
                     && match schema {

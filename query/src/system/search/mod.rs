@@ -6,7 +6,7 @@
 //!         └─ embedder ─ vector index ─ cosine┘
 //! ```
 //! Each side gives more candidates than are asked for ([`candidate_count`]), because the best of both together may be
-//! far down in either. [`fusion`] holds the arithmetic, [`messages`] and [`nodes`] what is searched, [`rows`] the stream
+//! far down in either. [`fusion`] holds the arithmetic, [`messages`] and [`nodes`] what is searched, [`crate::system::rows`] the stream
 //! in which finished rows go out.
 
 mod fusion;
