@@ -105,7 +105,10 @@ impl Session {
             }
             Ddl::DropView { views } => {
                 for (_, id) in views {
-                    transaction.drop_view(id)?;
+                    // A view over several dropped tables is named once for each.
+                    if transaction.catalog().views.contains_key(&id) {
+                        transaction.drop_view(id)?;
+                    }
                 }
                 Ok(())
             }
@@ -196,10 +199,13 @@ impl Session {
         let id = table.id;
         let relation = table.name.clone();
         let name = format!("{}.{}", quote(&table.schema), quote(&table.name));
-        for index in drop_indexes {
-            transaction.drop_index(index)?;
-        }
         transaction.alter_table(table)?;
+        for index in drop_indexes {
+            // Those over a dropped column have gone with it.
+            if transaction.catalog().indexes.contains_key(&index) {
+                transaction.drop_index(index)?;
+            }
+        }
         self.mark_ddl();
         for column in volatile {
             self.nested_query(&format!("UPDATE {name} SET {0} = DEFAULT", quote(&column)))?;

@@ -326,9 +326,16 @@ impl Session {
         prepared: &Prepared,
     ) -> Result<Execution> {
         if let Some(active) = &self.active
-            && (active.transaction.has_writes()
-                || active.transaction.isolation() != sinew_storage::Isolation::ReadCommitted
-                || !self.cursors.is_empty())
+            && active.transaction.isolation() != sinew_storage::Isolation::ReadCommitted
+        {
+            return Err(QueryError::new(
+                sqlstate::ACTIVE_SQL_TRANSACTION,
+                "an agent run commits on its own, so it cannot start in a transaction that keeps one snapshot",
+            )
+            .hint("use READ COMMITTED, autocommit mode, or enqueue_agent(…)"));
+        }
+        if let Some(active) = &self.active
+            && (active.transaction.has_writes() || !self.cursors.is_empty())
         {
             return Err(QueryError::new(
                 sqlstate::ACTIVE_SQL_TRANSACTION,
@@ -651,7 +658,8 @@ impl Session {
         };
     }
 
-    pub(crate) fn cursor_columns(&self, name: &str) -> Result<Vec<OutputColumn>> {
+    /// The columns of a cursor that DECLARE made; 34000 when there is none of that name.
+    pub fn cursor_columns(&self, name: &str) -> Result<Vec<OutputColumn>> {
         self.cursors
             .get(name)
             .map(|cursor| cursor.columns.clone())

@@ -69,16 +69,20 @@ pub fn run_builtin(session: &mut Session, tool: BuiltinTool, call: &ToolInvocati
     }
 }
 
-/// The best `k` hits of a message search, the run's own messages left out.
+/// The best `k` hits of a message search. Left out are the run's own messages and what earlier runs made of the same
+/// question: the question again, and answers that only cite other messages. Both resemble the query more than any source.
 fn search_messages(session: &mut Session, query: &str, k: usize, run_id: RunId) -> Result<Vec<JsonValue>> {
     let statement =
         "SELECT conversation_id, seq, role, name, content, created_at, score, run_id FROM search_messages($1, $2)";
     // The question itself is stored and would be its own best hit.
-    let params = [query.into(), Value::Int(k as i64 + 4)];
+    let params = [query.into(), Value::Int((k as i64 * 4 + 8).min(1000))];
     let own = run_id.to_string();
     let mut hits: Vec<JsonValue> = Vec::new();
     for mut row in query_json(session, statement, &params)? {
-        if row["run_id"] == *own || hits.len() >= k {
+        let content = row["content"].as_str().unwrap_or_default();
+        let earlier_run = !row["run_id"].is_null();
+        let derived = earlier_run && (cites(content) || restates(query, content));
+        if row["run_id"] == *own || derived || hits.len() >= k {
             continue;
         }
         if let JsonValue::Object(members) = &mut row {
@@ -90,6 +94,21 @@ fn search_messages(session: &mut Session, query: &str, k: usize, run_id: RunId) 
         hits.push(row);
     }
     Ok(hits)
+}
+
+/// An answer that cites its sources.
+fn cites(content: &str) -> bool {
+    content.contains("[message ") || content.contains("[node ")
+}
+
+/// Most words of either text are the other's.
+fn restates(query: &str, content: &str) -> bool {
+    let words = |text: &str| -> std::collections::BTreeSet<String> {
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+    };
+    let (asked, said) = (words(query), words(content));
+    let shared = asked.intersection(&said).count();
+    shared * 10 >= asked.union(&said).count() * 6
 }
 
 /// Past messages for a prompt.

@@ -93,6 +93,12 @@ fn privilege(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
 
 pub(super) fn register(t: &mut Table) {
     t.section("Catalog");
+    t.f("getdatabaseencoding() -> name", |_, _| Ok(Value::from("UTF8"))).stable();
+    // There are no rules but those of views, no SQL function bodies, and no named dependencies to describe.
+    t.f("pg_get_ruledef(oid) -> text", |_, _| Ok(Value::Null)).stable();
+    t.f("pg_get_ruledef(oid, bool) -> text", |_, _| Ok(Value::Null)).stable();
+    t.f("pg_get_function_sqlbody(oid) -> text", |_, _| Ok(Value::Null)).stable();
+    t.f("pg_describe_object(oid, oid, int4) -> text", |_, _| Ok(Value::Null)).stable();
     // There are no extended statistics objects to describe.
     t.f("pg_get_statisticsobjdef_columns(oid) -> text", |_, _| Ok(Value::Null)).stable();
     t.f("pg_get_indexdef(oid) -> text", index_definition).stable();

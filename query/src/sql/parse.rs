@@ -6,6 +6,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
+use super::lexical;
 use super::position::{byte_offset, character_position};
 use crate::error::{QueryError, Result, sqlstate};
 
@@ -47,7 +48,7 @@ fn parse_with<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T, Pa
             format!("statement of {} bytes exceeds the limit of {TEXT_LIMIT_BYTES} bytes", text.len()),
         ));
     }
-    let tokens = tokenize(text)?;
+    let tokens = lexical::corrected(tokenize(&lexical::without_comments(text))?);
     check_limits(text, &tokens)?;
     let mut parser = Parser::new(&DIALECT).with_recursion_limit(DEPTH_LIMIT).with_tokens_with_locations(tokens);
     let parsed = parse(&mut parser).map_err(|error| parser_error(text, error))?;

@@ -222,7 +222,14 @@ pub fn from_text(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Result
         DataType::Uuid => Value::Uuid(uuid::input(text)?),
         DataType::Json | DataType::Jsonb => Value::json(json_parse::parse(text)?),
         DataType::Any | DataType::Map | DataType::Node | DataType::Relationship | DataType::Path => {
-            entity::from_json(&json_parse::parse(text)?)
+            match json_parse::parse(text) {
+                Ok(json) => entity::from_json(&json),
+                // Drivers send lists as array literals.
+                Err(_) if text.starts_with('{') && array::input(text, ',').is_ok() => {
+                    from_text(context, text, &DataType::array_of(DataType::Text))?
+                }
+                Err(error) => return Err(error),
+            }
         }
         DataType::Vector(dimensions) => Value::Vector(vector::check(vector::input(text)?, *dimensions)?.into()),
         DataType::Array(element) => {

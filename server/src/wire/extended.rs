@@ -164,7 +164,12 @@ impl Backend {
             let count = statement.prepared.as_ref().map_or(0, |prepared| prepared.columns.len());
             self.describe_rows(&statement, &vec![Format::Text; count]);
         } else {
-            let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
+            let Some(portal) = self.portals.get(name) else {
+                // A cursor that DECLARE made is a portal too.
+                let columns = self.session.cursor_columns(name).map_err(|_| no_portal(name))?;
+                push_message(&row_description(&columns, &vec![Format::Text; columns.len()]), &mut self.out);
+                return Ok(());
+            };
             let (statement, formats) = (portal.statement.clone(), portal.formats.clone());
             self.describe_rows(&statement, &formats);
         }

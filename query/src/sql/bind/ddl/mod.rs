@@ -12,6 +12,8 @@ use sinew_storage::catalog::{IndexDef, TableDef};
 use sinew_storage::ids::RelationId;
 use sqlparser::ast::Statement;
 
+use crate::error::sqlstate;
+
 use super::Binder;
 use crate::error::{QueryError, Result};
 use crate::statement::{BoundStatement, Ddl};
@@ -27,6 +29,13 @@ impl Binder<'_> {
             Statement::Drop { .. } => self.drop_objects(statement)?,
             Statement::Truncate(truncate) => self.truncate(truncate)?,
             Statement::Comment { .. } => self.comment(statement)?,
+            Statement::CreateExtension(create) if create.name.value.eq_ignore_ascii_case("vector") => {
+                if !create.if_not_exists {
+                    return Err(QueryError::new(sqlstate::DUPLICATE_OBJECT, "extension \"vector\" already exists"));
+                }
+                let notice = Some("extension \"vector\" already exists, skipping".to_owned());
+                vec![Ddl::Nothing { tag: "CREATE EXTENSION", notice }]
+            }
             other => {
                 let text = other.to_string();
                 let words: Vec<&str> = text.split_whitespace().take(2).collect();
