@@ -21,8 +21,10 @@ use crate::transaction::{ActiveTransaction, TransactionStatus, isolation_from_na
 use crate::utility::Utility;
 use crate::{Database, explain, settings};
 
-/// Times an autocommit write without rows is tried again after a write conflict.
-const AUTOCOMMIT_RETRY_COUNT: u32 = 10;
+/// How long an autocommit write without rows is tried again after conflicts with concurrent commits.
+const AUTOCOMMIT_RETRY_LIMIT: Duration = Duration::from_secs(10);
+/// Longest pause between two tries.
+const AUTOCOMMIT_PAUSE_LIMIT_US: u64 = 5_000;
 
 /// One connection's state. Send, not Sync: one statement at a time. Dropping it rolls back.
 pub struct Session {
@@ -34,6 +36,8 @@ pub struct Session {
     implicit_block: bool,
     /// Above 0 while a statement handler runs statements inside its own.
     nested: u32,
+    /// The last commit lost against a concurrent one.
+    lost_at_commit: bool,
     cancel: CancelToken,
     pub(crate) statements: HashMap<String, Prepared>,
     pub(crate) cursors: BTreeMap<String, SqlCursor>,
@@ -77,6 +81,7 @@ impl Session {
             active: None,
             implicit_block: false,
             nested: 0,
+            lost_at_commit: false,
             cancel: CancelToken::default(),
             statements: HashMap::new(),
             cursors: BTreeMap::new(),
@@ -231,19 +236,18 @@ impl Session {
         if matches!(prepared.planned.kind, PlannedKind::Empty) {
             return Ok(Execution::Empty);
         }
-        let mut attempt = 0;
+        let started = Instant::now();
+        let mut pause_us = 100;
         loop {
             let alone = self.active.is_none() && !self.implicit_block && self.nested == 0;
             let result = with_stack(|| self.execute_planned(prepared, params.clone()));
             match result {
-                Err(error)
-                    if alone
-                        && error.sqlstate() == sqlstate::SERIALIZATION_FAILURE
-                        && attempt < AUTOCOMMIT_RETRY_COUNT =>
-                {
-                    attempt += 1;
+                Err(error) if alone && started.elapsed() < AUTOCOMMIT_RETRY_LIMIT && self.may_retry(&error) => {
                     self.note_error();
-                    std::thread::sleep(Duration::from_micros(200 << attempt.min(6)));
+                    self.cancel.check()?;
+                    // Spread by the clock's low bits, so that those who lost together do not come back together.
+                    std::thread::sleep(Duration::from_micros(pause_us / 2 + now_us() as u64 % pause_us));
+                    pause_us = (pause_us * 2).min(AUTOCOMMIT_PAUSE_LIMIT_US);
                 }
                 result => return result,
             }
@@ -538,6 +542,14 @@ impl Session {
 
     // Statement and transaction boundaries.
 
+    /// The statement lost against a concurrent commit, and another try may succeed: a write conflict, or a unique key
+    /// that was taken between the statement and its commit (the next try meets that row in the statement itself).
+    fn may_retry(&mut self, error: &QueryError) -> bool {
+        let lost_at_commit = std::mem::take(&mut self.lost_at_commit);
+        error.sqlstate() == sqlstate::SERIALIZATION_FAILURE
+            || lost_at_commit && error.sqlstate() == sqlstate::UNIQUE_VIOLATION
+    }
+
     pub(crate) fn refuse_failed_block(&self) -> Result<()> {
         match &self.active {
             Some(active) if active.failed => Err(QueryError::new(
@@ -632,6 +644,7 @@ impl Session {
         let saved = std::mem::take(&mut active.saved_settings);
         let result = active.commit();
         let committed = result.is_ok();
+        self.lost_at_commit = !committed;
         for (name, saved) in saved {
             self.restore_setting(name, if committed { saved.at_commit.unwrap_or(saved.before) } else { saved.before });
         }

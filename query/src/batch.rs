@@ -47,7 +47,9 @@ impl Column {
             DataType::Text | DataType::Varchar(_) | DataType::Name => {
                 let strings: Option<Vec<Option<&str>>> =
                     values.iter().map(|v| if v.is_null() { Some(None) } else { v.as_str().map(Some) }).collect();
-                strings.map(|v| Column::Text(v.into()))
+                // Arrow's text arrays address 2 GiB.
+                let size_bytes: usize = strings.iter().flatten().flatten().map(|text| text.len()).sum();
+                strings.filter(|_| size_bytes < i32::MAX as usize).map(|v| Column::Text(v.into()))
             }
             DataType::Timestamptz | DataType::Timestamp => collect(&values, |v| match v {
                 Value::Timestamp(t) => Some(*t),

@@ -77,6 +77,18 @@ def main(port: int) -> None:
             except psycopg.errors.UndefinedTable:
                 connection.rollback()
 
+        # A server-side cursor, and a list as a Cypher parameter.
+        with connection.cursor(name="numbers") as cursor:
+            cursor.execute("SELECT generate_series(1, 10)")
+            assert cursor.fetchmany(4) == [(1,), (2,), (3,), (4,)]
+            assert len(cursor.fetchall()) == 6
+        with connection.cursor() as cursor:
+            cursor.execute("MATCH (p:Person) WITH p.name AS name ORDER BY name LIMIT 2 RETURN name")
+            names = [name for (name,) in cursor.fetchall()]
+            cursor.execute("MATCH (p:Person) WHERE p.name IN %s RETURN count(p)", (names,))
+            assert cursor.fetchone() == (2,)
+        connection.rollback()
+
         # A write, then an agent run in the same transaction: refused with a hint.
         with connection.cursor() as cursor:
             cursor.execute("INSERT INTO messages (conversation_id, role, content) VALUES ('driver', 'user', 'unsaved')")

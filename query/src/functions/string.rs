@@ -12,7 +12,7 @@ use crate::error::{QueryError, Result, sqlstate};
 use crate::types::{self, bytea, reg};
 
 /// Longest string a function may make, in bytes.
-const MAX_STRING_BYTES: usize = 1 << 28;
+const MAX_STRING_BYTES: usize = 64 << 20;
 
 fn too_long() -> QueryError {
     QueryError::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, "requested length too large")

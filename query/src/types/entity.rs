@@ -13,6 +13,7 @@ const MAX_DEPTH: usize = 1_000;
 
 /// See [`super::to_json`].
 pub(crate) fn to_json(context: &EvalContext<'_>, value: &Value) -> Result<Json> {
+    crate::exec::expr::size::check_whole(value)?;
     at_depth(context, value, 0)
 }
 

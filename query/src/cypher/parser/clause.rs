@@ -43,6 +43,8 @@ impl Parser<'_> {
         let mut clauses = Vec::new();
         while let Some(clause) = self.clause()? {
             clauses.push(clause);
+            self.clause_count += 1;
+            self.check_length(self.clause_count, MAX_CLAUSES, "clauses")?;
         }
         if clauses.is_empty() {
             return Err(self.expected("a clause (MATCH, CREATE, MERGE, UNWIND, WITH, RETURN, CALL, …)"));

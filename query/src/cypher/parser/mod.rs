@@ -21,12 +21,17 @@ use crate::error::{QueryError, Result, sqlstate};
 
 /// Nesting of expressions, subqueries and FOREACH bodies.
 const MAX_DEPTH: usize = 256;
+/// Clauses of one statement.
+const MAX_CLAUSES: usize = 1_500;
+/// Relationships of one drawn path.
+const MAX_PATH_STEPS: usize = 100;
 
 pub(super) struct Parser<'t> {
     text: &'t str,
     tokens: Vec<Token>,
     position: usize,
     depth: usize,
+    clause_count: usize,
     case_depth: usize,
     not_patterns: FxHashSet<usize>,
     /// Highest `$n` seen.
@@ -40,6 +45,7 @@ pub(super) fn parse_statement(text: &str) -> Result<(Statement, usize)> {
         tokens: lex(text),
         position: 0,
         depth: 0,
+        clause_count: 0,
         case_depth: 0,
         not_patterns: FxHashSet::default(),
         positional_parameter_count: 0,
@@ -172,6 +178,16 @@ impl Parser<'_> {
         let result = self.check_depth().and_then(|()| parse(self));
         self.depth -= 1;
         result
+    }
+
+    /// Counts a clause or a pattern step: each lies on top of the one before it. 54001 above the limit.
+    fn check_length(&self, count: usize, limit: usize, what: &str) -> Result<()> {
+        if count <= limit {
+            return Ok(());
+        }
+        let message = format!("statement has more than {limit} {what}");
+        let position = errors::position(self.text, self.span().start as usize);
+        Err(QueryError::new(sqlstate::STATEMENT_TOO_COMPLEX, message).at(Some(position)))
     }
 
     fn check_depth(&self) -> Result<()> {

@@ -66,6 +66,7 @@ impl Parser<'_> {
         while self.relationship_ahead() {
             let relationship = self.relationship_pattern()?;
             steps.push((relationship, self.node_pattern()?));
+            self.check_length(steps.len(), MAX_PATH_STEPS, "relationships in one path")?;
         }
         Ok(PathPattern { var: None, shortest: None, start, steps, span: self.span_from(first) })
     }

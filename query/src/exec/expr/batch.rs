@@ -35,11 +35,17 @@ impl PhysExpr {
                 let context = cx.eval_context();
                 let mut values = Vec::with_capacity(row_count);
                 let mut arguments = vec![Value::Null; columns.len()];
+                let mut held_bytes = 0;
                 for row in 0..row_count {
                     for (argument, column) in arguments.iter_mut().zip(&columns) {
                         *argument = column.value(row);
                     }
-                    values.push(call_function(function, &context, &arguments).map_err(located)?);
+                    let value = call_function(function, &context, &arguments).map_err(located)?;
+                    held_bytes += size::held_bytes(&value);
+                    if held_bytes > context.exec.memory_limit_bytes {
+                        return Err(located(size::batch_too_large(context.exec.memory_limit_bytes)));
+                    }
+                    values.push(value);
                 }
                 Ok(Column::from_values(&self.ty, values))
             }

@@ -16,7 +16,9 @@ pub fn call_function(function: &ScalarFunction, context: &EvalContext<'_>, args:
     if function.strict && args.iter().any(Value::is_null) {
         return Ok(Value::Null);
     }
-    (function.eval)(context, args)
+    let value = (function.eval)(context, args)?;
+    size::check_size(&value)?;
+    Ok(value)
 }
 
 /// A condition's truth: None is unknown. A value that is no boolean is a TypeError.
@@ -52,7 +54,10 @@ impl PhysExpr {
                     }
                     values.push(value);
                 }
-                (function.eval)(&row.cx.eval_context(), &values).map_err(|error| error.at(position.map(|p| p as usize)))
+                let result = (function.eval)(&row.cx.eval_context(), &values);
+                result
+                    .and_then(|value| size::check_size(&value).map(|()| value))
+                    .map_err(|error| error.at(position.map(|p| p as usize)))
             }
             ExprKind::Cast { input, explicit } => {
                 let value = input.eval(row)?;
@@ -175,6 +180,7 @@ impl PhysExpr {
                     let outer = Local { value: &accumulator, parent: row.locals };
                     let inner = Local { value: item, parent: Some(&outer) };
                     let next = step.eval(RowCx { locals: Some(&inner), ..row })?;
+                    size::check_whole(&next)?;
                     accumulator = next;
                 }
                 Ok(accumulator)

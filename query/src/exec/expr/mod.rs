@@ -10,6 +10,7 @@ mod batch;
 mod eval;
 mod path;
 mod property;
+pub mod size;
 mod subquery;
 
 use std::sync::Arc;
