@@ -104,6 +104,7 @@ pub mod sqlstate {
     pub const QUERY_CANCELED: &str = "57014";
     pub const ADMIN_SHUTDOWN: &str = "57P01";
     pub const CANNOT_CONNECT_NOW: &str = "57P03";
+    pub const DISK_FULL: &str = "53100";
     pub const IO_ERROR: &str = "58030";
     pub const TRANSACTION_RESOLUTION_UNKNOWN: &str = "08007";
     pub const PROTOCOL_VIOLATION: &str = "08P01";
@@ -195,6 +196,7 @@ impl From<StorageError> for QueryError {
             StorageError::IndexLag { .. } => LOCK_NOT_AVAILABLE,
             StorageError::AlreadyOpen(_) | StorageError::FormatTooNew { .. } => CANNOT_CONNECT_NOW,
             StorageError::ShuttingDown => ADMIN_SHUTDOWN,
+            StorageError::DiskFull(_) => DISK_FULL,
             StorageError::Io(_) => IO_ERROR,
             StorageError::CommitUnknown(_) => TRANSACTION_RESOLUTION_UNKNOWN,
             StorageError::Corrupted(_) => DATA_CORRUPTED,

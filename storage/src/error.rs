@@ -54,6 +54,9 @@ pub enum StorageError {
     FormatTooNew { found: u32, supported: u32 },
     #[error("the database is shutting down")]
     ShuttingDown,
+    /// Nothing was written; the statement may be tried again once there is room.
+    #[error("could not write, the disk is full: {0}")]
+    DiskFull(String),
     #[error("I/O error: {0}; writes are refused until the database is reopened")]
     Io(String),
     #[error("outcome of the commit is unknown after an I/O error: {0}")]

@@ -115,7 +115,7 @@ impl KvSnapshot {
         &self,
         since: Lsn,
     ) -> Result<Option<impl Iterator<Item = Result<(Lsn, Vec<Change>)>> + use<>>> {
-        if since < self.change_log_floor()? || since > self.lsn()? {
+        if since < self.change_log_floor()? || since > self.lsn() {
             return Ok(None);
         }
         let lower = since.0.to_be_bytes();

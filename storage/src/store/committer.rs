@@ -1,31 +1,34 @@
 //! The committer: one thread that turns queued write sets into durable commits.
 //!
 //! ```text
-//! queue ─▶ drain ─▶ validate each set against those before it ─▶ one redb write transaction ─▶ one fsync
-//!                          │ lost: WriteConflict, DuplicateKey           │
-//!                          ▼                                             ▼
-//!                       answer                  derived state ─▶ publish one snapshot ─▶ answer all
+//! queue ─▶ drain ─▶ validate each set against those before it ─▶ one record in the log ─▶ one fdatasync
+//!                          │ lost: WriteConflict, DuplicateKey                                 │
+//!                          ▼                                                                   ▼
+//!                       answer        layers over redb ─▶ derived state ─▶ publish one snapshot ─▶ answer all
 //! ```
 //!
-//! Sets are validated before anything is written, so only an I/O error can fail later; it fails the whole batch, and
-//! from then on every commit, until the database is reopened: what reached the disk is unknown. Whatever happens in
+//! redb itself is brought up to date later, by the applier. A set that is large, or that clears a keyspace, becomes a
+//! layer of its own; the others share the memory table.
+//!
+//! Sets are validated before anything is written. A failed append leaves everything as it was; after a failed sync what
+//! reached the disk is unknown, and every later commit is refused until the database is reopened. Whatever happens in
 //! here, a panic included, every waiting transaction gets an answer: an answer channel that is dropped is an error.
 
-use std::ops::Bound;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
-use rustc_hash::FxHashMap;
 
 use super::change_log::encode_changes;
 use super::conflicts::{Conflict, LastWriters};
-use super::errors::{commit_error, database_error, storage_error, table_error, transaction_error};
 use super::kv::encode_lsn;
-use super::meta::{CHANGE_LOG_FLOOR_KEY, LSN_KEY};
+use super::layers::CommittedSet;
+use super::log::CommitLog;
+use super::log::record::{Attachment, HEADER_BYTES, encode_attachment, encode_writes};
+use super::memory_table::Stored;
 use super::snapshot::Snapshot;
 use super::write_set::{KeyspaceWrites, WriteSet};
 use super::{Change, Keyspace, KvSnapshot, StoreShared};
@@ -37,37 +40,47 @@ use crate::ids::Lsn;
 /// Most write sets in one commit.
 const BATCH_SETS: usize = 512;
 /// No further set joins a batch above this size, in bytes.
-const BATCH_BYTES: usize = 32 << 20;
-/// A keyspace with at least this many entries is appended in one pass where possible.
-const BULK_ENTRIES: usize = 256;
-/// After this long without a commit, the file is left in a state from which opening is instant.
-const IDLE_BEFORE_QUICK_REPAIR: Duration = Duration::from_secs(2);
-/// Commits kept in the change log; an index that is further behind is rebuilt.
-const CHANGE_LOG_COMMITS: u64 = if cfg!(test) { 400 } else { 200_000 };
-/// The log is trimmed when it is this much longer than it has to be.
-const CHANGE_LOG_SLACK: u64 = CHANGE_LOG_COMMITS / 10;
+const BATCH_BYTES: usize = 8 << 20;
+/// A set above this size becomes a layer of its own instead of being copied entry by entry, in bytes.
+const SET_LAYER_BYTES: usize = if cfg!(test) { 64 << 10 } else { 1 << 20 };
+/// Commits wait while the applier is this many memory tables, or bytes of all layers, behind.
+const FROZEN_TABLES: usize = 4;
+const FROZEN_BYTES: usize = 2 << 30;
+/// After this long without a commit, redb is brought up to date.
+const IDLE_BEFORE_FREEZE: Duration = Duration::from_secs(2);
+/// What was committed without waiting for the disk is durable after this long at the latest.
+const SYNC_INTERVAL: Duration = Duration::from_millis(200);
 
 pub(super) enum Request {
     Commit(CommitRequest),
+    /// Has everything committed so far applied to redb; answered when that was begun, with the LSN it will hold.
+    Checkpoint(Sender<Result<Lsn>>),
     /// Ends the thread once everything queued before is done.
     Shutdown(Sender<Result<()>>),
 }
 
 pub(super) struct CommitRequest {
     pub writes: WriteSet,
+    /// The writes are in a file beside the log already.
+    pub attachment: Option<Attachment>,
+    /// Answered once durable; otherwise once visible.
+    pub synchronous: bool,
     pub reply: Sender<Result<Lsn>>,
 }
 
 pub(super) struct Committer {
     shared: Arc<StoreShared>,
-    database: Database,
+    /// None for a database in memory.
+    log: Option<CommitLog>,
     requests: Receiver<Request>,
     last_writers: LastWriters,
-    change_log_floor: Lsn,
     /// Once set, every commit is answered with it.
     failed: Option<StorageError>,
-    /// Commits since the file was last left in its instant-open state.
-    needs_quick_repair: bool,
+    /// When the oldest commit that is not durable was written.
+    unsynced_since: Option<Instant>,
+    /// The record under construction.
+    record: Vec<u8>,
+    memory_table_size_bytes: usize,
 }
 
 /// A set that passed validation.
@@ -76,16 +89,25 @@ struct Accepted {
     request: CommitRequest,
 }
 
+/// Rows that a batch writes beside its sets: counters, change log, merged sets of observed types.
+type ExtraRows = BTreeMap<(Keyspace, Vec<u8>), Vec<u8>>;
+
 impl Committer {
-    pub fn new(shared: Arc<StoreShared>, database: Database, requests: Receiver<Request>, floor: Lsn) -> Committer {
+    pub fn new(
+        shared: Arc<StoreShared>,
+        log: Option<CommitLog>,
+        requests: Receiver<Request>,
+        memory_table_size_bytes: usize,
+    ) -> Committer {
         Committer {
             shared,
-            database,
+            log,
             requests,
             last_writers: LastWriters::default(),
-            change_log_floor: floor,
             failed: None,
-            needs_quick_repair: false,
+            unsynced_since: None,
+            record: Vec::new(),
+            memory_table_size_bytes,
         }
     }
 
@@ -93,22 +115,31 @@ impl Committer {
     pub fn run(mut self) {
         let mut shutdown_reply = None;
         while shutdown_reply.is_none() {
-            let first = match self.requests.recv_timeout(IDLE_BEFORE_QUICK_REPAIR) {
+            let wait = match self.unsynced_since {
+                Some(since) => SYNC_INTERVAL.saturating_sub(since.elapsed()),
+                None => IDLE_BEFORE_FREEZE,
+            };
+            let first = match self.requests.recv_timeout(wait) {
                 Ok(request) => request,
                 Err(RecvTimeoutError::Timeout) => {
-                    self.quick_repair_when_idle();
+                    self.when_idle();
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             };
             let mut batch = Vec::new();
+            let mut checkpoint_reply = None;
             let mut size_bytes = 0;
             let mut next = Some(first);
             while let Some(request) = next {
                 match request {
                     Request::Commit(request) => {
-                        size_bytes += request.writes.size_bytes;
+                        size_bytes += if request.attachment.is_some() { 0 } else { request.writes.size_bytes };
                         batch.push(request);
+                    }
+                    Request::Checkpoint(reply) => {
+                        checkpoint_reply = Some(reply);
+                        break;
                     }
                     Request::Shutdown(reply) => {
                         shutdown_reply = Some(reply);
@@ -121,6 +152,10 @@ impl Committer {
             if !batch.is_empty() {
                 self.commit_batch_caught(batch);
             }
+            if let Some(reply) = checkpoint_reply {
+                // Whoever asked may be gone.
+                let _ = reply.send(self.begin_checkpoint());
+            }
         }
         let result = self.finish();
         if let Some(reply) = shutdown_reply {
@@ -131,8 +166,9 @@ impl Committer {
 
     fn commit_batch_caught(&mut self, batch: Vec<CommitRequest>) {
         let set_count = batch.len() as u64;
+        self.wait_for_applier();
         if let Some(error) = &self.failed {
-            batch.into_iter().for_each(|request| answer(&request, Err(refused(error))));
+            batch.into_iter().for_each(|request| self.answer(request, Err(refused(error))));
             return;
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| self.commit_batch(batch)));
@@ -145,6 +181,21 @@ impl Committer {
         self.shared.commit_count.fetch_add(set_count, Ordering::Relaxed);
     }
 
+    /// Back-pressure: what is committed faster than it can be applied would fill the memory.
+    fn wait_for_applier(&mut self) {
+        let table_bytes = self.memory_table_size_bytes * FROZEN_TABLES;
+        self.shared.layers.wait_until(|state| {
+            state.stack.frozen_table_bytes() <= table_bytes && state.stack.frozen_size_bytes() <= FROZEN_BYTES
+        });
+        let state = self.shared.layers.lock();
+        if let (None, Some(error)) = (&self.failed, &state.failed) {
+            self.failed = Some(error.clone());
+        }
+        if let Some(log) = &mut self.log {
+            log.release(state.applied);
+        }
+    }
+
     fn commit_batch(&mut self, batch: Vec<CommitRequest>) {
         let current = self.shared.published.current();
         let mut catalog = Arc::clone(&current.catalog);
@@ -154,7 +205,7 @@ impl Committer {
             match self.validate(&request.writes, &catalog) {
                 Ok(()) => {}
                 Err(error) => {
-                    answer(&request, Err(error));
+                    self.answer(request, Err(error));
                     continue;
                 }
             }
@@ -163,7 +214,7 @@ impl Committer {
                 Ok(Some(next)) => catalog = Arc::new(next),
                 Ok(None) => {}
                 Err(error) => {
-                    answer(&request, Err(error));
+                    self.answer(request, Err(error));
                     continue;
                 }
             }
@@ -174,27 +225,199 @@ impl Committer {
         if accepted.is_empty() {
             return;
         }
-        let (rows, observed_grew) = match self.write_batch(&accepted, lsn) {
+        let unwritten = self.shared.counters.take_unwritten();
+        let written = self.extra_rows(&current.rows, &accepted, &unwritten).and_then(|(extra, observed_grew)| {
+            self.write_log(&accepted, &extra, current.lsn, lsn).map(|durable| (extra, observed_grew, durable))
+        });
+        let (extra, observed_grew, durable) = match written {
             Ok(written) => written,
             Err(error) => {
-                tracing::error!(%error, "commit failed; writes are refused until the database is reopened");
-                accepted.iter().for_each(|set| answer(&set.request, Err(error.clone())));
-                self.failed = Some(error);
+                tracing::error!(%error, "commit failed");
+                self.shared.counters.give_back(unwritten);
+                self.last_writers.take_back(current.lsn);
+                // After an unknown outcome the same LSNs must not be written again.
+                if !matches!(error, StorageError::DiskFull(_) | StorageError::LimitExceeded(_)) {
+                    self.failed = Some(error.clone());
+                }
+                accepted.into_iter().for_each(|set| self.answer(set.request, Err(error.clone())));
                 return;
             }
         };
-        self.needs_quick_repair = true;
         if observed_grew && catalog.version != lsn.0 {
             // Plans are typed by observed types: those made before this commit must not be found in a cache.
             catalog = Arc::new(Catalog { version: lsn.0, ..Catalog::clone(&catalog) });
         }
         let commits: Vec<(Lsn, Vec<Change>)> =
             accepted.iter_mut().map(|set| (set.lsn, std::mem::take(&mut set.request.writes.changes))).collect();
+        self.enter(&mut accepted, extra, current.lsn, lsn);
+        let rows = self.shared.layers.lock().rows_at(lsn);
         let derived = current.derived.apply(&rows, &catalog, &commits);
-        let horizon = self.shared.published.publish(Snapshot { lsn, durable_lsn: lsn, rows, catalog, derived });
-        accepted.iter().for_each(|set| answer(&set.request, Ok(set.lsn)));
+        let horizon = {
+            // The applier may have moved rows to redb meanwhile.
+            let state = self.shared.layers.lock();
+            let rows = state.rows_at(lsn);
+            self.shared.published.publish(Snapshot { lsn, durable_lsn: durable, rows, catalog, derived })
+        };
+        accepted.into_iter().for_each(|set| self.answer(set.request, Ok(set.lsn)));
         drop(current);
         self.last_writers.prune(horizon);
+        self.freeze_when_full();
+    }
+
+    /// Rows that follow from the batch, and whether a set of observed property types gained a member.
+    fn extra_rows(
+        &self,
+        rows: &KvSnapshot,
+        accepted: &[Accepted],
+        counters: &BTreeMap<String, u64>,
+    ) -> Result<(ExtraRows, bool)> {
+        let mut extra = ExtraRows::new();
+        let mut observed_grew = false;
+        for (name, value) in counters {
+            extra.insert((Keyspace::COUNTERS, name.as_bytes().to_vec()), value.to_be_bytes().to_vec());
+        }
+        for set in accepted {
+            let writes = &set.request.writes;
+            if !writes.changes.is_empty() {
+                extra.insert((Keyspace::CHANGE_LOG, encode_lsn(set.lsn).to_vec()), encode_changes(&writes.changes));
+            }
+            let merged = writes.keyspaces.iter().filter(|(keyspace, _)| keyspace.merges_by_or());
+            for (keyspace, writes) in merged {
+                for (key, entry) in &writes.entries {
+                    let Some(value) = &entry.value else { continue };
+                    let key = (*keyspace, key.to_vec());
+                    let stored = match extra.get(&key) {
+                        Some(earlier) => Some(earlier.clone()),
+                        None => rows.get(*keyspace, &key.1)?.map(|stored| stored.to_vec()),
+                    };
+                    let merged = stored.as_ref().map_or_else(|| value.to_vec(), |stored| merge_bits(stored, value));
+                    if stored.as_ref() != Some(&merged) {
+                        extra.insert(key, merged);
+                        observed_grew = true;
+                    }
+                }
+            }
+        }
+        Ok((extra, observed_grew))
+    }
+
+    /// Appends the batch to the log; returns the LSN up to which commits are durable.
+    fn write_log(&mut self, accepted: &[Accepted], extra: &ExtraRows, before: Lsn, last: Lsn) -> Result<Lsn> {
+        let Some(log) = &mut self.log else { return Ok(last) };
+        let record = &mut self.record;
+        record.clear();
+        record.resize(HEADER_BYTES, 0);
+        for set in accepted {
+            if let Some(attachment) = set.request.attachment {
+                encode_attachment(record, attachment);
+            } else {
+                encode_set(record, &set.request.writes);
+            }
+        }
+        for ((keyspace, key), value) in extra {
+            let (key, value) = (Arc::from(&key[..]), Arc::from(&value[..]));
+            encode_writes(record, *keyspace, false, 1, std::iter::once((&key, Some(&value))));
+        }
+        log.append(record, Lsn(before.0 + 1), last)?;
+        // A record may be large once; the next ones are small again.
+        record.shrink_to(BATCH_BYTES);
+        let is_due = self.unsynced_since.is_some_and(|since| since.elapsed() >= SYNC_INTERVAL);
+        if is_due || accepted.iter().any(|set| set.request.synchronous) {
+            self.unsynced_since = None;
+            return log.sync();
+        }
+        self.unsynced_since.get_or_insert_with(Instant::now);
+        Ok(log.durable())
+    }
+
+    /// Puts the batch, whose commits lie above `before`, over redb. Snapshots made so far do not see it.
+    fn enter(&self, accepted: &mut [Accepted], extra: ExtraRows, before: Lsn, lsn: Lsn) {
+        // Held throughout: the applier must not take a part of the batch for the whole.
+        let mut state = self.shared.layers.lock();
+        for set in accepted {
+            let writes = &mut set.request.writes;
+            let size_bytes = writes.size_bytes;
+            let mut keyspaces = std::mem::take(&mut writes.keyspaces);
+            keyspaces.retain(|keyspace, _| !keyspace.merges_by_or());
+            let is_cleared = keyspaces.values().any(|writes| writes.cleared.is_some());
+            // From here on the layer owns the file.
+            let attachment = set.request.attachment.take().map(|attachment| attachment.number);
+            if is_cleared || size_bytes >= SET_LAYER_BYTES || attachment.is_some() {
+                let layer = Arc::new(CommittedSet { lsn, keyspaces, size_bytes, attachment });
+                state.stack.push_set(layer, before);
+                continue;
+            }
+            for (keyspace, writes) in keyspaces {
+                for (key, entry) in writes.entries {
+                    let stored = Stored { value: entry.value, fresh: entry.fresh };
+                    state.stack.active.insert(keyspace, key, lsn, stored);
+                }
+            }
+        }
+        for ((keyspace, key), value) in extra {
+            let stored = Stored { value: Some(Arc::from(value)), fresh: keyspace == Keyspace::CHANGE_LOG };
+            state.stack.active.insert(keyspace, Arc::from(key), lsn, stored);
+        }
+        state.stack.complete(lsn);
+        drop(state);
+        self.shared.layers.notify();
+    }
+
+    fn freeze_when_full(&self) {
+        if self.shared.layers.lock().stack.active.size_bytes() >= self.memory_table_size_bytes {
+            self.freeze();
+        }
+    }
+
+    /// Makes durable what waits for it; after a longer pause, brings redb up to date.
+    fn when_idle(&mut self) {
+        if self.unsynced_since.take().is_some() {
+            self.sync();
+            return;
+        }
+        self.freeze();
+        self.wait_for_applier();
+    }
+
+    fn begin_checkpoint(&mut self) -> Result<Lsn> {
+        self.sync();
+        self.freeze();
+        match &self.failed {
+            Some(error) => Err(refused(error)),
+            None => Ok(self.shared.published.current().lsn),
+        }
+    }
+
+    fn freeze(&self) {
+        let mut state = self.shared.layers.lock();
+        state.stack.freeze(self.shared.published.current().lsn);
+        drop(state);
+        self.shared.layers.notify();
+    }
+
+    /// Syncs the log and publishes the durable LSN.
+    fn sync(&mut self) {
+        let Some(log) = &mut self.log else { return };
+        if !log.is_behind() || self.failed.is_some() {
+            return;
+        }
+        match log.sync() {
+            Ok(durable) => {
+                let state = self.shared.layers.lock();
+                let current = self.shared.published.current();
+                self.shared.published.publish(Snapshot {
+                    lsn: current.lsn,
+                    durable_lsn: durable,
+                    rows: state.rows_at(current.lsn),
+                    catalog: Arc::clone(&current.catalog),
+                    derived: Arc::clone(&current.derived),
+                });
+            }
+            Err(error) => {
+                tracing::error!(%error, "commits could not be made durable; writes are refused until the database is reopened");
+                self.failed = Some(error);
+            }
+        }
     }
 
     /// First-committer-wins, by key, claim, and definition.
@@ -233,105 +456,81 @@ impl Committer {
         super::conflict_error::describe(conflict, writes, catalog, rows)
     }
 
-    /// Writes and durably commits the accepted sets; gives the rows as they are afterwards, and whether a set of observed
-    /// property types gained a member.
-    fn write_batch(&mut self, accepted: &[Accepted], lsn: Lsn) -> Result<(KvSnapshot, bool)> {
-        let transaction = self.database.begin_write().map_err(transaction_error)?;
-        let (floor, observed_grew) = {
-            let mut tables = OpenTables::new(&transaction);
-            for (name, value) in self.shared.counters.take_unwritten() {
-                tables.insert(Keyspace::COUNTERS, name.as_bytes(), &value.to_be_bytes())?;
-            }
-            for set in accepted {
-                for (keyspace, writes) in &set.request.writes.keyspaces {
-                    tables.apply(*keyspace, writes)?;
-                }
-                if !set.request.writes.changes.is_empty() {
-                    let row = encode_changes(&set.request.writes.changes);
-                    tables.insert(Keyspace::CHANGE_LOG, &encode_lsn(set.lsn), &row)?;
-                }
-            }
-            tables.insert(Keyspace::META, LSN_KEY, &encode_lsn(lsn))?;
-            (self.trim_change_log(&mut tables, lsn)?, tables.observed_grew)
-        };
-        transaction.commit().map_err(commit_error)?;
-        self.change_log_floor = floor;
-        Ok((KvSnapshot::new(self.database.begin_read().map_err(transaction_error)?), observed_grew))
+    /// Answers a transaction. A file written for a set that was not committed is removed.
+    fn answer(&self, request: CommitRequest, result: Result<Lsn>) {
+        let is_unknown = matches!(result, Err(StorageError::CommitUnknown(_)));
+        if let (Some(attachment), Some(attachments)) = (request.attachment, &self.shared.attachments)
+            && !is_unknown
+        {
+            attachments.remove(attachment.number);
+        }
+        // A transaction whose thread is gone does not wait.
+        let _ = request.reply.send(result);
     }
 
-    /// Returns the new floor.
-    fn trim_change_log(&self, tables: &mut OpenTables<'_>, lsn: Lsn) -> Result<Lsn> {
-        if lsn.0 < self.change_log_floor.0 + CHANGE_LOG_COMMITS + CHANGE_LOG_SLACK {
-            return Ok(self.change_log_floor);
+    /// Writes reserved counters, checkpoints derived state and has everything applied.
+    fn finish(mut self) -> Result<()> {
+        if self.failed.is_none() {
+            self.write_counters();
+            self.sync();
         }
-        let floor = Lsn(lsn.0 - CHANGE_LOG_COMMITS);
-        let end = encode_lsn(floor);
-        tables.table(Keyspace::CHANGE_LOG)?.retain_in(..=&end[..], |_, _| false).map_err(storage_error)?;
-        tables.insert(Keyspace::META, CHANGE_LOG_FLOOR_KEY, &encode_lsn(floor))?;
-        Ok(floor)
-    }
-
-    /// An unclean stop after this commit needs no repair of the whole file.
-    fn quick_repair_when_idle(&mut self) {
-        if !self.needs_quick_repair || self.failed.is_some() || self.shared.is_in_memory {
-            return;
-        }
-        let started = Instant::now();
-        let result = self.database.begin_write().map_err(transaction_error).and_then(|mut transaction| {
-            transaction.set_quick_repair(true);
-            transaction.commit().map_err(commit_error)
-        });
-        match result {
-            Ok(()) => {
-                self.needs_quick_repair = false;
-                tracing::debug!(elapsed = ?started.elapsed(), "saved the allocator state");
-            }
-            Err(error) => {
-                tracing::error!(%error, "saving the allocator state failed; writes are refused");
-                self.failed = Some(error);
-            }
-        }
-    }
-
-    /// Writes reserved counters, checkpoints derived state and closes the file.
-    fn finish(self) -> Result<()> {
         let mut result = Ok(());
         if let Some(error) = self.failed {
             result = Err(error);
-        } else {
-            let unwritten = self.shared.counters.take_unwritten();
-            if !unwritten.is_empty() {
-                result = write_counters(&self.database, &unwritten);
-            }
-            if !self.shared.is_in_memory {
-                let snapshot = self.shared.published.current();
-                let checkpoint = catch_unwind(AssertUnwindSafe(|| snapshot.derived.checkpoint(snapshot.durable_lsn)))
-                    .unwrap_or_else(|_| Err(StorageError::Internal("the checkpoint panicked".to_owned())));
-                if let Err(error) = checkpoint {
-                    // Derived state is rebuilt when it is missing.
-                    tracing::warn!(%error, "derived indexes were not checkpointed");
-                }
+        } else if !self.shared.is_in_memory {
+            let snapshot = self.shared.published.current();
+            let checkpoint = catch_unwind(AssertUnwindSafe(|| snapshot.derived.checkpoint(snapshot.durable_lsn)))
+                .unwrap_or_else(|_| Err(StorageError::Internal("the checkpoint panicked".to_owned())));
+            if let Err(error) = checkpoint {
+                // Derived state is rebuilt when it is missing.
+                tracing::warn!(%error, "derived indexes were not checkpointed");
             }
         }
-        let closed = self.database.close().map_err(|error| database_error(error, "close"));
-        result.and(closed)
+        let lsn = self.shared.published.current().lsn;
+        self.shared.layers.lock().stack.freeze(lsn);
+        self.shared.layers.stop();
+        result
+    }
+
+    /// Counters reserved since the last commit go into a commit of their own.
+    fn write_counters(&mut self) {
+        let unwritten = self.shared.counters.take_unwritten();
+        if unwritten.is_empty() {
+            return;
+        }
+        let current = self.shared.published.current();
+        let lsn = Lsn(current.lsn.0 + 1);
+        let written = self.extra_rows(&current.rows, &[], &unwritten).and_then(|(extra, _)| {
+            self.write_log(&[], &extra, current.lsn, lsn)?;
+            Ok(extra)
+        });
+        match written {
+            Ok(extra) => {
+                self.enter(&mut [], extra, current.lsn, lsn);
+                let state = self.shared.layers.lock();
+                self.shared.published.publish(Snapshot {
+                    lsn,
+                    durable_lsn: current.durable_lsn,
+                    rows: state.rows_at(lsn),
+                    catalog: Arc::clone(&current.catalog),
+                    derived: Arc::clone(&current.derived),
+                });
+            }
+            Err(error) => self.failed = Some(error),
+        }
     }
 }
 
-fn write_counters(database: &Database, rows: &std::collections::BTreeMap<String, u64>) -> Result<()> {
-    let transaction = database.begin_write().map_err(transaction_error)?;
-    {
-        let mut tables = OpenTables::new(&transaction);
-        for (name, value) in rows {
-            tables.insert(Keyspace::COUNTERS, name.as_bytes(), &value.to_be_bytes())?;
-        }
+/// Appends a set to a record or attachment. Keyspaces that are merged at commit are left out.
+pub(super) fn encode_set(out: &mut Vec<u8>, writes: &WriteSet) {
+    for (keyspace, writes) in writes.keyspaces.iter().filter(|(keyspace, _)| !keyspace.merges_by_or()) {
+        encode_keyspace(out, *keyspace, writes);
     }
-    transaction.commit().map_err(commit_error)
 }
 
-fn answer(request: &CommitRequest, result: Result<Lsn>) {
-    // A transaction whose thread is gone does not wait.
-    let _ = request.reply.send(result);
+fn encode_keyspace(out: &mut Vec<u8>, keyspace: Keyspace, writes: &KeyspaceWrites) {
+    let entries = writes.entries.iter().map(|(key, entry)| (key, entry.value.as_ref()));
+    encode_writes(out, keyspace, writes.cleared.is_some(), writes.entries.len(), entries);
 }
 
 /// What a commit is told after an earlier failure: unlike that one, it certainly did not happen.
@@ -349,102 +548,6 @@ fn catalog_after(catalog: &Catalog, writes: &WriteSet, lsn: Lsn) -> Result<Optio
     next.apply_rows(rows.entries.iter().map(|(key, entry)| Ok((key, entry.value.as_ref()))))?;
     next.version = lsn.0;
     Ok(Some(next))
-}
-
-type RedbTable<'t> = Table<'t, &'static [u8], &'static [u8]>;
-
-/// The tables of one write transaction, opened once each.
-struct OpenTables<'t> {
-    transaction: &'t WriteTransaction,
-    tables: FxHashMap<Keyspace, RedbTable<'t>>,
-    /// Some set of observed property types gained a member.
-    observed_grew: bool,
-}
-
-impl<'t> OpenTables<'t> {
-    fn new(transaction: &'t WriteTransaction) -> OpenTables<'t> {
-        OpenTables { transaction, tables: FxHashMap::default(), observed_grew: false }
-    }
-
-    fn table(&mut self, keyspace: Keyspace) -> Result<&mut RedbTable<'t>> {
-        match self.tables.entry(keyspace) {
-            std::collections::hash_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                let name = keyspace.table_name();
-                let table = self.transaction.open_table(TableDefinition::new(&name)).map_err(table_error)?;
-                Ok(entry.insert(table))
-            }
-        }
-    }
-
-    fn insert(&mut self, keyspace: Keyspace, key: &[u8], value: &[u8]) -> Result<()> {
-        self.table(keyspace)?.insert(key, value).map_err(storage_error)?;
-        Ok(())
-    }
-
-    fn apply(&mut self, keyspace: Keyspace, writes: &KeyspaceWrites) -> Result<()> {
-        if writes.cleared.is_some() {
-            self.tables.remove(&keyspace);
-            let name = keyspace.table_name();
-            let definition = TableDefinition::<&[u8], &[u8]>::new(&name);
-            self.transaction.delete_table(definition).map_err(table_error)?;
-        }
-        if writes.entries.is_empty() {
-            return Ok(());
-        }
-        let merges = keyspace.merges_by_or();
-        let mut grew = false;
-        let table = self.table(keyspace)?;
-        if writes.entries.len() >= BULK_ENTRIES && !merges && append_all(table, writes)? {
-            return Ok(());
-        }
-        for (key, entry) in &writes.entries {
-            match &entry.value {
-                Some(value) if merges => {
-                    let merged = match table.get(&key[..]).map_err(storage_error)? {
-                        Some(stored) => {
-                            let merged = merge_bits(stored.value(), value);
-                            if merged == stored.value() { None } else { Some(merged) }
-                        }
-                        None => Some(value.to_vec()),
-                    };
-                    if let Some(merged) = merged {
-                        table.insert(&key[..], &merged[..]).map_err(storage_error)?;
-                        grew = true;
-                    }
-                }
-                Some(value) => {
-                    table.insert(&key[..], &value[..]).map_err(storage_error)?;
-                }
-                None => {
-                    table.remove(&key[..]).map_err(storage_error)?;
-                }
-            }
-        }
-        self.observed_grew |= grew;
-        Ok(())
-    }
-}
-
-/// Appends all entries through a cursor, which packs pages in one pass, when they are all new and lie behind everything
-/// in the table. False, with nothing done, when they do not.
-fn append_all(table: &mut RedbTable<'_>, writes: &KeyspaceWrites) -> Result<bool> {
-    let all_fresh = writes.entries.values().all(|entry| entry.fresh && entry.value.is_some());
-    let Some((first, _)) = writes.entries.first_key_value() else { return Ok(true) };
-    let last_stored = table.last().map_err(storage_error)?.map(|(key, _)| key.value().to_vec());
-    if !all_fresh || last_stored.is_some_and(|last| last[..] >= first[..]) {
-        return Ok(false);
-    }
-    let mut cursor = table.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(storage_error)?;
-    for (key, entry) in &writes.entries {
-        let value = entry.value.as_deref().expect("checked above");
-        cursor.insert_before(&key[..], value).map_err(|error| match error {
-            redb::CursorError::Storage(error) => storage_error(error),
-            other => StorageError::Internal(other.to_string()),
-        })?;
-    }
-    cursor.close().map_err(storage_error)?;
-    Ok(true)
 }
 
 fn merge_bits(a: &[u8], b: &[u8]) -> Vec<u8> {

@@ -125,6 +125,21 @@ impl LastWriters {
         }
     }
 
+    /// Takes back what was recorded above `lsn`: those commits failed. What stood there before is not known any more, so
+    /// whoever read before `lsn` loses.
+    pub fn take_back(&mut self, lsn: Lsn) {
+        while let Some((_, keyspace, key)) = self.order.pop_back_if(|(recorded, _, _)| *recorded > lsn) {
+            if let Some(writers) = self.keyspaces.get_mut(&keyspace) {
+                writers.keys.remove(&key);
+            }
+        }
+        for writers in self.keyspaces.values_mut() {
+            writers.last_write = writers.last_write.min(lsn);
+            writers.last_clear = writers.last_clear.min(lsn);
+        }
+        self.forgotten = self.forgotten.max(lsn);
+    }
+
     /// Forgets keys last written at or below `horizon`, and the oldest ones when there are too many.
     pub fn prune(&mut self, horizon: Lsn) {
         while let Some((lsn, _, _)) = self.order.front() {

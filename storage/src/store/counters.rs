@@ -82,6 +82,15 @@ impl Counters {
         Ok(())
     }
 
+    /// Takes back rows that could not be written; newer ones stay.
+    pub fn give_back(&self, rows: BTreeMap<String, u64>) {
+        let state = &mut *self.state.lock();
+        for (name, value) in rows {
+            let newest = state.unwritten.entry(name).or_insert(value);
+            *newest = (*newest).max(value);
+        }
+    }
+
     /// Rows the committer must write with its next batch.
     pub fn take_unwritten(&self) -> BTreeMap<String, u64> {
         std::mem::take(&mut self.state.lock().unwritten)

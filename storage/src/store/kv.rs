@@ -1,6 +1,5 @@
-//! The one read path: the transaction's writes, the memory table (empty while redb is the commit point) and redb, merged.
+//! The one read path: the transaction's writes, the layers over redb, and redb, merged.
 
-use std::collections::VecDeque;
 use std::iter::Peekable;
 use std::ops::{Bound, Deref};
 use std::sync::Arc;
@@ -8,8 +7,11 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use redb::{OwnedAccessGuard, ReadOnlyTable, ReadTransaction, ReadableTableMetadata, TableDefinition, TableError};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::errors::{storage_error, table_error};
+use super::layers::{Layer, LayerKeyspace};
+use super::memory_table::Chunk;
 use super::write_set::Lookup;
 use super::{Change, Keyspace, Transaction};
 use crate::derived::DerivedState;
@@ -18,7 +20,7 @@ use crate::ids::Lsn;
 
 /// Values above this size are refused, in bytes.
 pub(crate) const MAX_VALUE_BYTES: usize = 1 << 30;
-/// Overlay entries copied per lock by a range read.
+/// Newer writes copied at a time by a range read.
 const OVERLAY_CHUNK: usize = 64;
 /// Own changes copied per lock.
 const CHANGE_CHUNK: usize = 256;
@@ -51,40 +53,87 @@ impl std::fmt::Debug for KvBytes {
 pub type KvIter<'t> = Box<dyn Iterator<Item = Result<(KvBytes, KvBytes)>> + Send + 't>;
 pub type KvBound<'k> = Bound<&'k [u8]>;
 
-/// Committed rows at one LSN: memory table over a pinned redb read transaction. Cheap to clone.
-#[derive(Clone)]
-pub struct KvSnapshot {
-    inner: Arc<SnapshotRows>,
-}
-
-struct SnapshotRows {
+/// A redb read transaction with its tables opened once.
+pub(crate) struct TableBase {
     read: ReadTransaction,
     /// Tables opened so far; None for one that does not exist, which reads as empty.
     tables: RwLock<FxHashMap<Keyspace, Option<Arc<RedbTable>>>>,
 }
 
-impl KvSnapshot {
-    pub(crate) fn new(read: ReadTransaction) -> KvSnapshot {
-        KvSnapshot { inner: Arc::new(SnapshotRows { read, tables: RwLock::default() }) }
+impl TableBase {
+    pub fn new(read: ReadTransaction) -> Arc<TableBase> {
+        Arc::new(TableBase { read, tables: RwLock::default() })
     }
 
     fn table(&self, keyspace: Keyspace) -> Result<Option<Arc<RedbTable>>> {
-        if let Some(table) = self.inner.tables.read().get(&keyspace) {
+        if let Some(table) = self.tables.read().get(&keyspace) {
             return Ok(table.clone());
         }
         let name = keyspace.table_name();
-        let table = match self.inner.read.open_table(TableDefinition::<&[u8], &[u8]>::new(&name)) {
+        let table = match self.read.open_table(TableDefinition::<&[u8], &[u8]>::new(&name)) {
             Ok(table) => Some(Arc::new(table)),
             Err(TableError::TableDoesNotExist(_)) => None,
             Err(error) => return Err(table_error(error)),
         };
-        self.inner.tables.write().insert(keyspace, table.clone());
+        self.tables.write().insert(keyspace, table.clone());
         Ok(table)
     }
 
-    pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<KvBytes>> {
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<KvBytes>> {
         let Some(table) = self.table(keyspace)? else { return Ok(None) };
         Ok(table.get_owned(key).map_err(storage_error)?.map(KvBytes::Page))
+    }
+
+    fn range(
+        &self,
+        keyspace: Keyspace,
+        lower: KvBound<'_>,
+        upper: KvBound<'_>,
+        reverse: bool,
+    ) -> Result<KvIter<'static>> {
+        let Some(table) = self.table(keyspace)? else { return Ok(Box::new(std::iter::empty())) };
+        let range = table.range_owned::<&[u8]>((lower, upper)).map_err(storage_error)?;
+        let page = |pair: redb::Result<_, redb::StorageError>| match pair {
+            Ok((key, value)) => Ok((KvBytes::Page(key), KvBytes::Page(value))),
+            Err(error) => Err(storage_error(error)),
+        };
+        if reverse { Ok(Box::new(range.rev().map(page))) } else { Ok(Box::new(range.map(page))) }
+    }
+}
+
+/// Committed rows at one LSN: layers over a pinned redb read transaction. Cheap to clone.
+#[derive(Clone)]
+pub struct KvSnapshot {
+    base: Arc<TableBase>,
+    /// Newest first.
+    layers: Arc<[Layer]>,
+    lsn: Lsn,
+}
+
+impl KvSnapshot {
+    pub(crate) fn new(base: Arc<TableBase>, layers: Arc<[Layer]>, lsn: Lsn) -> KvSnapshot {
+        KvSnapshot { base, layers, lsn }
+    }
+
+    /// What redb holds, without anything over it.
+    pub(crate) fn of_base(base: Arc<TableBase>, lsn: Lsn) -> KvSnapshot {
+        KvSnapshot { base, layers: Arc::from([]), lsn }
+    }
+
+    /// LSN of the last commit in the snapshot.
+    pub fn lsn(&self) -> Lsn {
+        self.lsn
+    }
+
+    pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<KvBytes>> {
+        for layer in self.layers.iter() {
+            match layer.lookup(keyspace, key, self.lsn) {
+                Lookup::Value(value) => return Ok(Some(KvBytes::Shared(value))),
+                Lookup::Deleted => return Ok(None),
+                Lookup::Below => {}
+            }
+        }
+        self.base.get(keyspace, key)
     }
 
     pub fn range(
@@ -97,21 +146,38 @@ impl KvSnapshot {
         if is_empty_range(lower, upper) {
             return Ok(Box::new(std::iter::empty()));
         }
-        let Some(table) = self.table(keyspace)? else { return Ok(Box::new(std::iter::empty())) };
-        let range = table.range_owned::<&[u8]>((lower, upper)).map_err(storage_error)?;
-        let page = |pair: redb::Result<_, redb::StorageError>| match pair {
-            Ok((key, value)) => Ok((KvBytes::Page(key), KvBytes::Page(value))),
-            Err(error) => Err(storage_error(error)),
-        };
-        if reverse { Ok(Box::new(range.rev().map(page))) } else { Ok(Box::new(range.map(page))) }
+        let (over, is_cleared) = self.layers_of(keyspace);
+        let mut merged =
+            if is_cleared { Box::new(std::iter::empty()) } else { self.base.range(keyspace, lower, upper, reverse)? };
+        for layer in over.into_iter().rev() {
+            let next = move |lower: KvBound<'_>, upper: KvBound<'_>| layer.chunk(lower, upper, reverse, OVERLAY_CHUNK);
+            merged = Box::new(MergedRange::new(next, lower, upper, reverse, merged));
+        }
+        Ok(merged)
     }
 
-    /// Number of keys in a keyspace; constant time.
-    pub fn key_count(&self, keyspace: Keyspace) -> Result<u64> {
-        match self.table(keyspace)? {
-            Some(table) => table.len().map_err(storage_error),
-            None => Ok(0),
+    /// The layers that hold something of a keyspace, newest first, and whether they hide redb.
+    fn layers_of(&self, keyspace: Keyspace) -> (SmallVec<[LayerKeyspace; 4]>, bool) {
+        let mut over = SmallVec::new();
+        for layer in self.layers.iter().filter_map(|layer| layer.keyspace(keyspace, self.lsn)) {
+            let is_cleared = layer.is_cleared();
+            over.push(layer);
+            if is_cleared {
+                return (over, true);
+            }
         }
+        (over, false)
+    }
+
+    /// Number of keys in a keyspace of rows. Constant time but for what redb does not hold yet.
+    pub fn key_count(&self, keyspace: Keyspace) -> Result<u64> {
+        let (over, is_cleared) = self.layers_of(keyspace);
+        let mut count = 0;
+        if !is_cleared && let Some(table) = self.base.table(keyspace)? {
+            count = table.len().map_err(storage_error)? as i64;
+        }
+        count += over.iter().map(LayerKeyspace::count_delta).sum::<i64>();
+        Ok(count.max(0) as u64)
     }
 }
 
@@ -127,44 +193,44 @@ fn owned_bound(bound: KvBound<'_>) -> Bound<Arc<[u8]>> {
     bound.map(Arc::from)
 }
 
-/// Merges the transaction's own entries over a snapshot's. Own entries are copied a chunk at a time, so that no lock is
-/// held between two calls of `next`.
-struct MergedRange<'t> {
-    transaction: &'t Transaction,
-    keyspace: Keyspace,
+/// Merges newer writes over older pairs. Newer ones are taken a chunk at a time, so that no lock is held between two calls
+/// of `next`.
+struct MergedRange<'t, F> {
+    /// Newer writes of a range, at most [`OVERLAY_CHUNK`].
+    newer: F,
     lower: Bound<Arc<[u8]>>,
     upper: Bound<Arc<[u8]>>,
     reverse: bool,
-    chunk: VecDeque<(Arc<[u8]>, Option<Arc<[u8]>>)>,
-    own_exhausted: bool,
-    below: Peekable<KvIter<'static>>,
+    chunk: Chunk,
+    newer_exhausted: bool,
+    below: Peekable<KvIter<'t>>,
 }
 
-impl MergedRange<'_> {
+impl<'t, F: FnMut(KvBound<'_>, KvBound<'_>) -> Chunk> MergedRange<'t, F> {
+    fn new(newer: F, lower: KvBound<'_>, upper: KvBound<'_>, reverse: bool, below: KvIter<'t>) -> MergedRange<'t, F> {
+        MergedRange {
+            newer,
+            lower: owned_bound(lower),
+            upper: owned_bound(upper),
+            reverse,
+            chunk: Chunk::new(),
+            newer_exhausted: false,
+            below: below.peekable(),
+        }
+    }
+
     fn fill_chunk(&mut self) {
-        if !self.chunk.is_empty() || self.own_exhausted {
+        if !self.chunk.is_empty() || self.newer_exhausted {
             return;
         }
         let (lower, upper) = (self.lower.as_ref().map(|key| &key[..]), self.upper.as_ref().map(|key| &key[..]));
         if is_empty_range(lower, upper) {
-            self.own_exhausted = true;
+            self.newer_exhausted = true;
             return;
         }
-        {
-            let state = self.transaction.state.read_recursive();
-            if let Some(writes) = state.writes.keyspaces.get(&self.keyspace) {
-                let range = writes.entries.range::<[u8], _>((lower, upper));
-                let copy =
-                    |(key, entry): (&Arc<[u8]>, &super::write_set::WriteEntry)| (Arc::clone(key), entry.value.clone());
-                if self.reverse {
-                    self.chunk.extend(range.rev().take(OVERLAY_CHUNK).map(copy));
-                } else {
-                    self.chunk.extend(range.take(OVERLAY_CHUNK).map(copy));
-                }
-            }
-        }
+        self.chunk = (self.newer)(lower, upper);
         if self.chunk.len() < OVERLAY_CHUNK {
-            self.own_exhausted = true;
+            self.newer_exhausted = true;
         } else if let Some((last, _)) = self.chunk.back() {
             if self.reverse {
                 self.upper = Bound::Excluded(Arc::clone(last));
@@ -175,7 +241,7 @@ impl MergedRange<'_> {
     }
 }
 
-impl Iterator for MergedRange<'_> {
+impl<F: FnMut(KvBound<'_>, KvBound<'_>) -> Chunk> Iterator for MergedRange<'_, F> {
     type Item = Result<(KvBytes, KvBytes)>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -241,16 +307,14 @@ impl Transaction {
         if !touched {
             return Ok(below);
         }
-        Ok(Box::new(MergedRange {
-            transaction: self,
-            keyspace,
-            lower: owned_bound(lower),
-            upper: owned_bound(upper),
-            reverse,
-            chunk: VecDeque::new(),
-            own_exhausted: false,
-            below: below.peekable(),
-        }))
+        let own = move |lower: KvBound<'_>, upper: KvBound<'_>| {
+            let state = self.state.read_recursive();
+            match state.writes.keyspaces.get(&keyspace) {
+                Some(writes) => writes.chunk(lower, upper, reverse, OVERLAY_CHUNK),
+                None => Chunk::new(),
+            }
+        };
+        Ok(Box::new(MergedRange::new(own, lower, upper, reverse, below)))
     }
 
     pub(crate) fn kv_put(&self, keyspace: Keyspace, key: &[u8], value: &[u8]) -> Result<()> {

@@ -33,8 +33,8 @@ impl KvSnapshot {
         Ok(StoreIdentity { database_uuid, epoch: decode_u64(&epoch, "epoch")? })
     }
 
-    /// LSN of the last commit in the snapshot.
-    pub fn lsn(&self) -> Result<Lsn> {
+    /// LSN up to which redb holds all commits.
+    pub(super) fn applied_lsn(&self) -> Result<Lsn> {
         let bytes = self.meta(LSN_KEY)?.ok_or_else(|| missing("lsn"))?;
         Ok(Lsn(decode_u64(&bytes, "lsn")?))
     }

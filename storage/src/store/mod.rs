@@ -1,22 +1,31 @@
 //! The store: transactions, group commit, snapshots.
 //!
 //! A transaction reads a published snapshot merged with its own write set (`write_set.rs`); its commit is queued for the
-//! committer (`committer.rs`), which alone writes to redb.
+//! committer (`committer.rs`), which makes it durable in the log (`log/`) and visible over redb (`layers.rs`); the applier
+//! (`applier.rs`) alone writes to redb.
 
+mod applier;
 mod change;
 mod change_log;
 mod committer;
 mod conflict_error;
 mod conflicts;
 mod counters;
-mod errors;
 #[cfg(test)]
-mod fault_tests;
+mod crash_tests;
+mod disk;
+mod errors;
 pub(crate) mod keyspace;
 mod kv;
+mod layers;
 mod locks;
+mod log;
+mod memory_table;
 mod meta;
 mod options;
+mod recovery;
+#[cfg(test)]
+mod simulated_disk;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -44,10 +53,14 @@ use crossbeam_channel::Sender;
 use parking_lot::{Condvar, Mutex};
 use redb::{Builder, Database, ReadableDatabase, TableDefinition};
 
-use self::committer::{CommitRequest, Committer, Request};
+use self::applier::{Applier, Layers};
+use self::committer::{CommitRequest, Committer, Request, encode_set};
 use self::counters::Counters;
+use self::disk::{Disk, OsDisk};
 use self::errors::{commit_error, database_error, storage_error, table_error, transaction_error};
+use self::kv::TableBase;
 use self::locks::LockTable;
+use self::log::{Attachments, CommitLog};
 use self::meta::{EPOCH_KEY, FORMAT_KEY, LSN_KEY, UUID_KEY};
 use self::snapshot::{Published, Snapshot};
 use self::write_set::WriteSet;
@@ -58,6 +71,11 @@ use crate::ids::Lsn;
 
 /// Name of the redb file within the data directory.
 pub const FILE_NAME: &str = "sinew.redb";
+/// Name of the commit log's folder within the data directory.
+pub const LOG_FOLDER: &str = "log";
+/// A set above this size is written and synced beside the log by the thread that commits it, so that nobody waits for it,
+/// in bytes.
+const ATTACHMENT_BYTES: usize = if cfg!(test) { 128 << 10 } else { 4 << 20 };
 /// Commits that may wait in the queue before `commit` blocks.
 const QUEUE_CAPACITY: usize = 4_096;
 /// Derived state is checkpointed in the background about this often while something is committed.
@@ -68,6 +86,9 @@ const OWN_COMMIT_ATTEMPTS: usize = 64;
 /// What transactions and the committer share.
 pub(crate) struct StoreShared {
     pub published: Published,
+    pub layers: Layers,
+    /// None for a database in memory.
+    pub attachments: Option<Arc<Attachments>>,
     pub counters: Counters,
     pub commit_count: AtomicU64,
     pub commit_batch_count: AtomicU64,
@@ -81,6 +102,7 @@ pub struct Store {
     file: Option<PathBuf>,
     requests: Sender<Request>,
     committer: Mutex<Option<JoinHandle<()>>>,
+    applier: Mutex<Option<JoinHandle<Result<()>>>>,
     checkpointer: Mutex<Option<JoinHandle<()>>>,
     stop: Arc<StopSignal>,
     is_closed: AtomicBool,
@@ -123,47 +145,76 @@ impl Store {
                 std::fs::File::open(path).and_then(|directory| directory.sync_all()).map_err(io_error)?;
             }
         }
-        Store::start(database, Some(directory), Some(file), options)
+        let log = OsDisk::create(directory.join(LOG_FOLDER)).map_err(io_error)?;
+        Store::start(database, Some(Arc::new(log)), Some(directory), Some(file), options)
     }
 
     /// A database that lives in memory and vanishes when dropped; for tests and tools.
     pub fn in_memory(options: StoreOptions) -> Result<Arc<Store>> {
-        Store::with_backend(redb::backends::InMemoryBackend::new(), options)
+        Store::with_backend(redb::backends::InMemoryBackend::new(), None, options)
     }
 
-    /// A database over any bytes; nothing derived is kept beside them.
-    fn with_backend(backend: impl redb::StorageBackend, options: StoreOptions) -> Result<Arc<Store>> {
+    /// A database over any bytes; nothing derived is kept beside them. Without a log, commits are as durable as redb's
+    /// last one.
+    fn with_backend(
+        backend: impl redb::StorageBackend,
+        log: Option<Arc<dyn Disk>>,
+        options: StoreOptions,
+    ) -> Result<Arc<Store>> {
         let database = Builder::new()
             .set_cache_size(options.cache_size_bytes)
             .create_with_backend(backend)
             .map_err(|error| database_error(error, "memory"))?;
-        Store::start(database, None, None, options)
+        Store::start(database, log, None, None, options)
     }
 
     fn start(
         database: Database,
+        log: Option<Arc<dyn Disk>>,
         directory: Option<&Path>,
         file: Option<PathBuf>,
         options: StoreOptions,
     ) -> Result<Arc<Store>> {
         begin_epoch(&database)?;
-        let rows = KvSnapshot::new(database.begin_read().map_err(transaction_error)?);
-        let lsn = rows.lsn()?;
+        if let Some(disk) = &log {
+            let progress = options.repair_progress.clone();
+            recovery::replay_log(disk, &database, options.memory_table_size_bytes, &move |done| {
+                if let Some(progress) = &progress {
+                    progress(done);
+                }
+            })?;
+        }
+        let base = TableBase::new(database.begin_read().map_err(transaction_error)?);
+        let lsn = KvSnapshot::of_base(Arc::clone(&base), Lsn(0)).applied_lsn()?;
+        let rows = KvSnapshot::of_base(Arc::clone(&base), lsn);
         let mut catalog = Catalog { version: lsn.0, ..Catalog::default() };
         let catalog_rows = rows.range(Keyspace::CATALOG, Bound::Unbounded, Bound::Unbounded, false)?;
         catalog.apply_rows(catalog_rows.map(|row| row.map(|(key, value)| (key.to_vec(), Some(value.to_vec())))))?;
         let derived = DerivedState::open(directory, &options, &rows, &catalog, lsn)?;
         let floor = rows.change_log_floor()?;
+        let uuid = rows.identity()?.database_uuid;
+        let (log, attachments) = match log {
+            Some(disk) => {
+                let (log, attachments) = CommitLog::begin(disk, uuid, lsn)?;
+                (Some(log), Some(Arc::new(attachments)))
+            }
+            None => (None, None),
+        };
+        let is_in_memory = log.is_none();
         let snapshot = Snapshot { lsn, durable_lsn: lsn, rows, catalog: Arc::new(catalog), derived };
         let shared = Arc::new(StoreShared {
             published: Published::new(snapshot),
+            layers: Layers::new(base, lsn),
+            attachments: attachments.clone(),
             counters: Counters::default(),
             commit_count: AtomicU64::new(0),
             commit_batch_count: AtomicU64::new(0),
-            is_in_memory: directory.is_none(),
+            is_in_memory,
         });
         let (requests, queue) = crossbeam_channel::bounded(QUEUE_CAPACITY);
-        let committer = Committer::new(Arc::clone(&shared), database, queue, floor);
+        let applier = Applier::new(Arc::clone(&shared), database, attachments, floor);
+        let applier = spawn("sinew-applier", move || applier.run())?;
+        let committer = Committer::new(Arc::clone(&shared), log, queue, options.memory_table_size_bytes);
         let committer = spawn("sinew-committer", move || committer.run())?;
         let stop = Arc::new(StopSignal::default());
         let checkpointer = match directory {
@@ -179,6 +230,7 @@ impl Store {
             file,
             requests,
             committer: Mutex::new(Some(committer)),
+            applier: Mutex::new(Some(applier)),
             checkpointer: Mutex::new(checkpointer),
             stop,
             is_closed: AtomicBool::new(false),
@@ -209,6 +261,7 @@ impl Store {
             oldest_snapshot_lsn: self.shared.published.oldest(),
             commit_queue_depth: self.requests.len() as u64,
             file_size_bytes,
+            memory_table_size_bytes: self.shared.layers.lock().stack.size_bytes() as u64,
             graph_image_size_bytes: snapshot.derived.graph_image_size_bytes(),
             search_indexes: snapshot.derived.search_index_stats(),
         }
@@ -243,7 +296,13 @@ impl Store {
             Err(_) => Err(StorageError::Internal("the committer died".to_owned())),
         };
         let _ = thread.join();
-        result
+        // The committer stops it; if it died before that, this does.
+        self.shared.layers.stop();
+        match self.applier.lock().take().map(JoinHandle::join) {
+            Some(Ok(applied)) => result.and(applied),
+            Some(Err(_)) => result.and(Err(StorageError::Internal("the applier panicked".to_owned()))),
+            None => result,
+        }
     }
 
     pub(crate) fn published(&self) -> &Published {
@@ -270,12 +329,22 @@ impl Store {
         self.open_transaction_count.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn commit(&self, writes: WriteSet) -> Result<Lsn> {
+    fn commit(&self, writes: WriteSet, synchronous: bool) -> Result<Lsn> {
         if self.is_closed.load(Ordering::Acquire) {
             return Err(StorageError::ShuttingDown);
         }
+        let attachment = match &self.shared.attachments {
+            Some(attachments) if writes.size_bytes >= ATTACHMENT_BYTES => {
+                let mut bytes = Vec::with_capacity(writes.size_bytes / 2);
+                encode_set(&mut bytes, &writes);
+                Some(attachments.write(&bytes)?)
+            }
+            _ => None,
+        };
         let (reply, answer) = crossbeam_channel::bounded(1);
-        self.requests.send(Request::Commit(CommitRequest { writes, reply })).map_err(|_| StorageError::ShuttingDown)?;
+        self.requests
+            .send(Request::Commit(CommitRequest { writes, attachment, synchronous, reply }))
+            .map_err(|_| StorageError::ShuttingDown)?;
         answer.recv().unwrap_or_else(|_| {
             if self.is_closed.load(Ordering::Acquire) {
                 // Left in the queue behind the shutdown.
@@ -284,6 +353,21 @@ impl Store {
                 Err(StorageError::CommitUnknown("the committer ended while the commit was under way".to_owned()))
             }
         })
+    }
+
+    /// PostgreSQL's CHECKPOINT: returns once redb durably holds everything committed before the call.
+    pub fn checkpoint(&self) -> Result<Lsn> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(StorageError::ShuttingDown);
+        }
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        self.requests.send(Request::Checkpoint(reply)).map_err(|_| StorageError::ShuttingDown)?;
+        let lsn = answer.recv().unwrap_or(Err(StorageError::ShuttingDown))?;
+        self.shared.layers.wait_until(|state| state.applied >= lsn || state.stack.is_empty());
+        match &self.shared.layers.lock().failed {
+            Some(error) => Err(error.clone()),
+            None => Ok(lsn),
+        }
     }
 
     pub(crate) fn in_own_commit<T>(self: &Arc<Self>, write: &mut dyn FnMut(&Transaction) -> Result<T>) -> Result<T> {
@@ -310,7 +394,7 @@ impl Drop for Store {
     }
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(body)
@@ -339,7 +423,7 @@ fn checkpoint_periodically(shared: &StoreShared, stop: &StopSignal) {
 
 /// Checks the format, creates what a new database needs, and moves the epoch.
 fn begin_epoch(database: &Database) -> Result<()> {
-    let rows = KvSnapshot::new(database.begin_read().map_err(transaction_error)?);
+    let rows = KvSnapshot::of_base(TableBase::new(database.begin_read().map_err(transaction_error)?), Lsn(0));
     let format = rows.format_version()?;
     if let Some(found) = format
         && found > FORMAT_VERSION

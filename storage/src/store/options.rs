@@ -15,6 +15,8 @@ use crate::ids::Lsn;
 pub struct StoreOptions {
     /// Memory for redb's page cache, in bytes.
     pub cache_size_bytes: usize,
+    /// Commits above this size leave the memory table for redb, in bytes.
+    pub memory_table_size_bytes: usize,
     /// Write sets above this size are refused until spilling exists, in bytes.
     pub write_set_limit_bytes: usize,
     /// Embedders by name; a vector index over text names one of them.
@@ -29,6 +31,7 @@ impl Default for StoreOptions {
     fn default() -> Self {
         StoreOptions {
             cache_size_bytes: 64 << 20,
+            memory_table_size_bytes: 64 << 20,
             write_set_limit_bytes: 1 << 30,
             embedders: vec![Arc::new(crate::vector::HashEmbedder)],
             repair_progress: None,
@@ -57,6 +60,8 @@ pub struct StoreStats {
     pub oldest_snapshot_lsn: Lsn,
     pub commit_queue_depth: u64,
     pub file_size_bytes: u64,
+    /// Commits that redb does not hold yet.
+    pub memory_table_size_bytes: u64,
     pub graph_image_size_bytes: u64,
     /// Per search index: name, indexed LSN, tail rows.
     pub search_indexes: Vec<(String, Lsn, u64)>,

@@ -37,10 +37,16 @@ pub struct Transaction {
     last_write_target: Mutex<Option<Arc<WriteTarget>>>,
 }
 
-#[derive(Default)]
 struct Settings {
     cancel: CancelToken,
     lock_timeout: Option<Duration>,
+    synchronous: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { cancel: CancelToken::default(), lock_timeout: None, synchronous: true }
+    }
 }
 
 #[derive(Default)]
@@ -185,6 +191,12 @@ impl Transaction {
         self.settings.lock().lock_timeout = timeout;
     }
 
+    /// PostgreSQL's `synchronous_commit`: whether the commit waits until it is durable (the default). Otherwise it is at
+    /// most a fraction of a second later, and a crash before that loses it, whole, with all that came after.
+    pub fn set_synchronous_commit(&self, synchronous: bool) {
+        self.settings.lock().synchronous = synchronous;
+    }
+
     /// Begins a statement: a new layer and, under READ COMMITTED, a new snapshot.
     pub fn begin_statement(&self) -> Result<()> {
         self.cancel_token().check()?;
@@ -264,7 +276,8 @@ impl Transaction {
             state.snapshot = None;
             std::mem::take(&mut state.writes)
         };
-        self.store.commit(writes)
+        let synchronous = self.settings.lock().synchronous;
+        self.store.commit(writes, synchronous)
     }
 
     pub fn rollback(self) {

@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::kv::KvBound;
+use super::memory_table::Chunk;
 use super::{Change, Keyspace};
 use crate::error::{Result, StorageError};
 use crate::ids::{Lsn, RelationId};
@@ -43,7 +45,25 @@ pub(crate) struct KeyspaceWrites {
     pub entries: BTreeMap<Arc<[u8]>, WriteEntry>,
 }
 
-/// Answer of a lookup in the write set.
+impl KeyspaceWrites {
+    pub fn lookup(&self, key: &[u8]) -> Lookup {
+        match self.entries.get(key) {
+            Some(WriteEntry { value: Some(value), .. }) => Lookup::Value(Arc::clone(value)),
+            Some(WriteEntry { value: None, .. }) => Lookup::Deleted,
+            None if self.cleared.is_some() => Lookup::Deleted,
+            None => Lookup::Below,
+        }
+    }
+
+    /// At most `limit` writes of a range, in order (or against it). The range must not be empty.
+    pub fn chunk(&self, lower: KvBound<'_>, upper: KvBound<'_>, reverse: bool, limit: usize) -> Chunk {
+        let range = self.entries.range::<[u8], _>((lower, upper));
+        let copy = |(key, entry): (&Arc<[u8]>, &WriteEntry)| (Arc::clone(key), entry.value.clone());
+        if reverse { range.rev().take(limit).map(copy).collect() } else { range.take(limit).map(copy).collect() }
+    }
+}
+
+/// Answer of a lookup in a write set or layer.
 pub(crate) enum Lookup {
     Value(Arc<[u8]>),
     Deleted,
@@ -86,13 +106,7 @@ pub(crate) struct WriteSet {
 
 impl WriteSet {
     pub fn lookup(&self, keyspace: Keyspace, key: &[u8]) -> Lookup {
-        let Some(writes) = self.keyspaces.get(&keyspace) else { return Lookup::Below };
-        match writes.entries.get(key) {
-            Some(WriteEntry { value: Some(value), .. }) => Lookup::Value(Arc::clone(value)),
-            Some(WriteEntry { value: None, .. }) => Lookup::Deleted,
-            None if writes.cleared.is_some() => Lookup::Deleted,
-            None => Lookup::Below,
-        }
+        self.keyspaces.get(&keyspace).map_or(Lookup::Below, |writes| writes.lookup(key))
     }
 
     /// True when reads of the keyspace have to consult this set.

@@ -1,0 +1,359 @@
+//! The applier: one thread that brings redb up to date with what was committed.
+//!
+//! It takes the layers that no longer change, writes them in one sorted pass, commits durably, and replaces them in the
+//! stack by the redb snapshot that holds them. Many commits become one redb transaction, and a key that was written
+//! often is written once. Its commits save redb's allocator state, so that an unclean stop needs no repair of the file.
+//!
+//! Nothing waits for it, except commits when it falls far behind.
+
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
+use rustc_hash::FxHashMap;
+
+use super::errors::{commit_error, database_error, storage_error, table_error, transaction_error};
+use super::keyspace::Keyspace;
+use super::kv::{TableBase, encode_lsn};
+use super::layers::{Frozen, Layer, LayerStack};
+use super::log::Attachments;
+use super::meta::{CHANGE_LOG_FLOOR_KEY, LSN_KEY};
+use super::snapshot::Snapshot;
+use super::{KvSnapshot, StoreShared};
+use crate::error::{Result, StorageError};
+use crate::ids::Lsn;
+
+/// A keyspace with at least this many entries is appended in one pass where possible.
+const BULK_ENTRIES: usize = 256;
+/// Commits kept in the change log; an index that is further behind is rebuilt.
+const CHANGE_LOG_COMMITS: u64 = if cfg!(test) { 400 } else { 200_000 };
+/// The log is trimmed when it is this much longer than it has to be.
+const CHANGE_LOG_SLACK: u64 = CHANGE_LOG_COMMITS / 10;
+
+/// The layer stack as committer and applier share it.
+pub(crate) struct Layers {
+    state: Mutex<LayersState>,
+    /// Something was frozen or applied, or the applier is to stop or has failed.
+    changed: Condvar,
+}
+
+pub(crate) struct LayersState {
+    pub stack: LayerStack,
+    /// LSN up to which redb durably holds everything.
+    pub applied: Lsn,
+    /// Why the applier gave up.
+    pub failed: Option<StorageError>,
+    stopping: bool,
+}
+
+impl Layers {
+    pub fn new(base: Arc<TableBase>, applied: Lsn) -> Layers {
+        let stack = LayerStack::new(base);
+        let state = LayersState { stack, applied, failed: None, stopping: false };
+        Layers { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, LayersState> {
+        self.state.lock()
+    }
+
+    /// Call after freezing layers.
+    pub fn notify(&self) {
+        self.changed.notify_all();
+    }
+
+    /// Waits until `enough` says true of the state, or the applier has failed.
+    pub fn wait_until(&self, enough: impl Fn(&LayersState) -> bool) {
+        let mut state = self.state.lock();
+        while !enough(&state) && state.failed.is_none() {
+            self.changed.wait(&mut state);
+        }
+    }
+
+    /// Ends the applier once everything frozen is applied.
+    pub fn stop(&self) {
+        self.state.lock().stopping = true;
+        self.changed.notify_all();
+    }
+}
+
+pub(super) struct Applier {
+    shared: Arc<StoreShared>,
+    database: Database,
+    attachments: Option<Arc<Attachments>>,
+    /// Attachments whose writes redb holds, by the LSN up to which the log is needed until then.
+    spent: Vec<(Lsn, u64)>,
+    change_log_floor: Lsn,
+}
+
+impl Applier {
+    pub fn new(
+        shared: Arc<StoreShared>,
+        database: Database,
+        attachments: Option<Arc<Attachments>>,
+        change_log_floor: Lsn,
+    ) -> Applier {
+        Applier { shared, database, attachments, spent: Vec::new(), change_log_floor }
+    }
+
+    /// Serves the stack until it is stopped or fails; closes the file.
+    pub fn run(mut self) -> Result<()> {
+        let mut result = Ok(());
+        while let Some(layers) = self.next_layers() {
+            let applied = catch_unwind(AssertUnwindSafe(|| self.apply(&layers)));
+            let applied =
+                applied.unwrap_or_else(|_| Err(StorageError::Internal("applying commits panicked".to_owned())));
+            if let Err(error) = applied {
+                // The commits are safe in the log; only new ones can no longer be taken.
+                tracing::error!(%error, "commits could not be applied; writes are refused until the database is reopened");
+                self.shared.layers.lock().failed = Some(error.clone());
+                self.shared.layers.notify();
+                result = Err(error);
+                self.wait_for_stop();
+                break;
+            }
+        }
+        let closed = self.database.close().map_err(|error| database_error(error, "close"));
+        result.and(closed)
+    }
+
+    /// The oldest layers that can be applied, once there are any; None when the applier is to end.
+    fn next_layers(&self) -> Option<Vec<Frozen>> {
+        let layers = &self.shared.layers;
+        let mut state = layers.state.lock();
+        loop {
+            let frozen = state.stack.frozen();
+            if !frozen.is_empty() {
+                return Some(frozen);
+            }
+            if state.stopping {
+                return None;
+            }
+            layers.changed.wait(&mut state);
+        }
+    }
+
+    /// The file stays open for those who read.
+    fn wait_for_stop(&self) {
+        let layers = &self.shared.layers;
+        let mut state = layers.state.lock();
+        while !state.stopping {
+            layers.changed.wait(&mut state);
+        }
+    }
+
+    fn apply(&mut self, layers: &[Frozen]) -> Result<()> {
+        let started = Instant::now();
+        let is_durable = !self.shared.is_in_memory;
+        let complete = layers.last().map_or(Lsn(0), |newest| newest.complete);
+        let layer_list: Vec<&Layer> = layers.iter().map(|frozen| &frozen.layer).collect();
+        self.change_log_floor = apply_layers(&self.database, &layer_list, complete, self.change_log_floor, is_durable)?;
+        let base = TableBase::new(self.database.begin_read().map_err(transaction_error)?);
+        let retired = {
+            let mut state = self.shared.layers.state.lock();
+            state.stack.applied(layers.len(), base);
+            state.applied = complete;
+            let current = self.shared.published.current();
+            let rows = state.rows_at(current.lsn);
+            self.shared.published.publish(Snapshot {
+                lsn: current.lsn,
+                durable_lsn: current.durable_lsn,
+                rows,
+                catalog: Arc::clone(&current.catalog),
+                derived: Arc::clone(&current.derived),
+            });
+            current
+        };
+        drop(retired);
+        self.shared.layers.notify();
+        let sets = layer_list.iter().filter_map(|layer| match layer {
+            Layer::Set(set) => set.attachment.map(|number| (set.lsn, number)),
+            Layer::Table(_) => None,
+        });
+        self.spent.extend(sets);
+        if let Some(attachments) = &self.attachments {
+            self.spent.retain(|(lsn, number)| {
+                let is_needed = *lsn > complete;
+                if !is_needed {
+                    attachments.remove(*number);
+                }
+                is_needed
+            });
+        }
+        let elapsed = started.elapsed();
+        if elapsed > Duration::from_secs(1) {
+            tracing::debug!(?elapsed, layers = layers.len(), lsn = %complete, "applied commits");
+        }
+        Ok(())
+    }
+}
+
+impl LayersState {
+    /// Everything committed at or below `lsn`, which is the newest LSN in the stack.
+    pub fn rows_at(&self, lsn: Lsn) -> KvSnapshot {
+        KvSnapshot::new(Arc::clone(&self.stack.base), self.stack.for_snapshot(), lsn)
+    }
+}
+
+/// Writes layers, oldest first, and commits; afterwards redb holds everything at or below `complete`. Returns the new floor
+/// of the change log.
+pub(super) fn apply_layers(
+    database: &Database,
+    layers: &[&Layer],
+    complete: Lsn,
+    floor: Lsn,
+    quick_repair: bool,
+) -> Result<Lsn> {
+    let mut transaction = database.begin_write().map_err(transaction_error)?;
+    transaction.set_quick_repair(quick_repair);
+    let floor = {
+        let mut tables = OpenTables { transaction: &transaction, tables: FxHashMap::default() };
+        for layer in layers {
+            match layer {
+                Layer::Table(table) => {
+                    for (keyspace, versions) in table.keyspaces() {
+                        let mut entries = Vec::new();
+                        versions.for_each(
+                            Bound::Unbounded,
+                            Bound::Unbounded,
+                            false,
+                            Lsn(u64::MAX),
+                            &mut |key, stored| {
+                                entries.push(Entry {
+                                    key: Arc::clone(key),
+                                    value: stored.value.clone(),
+                                    fresh: stored.fresh,
+                                });
+                                true
+                            },
+                        );
+                        tables.apply(keyspace, entries.iter())?;
+                    }
+                }
+                Layer::Set(set) => {
+                    let mut keyspaces: Vec<_> = set.keyspaces.iter().collect();
+                    keyspaces.sort_unstable_by_key(|(keyspace, _)| **keyspace);
+                    for (keyspace, writes) in keyspaces {
+                        if writes.cleared.is_some() {
+                            tables.clear(*keyspace)?;
+                        }
+                        let entries: Vec<Entry> = writes
+                            .entries
+                            .iter()
+                            .map(|(key, entry)| Entry {
+                                key: Arc::clone(key),
+                                value: entry.value.clone(),
+                                fresh: entry.fresh,
+                            })
+                            .collect();
+                        tables.apply(*keyspace, entries.iter())?;
+                    }
+                }
+            }
+        }
+        tables.insert(Keyspace::META, LSN_KEY, &encode_lsn(complete))?;
+        tables.trim_change_log(floor, complete)?
+    };
+    transaction.commit().map_err(commit_error)?;
+    Ok(floor)
+}
+
+type RedbTable<'t> = Table<'t, &'static [u8], &'static [u8]>;
+
+struct Entry {
+    key: Arc<[u8]>,
+    value: Option<Arc<[u8]>>,
+    fresh: bool,
+}
+
+/// The tables of one write transaction, opened once each.
+struct OpenTables<'t> {
+    transaction: &'t WriteTransaction,
+    tables: FxHashMap<Keyspace, RedbTable<'t>>,
+}
+
+impl<'t> OpenTables<'t> {
+    fn table(&mut self, keyspace: Keyspace) -> Result<&mut RedbTable<'t>> {
+        match self.tables.entry(keyspace) {
+            std::collections::hash_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                let name = keyspace.table_name();
+                let table = self.transaction.open_table(TableDefinition::new(&name)).map_err(table_error)?;
+                Ok(entry.insert(table))
+            }
+        }
+    }
+
+    fn insert(&mut self, keyspace: Keyspace, key: &[u8], value: &[u8]) -> Result<()> {
+        self.table(keyspace)?.insert(key, value).map_err(storage_error)?;
+        Ok(())
+    }
+
+    fn clear(&mut self, keyspace: Keyspace) -> Result<()> {
+        self.tables.remove(&keyspace);
+        let name = keyspace.table_name();
+        let definition = TableDefinition::<&[u8], &[u8]>::new(&name);
+        self.transaction.delete_table(definition).map_err(table_error)?;
+        Ok(())
+    }
+
+    /// Entries are in key order, each key once.
+    fn apply<'e>(
+        &mut self,
+        keyspace: Keyspace,
+        entries: impl ExactSizeIterator<Item = &'e Entry> + Clone,
+    ) -> Result<()> {
+        if entries.len() == 0 {
+            return Ok(());
+        }
+        let table = self.table(keyspace)?;
+        if entries.len() >= BULK_ENTRIES && append_all(table, entries.clone())? {
+            return Ok(());
+        }
+        for entry in entries {
+            match &entry.value {
+                Some(value) => drop(table.insert(&entry.key[..], &value[..]).map_err(storage_error)?),
+                None => drop(table.remove(&entry.key[..]).map_err(storage_error)?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the new floor.
+    fn trim_change_log(&mut self, floor: Lsn, last: Lsn) -> Result<Lsn> {
+        if last.0 < floor.0 + CHANGE_LOG_COMMITS + CHANGE_LOG_SLACK {
+            return Ok(floor);
+        }
+        let floor = Lsn(last.0 - CHANGE_LOG_COMMITS);
+        let end = encode_lsn(floor);
+        self.table(Keyspace::CHANGE_LOG)?.retain_in(..=&end[..], |_, _| false).map_err(storage_error)?;
+        self.insert(Keyspace::META, CHANGE_LOG_FLOOR_KEY, &encode_lsn(floor))?;
+        Ok(floor)
+    }
+}
+
+/// Appends all entries through a cursor, which packs pages in one pass, when they are all new and lie behind everything
+/// in the table. False, with nothing done, when they do not.
+fn append_all<'e>(table: &mut RedbTable<'_>, entries: impl Iterator<Item = &'e Entry> + Clone) -> Result<bool> {
+    let Some(first) = entries.clone().next() else { return Ok(true) };
+    if entries.clone().any(|entry| !entry.fresh || entry.value.is_none()) {
+        return Ok(false);
+    }
+    let last_stored = table.last().map_err(storage_error)?.map(|(key, _)| key.value().to_vec());
+    if last_stored.is_some_and(|last| last[..] >= first.key[..]) {
+        return Ok(false);
+    }
+    let mut cursor = table.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(storage_error)?;
+    for entry in entries {
+        let value = entry.value.as_deref().expect("checked above");
+        cursor.insert_before(&entry.key[..], value).map_err(|error| match error {
+            redb::CursorError::Storage(error) => storage_error(error),
+            other => StorageError::Internal(other.to_string()),
+        })?;
+    }
+    cursor.close().map_err(storage_error)?;
+    Ok(true)
+}
