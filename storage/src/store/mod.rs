@@ -127,7 +127,9 @@ impl Store {
         let io_error = |error: std::io::Error| StorageError::Io(format!("{place}: {error}"));
         std::fs::create_dir_all(directory).map_err(io_error)?;
         let file = directory.join(FILE_NAME);
-        let is_new = !file.exists();
+        if !file.exists() {
+            create_file(directory, &file, &options)?;
+        }
         let mut builder = Builder::new();
         builder.set_cache_size(options.cache_size_bytes);
         if let Some(progress) = options.repair_progress.clone() {
@@ -138,13 +140,6 @@ impl Store {
         let database = opened
             .map_err(|_| StorageError::Corrupted(format!("{} cannot be read", file.display())))?
             .map_err(|error| database_error(error, &place))?;
-        if is_new {
-            // The names of file and directory must be as durable as the first commit.
-            for path in [Some(directory), directory.parent().filter(|parent| !parent.as_os_str().is_empty())] {
-                let Some(path) = path else { continue };
-                std::fs::File::open(path).and_then(|directory| directory.sync_all()).map_err(io_error)?;
-            }
-        }
         let log = OsDisk::create(directory.join(LOG_FOLDER)).map_err(io_error)?;
         Store::start(database, Some(Arc::new(log)), Some(directory), Some(file), options)
     }
@@ -399,6 +394,25 @@ fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'stati
         .name(name.to_owned())
         .spawn(body)
         .map_err(|error| StorageError::Io(format!("thread {name}: {error}")))
+}
+
+/// Makes an empty redb file. It gets its name, durably, only when it is whole: a crash in between leaves nothing behind
+/// that could be taken for a database.
+fn create_file(directory: &Path, file: &Path, options: &StoreOptions) -> Result<()> {
+    let place = directory.display().to_string();
+    let io_error = |error: std::io::Error| StorageError::Io(format!("{place}: {error}"));
+    let unfinished = directory.join(format!("{FILE_NAME}.new"));
+    if unfinished.exists() {
+        std::fs::remove_file(&unfinished).map_err(io_error)?;
+    }
+    let created = Builder::new().set_cache_size(options.cache_size_bytes).create(&unfinished);
+    created.map_err(|error| database_error(error, &place))?.close().map_err(|error| database_error(error, &place))?;
+    std::fs::rename(&unfinished, file).map_err(io_error)?;
+    disk::sync_directory(directory).map_err(io_error)?;
+    match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => disk::sync_directory(parent).map_err(io_error),
+        _ => Ok(()),
+    }
 }
 
 fn checkpoint_periodically(shared: &StoreShared, stop: &StopSignal) {
