@@ -263,6 +263,18 @@ impl Transaction {
         Ok(())
     }
 
+    /// The transaction has failed: it can only be rolled back, wholly or to a savepoint. Locks that no such rollback keeps
+    /// are released now, so that others need not wait until the client has taken note.
+    pub fn release_locks_of_failed(&self) {
+        let position = self.state.read_recursive().writes.newest_lock_position();
+        let (owner, table) = (self.owner(), self.store.locks());
+        let mut locks = self.locks.lock();
+        match position {
+            Some(position) => locks.release_to(position, owner, table),
+            None => locks.release_all(owner, table),
+        }
+    }
+
     /// Errors with `SavepointNotFound`.
     pub fn release_savepoint(&self, name: &str) -> Result<()> {
         let mut state = self.state.write();

@@ -192,7 +192,12 @@ impl WriteSet {
     }
 
     pub fn has_savepoint(&self) -> bool {
-        self.marks.iter().any(|mark| mark.savepoint.is_some())
+        self.newest_lock_position().is_some()
+    }
+
+    /// Lock position of the savepoint that was set last and is still there.
+    pub fn newest_lock_position(&self) -> Option<usize> {
+        self.marks.iter().rev().find(|mark| mark.savepoint.is_some()).map(|mark| mark.lock_position)
     }
 
     /// Keeps what the innermost statement wrote.
