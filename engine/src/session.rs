@@ -12,7 +12,7 @@ use sinew_query::statement::OutputColumn;
 use sinew_query::{
     Batch, EvalContext, ExecContext, Notice, NoticeSink, QueryError, QueryKind, Result, SessionContext, sqlstate,
 };
-use sinew_storage::{CancelToken, DataType, StorageError, Value};
+use sinew_storage::{CancelToken, DataType, Isolation, SessionLocks, StorageError, Transaction, Value};
 
 use crate::cursor::{CopyIn, CursorTag, Execution, QueryResult, RowCursor};
 use crate::prepare::{PlannedKind, PlannedStatement, Prepared, bind_values, reads_graph, with_stack};
@@ -73,6 +73,7 @@ impl Session {
             embedder: database.embedder(),
             count_tokens: Arc::new(count_tokens),
             server_started_us: database.inner.started_us,
+            advisory_locks: SessionLocks::new(&database.inner.store, process_id),
         });
         Session {
             database,
@@ -347,7 +348,7 @@ impl Session {
             )
             .hint("use enqueue_agent(…) to make the run part of this transaction, or run it in autocommit mode"));
         }
-        let passing = Arc::new(self.database.inner.store.begin(Default::default()));
+        let passing = Arc::new(self.begin_transaction(Isolation::default()));
         let context = self.exec_context(passing, params, true);
         let stream = exec::execute(&plan, context.clone())?;
         let columns = prepared.columns.clone();
@@ -480,7 +481,7 @@ impl Session {
     /// After an error: rolls back the implicit transaction, or marks the block failed.
     pub fn note_error(&mut self) {
         match &mut self.active {
-            Some(active) if active.explicit => active.failed = true,
+            Some(active) if active.explicit => active.fail(),
             Some(_) => self.rollback_transaction(),
             None => {}
         }
@@ -579,16 +580,33 @@ impl Session {
         }
     }
 
+    /// A transaction that shows this session's process id in its locks and does not wait for the session's own.
+    pub(crate) fn begin_transaction(&self, isolation: Isolation) -> Transaction {
+        let transaction = self.database.inner.store.begin(isolation);
+        transaction.set_session(self.context.process_id);
+        transaction
+    }
+
     /// The session's transaction, begun if there is none.
     pub(crate) fn ensure_transaction(&mut self) -> &mut ActiveTransaction {
         if self.active.is_none() {
             let isolation =
                 isolation_from_name(&self.context.setting("default_transaction_isolation").unwrap_or_default());
             let read_only = self.context.setting("default_transaction_read_only").as_deref() == Some("on");
-            let transaction = self.database.inner.store.begin(isolation);
+            let transaction = self.begin_transaction(isolation);
             self.active = Some(ActiveTransaction::new(transaction, false, read_only));
         }
         self.active.as_mut().expect("the transaction was begun above")
+    }
+
+    /// How long the session may keep a transaction open in silence; None without a limit or outside a transaction.
+    pub fn idle_in_transaction_timeout(&self) -> Option<Duration> {
+        if self.transaction_status() == TransactionStatus::Idle {
+            return None;
+        }
+        let setting = self.context.setting("idle_in_transaction_session_timeout");
+        let timeout_ms = setting.and_then(|ms| ms.parse().ok()).unwrap_or(0u64);
+        (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms))
     }
 
     pub(crate) fn begin_statement(&mut self, params: &[Value]) -> Result<ExecContext> {
@@ -631,7 +649,7 @@ impl Session {
         if let Some(active) = &mut self.active {
             active.transaction.abort_statement();
             if active.explicit || self.implicit_block {
-                active.failed = true;
+                active.fail();
             } else {
                 self.rollback_transaction();
             }
@@ -704,6 +722,8 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.rollback_transaction();
+        // The context may outlive the session in cursors and sinks.
+        self.context.advisory_locks.unlock_all();
     }
 }
 

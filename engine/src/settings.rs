@@ -1,6 +1,6 @@
 //! Session settings: which exist, their defaults, and what values they take.
 
-use sinew_query::{QueryError, Result, sqlstate};
+use sinew_query::{QueryError, Result, duration_setting, sqlstate};
 
 /// How a value is checked.
 #[derive(Clone, Copy, Debug)]
@@ -62,15 +62,20 @@ pub(crate) static SETTINGS: &[Setting] = &[
     setting("default_transaction_read_only", "off", Check::Bool, true, "new transactions refuse writes"),
     setting("extra_float_digits", "1", Check::Int { min: 1, max: 3 }, false, "floats are printed shortest and exact"),
     setting("hnsw.ef_search", "40", Check::Int { min: 1, max: 1000 }, false, "candidates kept by a vector search"),
-    // Clients set it to 0 in their first messages; other values are refused until they do something.
-    setting("idle_in_transaction_session_timeout", "0", Check::OneOf(&["0"]), false, "always off"),
+    setting(
+        "idle_in_transaction_session_timeout",
+        "0",
+        Check::DurationMs,
+        false,
+        "ends a connection that is silent in a transaction; 0 is off",
+    ),
     setting("in_hot_standby", "off", Check::ReadOnly, true, "always off"),
     setting("integer_datetimes", "on", Check::ReadOnly, true, "always on"),
     setting("IntervalStyle", "postgres", Check::OneOf(&["postgres"]), true, "output format of intervals"),
     setting("is_superuser", "on", Check::ReadOnly, true, "whether the session's user is a superuser"),
     setting("lc_collate", "C", Check::ReadOnly, false, "collation of the database"),
     setting("lc_ctype", "C", Check::ReadOnly, false, "character classes of the database"),
-    setting("lock_timeout", "0", Check::DurationMs, false, "milliseconds; 0 is off"),
+    setting("lock_timeout", "0", Check::DurationMs, false, "longest wait for one lock; 0 is off"),
     setting("max_identifier_length", "63", Check::ReadOnly, false, "bytes of an identifier"),
     setting("max_index_keys", "32", Check::ReadOnly, false, "columns of an index"),
     setting("search_path", "public, sinew", Check::Any, false, "schemas searched for unqualified names"),
@@ -81,7 +86,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     setting("sinew.optimizer", "on", Check::Bool, false, "off runs plans as they were bound"),
     setting("sinew.progress", "off", Check::OneOf(&["off", "notice"]), false, "agent runs report steps as notices"),
     setting("standard_conforming_strings", "on", Check::OneOf(&["on"]), true, "backslashes are literal in '…'"),
-    setting("statement_timeout", "0", Check::DurationMs, false, "milliseconds; 0 is off"),
+    setting("statement_timeout", "0", Check::DurationMs, false, "longest run of one statement; 0 is off"),
     setting("synchronous_commit", "on", Check::OneOf(&["on"]), false, "commits are acknowledged when durable"),
     setting("TimeZone", "UTC", Check::TimeZone, true, "time zone of timestamps with time zone"),
     setting(
@@ -126,7 +131,7 @@ pub(crate) fn check(name: &str, value: &str) -> Result<String> {
             )),
             Err(_) => Err(invalid()),
         },
-        Check::DurationMs => parse_duration_ms(value).map(|ms| ms.to_string()).ok_or_else(invalid),
+        Check::DurationMs => duration_setting::parse_ms(setting.name, value).map(|ms| ms.to_string()),
         Check::OneOf(values) => values
             .iter()
             .find(|allowed| allowed.eq_ignore_ascii_case(value.trim()))
@@ -161,22 +166,12 @@ pub(crate) fn parse_bool(value: &str) -> Option<bool> {
     }
 }
 
-/// `250`, `250ms`, `2s`, `1min`, `1h`, `1d`.
-fn parse_duration_ms(value: &str) -> Option<i64> {
-    let value = value.trim();
-    let digits = value.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(value.len());
-    let number: f64 = value[..digits].parse().ok()?;
-    let factor = match value[digits..].trim() {
-        "" | "ms" => 1.0,
-        "us" => 0.001,
-        "s" => 1e3,
-        "min" => 6e4,
-        "h" => 3.6e6,
-        "d" => 8.64e7,
-        _ => return None,
-    };
-    let ms = (number * factor).round();
-    (0.0..=i32::MAX as f64).contains(&ms).then_some(ms as i64)
+/// A kept value as SHOW prints it.
+pub(crate) fn shown(name: &str, value: String) -> String {
+    match find(name) {
+        Some(Setting { check: Check::DurationMs, .. }) => duration_setting::show_ms(&value),
+        _ => value,
+    }
 }
 
 #[cfg(test)]
@@ -192,5 +187,19 @@ mod tests {
         assert_eq!(check("sinew.nothing", "1").unwrap_err().sqlstate(), "42704");
         assert_eq!(check("myapp.user", "ann").unwrap(), "ann");
         assert_eq!(check("server_version", "9").unwrap_err().sqlstate(), "55P02");
+    }
+
+    #[test]
+    fn durations_are_known_as_such_in_both_crates() {
+        let is_duration = |setting: &&Setting| matches!(setting.check, Check::DurationMs);
+        let names: Vec<&str> = SETTINGS.iter().filter(is_duration).map(|setting| setting.name).collect();
+        assert_eq!(names, duration_setting::DURATION_SETTINGS);
+        for name in names {
+            assert_eq!(check(name, "500ms").unwrap(), "500");
+            assert_eq!(check(name, "250").unwrap(), "250");
+            assert_eq!(check(name, "-1").unwrap_err().sqlstate(), "22023");
+            assert_eq!(shown(name, "2000".to_owned()), "2s");
+        }
+        assert_eq!(shown("hnsw.ef_search", "1000".to_owned()), "1000");
     }
 }

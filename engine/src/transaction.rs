@@ -50,6 +50,12 @@ impl ActiveTransaction {
         }
     }
 
+    /// An error in a block: nothing but a rollback may follow.
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
+        self.transaction.release_locks_of_failed();
+    }
+
     /// Commits; every cursor over the transaction must be gone.
     pub(crate) fn commit(self) -> Result<Lsn> {
         let transaction = Arc::try_unwrap(self.transaction).map_err(|_| {

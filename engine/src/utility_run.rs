@@ -77,6 +77,7 @@ impl Session {
                     self.reset_settings();
                     self.statements.clear();
                     self.cursors.clear();
+                    self.context.advisory_locks.unlock_all();
                 }
                 match what {
                     "all" => "DISCARD ALL",
@@ -165,7 +166,7 @@ impl Session {
         }
         let default = isolation_from_name(&self.context.setting("default_transaction_isolation").unwrap_or_default());
         let default_read_only = self.context.setting("default_transaction_read_only").as_deref() == Some("on");
-        let transaction = self.database.store().begin(isolation.unwrap_or(default));
+        let transaction = self.begin_transaction(isolation.unwrap_or(default));
         self.active = Some(ActiveTransaction::new(transaction, true, read_only.unwrap_or(default_read_only)));
         Ok(())
     }
@@ -205,6 +206,7 @@ impl Session {
             }
             return Ok(());
         }
+        let process_id = self.context.process_id;
         let store = Arc::clone(self.database.store());
         let Some(active) = &mut self.active else {
             self.warn("SET TRANSACTION can only be used in transaction blocks", sqlstate::NO_ACTIVE_SQL_TRANSACTION);
@@ -219,7 +221,9 @@ impl Session {
                     "SET TRANSACTION ISOLATION LEVEL must be called before any query",
                 ));
             }
-            active.transaction = Arc::new(store.begin(isolation));
+            let transaction = store.begin(isolation);
+            transaction.set_session(process_id);
+            active.transaction = Arc::new(transaction);
         }
         if let Some(read_only) = read_only {
             if active.used && active.read_only && !read_only {
@@ -300,6 +304,7 @@ impl Session {
                 let key = name.to_lowercase();
                 let shown = settings::find(name).map_or(key.as_str(), |setting| setting.name);
                 let value = self.shown_value(&key).ok_or_else(|| settings::unknown(name))?;
+                let value = settings::shown(name, value);
                 (vec![text_column(shown)], vec![vec![Value::from(value)]])
             }
             None => {
@@ -307,6 +312,7 @@ impl Session {
                     .iter()
                     .map(|setting| {
                         let value = self.shown_value(&setting.name.to_lowercase()).unwrap_or_default();
+                        let value = settings::shown(setting.name, value);
                         vec![Value::from(setting.name), Value::from(value), Value::from(setting.description)]
                     })
                     .collect();

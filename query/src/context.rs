@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use sinew_storage::{CancelToken, DataType, Embedder, Transaction, Value};
+use sinew_storage::{CancelToken, DataType, Embedder, SessionLocks, Transaction, Value};
 
 use crate::functions::FunctionRegistry;
 
@@ -34,6 +34,8 @@ pub struct SessionContext {
     pub embedder: Arc<dyn Embedder>,
     pub count_tokens: Arc<dyn Fn(&str) -> u32 + Send + Sync>,
     pub server_started_us: i64,
+    /// Session-level advisory locks.
+    pub advisory_locks: SessionLocks,
 }
 
 impl SessionContext {

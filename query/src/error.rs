@@ -191,7 +191,7 @@ impl From<StorageError> for QueryError {
             StorageError::LimitExceeded(_) => PROGRAM_LIMIT_EXCEEDED,
             StorageError::WriteConflict { .. } => SERIALIZATION_FAILURE,
             StorageError::Deadlock { .. } => DEADLOCK_DETECTED,
-            StorageError::LockTimeout => LOCK_NOT_AVAILABLE,
+            StorageError::LockTimeout | StorageError::LockNotAvailable { .. } => LOCK_NOT_AVAILABLE,
             StorageError::Cancelled | StorageError::StatementTimeout => QUERY_CANCELED,
             StorageError::IndexLag { .. } => LOCK_NOT_AVAILABLE,
             StorageError::AlreadyOpen(_) | StorageError::FormatTooNew { .. } => CANNOT_CONNECT_NOW,

@@ -4,6 +4,7 @@ pub mod algebra;
 pub mod batch;
 pub mod context;
 pub mod cypher;
+pub mod duration_setting;
 pub mod error;
 pub mod exec;
 pub mod functions;

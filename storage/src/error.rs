@@ -40,6 +40,9 @@ pub enum StorageError {
     Deadlock { detail: String },
     #[error("canceling statement due to lock timeout")]
     LockTimeout,
+    /// NOWAIT, and somebody else holds the row.
+    #[error("could not obtain lock on row in relation \"{relation}\"")]
+    LockNotAvailable { relation: String },
     #[error("canceling statement due to user request")]
     Cancelled,
     #[error("canceling statement due to statement timeout")]

@@ -23,7 +23,10 @@ pub use ddl::RelationLock;
 pub use embed::Embedder;
 pub use error::{Result, StorageError};
 pub use ids::*;
-pub use store::{CancelToken, Isolation, Store, StoreOptions, StoreStats, Transaction};
+pub use store::{
+    AdvisoryKey, CancelToken, Isolation, LockInfo, LockTarget, LockWait, RowLock, SessionLocks, Store, StoreOptions,
+    StoreStats, Transaction,
+};
 pub use table::{IdScan, IndexRange, RowScan};
 pub use types::DataType;
 pub use value::{Interval, Json, Numeric, PathValue, RelationshipRef, Value};

@@ -6,6 +6,7 @@
 //!
 //! Operators and functions live in one table with separate name spaces: an operator's name is its symbol.
 
+pub(crate) mod advisory;
 pub(crate) mod aggregate_basic;
 pub(crate) mod aggregate_collect;
 pub(crate) mod aggregate_statistics;

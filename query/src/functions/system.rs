@@ -6,6 +6,7 @@ use super::ScalarImpl;
 use super::args::{int, text};
 use super::registry::Table;
 use crate::context::EvalContext;
+use crate::duration_setting::{DURATION_SETTINGS, parse_ms, show_ms};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types::{numeric, type_name};
 
@@ -59,6 +60,7 @@ pub(crate) fn setting(context: &EvalContext<'_>, name: &str) -> Option<String> {
 
 fn current_setting(context: &EvalContext<'_>, name: &str, missing_ok: bool) -> Result<Value> {
     match setting(context, name) {
+        Some(value) if DURATION_SETTINGS.contains(&name.to_lowercase().as_str()) => Ok(Value::text(show_ms(&value))),
         Some(value) => Ok(Value::text(value)),
         None if missing_ok => Ok(Value::Null),
         None => {
@@ -106,6 +108,12 @@ fn set_config(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
             sqlstate::INVALID_PARAMETER_VALUE,
             format!("invalid value for parameter \"TimeZone\": \"{value}\""),
         ));
+    }
+    if DURATION_SETTINGS.contains(&name.as_str()) {
+        let kept = parse_ms(&name, &value)?.to_string();
+        let shown = show_ms(&kept);
+        context.exec.session.settings.write().insert(name, kept);
+        return Ok(Value::text(shown));
     }
     context.exec.session.settings.write().insert(name, value.clone());
     Ok(Value::text(value))

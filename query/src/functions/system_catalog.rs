@@ -230,5 +230,4 @@ pub(super) fn register(t: &mut Table) {
     t.f("pg_my_temp_schema() -> oid", |_, _| Ok(Value::Int(0))).stable();
     t.f("pg_is_other_temp_schema(oid) -> bool", |_, _| Ok(Value::Bool(false))).stable();
     t.f("pg_partition_root(regclass) -> regclass", |_, _| Ok(Value::Null)).stable();
-    t.f("pg_advisory_unlock_all() -> void", |_, _| Ok(Value::Null)).volatile();
 }

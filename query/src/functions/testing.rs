@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use sinew_storage::{CancelToken, DataType, Embedder, Isolation, Store, StoreOptions, Transaction, Value};
+use sinew_storage::{
+    CancelToken, DataType, Embedder, Isolation, SessionLocks, Store, StoreOptions, Transaction, Value,
+};
 
 use super::{CastContext, FunctionRegistry, can_cast, cast_value, resolve_function, resolve_operator};
 use crate::context::{EvalContext, ExecContext, SessionContext};
@@ -37,6 +39,7 @@ fn transaction() -> Arc<Transaction> {
 /// A context whose session has these settings.
 pub(crate) fn context(settings: &[(&str, &str)]) -> ExecContext {
     let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let transaction = transaction();
     let session = SessionContext {
         user: "ann".to_owned(),
         database: "memory".to_owned(),
@@ -47,9 +50,10 @@ pub(crate) fn context(settings: &[(&str, &str)]) -> ExecContext {
         embedder: Arc::new(LengthEmbedder),
         count_tokens: Arc::new(|text| text.split_whitespace().count() as u32),
         server_started_us: 0,
+        advisory_locks: SessionLocks::new(transaction.store(), 7),
     };
     ExecContext {
-        transaction: transaction(),
+        transaction,
         session: Arc::new(session),
         params: Arc::from(Vec::new()),
         cancel: CancelToken::default(),

@@ -52,6 +52,8 @@ pub struct Backend {
     /// Statements since the last Sync share one implicit transaction.
     pub(super) implicit_block: bool,
     finished: bool,
+    /// When the client will have been silent in a transaction for too long.
+    idle_deadline: Option<Instant>,
 }
 
 impl Backend {
@@ -74,6 +76,7 @@ impl Backend {
             skip_until_sync: false,
             implicit_block: false,
             finished: false,
+            idle_deadline: None,
         }
     }
 
@@ -87,6 +90,17 @@ impl Backend {
     /// The connection is to be closed once the outbox is empty.
     pub fn is_finished(&self) -> bool {
         self.finished
+    }
+
+    /// The backend parks: from now on the client is silent.
+    pub(super) fn note_idle(&mut self) {
+        let timeout = if self.finished { None } else { self.session.idle_in_transaction_timeout() };
+        self.idle_deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    }
+
+    /// When a parked backend's connection is to be ended, if at all.
+    pub(super) fn idle_deadline(&self) -> Option<Instant> {
+        self.idle_deadline
     }
 
     /// Works until there is nothing to do, then parks in the inbox.

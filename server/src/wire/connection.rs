@@ -189,6 +189,9 @@ impl Connection {
             let want_write = self.shared.outbox.has_pending();
             let mid_message = self.reader.is_mid_message() && !paused;
             let poll = paused || stopping_since.is_some();
+            let idle_deadline = self.shared.inbox.idle_deadline();
+            let is_idle = idle_deadline.is_some();
+            let idle_end = tokio::time::Instant::from_std(idle_deadline.unwrap_or_else(Instant::now));
             tokio::select! {
                 readable = self.stream.readable(), if !paused => {
                     let read = readable.and_then(|()| self.stream.try_read_buf(&mut self.reader.buffer));
@@ -210,6 +213,11 @@ impl Connection {
                 () = self.shared.inbox.changed.notified() => {}
                 () = tokio::time::sleep_until(last_read + self.context.message_timeout), if mid_message => {
                     return self.time_out();
+                }
+                () = tokio::time::sleep_until(idle_end), if is_idle => {
+                    if self.end_idle_transaction() {
+                        return End::Finished;
+                    }
                 }
                 () = tokio::time::sleep(Duration::from_millis(200)), if poll => {
                     // Data is waiting unread, so an end behind it shows only here.
@@ -248,6 +256,19 @@ impl Connection {
         backend.finish_with(&error);
         self.shared.inbox.park(backend);
         true
+    }
+
+    /// The client is silent in a transaction: true when its connection has been told to end, which rolls back. False when
+    /// the backend went to work in the last moment.
+    fn end_idle_transaction(&self) -> bool {
+        let Some(mut backend) = self.shared.inbox.take_parked() else { return false };
+        let is_due = backend.idle_deadline().is_some_and(|deadline| deadline <= Instant::now());
+        if is_due {
+            let message = "terminating connection due to idle-in-transaction timeout";
+            backend.finish_with(&QueryError::new(code::IDLE_IN_TRANSACTION_TIMEOUT, message));
+        }
+        self.shared.inbox.park(backend);
+        is_due
     }
 
     /// A message was begun and not continued.

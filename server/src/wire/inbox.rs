@@ -5,7 +5,7 @@
 //! runs at a time, and an idle connection holds no thread.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use sinew::{CancelToken, Result};
@@ -58,7 +58,7 @@ impl Inbox {
     }
 
     /// The next frame for a working backend; parks it when there is none, when it has finished, or the client is gone.
-    pub fn next(&self, backend: Box<Backend>) -> Next {
+    pub fn next(&self, mut backend: Box<Backend>) -> Next {
         let mut state = self.state.lock();
         if !backend.is_finished()
             && !state.lost
@@ -66,6 +66,7 @@ impl Inbox {
         {
             return Next::Frame(backend, frame);
         }
+        backend.note_idle();
         state.parked = Some(backend);
         self.changed.notify_one();
         Next::Parked
@@ -119,6 +120,11 @@ impl Inbox {
 
     pub fn has_finished_backend(&self) -> bool {
         self.state.lock().parked.as_ref().is_some_and(|backend| backend.is_finished())
+    }
+
+    /// When the parked backend's client will have been silent in a transaction for too long.
+    pub fn idle_deadline(&self) -> Option<Instant> {
+        self.state.lock().parked.as_ref().and_then(|backend| backend.idle_deadline())
     }
 
     pub fn park(&self, backend: Box<Backend>) {

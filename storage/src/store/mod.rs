@@ -36,6 +36,8 @@ pub use change::Change;
 pub use keyspace::Keyspace;
 pub use kv::{KvBound, KvBytes, KvIter, KvSnapshot};
 pub(crate) use kv::{MAX_VALUE_BYTES, decode_u64};
+pub(crate) use locks::LockOutcome;
+pub use locks::{AdvisoryKey, LockInfo, LockTarget, LockWait, RowLock, SessionLocks};
 pub use meta::{FORMAT_VERSION, StoreIdentity};
 pub use options::{CancelToken, Isolation, StoreOptions, StoreStats};
 pub(crate) use transaction::GRAPH_RELATION;

@@ -9,25 +9,28 @@
 //! which keeps the committer's memory of who wrote what, not pages.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
+use xxhash_rust::xxh3::xxh3_64;
 
-use super::locks::HeldLocks;
+use super::locks::{HeldLocks, LockMode, LockRequest, LockTarget, Owner, Patience};
 use super::snapshot::Snapshot;
 use super::write_set::WriteSet;
-use super::{CancelToken, Isolation, Keyspace, Store};
+use super::{AdvisoryKey, CancelToken, Isolation, Keyspace, LockOutcome, LockWait, RowLock, Store};
 use crate::catalog::Catalog;
 use crate::ddl::RelationLock;
 use crate::derived::TransactionCache;
-use crate::error::Result;
+use crate::error::{Result, StorageError};
 use crate::ids::{Lsn, RelationId};
 use crate::table::WriteTarget;
 
 pub struct Transaction {
     store: Arc<Store>,
     id: u64,
+    /// Process id of the session; 0 without one.
+    session: AtomicU32,
     isolation: Isolation,
     pub(super) state: RwLock<TransactionState>,
     pub(super) epoch: AtomicU64,
@@ -73,6 +76,7 @@ impl Transaction {
         Transaction {
             store,
             id,
+            session: AtomicU32::new(0),
             isolation,
             state: RwLock::default(),
             epoch: AtomicU64::new(0),
@@ -197,6 +201,12 @@ impl Transaction {
         self.settings.lock().synchronous = synchronous;
     }
 
+    /// Makes the transaction one of a session, whose advisory locks it does not wait for and whose process id its locks
+    /// show. To be called before anything is locked.
+    pub fn set_session(&self, process_id: i32) {
+        self.session.store(process_id.unsigned_abs(), Ordering::Relaxed);
+    }
+
     /// Begins a statement: a new layer and, under READ COMMITTED, a new snapshot.
     pub fn begin_statement(&self) -> Result<()> {
         self.cancel_token().check()?;
@@ -204,7 +214,7 @@ impl Transaction {
         if self.isolation == Isolation::ReadCommitted || state.snapshot.is_none() {
             self.take_snapshot(&mut state);
         }
-        state.writes.push_mark(None);
+        state.writes.mark_statement();
         drop(state);
         self.move_epoch();
         Ok(())
@@ -225,12 +235,16 @@ impl Transaction {
         self.give_back_snapshot(&mut state);
     }
 
-    /// Drops the statement's layer: what it wrote is gone.
+    /// Drops the statement's layer: what it wrote is gone. Its locks stay: the statement may be run again.
     pub fn abort_statement(&self) {
         let mut state = self.state.write();
         state.writes.rollback_statement();
+        let has_savepoint = state.writes.has_savepoint();
         self.give_back_snapshot(&mut state);
         drop(state);
+        if !has_savepoint {
+            self.locks.lock().forget_marks();
+        }
         self.move_epoch();
     }
 
@@ -247,20 +261,42 @@ impl Transaction {
     }
 
     pub fn savepoint(&self, name: &str) -> Result<()> {
-        self.state.write().writes.push_mark(Some(name.to_owned()));
+        let lock_position = self.locks.lock().mark();
+        self.state.write().writes.mark_savepoint(name.to_owned(), lock_position);
         Ok(())
     }
 
-    /// Errors with `SavepointNotFound`.
+    /// Takes back what was written since the savepoint and releases the locks taken since. Errors with
+    /// `SavepointNotFound`.
     pub fn rollback_to_savepoint(&self, name: &str) -> Result<()> {
-        self.state.write().writes.rollback_to_savepoint(name)?;
+        let lock_position = self.state.write().writes.rollback_to_savepoint(name)?;
         self.move_epoch();
+        self.locks.lock().release_to(lock_position, self.owner(), self.store.locks());
         Ok(())
+    }
+
+    /// The transaction has failed: it can only be rolled back, wholly or to a savepoint. Locks that no such rollback keeps
+    /// are released now, so that others need not wait until the client has taken note.
+    pub fn release_locks_of_failed(&self) {
+        let position = self.state.read_recursive().writes.newest_lock_position();
+        let (owner, table) = (self.owner(), self.store.locks());
+        let mut locks = self.locks.lock();
+        match position {
+            Some(position) => locks.release_to(position, owner, table),
+            None => locks.release_all(owner, table),
+        }
     }
 
     /// Errors with `SavepointNotFound`.
     pub fn release_savepoint(&self, name: &str) -> Result<()> {
-        self.state.write().writes.release_savepoint(name)
+        let mut state = self.state.write();
+        state.writes.release_savepoint(name)?;
+        let has_savepoint = state.writes.has_savepoint();
+        drop(state);
+        if !has_savepoint {
+            self.locks.lock().forget_marks();
+        }
+        Ok(())
     }
 
     /// Hands the write set to the committer and waits for it to be durable. A read-only transaction returns its
@@ -284,17 +320,64 @@ impl Transaction {
         drop(self);
     }
 
-    pub(crate) fn lock(&self, relation: RelationId, mode: RelationLock) -> Result<bool> {
-        if self.locks.lock().covers(relation, mode) {
-            return Ok(false);
+    fn owner(&self) -> Owner {
+        Owner::transaction(self.session.load(Ordering::Relaxed), self.id)
+    }
+
+    /// What ends a wait of the running statement.
+    pub(super) fn patience(&self) -> Patience {
+        let settings = self.settings.lock();
+        Patience { cancel: settings.cancel.clone(), timeout: settings.lock_timeout }
+    }
+
+    /// Every lock of the transaction is taken here. A mode that is covered by one held already costs a look into the
+    /// transaction's own list.
+    fn acquire(&self, target: LockTarget, mode: LockMode, wait: LockWait) -> Result<LockOutcome> {
+        if self.locks.lock().covers(target, mode) {
+            return Ok(LockOutcome::Granted);
         }
-        let (cancel, timeout) = {
-            let settings = self.settings.lock();
-            (settings.cancel.clone(), settings.lock_timeout)
-        };
-        let waited = self.store.locks().acquire(self.id, relation, mode, &cancel, timeout)?;
-        self.locks.lock().add(relation, mode);
-        Ok(waited)
+        let request = LockRequest { owner: self.owner(), target, mode, wait };
+        let outcome = self.store.locks().acquire(request, || self.patience())?;
+        if outcome != LockOutcome::Skipped {
+            self.locks.lock().add(target, mode);
+        }
+        Ok(outcome)
+    }
+
+    /// Locks a relation to the end of the transaction. True when it had to wait. Errors, as the others here, with
+    /// `Deadlock`, `LockTimeout`, `Cancelled`, `StatementTimeout`.
+    pub(crate) fn lock(&self, relation: RelationId, mode: RelationLock) -> Result<bool> {
+        let outcome = self.acquire(LockTarget::Relation(relation), LockMode::Relation(mode), LockWait::Block)?;
+        Ok(outcome == LockOutcome::Waited)
+    }
+
+    /// Locks a row to the end of the transaction. Errors with `LockNotAvailable` too, when it is not to wait.
+    pub(crate) fn lock_row_target(
+        &self,
+        relation: RelationId,
+        row: u64,
+        mode: RowLock,
+        wait: LockWait,
+    ) -> Result<LockOutcome> {
+        let outcome = self.acquire(LockTarget::Row { relation, row }, LockMode::Row(mode), wait)?;
+        if outcome == LockOutcome::Skipped && wait == LockWait::NoWait {
+            let name =
+                self.catalog().tables.get(&relation).map_or_else(|| relation.to_string(), |def| def.name.clone());
+            return Err(StorageError::LockNotAvailable { relation: name });
+        }
+        Ok(outcome)
+    }
+
+    /// Locks an encoded key of a unique index to the end of the transaction, whether it exists or not. True when it had to
+    /// wait: whoever held it may have written the key meanwhile.
+    pub(crate) fn lock_unique_key(&self, index: RelationId, key: &[u8]) -> Result<bool> {
+        let target = LockTarget::Key { index, hash: xxh3_64(key) };
+        Ok(self.acquire(target, LockMode::Exclusive, LockWait::Block)? == LockOutcome::Waited)
+    }
+
+    /// Takes an advisory lock to the end of the transaction; false when it is not free and the request is not to wait.
+    pub fn lock_advisory(&self, key: AdvisoryKey, is_shared: bool, wait: LockWait) -> Result<bool> {
+        Ok(self.acquire(key.into(), LockMode::advisory(is_shared), wait)? != LockOutcome::Skipped)
     }
 
     /// Remembers under which index definitions nodes or relationships were first written.
@@ -343,7 +426,8 @@ impl Drop for Transaction {
         if let Some(lsn) = state.registered.take() {
             self.store.published().unregister(lsn);
         }
-        self.store.locks().release_all(self.id, self.locks.get_mut());
+        let owner = self.owner();
+        self.locks.get_mut().release_all(owner, self.store.locks());
         self.store.transaction_ended();
     }
 }

@@ -83,6 +83,8 @@ struct Mark {
     savepoint: Option<String>,
     undo_len: usize,
     change_count: usize,
+    /// Of a savepoint: where the list of the transaction's locks stood.
+    lock_position: usize,
 }
 
 #[derive(Debug, Default)]
@@ -188,8 +190,28 @@ impl WriteSet {
         self.claims.entry((keyspace, Arc::from(key))).or_insert(base);
     }
 
-    pub fn push_mark(&mut self, savepoint: Option<String>) {
-        self.marks.push(Mark { savepoint, undo_len: self.undo.len(), change_count: self.changes.len() });
+    /// A statement begins. Locks that it takes outlive it.
+    pub fn mark_statement(&mut self) {
+        self.push_mark(None, 0);
+    }
+
+    /// A savepoint is set; `lock_position` is given back when it is rolled back to.
+    pub fn mark_savepoint(&mut self, name: String, lock_position: usize) {
+        self.push_mark(Some(name), lock_position);
+    }
+
+    fn push_mark(&mut self, savepoint: Option<String>, lock_position: usize) {
+        let (undo_len, change_count) = (self.undo.len(), self.changes.len());
+        self.marks.push(Mark { savepoint, undo_len, change_count, lock_position });
+    }
+
+    pub fn has_savepoint(&self) -> bool {
+        self.newest_lock_position().is_some()
+    }
+
+    /// Lock position of the savepoint that was set last and is still there.
+    pub fn newest_lock_position(&self) -> Option<usize> {
+        self.marks.iter().rev().find(|mark| mark.savepoint.is_some()).map(|mark| mark.lock_position)
     }
 
     /// Keeps what the innermost statement wrote.
@@ -209,11 +231,12 @@ impl WriteSet {
         self.forget_unneeded_undo();
     }
 
-    pub fn rollback_to_savepoint(&mut self, name: &str) -> Result<()> {
+    /// Gives the lock position that the savepoint was set with. Errors with `SavepointNotFound`.
+    pub fn rollback_to_savepoint(&mut self, name: &str) -> Result<usize> {
         let at = self.savepoint_position(name)?;
         self.rollback_to_mark(at);
         self.marks.truncate(at + 1);
-        Ok(())
+        Ok(self.marks[at].lock_position)
     }
 
     pub fn release_savepoint(&mut self, name: &str) -> Result<()> {

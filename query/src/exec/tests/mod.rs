@@ -6,7 +6,7 @@ mod plans;
 
 use std::sync::Arc;
 
-use sinew_storage::{CancelToken, Embedder, Isolation, Store, StoreOptions, Transaction, Value};
+use sinew_storage::{CancelToken, Embedder, Isolation, SessionLocks, Store, StoreOptions, Transaction, Value};
 
 use super::{PrepareOptions, PreparedPlan, execute, prepare_with};
 use crate::context::{BindContext, ExecContext, SessionContext};
@@ -58,6 +58,7 @@ impl Fixture {
             embedder: Arc::new(NoEmbedder),
             count_tokens: Arc::new(|text| text.split_whitespace().count() as u32),
             server_started_us: 0,
+            advisory_locks: SessionLocks::new(&store, 1),
         };
         let transaction = Arc::new(store.begin(Isolation::ReadCommitted));
         Fixture { session: Arc::new(session), transaction, memory_limit_bytes: 64 << 20, _store: store }

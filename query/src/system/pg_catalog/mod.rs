@@ -16,6 +16,7 @@ pub(crate) mod definitions;
 mod empty;
 mod functions;
 pub(crate) mod identity;
+mod locks;
 mod relations;
 mod roles;
 mod settings;
@@ -188,6 +189,7 @@ fn relations() -> &'static RelationSet {
             settings::RELATIONS,
             views::RELATIONS,
             statistics::RELATIONS,
+            locks::RELATIONS,
             empty::RELATIONS,
         ])
     })

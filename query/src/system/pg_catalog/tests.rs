@@ -4,7 +4,9 @@ use sinew_storage::catalog::{
     CheckDef, ColumnDef, ConstraintKind, DefaultExpr, FIRST_USER_RELATION, IndexColumn, IndexDef, IndexKind,
     IndexTarget, TableBehaviour, TableDef, VectorIndexOptions, VectorMetric, ViewDef,
 };
-use sinew_storage::{CancelToken, ColumnId, DataType, HashEmbedder, Isolation, Store, StoreOptions, Value};
+use sinew_storage::{
+    CancelToken, ColumnId, DataType, HashEmbedder, Isolation, SessionLocks, Store, StoreOptions, Value,
+};
 
 use super::{definitions, identity};
 use crate::context::{ExecContext, SessionContext};
@@ -106,6 +108,7 @@ fn context() -> ExecContext {
         embedder: Arc::new(HashEmbedder),
         count_tokens: Arc::new(|_| 0),
         server_started_us: 0,
+        advisory_locks: SessionLocks::new(transaction.store(), 7),
     };
     ExecContext {
         transaction: Arc::new(transaction),

@@ -9,7 +9,8 @@ use sinew_storage::catalog::{
     VectorIndexOptions, VectorMetric,
 };
 use sinew_storage::{
-    CancelToken, ColumnId, Embedder, HashEmbedder, Isolation, NodeId, Store, StoreOptions, Transaction, Value,
+    CancelToken, ColumnId, Embedder, HashEmbedder, Isolation, NodeId, SessionLocks, Store, StoreOptions, Transaction,
+    Value,
 };
 
 use super::messages::SearchMessages;
@@ -49,6 +50,7 @@ fn context_with_notices(transaction: Transaction) -> (ExecContext, Notices) {
         embedder: Arc::new(HashEmbedder),
         count_tokens: Arc::new(|text| text.split_whitespace().count() as u32),
         server_started_us: 0,
+        advisory_locks: SessionLocks::new(transaction.store(), 1),
     };
     let context = ExecContext {
         transaction: Arc::new(transaction),
