@@ -11,7 +11,7 @@ use crate::catalog::rows::{
 use crate::catalog::*;
 use crate::encoding::row::RowProjection;
 use crate::error::{Result, StorageError};
-use crate::ids::{NodeId, RelationId, RelationshipId};
+use crate::ids::{ColumnId, NodeId, RelationId, RelationshipId};
 use crate::index::{column_count, column_positions, is_ordered, node_index_values, relationship_index_values};
 use crate::store::{Change, GRAPH_RELATION, Keyspace, Transaction};
 
@@ -79,6 +79,24 @@ fn check_no_dependents(catalog: &Catalog, id: RelationId, object: &str) -> Resul
         .filter_map(|view| catalog.views.get(view))
         .map(|view| format!("view {} depends on {object}", view.name))
         .collect();
+    Err(StorageError::DependentObjects { object: object.to_owned(), detail: lines.join("\n") })
+}
+
+/// Dropping what a foreign key of another table needs. `is_needed` tells such keys of those that refer to the table.
+fn check_no_references(
+    catalog: &Catalog,
+    table: RelationId,
+    object: &str,
+    is_needed: impl Fn(&ForeignKeyDef) -> bool,
+) -> Result<()> {
+    let lines: Vec<String> = catalog
+        .references_to(table)
+        .filter(|(owner, key)| owner.id != table && is_needed(key))
+        .map(|(owner, key)| format!("constraint {} on table {} depends on {object}", key.name, owner.name))
+        .collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
     Err(StorageError::DependentObjects { object: object.to_owned(), detail: lines.join("\n") })
 }
 
@@ -193,11 +211,14 @@ impl Transaction {
         self.put_table(def)
     }
 
-    /// Drops the table, its rows and its indexes. `DependentObjects` while a view reads it.
+    /// Drops the table, its rows and its indexes. `DependentObjects` while a view reads it or another table's foreign key
+    /// refers to it.
     pub fn drop_table(&self, id: RelationId) -> Result<()> {
         self.lock_for_ddl(id, RelationLock::AccessExclusive)?;
         let table = self.table_by_id(id)?;
-        check_no_dependents(&self.catalog(), id, &format!("table {}", table.name))?;
+        let object = format!("table {}", table.name);
+        check_no_dependents(&self.catalog(), id, &object)?;
+        check_no_references(&self.catalog(), id, &object, |_| true)?;
         for index in self.catalog().indexes_of(id) {
             self.remove_index(index)?;
         }
@@ -209,7 +230,8 @@ impl Transaction {
 
     /// Replaces a table's definition (added, dropped, renamed columns; checks; name). Rows are not rewritten. `def` is a
     /// changed copy of the current definition (`WriteConflict` when that moved meanwhile). Indexes over a dropped column
-    /// are dropped with it.
+    /// are dropped with it; `DependentObjects` when another table's foreign key refers to the column. Foreign keys may be
+    /// renamed and left out here, but are added by [`Self::add_foreign_key`].
     pub fn alter_table(&self, mut def: TableDef) -> Result<Arc<TableDef>> {
         check_table(&def)?;
         self.lock_for_ddl(def.id, RelationLock::AccessExclusive)?;
@@ -225,6 +247,10 @@ impl Transaction {
         {
             return Err(StorageError::Internal(format!("a column id of table \"{}\" is used again", old.name)));
         }
+        for column in old.columns.iter().filter(|column| def.position_of(column.id).is_none()) {
+            let object = format!("column {} of table {}", column.name, old.name);
+            check_no_references(&self.catalog(), def.id, &object, |key| key.referenced_columns.contains(&column.id))?;
+        }
         for index in self.catalog().indexes_of(def.id) {
             let IndexTarget::Table { columns, .. } = &index.target else { continue };
             if columns.iter().any(|column| def.position_of(column.column).is_none()) {
@@ -235,6 +261,9 @@ impl Transaction {
             self.take_name(&def.schema, &def.name, def.id)?;
             self.give_up_name(&old.schema, &old.name)?;
         }
+        // A foreign key goes with a column of its own, as a several-column index does.
+        let kept: Vec<ColumnId> = def.columns.iter().map(|column| column.id).collect();
+        def.foreign_keys.retain(|key| key.columns.iter().all(|column| kept.contains(column)));
         def.version = old.version + 1;
         self.put_table(def)
     }
@@ -252,6 +281,62 @@ impl Transaction {
             }
         }
         Ok(())
+    }
+}
+
+/// Foreign keys.
+impl Transaction {
+    /// Adds a foreign key to a table. What it refers to exists already; that present rows satisfy it is the caller's to
+    /// check, afterwards: both tables are locked against writers to the end of the transaction. Write sets of others that
+    /// were made without the constraint are refused at commit.
+    pub fn add_foreign_key(&self, table: RelationId, key: ForeignKeyDef) -> Result<Arc<TableDef>> {
+        self.lock_for_ddl(table, RelationLock::ShareRowExclusive)?;
+        if key.referenced_table != table {
+            self.lock_for_ddl(key.referenced_table, RelationLock::ShareRowExclusive)?;
+        }
+        let mut def = (*self.table_by_id(table)?).clone();
+        let referenced = self.table_by_id(key.referenced_table)?;
+        let catalog = self.catalog();
+        let index =
+            catalog.indexes.get(&key.referenced_index).ok_or_else(|| not_found("index", key.referenced_index))?;
+        let IndexTarget::Table { table: owner, columns } = &index.target else {
+            return Err(not_found("index", key.referenced_index));
+        };
+        let is_sound = *owner == referenced.id
+            && matches!(index.kind, IndexKind::Ordered { unique: true })
+            && !key.columns.is_empty()
+            && key.columns.len() == key.referenced_columns.len()
+            && columns.len() == key.columns.len()
+            && columns.iter().all(|column| key.referenced_columns.contains(&column.column))
+            && key.referenced_columns.iter().all(|column| referenced.position_of(*column).is_some())
+            && key.columns.iter().all(|column| def.position_of(*column).is_some());
+        if !is_sound {
+            return Err(StorageError::Internal(format!("foreign key \"{}\" does not fit its tables", key.name)));
+        }
+        if def.foreign_keys.iter().any(|other| other.name == key.name) {
+            return Err(StorageError::ObjectExists { kind: "constraint", name: key.name });
+        }
+        check_name(&key.name)?;
+        // The referenced table's writers have a check to make that they did not know of.
+        if referenced.id != table {
+            self.move_table_version(referenced.id)?;
+        }
+        def.foreign_keys.push(key);
+        def.version += 1;
+        self.put_table(def)
+    }
+
+    /// Drops a table's foreign key. `ObjectNotFound` when it has none of that name.
+    pub fn drop_foreign_key(&self, table: RelationId, name: &str) -> Result<Arc<TableDef>> {
+        self.lock_for_ddl(table, RelationLock::AccessExclusive)?;
+        let mut def = (*self.table_by_id(table)?).clone();
+        let count = def.foreign_keys.len();
+        def.foreign_keys.retain(|key| key.name != name);
+        if def.foreign_keys.len() == count {
+            return Err(not_found("constraint", name));
+        }
+        def.version += 1;
+        self.put_table(def)
     }
 }
 
@@ -368,6 +453,7 @@ impl Transaction {
         Ok(())
     }
 
+    /// `DependentObjects` while a foreign key relies on it.
     pub fn drop_index(&self, id: RelationId) -> Result<()> {
         let target = self.catalog().indexes.get(&id).map(|index| index.target.clone());
         let relation = match target.ok_or_else(|| not_found("index", id))? {
@@ -376,6 +462,14 @@ impl Transaction {
         };
         self.lock_for_ddl(relation, RelationLock::AccessExclusive)?;
         let index = self.catalog().indexes.get(&id).cloned().ok_or_else(|| not_found("index", id))?;
+        if let Some((owner, key)) =
+            self.catalog().references_to(relation).find(|(_, key)| key.referenced_index == id)
+        {
+            return Err(StorageError::DependentObjects {
+                object: format!("index {}", index.name),
+                detail: format!("constraint {} on table {} depends on index {}", key.name, owner.name, index.name),
+            });
+        }
         self.remove_index(&index)?;
         self.move_target_version(&index)
     }

@@ -45,6 +45,7 @@ fn table(transaction: &Transaction, name: &str) -> Arc<TableDef> {
         columns: vec![column(1, "a"), column(2, "b")],
         next_column_id: 3,
         checks: Vec::new(),
+        foreign_keys: Vec::new(),
         behaviour: TableBehaviour::Plain,
         version: 0,
         comment: None,

@@ -56,6 +56,7 @@ impl Binder<'_> {
             columns: Vec::with_capacity(create.columns.len()),
             next_column_id: 1,
             checks: Vec::new(),
+            foreign_keys: Vec::new(),
             behaviour: TableBehaviour::Plain,
             version: 0,
             comment: None,
