@@ -462,9 +462,7 @@ impl Transaction {
         };
         self.lock_for_ddl(relation, RelationLock::AccessExclusive)?;
         let index = self.catalog().indexes.get(&id).cloned().ok_or_else(|| not_found("index", id))?;
-        if let Some((owner, key)) =
-            self.catalog().references_to(relation).find(|(_, key)| key.referenced_index == id)
-        {
+        if let Some((owner, key)) = self.catalog().references_to(relation).find(|(_, key)| key.referenced_index == id) {
             return Err(StorageError::DependentObjects {
                 object: format!("index {}", index.name),
                 detail: format!("constraint {} on table {} depends on index {}", key.name, owner.name, index.name),

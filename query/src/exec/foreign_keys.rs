@@ -100,7 +100,10 @@ impl ForeignKeys {
     /// For a statement that updates the columns at `assigned`.
     pub fn for_update(table: &Arc<TableDef>, assigned: &[usize], cx: &Cx) -> Result<ForeignKeys> {
         let touches = |columns: &[ColumnId]| {
-            assigned.iter().filter_map(|position| table.columns.get(*position)).any(|column| columns.contains(&column.id))
+            assigned
+                .iter()
+                .filter_map(|position| table.columns.get(*position))
+                .any(|column| columns.contains(&column.id))
         };
         ForeignKeys::new(table, cx, |_, key| touches(&key.columns), |_, key| touches(&key.referenced_columns))
     }

@@ -254,11 +254,7 @@ impl Transaction {
             let state = self.state.read_recursive();
             (state.writes.touches(keyspace), state.writes.is_cleared(keyspace))
         };
-        let below = if cleared {
-            Box::new(std::iter::empty())
-        } else {
-            rows.range(keyspace, lower, upper, reverse)?
-        };
+        let below = if cleared { Box::new(std::iter::empty()) } else { rows.range(keyspace, lower, upper, reverse)? };
         if !touched {
             return Ok(below);
         }
