@@ -38,6 +38,7 @@ pub fn open_store(directory: &Path) -> (Arc<Store>, Arc<TableDef>) {
             columns: vec![column(0, "id", DataType::Int8), column(1, "payload", DataType::Text)],
             next_column_id: 2,
             checks: Vec::new(),
+            foreign_keys: Vec::new(),
             behaviour: TableBehaviour::Plain,
             version: 0,
             comment: None,

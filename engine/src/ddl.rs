@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use sinew_query::statement::Ddl;
+use sinew_query::statement::{AddForeignKey, Ddl};
 use sinew_query::{QueryError, Result, sqlstate};
 use sinew_storage::catalog::{DefaultExpr, IndexDef, IndexTarget, TableBehaviour, TableDef};
 use sinew_storage::ids::RelationId;
 use sinew_storage::{StorageError, Transaction};
 
+use crate::foreign_key;
 use crate::{INTERNAL_USER, Session};
 
 impl Session {
@@ -39,18 +40,27 @@ impl Session {
                 Ok(transaction.create_schema(&name)?)
             }
             Ddl::DropSchema { name, if_exists, cascade } => self.drop_schema(transaction, &name, if_exists, cascade),
-            Ddl::CreateTable { table, indexes, if_not_exists } => {
+            Ddl::CreateTable { table, indexes, foreign_keys, if_not_exists } => {
                 if transaction.catalog().relation_id(&table.schema, &table.name).is_some() && if_not_exists {
                     self.context.notice(format!("relation \"{}\" already exists, skipping", table.name));
                     return Ok(());
                 }
                 self.refuse_system_schema(&table.schema)?;
-                self.create_table(transaction, table, indexes)
+                let id = self.create_table(transaction, table, indexes)?;
+                for key in foreign_keys {
+                    // A new table has no rows that could violate it.
+                    foreign_key::add(transaction, id, key)?;
+                }
+                Ok(())
             }
             Ddl::DropTable { tables, cascade } => {
-                let _ = cascade; // Views name their tables in text; a view over a dropped table fails when it is read.
-                for (_, id) in tables {
-                    self.refuse_system_table(transaction, id)?;
+                // Views name their tables in text; a view over a dropped table fails when it is read.
+                let ids: Vec<RelationId> = tables.into_iter().map(|(_, id)| id).collect();
+                for id in &ids {
+                    self.refuse_system_table(transaction, *id)?;
+                }
+                foreign_key::release(transaction, &ids, cascade)?;
+                for id in ids {
                     transaction.drop_table(id)?;
                 }
                 Ok(())
@@ -58,6 +68,23 @@ impl Session {
             Ddl::AlterTable { table, validate, not_null, add_indexes, drop_indexes } => {
                 self.refuse_system_table(transaction, table.id)?;
                 self.alter_table(transaction, table, validate, not_null, add_indexes, drop_indexes)
+            }
+            Ddl::AddForeignKeys { table, keys } => {
+                self.refuse_system_table(transaction, table)?;
+                for key in keys {
+                    self.add_foreign_key(transaction, table, key)?;
+                }
+                Ok(())
+            }
+            Ddl::DropForeignKeys { keys, .. } => {
+                for (table, name) in keys {
+                    transaction.drop_foreign_key(table, &name)?;
+                }
+                Ok(())
+            }
+            Ddl::RenameIndex { id, new_name } => {
+                transaction.rename_index(id, &new_name)?;
+                Ok(())
             }
             Ddl::RenameTable { id, new_name } => {
                 self.refuse_system_table(transaction, id)?;
@@ -67,10 +94,11 @@ impl Session {
                 Ok(())
             }
             Ddl::Truncate { tables } => {
-                for id in tables {
-                    transaction.truncate_table(id)?;
+                for id in &tables {
+                    transaction.truncate_table(*id)?;
                 }
-                Ok(())
+                // Under the tables' locks nobody adds another.
+                foreign_key::check_truncated(&transaction.catalog(), &tables)
             }
             Ddl::CreateIndex { index, if_not_exists } => {
                 if if_not_exists && transaction.catalog().relation_id(&index.schema, &index.name).is_some() {
@@ -137,13 +165,25 @@ impl Session {
         }
     }
 
-    fn create_table(&mut self, transaction: &Transaction, mut table: TableDef, indexes: Vec<IndexDef>) -> Result<()> {
+    fn create_table(
+        &mut self,
+        transaction: &Transaction,
+        mut table: TableDef,
+        indexes: Vec<IndexDef>,
+    ) -> Result<RelationId> {
         table.id = transaction.allocate_relation_id()?;
         let table = transaction.create_table(table)?;
         for index in indexes {
             self.create_index(transaction, index, Some(table.id))?;
         }
-        Ok(())
+        Ok(table.id)
+    }
+
+    fn add_foreign_key(&mut self, transaction: &Transaction, table: RelationId, key: AddForeignKey) -> Result<()> {
+        let name = key.key.name.clone();
+        foreign_key::add(transaction, table, key)?;
+        self.mark_ddl();
+        foreign_key::check_rows(self, transaction, table, &name)
     }
 
     /// `table` replaces the target of an index that was bound before its table had an id.
@@ -246,8 +286,11 @@ impl Session {
         }
         self.refuse_system_schema(name)?;
         if cascade {
-            for table in catalog.tables.values().filter(|table| table.schema == name) {
-                transaction.drop_table(table.id)?;
+            let tables: Vec<RelationId> =
+                catalog.tables.values().filter(|table| table.schema == name).map(|table| table.id).collect();
+            foreign_key::release(transaction, &tables, true)?;
+            for table in tables {
+                transaction.drop_table(table)?;
             }
             for view in catalog.views.values().filter(|view| view.schema == name) {
                 transaction.drop_view(view.id)?;
@@ -322,11 +365,11 @@ fn is_table_index(index: &IndexDef) -> bool {
     matches!(index.target, IndexTarget::Table { .. })
 }
 
-fn missing(id: RelationId) -> QueryError {
+pub(crate) fn missing(id: RelationId) -> QueryError {
     QueryError::new(sqlstate::UNDEFINED_TABLE, format!("relation with oid {id} does not exist"))
 }
 
-fn quote(name: &str) -> String {
+pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -336,7 +379,10 @@ fn ddl_tag(ddl: &Ddl) -> &'static str {
         Ddl::DropSchema { .. } => "DROP SCHEMA",
         Ddl::CreateTable { .. } => "CREATE TABLE",
         Ddl::DropTable { .. } => "DROP TABLE",
-        Ddl::AlterTable { .. } | Ddl::RenameTable { .. } => "ALTER TABLE",
+        Ddl::AlterTable { .. } | Ddl::AddForeignKeys { .. } | Ddl::RenameIndex { .. } | Ddl::RenameTable { .. } => {
+            "ALTER TABLE"
+        }
+        Ddl::DropForeignKeys { tag, .. } => tag,
         Ddl::Truncate { .. } => "TRUNCATE TABLE",
         Ddl::CreateIndex { .. } => "CREATE INDEX",
         Ddl::DropIndex { .. } => "DROP INDEX",

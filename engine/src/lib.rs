@@ -6,6 +6,7 @@ mod database;
 mod ddl;
 mod explain;
 mod extension;
+mod foreign_key;
 mod plan_cache;
 mod prepare;
 mod session;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sinew_storage::DataType;
-use sinew_storage::catalog::{IndexDef, TableDef, ViewDef};
+use sinew_storage::catalog::{ForeignKeyDef, IndexDef, TableDef, ViewDef};
 use sinew_storage::ids::RelationId;
 
 use crate::algebra::{Plan, VarId, VarTable};
@@ -87,6 +87,16 @@ pub enum CopyFormat {
     Binary,
 }
 
+/// A foreign key to add. The index it relies on may be made by the same statement, so it is found by name when it is
+/// carried out; ids in `key` that were not known are 0 until then.
+#[derive(Clone, Debug)]
+pub struct AddForeignKey {
+    pub key: ForeignKeyDef,
+    /// Of the index.
+    pub schema: String,
+    pub index: String,
+}
+
 /// Carried out in order by the engine through the transaction; the tag is the first one's.
 #[derive(Clone, Debug)]
 pub enum Ddl {
@@ -103,8 +113,10 @@ pub enum Ddl {
     CreateTable {
         table: TableDef,
         indexes: Vec<IndexDef>,
+        foreign_keys: Vec<AddForeignKey>,
         if_not_exists: bool,
     },
+    /// With `cascade`, foreign keys of other tables go too.
     DropTable {
         tables: Vec<(String, RelationId)>,
         cascade: bool,
@@ -117,10 +129,26 @@ pub enum Ddl {
         add_indexes: Vec<IndexDef>,
         drop_indexes: Vec<RelationId>,
     },
+    /// Present rows must satisfy them.
+    AddForeignKeys {
+        table: RelationId,
+        keys: Vec<AddForeignKey>,
+    },
+    /// By referencing table and name; part of a command with this tag.
+    DropForeignKeys {
+        keys: Vec<(RelationId, String)>,
+        tag: &'static str,
+    },
+    /// Renames the constraint that the index carries out.
+    RenameIndex {
+        id: RelationId,
+        new_name: String,
+    },
     RenameTable {
         id: RelationId,
         new_name: String,
     },
+    /// With all tables that refer to them: 0A000 when one is missing.
     Truncate {
         tables: Vec<RelationId>,
     },

@@ -3,6 +3,8 @@
 //! A definition's version moves with every change of it or of its indexes. Write sets carry the versions they were made
 //! under, so that rows written under an older definition, without an index's entries say, are refused at commit.
 
+mod foreign_key;
+
 use std::sync::Arc;
 
 use crate::catalog::rows::{
@@ -11,10 +13,11 @@ use crate::catalog::rows::{
 use crate::catalog::*;
 use crate::encoding::row::RowProjection;
 use crate::error::{Result, StorageError};
-use crate::ids::{NodeId, RelationId, RelationshipId};
+use crate::ids::{ColumnId, NodeId, RelationId, RelationshipId};
 use crate::index::{column_count, column_positions, is_ordered, node_index_values, relationship_index_values};
 use crate::store::{Change, GRAPH_RELATION, Keyspace, Transaction};
 
+use self::foreign_key::check_no_references;
 pub(crate) use crate::message_seq::MessageSequences;
 
 /// PostgreSQL's limit on columns per table.
@@ -193,11 +196,14 @@ impl Transaction {
         self.put_table(def)
     }
 
-    /// Drops the table, its rows and its indexes. `DependentObjects` while a view reads it.
+    /// Drops the table, its rows and its indexes. `DependentObjects` while a view reads it or another table's foreign key
+    /// refers to it.
     pub fn drop_table(&self, id: RelationId) -> Result<()> {
         self.lock_for_ddl(id, RelationLock::AccessExclusive)?;
         let table = self.table_by_id(id)?;
-        check_no_dependents(&self.catalog(), id, &format!("table {}", table.name))?;
+        let object = format!("table {}", table.name);
+        check_no_dependents(&self.catalog(), id, &object)?;
+        check_no_references(&self.catalog(), id, &object, |_| true)?;
         for index in self.catalog().indexes_of(id) {
             self.remove_index(index)?;
         }
@@ -209,7 +215,8 @@ impl Transaction {
 
     /// Replaces a table's definition (added, dropped, renamed columns; checks; name). Rows are not rewritten. `def` is a
     /// changed copy of the current definition (`WriteConflict` when that moved meanwhile). Indexes over a dropped column
-    /// are dropped with it.
+    /// are dropped with it; `DependentObjects` when another table's foreign key refers to the column. Foreign keys may be
+    /// renamed and left out here, but are added by [`Self::add_foreign_key`].
     pub fn alter_table(&self, mut def: TableDef) -> Result<Arc<TableDef>> {
         check_table(&def)?;
         self.lock_for_ddl(def.id, RelationLock::AccessExclusive)?;
@@ -225,6 +232,10 @@ impl Transaction {
         {
             return Err(StorageError::Internal(format!("a column id of table \"{}\" is used again", old.name)));
         }
+        for column in old.columns.iter().filter(|column| def.position_of(column.id).is_none()) {
+            let object = format!("column {} of table {}", column.name, old.name);
+            check_no_references(&self.catalog(), def.id, &object, |key| key.referenced_columns.contains(&column.id))?;
+        }
         for index in self.catalog().indexes_of(def.id) {
             let IndexTarget::Table { columns, .. } = &index.target else { continue };
             if columns.iter().any(|column| def.position_of(column.column).is_none()) {
@@ -235,6 +246,9 @@ impl Transaction {
             self.take_name(&def.schema, &def.name, def.id)?;
             self.give_up_name(&old.schema, &old.name)?;
         }
+        // A foreign key goes with a column of its own, as a several-column index does.
+        let kept: Vec<ColumnId> = def.columns.iter().map(|column| column.id).collect();
+        def.foreign_keys.retain(|key| key.columns.iter().all(|column| kept.contains(column)));
         def.version = old.version + 1;
         self.put_table(def)
     }
@@ -368,6 +382,7 @@ impl Transaction {
         Ok(())
     }
 
+    /// `DependentObjects` while a foreign key relies on it.
     pub fn drop_index(&self, id: RelationId) -> Result<()> {
         let target = self.catalog().indexes.get(&id).map(|index| index.target.clone());
         let relation = match target.ok_or_else(|| not_found("index", id))? {
@@ -376,6 +391,12 @@ impl Transaction {
         };
         self.lock_for_ddl(relation, RelationLock::AccessExclusive)?;
         let index = self.catalog().indexes.get(&id).cloned().ok_or_else(|| not_found("index", id))?;
+        if let Some((owner, key)) = self.catalog().references_to(relation).find(|(_, key)| key.referenced_index == id) {
+            return Err(StorageError::DependentObjects {
+                object: format!("index {}", index.name),
+                detail: format!("constraint {} on table {} depends on index {}", key.name, owner.name, index.name),
+            });
+        }
         self.remove_index(&index)?;
         self.move_target_version(&index)
     }

@@ -11,7 +11,7 @@ use crate::encoding::row::RowProjection;
 use crate::error::{Result, StorageError};
 use crate::ids::{ColumnId, LabelId, PropertyKeyId, RelationshipTypeId};
 use crate::store::write_set::WriteSet;
-use crate::store::{Keyspace, KvBytes, Transaction, decode_u64};
+use crate::store::{Keyspace, KvBytes, KvSnapshot, Transaction, decode_u64};
 use crate::table::{IdScan, IndexRange};
 use crate::value::Value;
 
@@ -138,6 +138,18 @@ impl Transaction {
         range: &IndexRange,
         reverse: bool,
     ) -> Result<IdScan<'t>> {
+        self.index_scan_over(None, index, range, reverse)
+    }
+
+    /// As [`Self::index_scan_unlocked`], over another snapshot than the statement's when one is given.
+    pub(crate) fn index_scan_over<'t>(
+        &'t self,
+        rows: Option<&KvSnapshot>,
+        index: &IndexDef,
+        range: &IndexRange,
+        reverse: bool,
+    ) -> Result<IdScan<'t>> {
+        let keyspace = Keyspace::of_relation(index.id);
         if !is_ordered(index) {
             return Err(StorageError::Internal(format!("index \"{}\" is not ordered", index.name)));
         }
@@ -146,16 +158,19 @@ impl Transaction {
         if is_point && let Some(key) = index_key(index, &range.equal).ok().filter(|key| key.collides) {
             // At most one entry, under exactly this key: a lookup costs less than a range. (A key that is too long to be
             // stored finds nothing in the range below.)
-            let found = self.kv_get(Keyspace::of_relation(index.id), &key.bytes)?;
+            let found = match rows {
+                Some(rows) => self.kv_get_over(rows, keyspace, &key.bytes)?,
+                None => self.kv_get(keyspace, &key.bytes)?,
+            };
             return Ok(Box::new(found.map(|value| decode_u64(&value, "unique index entry")).into_iter()));
         }
         let Some((lower, upper)) = key_range(index, range)? else { return Ok(Box::new(std::iter::empty())) };
-        let pairs = self.kv_range(
-            Keyspace::of_relation(index.id),
-            lower.as_deref().map_or(Bound::Unbounded, Bound::Included),
-            upper.as_deref().map_or(Bound::Unbounded, Bound::Excluded),
-            reverse,
-        )?;
+        let lower = lower.as_deref().map_or(Bound::Unbounded, Bound::Included);
+        let upper = upper.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let pairs = match rows {
+            Some(rows) => self.kv_range_over(rows, keyspace, lower, upper, reverse)?,
+            None => self.kv_range(keyspace, lower, upper, reverse)?,
+        };
         Ok(Box::new(pairs.map(|pair: Result<(KvBytes, KvBytes)>| {
             let (key, value) = pair?;
             entry_id(&key, &value)

@@ -11,6 +11,7 @@ pub mod graph;
 pub mod ids;
 pub mod index;
 mod message_seq;
+mod newest;
 pub mod search;
 pub mod store;
 pub mod table;

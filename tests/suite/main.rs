@@ -3,6 +3,7 @@
 mod agents;
 mod concurrency;
 mod crash;
+mod foreign_keys;
 mod golden;
 mod locks;
 mod messages;

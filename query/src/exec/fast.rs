@@ -257,6 +257,7 @@ impl FastPlan {
                 rows.push(insert.returning.iter().map(|item| item.eval(at)).collect::<Result<Vec<_>>>()?);
             }
         }
+        writer.finish(cx)?;
         cx.run.note_write();
         Ok(())
     }

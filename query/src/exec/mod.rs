@@ -13,11 +13,13 @@ pub mod constraints;
 mod explain;
 pub mod expr;
 mod fast;
+mod foreign_keys;
 pub mod key;
 mod messages;
 pub mod node;
 pub mod operators;
 mod ordering;
+mod row_rules;
 pub mod run;
 mod scan;
 #[cfg(test)]

@@ -98,6 +98,9 @@ pub(super) fn register(t: &mut Table) {
     t.f("pg_get_ruledef(oid) -> text", |_, _| Ok(Value::Null)).stable();
     t.f("pg_get_ruledef(oid, bool) -> text", |_, _| Ok(Value::Null)).stable();
     t.f("pg_get_function_sqlbody(oid) -> text", |_, _| Ok(Value::Null)).stable();
+    // Foreign keys are no triggers here.
+    t.f("pg_get_triggerdef(oid) -> text", |_, _| Ok(Value::Null)).stable();
+    t.f("pg_get_triggerdef(oid, bool) -> text", |_, _| Ok(Value::Null)).stable();
     t.f("pg_describe_object(oid, oid, int4) -> text", |_, _| Ok(Value::Null)).stable();
     // There are no extended statistics objects to describe.
     t.f("pg_get_statisticsobjdef_columns(oid) -> text", |_, _| Ok(Value::Null)).stable();

@@ -92,6 +92,7 @@ impl GraphRelation {
             next_column_id: columns.len() as u16 + 1,
             columns,
             checks: Vec::new(),
+            foreign_keys: Vec::new(),
             behaviour: TableBehaviour::Plain,
             version: 0,
             comment: None,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use sinew_storage::DataType;
-use sinew_storage::catalog::{ConstraintKind, TableDef};
+use sinew_storage::catalog::{ConstraintKind, ForeignKeyMatch, TableDef};
 
 use super::pg_catalog::identity::{self, ConstraintBody};
 use super::pg_catalog::{NULL, RelationSet, Row, Rows, SystemRelation, definitions, no_rows, row, view};
@@ -83,7 +83,7 @@ static RELATIONS: &[SystemRelation] = &[
          unique_constraint_catalog sql_identifier, unique_constraint_schema sql_identifier, \
          unique_constraint_name sql_identifier, match_option character_data, update_rule character_data, \
          delete_rule character_data",
-        no_rows,
+        referential_constraints,
     ),
     view(
         "views",
@@ -379,6 +379,7 @@ fn table_constraints(context: &ExecContext) -> Rows {
             ConstraintBody::Key(ConstraintKind::PrimaryKey, _) => "PRIMARY KEY",
             ConstraintBody::Key(ConstraintKind::Unique, _) => "UNIQUE",
             ConstraintBody::Check(_) => "CHECK",
+            ConstraintBody::ForeignKey(_) => "FOREIGN KEY",
         };
         rows.push(row(constraint.table, constraint.name, kind));
     }
@@ -410,7 +411,16 @@ fn key_column_usage(context: &ExecContext) -> Rows {
     let catalog = context.transaction.catalog();
     let mut rows = Vec::new();
     for constraint in identity::constraints(&catalog) {
-        let ConstraintBody::Key(..) = constraint.body else { continue };
+        // Place of each column within the key referred to.
+        let places: Vec<Option<usize>> = match &constraint.body {
+            ConstraintBody::Check(_) => continue,
+            ConstraintBody::Key(_, index) => vec![None; identity::index_column_numbers(index, constraint.table).len()],
+            ConstraintBody::ForeignKey(foreign) => {
+                let key = identity::index_column_numbers(foreign.index, foreign.table);
+                let place = |number: &usize| key.iter().position(|other| other == number).map(|place| place + 1);
+                foreign.referenced_numbers().iter().map(place).collect()
+            }
+        };
         let table = constraint.table;
         for (position, column) in constraint.columns().into_iter().enumerate() {
             rows.push(row![
@@ -422,9 +432,35 @@ fn key_column_usage(context: &ExecContext) -> Rows {
                 &table.name,
                 &column.name,
                 position + 1,
-                NULL,
+                places.get(position).copied().flatten(),
             ]);
         }
+    }
+    Ok(rows)
+}
+
+fn referential_constraints(context: &ExecContext) -> Rows {
+    let database = &context.session.database;
+    let catalog = context.transaction.catalog();
+    let mut rows = Vec::new();
+    for constraint in identity::constraints(&catalog) {
+        let ConstraintBody::ForeignKey(foreign) = &constraint.body else { continue };
+        // A plain unique index is no constraint, so it has no name here.
+        let unique = foreign.index.constraint.is_some().then_some(foreign.index);
+        rows.push(row![
+            database,
+            &constraint.table.schema,
+            constraint.name,
+            unique.map(|_| &database[..]),
+            unique.map(|index| &index.schema[..]),
+            unique.map(|index| &index.name[..]),
+            match foreign.key.match_type {
+                ForeignKeyMatch::Simple => "NONE",
+                ForeignKeyMatch::Full => "FULL",
+            },
+            definitions::action_name(foreign.key.on_update),
+            definitions::action_name(foreign.key.on_delete),
+        ]);
     }
     Ok(rows)
 }
@@ -434,15 +470,19 @@ fn constraint_column_usage(context: &ExecContext) -> Rows {
     let catalog = context.transaction.catalog();
     let mut rows = Vec::new();
     for constraint in identity::constraints(&catalog) {
-        let table = constraint.table;
-        for column in constraint.columns() {
+        // A foreign key uses the columns it refers to.
+        let (used, columns) = match &constraint.body {
+            ConstraintBody::ForeignKey(foreign) => (foreign.table, foreign.referenced_columns()),
+            ConstraintBody::Key(..) | ConstraintBody::Check(_) => (constraint.table, constraint.columns()),
+        };
+        for column in columns {
             rows.push(row![
                 database,
-                &table.schema,
-                &table.name,
+                &used.schema,
+                &used.name,
                 &column.name,
                 database,
-                &table.schema,
+                &constraint.table.schema,
                 constraint.name
             ]);
         }

@@ -25,6 +25,7 @@ pub const NAMES: &[&str] = &[
     "jsonb_object_keys",
     "string_to_table",
     "regexp_split_to_table",
+    "pg_partition_ancestors",
 ];
 
 pub fn is_set_returning(name: &str) -> bool {
@@ -170,6 +171,13 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
                 simple(params, vec![("regexp_split_to_table", DataType::Text)], Kind::SplitRegex)
             }
         }
+        // There are no partitions: psql asks for those that a table may belong to.
+        "pg_partition_ancestors" => match args {
+            [DataType::Unknown | DataType::Regclass | DataType::Oid] => {
+                simple(vec![("partitionid", DataType::Regclass)], vec![("relid", DataType::Regclass)], Kind::Nothing)
+            }
+            _ => Err(missing()),
+        },
         _ => Err(missing()),
     }
 }
@@ -186,6 +194,7 @@ enum Kind {
     JsonKeys,
     SplitString,
     SplitRegex,
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -249,6 +258,7 @@ impl TableFunction for SetFunction {
             Kind::JsonKeys => json_keys(&args[0])?,
             Kind::SplitString => split_string(args),
             Kind::SplitRegex => split_regex(args)?,
+            Kind::Nothing => Vec::new(),
         };
         Ok(stream_rows(context, &self.columns, rows))
     }

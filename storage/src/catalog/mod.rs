@@ -37,6 +37,8 @@ pub struct Catalog {
     pub graph_version: u64,
     /// Views that cannot exist without a relation, by that relation.
     pub dependents: BTreeMap<RelationId, BTreeSet<RelationId>>,
+    /// Tables with a foreign key to a table, by that table; a table may refer to itself.
+    pub referencing: BTreeMap<RelationId, BTreeSet<RelationId>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,6 +58,9 @@ pub struct TableDef {
     /// Next column id to give.
     pub next_column_id: u16,
     pub checks: Vec<CheckDef>,
+    /// In the order they were made. Definitions from before foreign keys have no such field.
+    #[serde(default)]
+    pub foreign_keys: Vec<ForeignKeyDef>,
     /// What the engine does beside storing the rows.
     pub behaviour: TableBehaviour,
     /// Moves with every change of this definition.
@@ -101,6 +106,43 @@ pub struct CheckDef {
     pub name: String,
     /// SQL text.
     pub expression: String,
+}
+
+/// A foreign key, kept with the referencing table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForeignKeyDef {
+    pub name: String,
+    /// Of the referencing table, in the order they were written.
+    pub columns: Vec<ColumnId>,
+    pub referenced_table: RelationId,
+    /// Of the referenced table, aligned with `columns`.
+    pub referenced_columns: Vec<ColumnId>,
+    /// The unique index over exactly the referenced columns, in an order of its own.
+    pub referenced_index: RelationId,
+    pub match_type: ForeignKeyMatch,
+    pub on_delete: ReferentialAction,
+    pub on_update: ReferentialAction,
+}
+
+/// What a key that holds NULL must satisfy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ForeignKeyMatch {
+    /// Nothing.
+    Simple,
+    /// All of its columns must be NULL.
+    Full,
+}
+
+/// What becomes of referencing rows when their key is deleted or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReferentialAction {
+    /// They are refused at the end of the statement, unless another row has taken the key.
+    NoAction,
+    /// They are refused.
+    Restrict,
+    Cascade,
+    SetNull,
+    SetDefault,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -205,6 +247,16 @@ impl Catalog {
 
     pub fn indexes_of(&self, table: RelationId) -> &[Arc<IndexDef>] {
         self.table_indexes.get(&table).map_or(&[], Vec::as_slice)
+    }
+
+    /// Foreign keys that refer to a table, each with the table it belongs to, in order of that table's id and of the
+    /// constraints' making.
+    pub fn references_to(&self, table: RelationId) -> impl Iterator<Item = (&Arc<TableDef>, &ForeignKeyDef)> {
+        let owners = self.referencing.get(&table).into_iter().flatten().filter_map(|owner| self.tables.get(owner));
+        owners.flat_map(move |owner| {
+            let keys = owner.foreign_keys.iter().filter(move |key| key.referenced_table == table);
+            keys.map(move |key| (owner, key))
+        })
     }
 
     pub fn primary_key(&self, table: RelationId) -> Option<&Arc<IndexDef>> {

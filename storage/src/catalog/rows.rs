@@ -71,7 +71,7 @@ fn decode_definition<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 }
 
 impl Catalog {
-    /// Applies changed rows (None: deleted), then derives names and index lists anew.
+    /// Applies changed rows (None: deleted), then derives names, index lists and references anew.
     pub(crate) fn apply_rows<'r>(
         &mut self,
         rows: impl Iterator<Item = Result<(impl AsRef<[u8]> + 'r, Option<impl AsRef<[u8]> + 'r>)>>,
@@ -156,6 +156,12 @@ impl Catalog {
         for index in self.indexes.values() {
             if let IndexTarget::Table { table, .. } = &index.target {
                 self.table_indexes.entry(*table).or_default().push(Arc::clone(index));
+            }
+        }
+        self.referencing.clear();
+        for table in self.tables.values() {
+            for key in &table.foreign_keys {
+                self.referencing.entry(key.referenced_table).or_default().insert(table.id);
             }
         }
     }

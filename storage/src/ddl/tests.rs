@@ -45,6 +45,7 @@ fn table(transaction: &Transaction, name: &str) -> Arc<TableDef> {
         columns: vec![column(1, "a"), column(2, "b")],
         next_column_id: 3,
         checks: Vec::new(),
+        foreign_keys: Vec::new(),
         behaviour: TableBehaviour::Plain,
         version: 0,
         comment: None,
@@ -619,4 +620,119 @@ fn graph_indexes_are_filled_and_followed() {
     t.drop_index(made.id).unwrap();
     t.commit().unwrap();
     assert!(store.catalog().index("sinew", "person_name").is_none());
+}
+
+fn foreign_key(name: &str, referenced: &TableDef, index: &IndexDef) -> ForeignKeyDef {
+    ForeignKeyDef {
+        name: name.to_owned(),
+        columns: vec![ColumnId(2)],
+        referenced_table: referenced.id,
+        referenced_columns: vec![ColumnId(1)],
+        referenced_index: index.id,
+        match_type: ForeignKeyMatch::Simple,
+        on_delete: ReferentialAction::Cascade,
+        on_update: ReferentialAction::NoAction,
+    }
+}
+
+#[test]
+fn what_a_foreign_key_needs_stays() {
+    let store = store();
+    let t = begin(&store);
+    let parent = table(&t, "parent");
+    let key = t.create_index(index(&t, &parent, "parent_a", true, &[(1, false, false)])).unwrap();
+    let child = table(&t, "child");
+    t.add_foreign_key(child.id, foreign_key("child_b_fkey", &parent, &key)).unwrap();
+    t.finish_statement();
+    t.commit().unwrap();
+
+    let t = begin(&store);
+    let found: Vec<String> =
+        t.catalog().references_to(parent.id).map(|(owner, key)| format!("{} {}", owner.name, key.name)).collect();
+    assert_eq!(found, ["child child_b_fkey"]);
+    assert!(matches!(t.drop_table(parent.id), Err(StorageError::DependentObjects { .. })));
+    assert!(matches!(t.drop_index(key.id), Err(StorageError::DependentObjects { .. })));
+    let mut without = (*t.catalog().tables[&parent.id]).clone();
+    without.columns.remove(0);
+    assert!(matches!(t.alter_table(without), Err(StorageError::DependentObjects { .. })));
+    // A key of no unique index is refused.
+    let plain = t.create_index(index(&t, &parent, "parent_b", false, &[(2, false, false)])).unwrap();
+    assert!(t.add_foreign_key(child.id, foreign_key("other", &parent, &plain)).is_err());
+    t.drop_foreign_key(child.id, "child_b_fkey").unwrap();
+    assert!(matches!(t.drop_foreign_key(child.id, "child_b_fkey"), Err(StorageError::ObjectNotFound { .. })));
+    assert_eq!(t.catalog().references_to(parent.id).count(), 0);
+    t.drop_table(parent.id).unwrap();
+}
+
+#[test]
+fn a_foreign_key_goes_with_its_column_and_with_its_table() {
+    let store = store();
+    let t = begin(&store);
+    let parent = table(&t, "parent");
+    let key = t.create_index(index(&t, &parent, "parent_a", true, &[(1, false, false)])).unwrap();
+    for name in ["first", "second"] {
+        let child = table(&t, name);
+        t.add_foreign_key(child.id, foreign_key("fkey", &parent, &key)).unwrap();
+    }
+    let catalog = t.catalog();
+    let mut first = (**catalog.table("public", "first").unwrap()).clone();
+    first.columns.remove(1);
+    assert!(t.alter_table(first).unwrap().foreign_keys.is_empty());
+    t.drop_table(catalog.relation_id("public", "second").unwrap()).unwrap();
+    t.drop_table(parent.id).unwrap();
+}
+
+#[test]
+fn writers_who_did_not_know_of_a_foreign_key_are_refused() {
+    let store = store();
+    let t = begin(&store);
+    let parent = table(&t, "parent");
+    let key = t.create_index(index(&t, &parent, "parent_a", true, &[(1, false, false)])).unwrap();
+    let child = table(&t, "child");
+    t.finish_statement();
+    t.commit().unwrap();
+
+    let stale = store.begin(Isolation::RepeatableRead);
+    stale.begin_statement().unwrap();
+    let known = Arc::clone(&stale.catalog().tables[&parent.id]);
+    let t = begin(&store);
+    t.add_foreign_key(child.id, foreign_key("fkey", &parent, &key)).unwrap();
+    t.finish_statement();
+    t.commit().unwrap();
+    let written = stale.insert_row(&known, &row(1, 1));
+    stale.finish_statement();
+    assert!(written.is_err() || matches!(stale.commit(), Err(StorageError::WriteConflict { .. })));
+}
+
+#[test]
+fn the_newest_state_is_own_writes_over_what_is_committed_now() {
+    let store = store();
+    let t = begin(&store);
+    let def = table(&t, "t");
+    let unique = t.create_index(index(&t, &def, "t_a", true, &[(1, false, false)])).unwrap();
+    let plain = t.create_index(index(&t, &def, "t_b", false, &[(2, false, false)])).unwrap();
+    t.finish_statement();
+    t.commit().unwrap();
+
+    let reader = store.begin(Isolation::RepeatableRead);
+    reader.begin_statement().unwrap();
+    let def = Arc::clone(&reader.catalog().tables[&def.id]);
+    assert_eq!(reader.row_count(&def).unwrap(), 0);
+    let writer = begin(&store);
+    let committed = writer.insert_row(&def, &row(1, 7)).unwrap();
+    writer.finish_statement();
+    writer.commit().unwrap();
+    let own = reader.insert_row(&def, &row(2, 7)).unwrap();
+
+    assert_eq!(reader.newest_row_by_key(&unique, &[Value::Int(1)]).unwrap(), Some(committed));
+    assert_eq!(reader.newest_row_by_key(&unique, &[Value::Int(2)]).unwrap(), Some(own));
+    assert_eq!(reader.newest_row_by_key(&unique, &[Value::Int(3)]).unwrap(), None);
+    assert_eq!(reader.newest_row_by_key(&unique, &[Value::Null]).unwrap(), None);
+    let seven = IndexRange::equal(vec![Value::Int(7)]);
+    assert_eq!(reader.newest_rows_by_index(&plain, &seven).unwrap(), [committed, own]);
+    let scanned: Vec<RowId> = reader.newest_rows_scan(&def).unwrap().map(|row| row.unwrap().0).collect();
+    assert_eq!(scanned, [committed, own]);
+    assert_eq!(reader.newest_row(&def, committed).unwrap(), Some(row(1, 7).to_vec()));
+    // The statement itself still reads its snapshot.
+    assert_eq!(reader.get_row(&def, committed, &[0]).unwrap(), None);
 }

@@ -254,6 +254,7 @@ fn table(columns: Vec<ColumnDef>, next_column_id: u16) -> TableDef {
         columns,
         next_column_id,
         checks: Vec::new(),
+        foreign_keys: Vec::new(),
         behaviour: TableBehaviour::Plain,
         version: 1,
         comment: None,

@@ -50,6 +50,7 @@ fn create_table(transaction: &Transaction) -> Arc<TableDef> {
         ],
         next_column_id: 4,
         checks: Vec::new(),
+        foreign_keys: Vec::new(),
         behaviour: TableBehaviour::Plain,
         version: 0,
         comment: None,

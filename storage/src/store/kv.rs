@@ -287,6 +287,16 @@ impl Transaction {
         }
     }
 
+    /// As [`Self::kv_get`] over another snapshot than the statement's.
+    pub(crate) fn kv_get_over(&self, rows: &KvSnapshot, keyspace: Keyspace, key: &[u8]) -> Result<Option<KvBytes>> {
+        let own = self.state.read_recursive().writes.lookup(keyspace, key);
+        match own {
+            Lookup::Value(value) => Ok(Some(KvBytes::Shared(value))),
+            Lookup::Deleted => Ok(None),
+            Lookup::Below => rows.get(keyspace, key),
+        }
+    }
+
     pub(crate) fn kv_range<'t>(
         &'t self,
         keyspace: Keyspace,
@@ -294,16 +304,23 @@ impl Transaction {
         upper: KvBound<'_>,
         reverse: bool,
     ) -> Result<KvIter<'t>> {
-        let snapshot = self.snapshot();
+        self.kv_range_over(&self.rows(), keyspace, lower, upper, reverse)
+    }
+
+    /// As [`Self::kv_range`] over another snapshot than the statement's.
+    pub(crate) fn kv_range_over<'t>(
+        &'t self,
+        rows: &KvSnapshot,
+        keyspace: Keyspace,
+        lower: KvBound<'_>,
+        upper: KvBound<'_>,
+        reverse: bool,
+    ) -> Result<KvIter<'t>> {
         let (touched, cleared) = {
             let state = self.state.read_recursive();
             (state.writes.touches(keyspace), state.writes.is_cleared(keyspace))
         };
-        let below = if cleared {
-            Box::new(std::iter::empty())
-        } else {
-            snapshot.rows.range(keyspace, lower, upper, reverse)?
-        };
+        let below = if cleared { Box::new(std::iter::empty()) } else { rows.range(keyspace, lower, upper, reverse)? };
         if !touched {
             return Ok(below);
         }

@@ -21,6 +21,7 @@ use super::run::RunSizes;
 use crate::algebra::*;
 use crate::error::{QueryError, Result};
 use crate::optimizer::cardinality::Statistics;
+use crate::sql::StoredRules;
 
 /// What an expression may refer to: columns of the row, then locals (innermost last).
 pub(super) struct Scope<'s> {
@@ -55,16 +56,36 @@ pub struct Compiler<'a> {
 
 /// Compiles a plan and says how many runtime slots it needs.
 pub fn compile(plan: &Plan, vars: &VarTable, transaction: &Transaction) -> Result<(Arc<Node>, RunSizes)> {
-    let mut compiler = Compiler {
-        vars,
-        statistics: Statistics::new(transaction),
-        sizes: RunSizes::default(),
-        outer: Vec::new(),
-        read_count: 0,
-        counting: true,
-    };
+    let mut compiler = Compiler::new(vars, transaction);
     let node = compiler.plan(plan)?;
     Ok((node, compiler.sizes))
+}
+
+/// Compiles a table's checks, over its row, and its defaults, apart from any plan.
+pub fn compile_rules(
+    rules: &StoredRules,
+    transaction: &Transaction,
+) -> Result<(Vec<(String, PhysExpr)>, Vec<PhysExpr>, RunSizes)> {
+    let mut compiler = Compiler::new(&rules.vars, transaction);
+    let mut checks = Vec::with_capacity(rules.checks.len());
+    for (name, check) in &rules.checks {
+        checks.push((name.clone(), compiler.expr_over(check, &rules.row)?));
+    }
+    let defaults = compiler.exprs_over(&rules.defaults, &[])?;
+    Ok((checks, defaults, compiler.sizes))
+}
+
+impl<'a> Compiler<'a> {
+    fn new(vars: &'a VarTable, transaction: &'a Transaction) -> Compiler<'a> {
+        Compiler {
+            vars,
+            statistics: Statistics::new(transaction),
+            sizes: RunSizes::default(),
+            outer: Vec::new(),
+            read_count: 0,
+            counting: true,
+        }
+    }
 }
 
 impl Compiler<'_> {

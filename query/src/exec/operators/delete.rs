@@ -11,6 +11,7 @@ use crate::batch::Batch;
 use crate::error::Result;
 use crate::exec::constraints::check_may_write;
 use crate::exec::expr::PhysExpr;
+use crate::exec::foreign_keys::ForeignKeys;
 use crate::exec::node::{Node, Operator, Physical};
 use crate::exec::run::Cx;
 
@@ -49,6 +50,7 @@ impl Delete {
         super::check_writable(cx, "DELETE")?;
         check_may_write(&plan.table, cx)?;
         let (batches, memory) = super::collect(&plan.source, cx)?;
+        let mut foreign_keys = ForeignKeys::for_delete(&plan.table, cx)?;
         let mut returned = Vec::new();
         let mut count = 0;
         for batch in batches {
@@ -57,7 +59,7 @@ impl Delete {
             for row in 0..batch.row_count {
                 let id = row_id_of(&batch.columns[plan.row_id].value(row))?;
                 // False the second time a row is met.
-                if cx.transaction().delete_row(&plan.table, id)? {
+                if foreign_keys.delete_row(id, cx)? {
                     rows.push(row as u32);
                 }
             }
@@ -69,6 +71,7 @@ impl Delete {
                 returned.push(Batch::new(columns, rows.len()));
             }
         }
+        foreign_keys.finish(cx)?;
         cx.run.note_write();
         if plan.counted {
             cx.run.rows_affected.fetch_add(count, Ordering::Relaxed);

@@ -12,6 +12,7 @@ use crate::batch::{Batch, BatchBuilder};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::exec::constraints::{check_may_write, check_row};
 use crate::exec::expr::{PhysExpr, RowCx};
+use crate::exec::foreign_keys::ForeignKeys;
 use crate::exec::messages::MessageWriter;
 use crate::exec::node::{Layout, Node, Operator, Physical};
 use crate::exec::run::{Cx, Reservation};
@@ -75,6 +76,7 @@ pub struct InsertWriter {
     arbiters: Vec<(Arc<IndexDef>, Vec<usize>)>,
     /// Rows written by this statement: ON CONFLICT may not touch one twice.
     written: FxHashSet<RowId>,
+    foreign_keys: ForeignKeys,
 }
 
 impl InsertWriter {
@@ -107,7 +109,14 @@ impl InsertWriter {
                 arbiters.push((index, positions));
             }
         }
-        Ok(InsertWriter { plan: Arc::clone(plan), messages, arbiters, written: FxHashSet::default() })
+        let updates = plan.on_conflict.as_ref().is_some_and(|conflict| conflict.update.is_some());
+        let foreign_keys = ForeignKeys::for_insert(&plan.table, updates, cx)?;
+        Ok(InsertWriter { plan: Arc::clone(plan), messages, arbiters, written: FxHashSet::default(), foreign_keys })
+    }
+
+    /// Checks foreign keys. To be called after the last row.
+    pub fn finish(&mut self, cx: &Cx) -> Result<()> {
+        self.foreign_keys.finish(cx)
     }
 
     /// The existing row that a proposed one collides with.
@@ -163,6 +172,7 @@ impl InsertWriter {
         if plan.on_conflict.is_some() {
             self.written.insert(id);
         }
+        self.foreign_keys.note_insert(&row)?;
         Ok(Some(row))
     }
 
@@ -208,7 +218,7 @@ impl InsertWriter {
             new_row[*position] = value.eval(row)?;
         }
         check_row(&plan.table, &new_row, &plan.checks, cx)?;
-        cx.transaction().update_row(&plan.table, id, &new_row)?;
+        self.foreign_keys.update_row(id, &new_row, cx)?;
         self.written.insert(id);
         Ok(Some(new_row))
     }
@@ -269,6 +279,7 @@ impl Insert {
                 write_batch(compute(batch)?)?;
             }
         }
+        writer.finish(cx)?;
         returned.extend(builder.finish());
         Ok(Buffered::new(returned, Some(memory)))
     }

@@ -12,6 +12,7 @@ use crate::batch::{Batch, BatchBuilder};
 use crate::error::{QueryError, Result};
 use crate::exec::constraints::{check_may_write, check_row};
 use crate::exec::expr::{PhysExpr, RowCx};
+use crate::exec::foreign_keys::ForeignKeys;
 use crate::exec::node::{Layout, Node, Operator, Physical};
 use crate::exec::run::{Cx, Reservation};
 
@@ -73,6 +74,8 @@ impl Update {
             computed.push((batch, columns));
         }
         let all: Vec<usize> = (0..plan.table.columns.len()).collect();
+        let assigned: Vec<usize> = plan.assignments.iter().map(|(position, _)| *position).collect();
+        let mut foreign_keys = ForeignKeys::for_update(&plan.table, &assigned, cx)?;
         let mut seen = FxHashSet::default();
         let mut builder = BatchBuilder::new(Arc::clone(&plan.layout.types));
         let mut returned = Vec::new();
@@ -90,7 +93,7 @@ impl Update {
                     new_row[*position] = column.value(row);
                 }
                 check_row(&plan.table, &new_row, &plan.checks, cx)?;
-                cx.transaction().update_row(&plan.table, id, &new_row)?;
+                foreign_keys.update_row(id, &new_row, cx)?;
                 count += 1;
                 if !plan.returning.is_empty() {
                     new_row.extend(batch.row(row));
@@ -106,6 +109,7 @@ impl Update {
             }
         }
         returned.extend(builder.finish());
+        foreign_keys.finish(cx)?;
         cx.run.note_write();
         if plan.counted {
             cx.run.rows_affected.fetch_add(count, Ordering::Relaxed);

@@ -33,6 +33,7 @@ fn table_def(db: &Fixture, name: &str, columns: &[(&str, DataType, bool)]) -> Ta
             .collect(),
         next_column_id: columns.len() as u16 + 1,
         checks: Vec::new(),
+        foreign_keys: Vec::new(),
         behaviour: TableBehaviour::Plain,
         version: 1,
         comment: None,
@@ -141,6 +142,7 @@ impl Tables {
             source: Plan::Values { rows, output },
             new_row,
             checks: Vec::new(),
+            foreign_keys: Vec::new(),
             on_conflict: None,
             returning: Vec::new(),
         }
@@ -407,6 +409,7 @@ fn updates_and_deletes() {
         returning: vec![(returned, t.column(new_row[0]))],
         new_row,
         checks: Vec::new(),
+        foreign_keys: Vec::new(),
     };
     let (rows, count) = t.write(Plan::Update(Box::new(update)), &[returned]).unwrap();
     assert_eq!((shown(&rows, false), count), (vec!["101".to_owned(), "103".to_owned()], 2));
@@ -558,6 +561,7 @@ fn supplied_rows_are_inserted() {
         source: Plan::Supplied { output },
         new_row,
         checks: Vec::new(),
+        foreign_keys: Vec::new(),
         on_conflict: None,
         returning: Vec::new(),
     };

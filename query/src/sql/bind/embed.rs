@@ -695,6 +695,7 @@ mod tests {
             columns: Vec::new(),
             next_column_id: 1,
             checks: Vec::new(),
+            foreign_keys: Vec::new(),
             behaviour: Default::default(),
             version: 0,
             comment: None,

@@ -53,6 +53,7 @@ use sqlparser::tokenizer::Span;
 
 use self::cte::CteBinding;
 use self::scope::Frame;
+pub use self::stored_text::{StoredRules, bind_stored_rules};
 use super::position::LineIndex;
 use crate::algebra::{Plan, VarId, VarTable};
 use crate::context::BindContext;

@@ -8,10 +8,32 @@ use sinew_storage::catalog::TableDef;
 
 use super::scope::{Clause, Frame, ScopeColumn, ScopeRelation};
 use super::{Binder, Bound};
-use crate::algebra::{Expr, VarId};
+use crate::algebra::{Expr, VarId, VarTable};
+use crate::context::BindContext;
 use crate::error::{QueryError, Result};
 use crate::functions::CastContext;
 use crate::sql::parse::{parse_expression, parse_query};
+
+/// A table's CHECK constraints and defaults, bound apart from any statement.
+pub struct StoredRules {
+    pub vars: VarTable,
+    /// The row that the checks are over, in table order.
+    pub row: Vec<VarId>,
+    pub checks: Vec<(String, Expr)>,
+    /// One for each column; NULL where none is declared.
+    pub defaults: Vec<Expr>,
+}
+
+pub fn bind_stored_rules(context: &BindContext<'_>, table: &TableDef) -> Result<StoredRules> {
+    let mut binder = Binder::new(context, "");
+    let row = binder.row_vars(table);
+    let checks = binder.bind_checks(table, &row)?;
+    let mut defaults = Vec::with_capacity(table.columns.len());
+    for position in 0..table.columns.len() {
+        defaults.push(binder.bind_default(table, position)?);
+    }
+    Ok(StoredRules { vars: binder.vars, row, checks, defaults })
+}
 
 impl Binder<'_> {
     /// Binds with no scope and no positions but its own.

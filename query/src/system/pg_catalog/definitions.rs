@@ -1,8 +1,11 @@
 //! Definitions as SQL text: what `pg_get_indexdef`, `pg_get_constraintdef` and `pg_get_viewdef` print.
 
-use sinew_storage::catalog::{Catalog, ConstraintKind, IndexDef, IndexKind, IndexTarget, TableDef, VectorMetric};
+use sinew_storage::catalog::{
+    Catalog, ColumnDef, ConstraintKind, ForeignKeyMatch, IndexDef, IndexKind, IndexTarget, ReferentialAction, TableDef,
+    VectorMetric,
+};
 
-use super::identity::{self, Constraint, ConstraintBody};
+use super::identity::{self, Constraint, ConstraintBody, ForeignKey};
 use crate::types::reg::quote_identifier;
 
 /// Operator class written after a vector index's column.
@@ -100,7 +103,7 @@ pub(crate) fn index_definition(index: &IndexDef, table: &TableDef) -> String {
     )
 }
 
-/// `PRIMARY KEY (a, b)`, `UNIQUE (a)`, `CHECK ((a > 0))`.
+/// `PRIMARY KEY (a, b)`, `UNIQUE (a)`, `CHECK ((a > 0))`, `FOREIGN KEY (a) REFERENCES p(id) ON DELETE CASCADE`.
 pub(crate) fn constraint_definition(constraint: &Constraint<'_>) -> String {
     match &constraint.body {
         ConstraintBody::Key(kind, index) => {
@@ -111,6 +114,45 @@ pub(crate) fn constraint_definition(constraint: &Constraint<'_>) -> String {
             format!("{word} ({})", column_names(index, constraint.table).join(", "))
         }
         ConstraintBody::Check(check) => format!("CHECK ({})", check.expression),
+        ConstraintBody::ForeignKey(foreign) => foreign_key_definition(constraint, foreign),
+    }
+}
+
+fn foreign_key_definition(constraint: &Constraint<'_>, foreign: &ForeignKey<'_>) -> String {
+    let names = |columns: Vec<&ColumnDef>| {
+        let names: Vec<String> = columns.into_iter().map(|column| quote_identifier(&column.name)).collect();
+        names.join(", ")
+    };
+    // As where the search path is the default one: its schemas need not be named.
+    let schema = match foreign.table.schema.as_str() {
+        "public" | "sinew" => String::new(),
+        schema => format!("{}.", quote_identifier(schema)),
+    };
+    let mut text = format!(
+        "FOREIGN KEY ({}) REFERENCES {schema}{}({})",
+        names(constraint.columns()),
+        quote_identifier(&foreign.table.name),
+        names(foreign.referenced_columns())
+    );
+    if foreign.key.match_type == ForeignKeyMatch::Full {
+        text.push_str(" MATCH FULL");
+    }
+    for (event, action) in [("UPDATE", foreign.key.on_update), ("DELETE", foreign.key.on_delete)] {
+        if action != ReferentialAction::NoAction {
+            text.push_str(&format!(" ON {event} {}", action_name(action)));
+        }
+    }
+    text
+}
+
+/// An action as SQL writes it.
+pub(crate) fn action_name(action: ReferentialAction) -> &'static str {
+    match action {
+        ReferentialAction::NoAction => "NO ACTION",
+        ReferentialAction::Restrict => "RESTRICT",
+        ReferentialAction::Cascade => "CASCADE",
+        ReferentialAction::SetNull => "SET NULL",
+        ReferentialAction::SetDefault => "SET DEFAULT",
     }
 }
 

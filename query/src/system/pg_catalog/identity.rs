@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sinew_storage::DataType;
 use sinew_storage::catalog::{
-    Catalog, CheckDef, ColumnDef, ConstraintKind, IndexDef, IndexKind, IndexTarget, TableDef, ViewDef,
+    Catalog, CheckDef, ColumnDef, ConstraintKind, ForeignKeyDef, IndexDef, IndexKind, IndexTarget, TableDef, ViewDef,
 };
+use sinew_storage::{ColumnId, DataType};
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::types::reg;
@@ -73,6 +73,34 @@ pub(crate) fn index_column_numbers(index: &IndexDef, table: &TableDef) -> Vec<us
 pub(crate) enum ConstraintBody<'c> {
     Key(ConstraintKind, &'c IndexDef),
     Check(&'c CheckDef),
+    ForeignKey(ForeignKey<'c>),
+}
+
+/// A foreign key with what it refers to.
+pub(crate) struct ForeignKey<'c> {
+    pub key: &'c ForeignKeyDef,
+    pub table: &'c TableDef,
+    pub index: &'c IndexDef,
+}
+
+impl<'c> ForeignKey<'c> {
+    /// 1-based numbers of the columns referred to, in the constraint's order.
+    pub(crate) fn referenced_numbers(&self) -> Vec<usize> {
+        numbers_of(self.table, &self.key.referenced_columns)
+    }
+
+    pub(crate) fn referenced_columns(&self) -> Vec<&'c ColumnDef> {
+        columns_at(self.table, self.referenced_numbers())
+    }
+}
+
+/// 1-based numbers of columns.
+fn numbers_of(table: &TableDef, ids: &[ColumnId]) -> Vec<usize> {
+    ids.iter().map(|id| table.position_of(*id).map_or(0, |position| position + 1)).collect()
+}
+
+fn columns_at(table: &TableDef, numbers: Vec<usize>) -> Vec<&ColumnDef> {
+    numbers.into_iter().filter_map(|number| table.columns.get(number.checked_sub(1)?)).collect()
 }
 
 /// A row of `pg_constraint`.
@@ -84,17 +112,18 @@ pub(crate) struct Constraint<'c> {
 }
 
 impl<'c> Constraint<'c> {
-    /// 1-based numbers of the columns it is about: a key's in key order, a check's as its text names them.
+    /// 1-based numbers of the columns of its table that it is about: a key's in key order, a check's as its text names
+    /// them.
     pub(crate) fn column_numbers(&self) -> Vec<usize> {
         match &self.body {
             ConstraintBody::Key(_, index) => index_column_numbers(index, self.table),
             ConstraintBody::Check(check) => columns_named(self.table, &check.expression),
+            ConstraintBody::ForeignKey(foreign) => numbers_of(self.table, &foreign.key.columns),
         }
     }
 
     pub(crate) fn columns(&self) -> Vec<&'c ColumnDef> {
-        let numbers = self.column_numbers().into_iter();
-        numbers.filter_map(|number| self.table.columns.get(number.checked_sub(1)?)).collect()
+        columns_at(self.table, self.column_numbers())
     }
 }
 
@@ -116,9 +145,9 @@ fn columns_named(table: &TableDef, expression: &str) -> Vec<usize> {
     numbers
 }
 
-/// Every constraint, keys first. A key has its index's oid. Checks have oids of 2^31 and up, hashed (FNV-1a) from table
-/// and name, so that they stay the same when other checks come and go; of two that fall on one number, the later in
-/// catalog order takes the next.
+/// Every constraint, keys first, foreign keys last. A key has its index's oid. Checks and foreign keys have oids of 2^31
+/// and up, hashed (FNV-1a) from table and name, so that they stay the same when others come and go; of two that fall on
+/// one number, the later in this order takes the next.
 pub(crate) fn constraints(catalog: &Catalog) -> Vec<Constraint<'_>> {
     let mut all = Vec::new();
     for (index, table) in table_indexes(catalog) {
@@ -135,6 +164,21 @@ pub(crate) fn constraints(catalog: &Catalog) -> Vec<Constraint<'_>> {
                 oid = oid.wrapping_add(1) | 0x8000_0000;
             }
             all.push(Constraint { oid, table, name: &check.name, body: ConstraintBody::Check(check) });
+        }
+    }
+    for table in catalog.tables.values() {
+        for key in &table.foreign_keys {
+            let (Some(referenced), Some(index)) =
+                (catalog.tables.get(&key.referenced_table), catalog.indexes.get(&key.referenced_index))
+            else {
+                continue;
+            };
+            let mut oid = hashed_oid(table.id.0, key.name.as_bytes());
+            while !taken.insert(oid) {
+                oid = oid.wrapping_add(1) | 0x8000_0000;
+            }
+            let body = ConstraintBody::ForeignKey(ForeignKey { key, table: referenced, index });
+            all.push(Constraint { oid, table, name: &key.name, body });
         }
     }
     all

@@ -5,7 +5,7 @@
 //! and order even where this database has nothing to say in them.
 //!
 //! Oids: tables, views and indexes have the catalog's ids (16384 and up); a primary key or unique constraint has its
-//! index's oid in `pg_constraint`; a check has one made of its table and name ([`identity::constraints`]). System
+//! index's oid in `pg_constraint`; a check or foreign key has one made of its table and name ([`identity::constraints`]). System
 //! relations have PostgreSQL's oids or numbers below 16384 ([`crate::types::reg`]). Column numbers count a table's present
 //! columns from 1.
 //!

@@ -1,7 +1,7 @@
 //! Namespaces, relations, their columns, defaults, indexes, constraints, rules and comments.
 
 use sinew_storage::DataType;
-use sinew_storage::catalog::{IndexKind, IndexTarget, TableDef};
+use sinew_storage::catalog::{ForeignKeyMatch, IndexKind, IndexTarget, ReferentialAction, TableDef};
 
 use super::identity::{self, Attribute, ConstraintBody, OWNER_OID};
 use super::{NULL, Row, Rows, SystemRelation, definitions, functions, relation_kind, row, table};
@@ -99,6 +99,8 @@ struct Class<'a> {
     column_count: usize,
     check_count: usize,
     has_index: bool,
+    /// Foreign keys count: psql looks for them where there are triggers.
+    has_triggers: bool,
     options: Option<Vec<String>>,
 }
 
@@ -128,7 +130,7 @@ impl Class<'_> {
             self.column_count,
             self.check_count,
             self.kind == 'v' && self.oid >= sinew_storage::catalog::FIRST_USER_RELATION,
-            false,
+            self.has_triggers,
             false,
             false,
             false,
@@ -160,6 +162,7 @@ fn classes(context: &ExecContext) -> Rows {
             column_count: relation.columns().len(),
             check_count: 0,
             has_index: false,
+            has_triggers: false,
             options: None,
         };
         rows.push(class.row());
@@ -174,6 +177,7 @@ fn classes(context: &ExecContext) -> Rows {
             column_count: table.columns.len(),
             check_count: table.checks.len(),
             has_index: !catalog.indexes_of(table.id).is_empty(),
+            has_triggers: !table.foreign_keys.is_empty() || catalog.referencing.contains_key(&table.id),
             options: None,
         };
         rows.push(class.row());
@@ -188,6 +192,7 @@ fn classes(context: &ExecContext) -> Rows {
             column_count: view.columns.len(),
             check_count: 0,
             has_index: false,
+            has_triggers: false,
             options: None,
         };
         rows.push(class.row());
@@ -202,6 +207,7 @@ fn classes(context: &ExecContext) -> Rows {
             column_count: identity::index_column_numbers(index, table).len(),
             check_count: 0,
             has_index: false,
+            has_triggers: false,
             options: definitions::index_options(index),
         };
         rows.push(class.row());
@@ -357,7 +363,23 @@ fn constraints(context: &ExecContext) -> Rows {
             ConstraintBody::Key(sinew_storage::catalog::ConstraintKind::PrimaryKey, index) => ('p', index.id.0, None),
             ConstraintBody::Key(sinew_storage::catalog::ConstraintKind::Unique, index) => ('u', index.id.0, None),
             ConstraintBody::Check(check) => ('c', 0, Some(check.expression.clone())),
+            ConstraintBody::ForeignKey(foreign) => ('f', foreign.index.id.0, None),
         };
+        let mut referenced = 0;
+        let mut referenced_columns = None;
+        let (mut on_update, mut on_delete, mut match_type) = (" ", " ", " ");
+        let mut equality: Option<Vec<u32>> = None;
+        if let ConstraintBody::ForeignKey(foreign) = &constraint.body {
+            referenced = foreign.table.id.0;
+            referenced_columns = Some(foreign.referenced_numbers());
+            on_update = action_letter(foreign.key.on_update);
+            on_delete = action_letter(foreign.key.on_delete);
+            match_type = match foreign.key.match_type {
+                ForeignKeyMatch::Simple => "s",
+                ForeignKeyMatch::Full => "f",
+            };
+            equality = Some(foreign.referenced_columns().into_iter().map(|column| equality_oid(&column.ty)).collect());
+        }
         row![
             constraint.oid,
             constraint.name,
@@ -370,24 +392,48 @@ fn constraints(context: &ExecContext) -> Rows {
             0_u32,
             index,
             0_u32,
-            0_u32,
-            " ",
-            " ",
-            " ",
+            referenced,
+            on_update,
+            on_delete,
+            match_type,
             true,
             0_i32,
             kind != 'c',
             columns,
-            NULL,
-            NULL,
-            NULL,
-            NULL,
+            referenced_columns,
+            equality.clone(),
+            equality.clone(),
+            equality,
             NULL,
             NULL,
             expression,
         ]
     });
     Ok(rows.collect())
+}
+
+/// `confupdtype` and `confdeltype`.
+fn action_letter(action: ReferentialAction) -> &'static str {
+    match action {
+        ReferentialAction::NoAction => "a",
+        ReferentialAction::Restrict => "r",
+        ReferentialAction::Cascade => "c",
+        ReferentialAction::SetNull => "n",
+        ReferentialAction::SetDefault => "d",
+    }
+}
+
+/// Oid of the equality operator of a type; 0 when there is none of its own.
+fn equality_oid(ty: &DataType) -> u32 {
+    let ty = match ty {
+        DataType::Varchar(_) => types::type_oid(&DataType::Text),
+        ty => types::type_oid(ty),
+    };
+    crate::functions::all_operators()
+        .find(|operator| {
+            operator.name == "=" && operator.params.len() == 2 && operator.params.iter().all(|param| param.oid() == ty)
+        })
+        .map_or(0, |operator| operator.oid)
 }
 
 /// A view is its rule `_RETURN`.
@@ -438,6 +484,10 @@ fn dependencies(context: &ExecContext) -> Rows {
     }
     for constraint in identity::constraints(&catalog) {
         push(PG_CONSTRAINT_OID, constraint.oid, PG_CLASS_OID, constraint.table.id.0, 'a');
+        if let ConstraintBody::ForeignKey(foreign) = &constraint.body {
+            push(PG_CONSTRAINT_OID, constraint.oid, PG_CLASS_OID, foreign.index.id.0, 'n');
+            push(PG_CONSTRAINT_OID, constraint.oid, PG_CLASS_OID, foreign.table.id.0, 'n');
+        }
     }
     for (index, table) in identity::table_indexes(&catalog) {
         match index.constraint {

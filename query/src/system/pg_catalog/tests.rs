@@ -48,6 +48,7 @@ fn context() -> ExecContext {
             ],
             next_column_id: 6,
             checks: vec![CheckDef { name: "notes_price_check".to_owned(), expression: "price > 0".to_owned() }],
+            foreign_keys: Vec::new(),
             behaviour: TableBehaviour::Plain,
             version: 0,
             comment: Some("notes of all kinds".to_owned()),

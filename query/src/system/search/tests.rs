@@ -131,6 +131,7 @@ fn create_messages(transaction: &Transaction) -> Arc<TableDef> {
         next_column_id: columns.len() as u16 + 1,
         columns,
         checks: Vec::new(),
+        foreign_keys: Vec::new(),
         behaviour: TableBehaviour::Plain,
         version: 0,
         comment: None,

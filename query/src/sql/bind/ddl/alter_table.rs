@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use sinew_storage::catalog::{IndexTarget, TableDef};
+use sinew_storage::catalog::{ForeignKeyDef, IndexTarget, TableDef};
 use sinew_storage::ids::RelationId;
 use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, DropBehavior, Ident, RenameTableNameKind, Spanned,
+    TableConstraint,
 };
 
 use super::super::Binder;
 use super::super::names::fold;
 use super::drop::mentions_word;
+use super::foreign_key::{cascade_notice, needed_by_foreign_keys};
 use super::{Pending, alter};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::statement::Ddl;
@@ -22,6 +24,8 @@ struct Change {
     validate: Vec<(String, String)>,
     not_null: Vec<String>,
     drop_indexes: Vec<RelationId>,
+    /// Of other tables, by CASCADE.
+    drop_foreign_keys: Vec<(RelationId, String)>,
     changed: bool,
     notices: Vec<Ddl>,
     renames: Vec<Ddl>,
@@ -46,6 +50,7 @@ impl Binder<'_> {
             validate: Vec::new(),
             not_null: Vec::new(),
             drop_indexes: Vec::new(),
+            drop_foreign_keys: Vec::new(),
             changed: false,
             notices: Vec::new(),
             renames: Vec::new(),
@@ -53,7 +58,11 @@ impl Binder<'_> {
         for operation in &statement.operations {
             self.alter_operation(&table, &mut change, operation, span)?;
         }
+        let foreign_keys = self.bind_foreign_keys(&change.table, &change.pending, &change.drop_indexes)?;
         let mut ddl = Vec::new();
+        if !change.drop_foreign_keys.is_empty() {
+            ddl.push(Ddl::DropForeignKeys { keys: change.drop_foreign_keys, tag: "ALTER TABLE" });
+        }
         if change.changed {
             let mut altered = alter(change.table);
             if let Ddl::AlterTable { validate, not_null, add_indexes, drop_indexes, .. } = &mut altered {
@@ -63,6 +72,9 @@ impl Binder<'_> {
                 *drop_indexes = change.drop_indexes;
             }
             ddl.push(altered);
+        }
+        if !foreign_keys.is_empty() {
+            ddl.push(Ddl::AddForeignKeys { table: table.id, keys: foreign_keys });
         }
         ddl.extend(change.renames);
         ddl.extend(change.notices);
@@ -158,10 +170,15 @@ impl Binder<'_> {
                         change.not_null.push(column.name.clone());
                     }
                 }
-                change.changed = true;
+                // A foreign key changes nothing here: it is added by itself.
+                change.changed |= !matches!(constraint, TableConstraint::ForeignKey(_));
             }
-            AlterTableOperation::DropConstraint { if_exists, name, .. } => {
-                self.drop_constraint(table, change, name, *if_exists)?;
+            AlterTableOperation::DropConstraint { if_exists, name, drop_behavior } => {
+                let cascade = matches!(drop_behavior, Some(DropBehavior::Cascade));
+                self.drop_constraint(table, change, name, *if_exists, cascade)?;
+            }
+            AlterTableOperation::RenameConstraint { old_name, new_name } => {
+                self.rename_constraint(change, old_name, new_name)?;
             }
             AlterTableOperation::OwnerTo { .. } => {
                 return Err(self.unsupported("ALTER TABLE … OWNER TO", span));
@@ -244,6 +261,12 @@ impl Binder<'_> {
             .hint("Use DROP ... CASCADE to drop the dependent objects too.")
             .at(self.at(column.span)));
         }
+        let cascade = matches!(behaviour, Some(DropBehavior::Cascade));
+        // A foreign key goes silently with a column of its own, and not with one that it refers to.
+        change.table.foreign_keys.retain(|key| !key.columns.contains(&id));
+        let what = format!("column {name} of table {}", change.table.name);
+        self.release_references(change, &what, &what, cascade, |key| key.referenced_columns.contains(&id))
+            .map_err(|error| error.at(self.at(column.span)))?;
         change.table.checks.retain(|check| !reading.contains(&check.name));
         change.table.columns.remove(position);
         change.changed = true;
@@ -334,8 +357,15 @@ impl Binder<'_> {
         change: &mut Change,
         name: &Ident,
         if_exists: bool,
+        cascade: bool,
     ) -> Result<()> {
         let constraint = fold(name);
+        let foreign_keys = change.table.foreign_keys.len();
+        change.table.foreign_keys.retain(|key| key.name != constraint);
+        if change.table.foreign_keys.len() < foreign_keys {
+            change.changed = true;
+            return Ok(());
+        }
         let checks = change.table.checks.len();
         change.table.checks.retain(|check| check.name != constraint);
         if change.table.checks.len() < checks {
@@ -349,6 +379,10 @@ impl Binder<'_> {
             .find(|index| index.constraint.is_some() && index.name == constraint);
         match index {
             Some(index) => {
+                let what = format!("constraint {constraint} on table {}", change.table.name);
+                let object = format!("index {constraint}");
+                self.release_references(change, &what, &object, cascade, |key| key.referenced_index == index.id)
+                    .map_err(|error| error.at(self.at(name.span)))?;
                 change.drop_indexes.push(index.id);
                 change.changed = true;
                 Ok(())
@@ -367,6 +401,78 @@ impl Binder<'_> {
             )
             .at(self.at(name.span))),
         }
+    }
+
+    /// Drops the foreign keys that need what is being dropped, or refuses (2BP01) without CASCADE.
+    fn release_references(
+        &self,
+        change: &mut Change,
+        what: &str,
+        object: &str,
+        cascade: bool,
+        needs: impl Fn(&ForeignKeyDef) -> bool,
+    ) -> Result<()> {
+        let id = change.table.id;
+        let keys = self.referencing_keys(id, |owner, key| {
+            let is_dropped = if owner.id == id {
+                change.table.foreign_keys.iter().all(|kept| kept.name != key.name)
+            } else {
+                change.drop_foreign_keys.iter().any(|(table, name)| *table == owner.id && *name == key.name)
+            };
+            !is_dropped && needs(key)
+        });
+        if keys.is_empty() {
+            return Ok(());
+        }
+        if !cascade {
+            return Err(needed_by_foreign_keys(what, object, &keys));
+        }
+        for (owner, name) in keys {
+            let notice = Some(cascade_notice(&owner, &name));
+            change.notices.push(Ddl::Nothing { tag: "ALTER TABLE", notice });
+            if owner.id == id {
+                change.table.foreign_keys.retain(|key| key.name != name);
+                change.changed = true;
+            } else {
+                change.drop_foreign_keys.push((owner.id, name));
+            }
+        }
+        Ok(())
+    }
+
+    fn rename_constraint(&self, change: &mut Change, old: &Ident, new: &Ident) -> Result<()> {
+        let (old_name, new_name) = (fold(old), fold(new));
+        if self.has_constraint(&change.table, &new_name) {
+            return Err(self.constraint_exists(&change.table, &new_name, new.span));
+        }
+        if let Some(check) = change.table.checks.iter_mut().find(|check| check.name == old_name) {
+            check.name = new_name;
+            change.changed = true;
+            return Ok(());
+        }
+        if let Some(key) = change.table.foreign_keys.iter_mut().find(|key| key.name == old_name) {
+            key.name = new_name;
+            change.changed = true;
+            return Ok(());
+        }
+        let index = self
+            .catalog
+            .indexes_of(change.table.id)
+            .iter()
+            .find(|index| index.constraint.is_some() && index.name == old_name);
+        let Some(index) = index else {
+            return Err(QueryError::new(
+                sqlstate::UNDEFINED_OBJECT,
+                format!("constraint \"{old_name}\" for table \"{}\" does not exist", change.table.name),
+            )
+            .at(self.at(old.span)));
+        };
+        if self.catalog.relation_id(&index.schema, &new_name).is_some() {
+            return Err(QueryError::new(sqlstate::DUPLICATE_TABLE, format!("relation \"{new_name}\" already exists"))
+                .at(self.at(new.span)));
+        }
+        change.renames.push(Ddl::RenameIndex { id: index.id, new_name });
+        Ok(())
     }
 }
 

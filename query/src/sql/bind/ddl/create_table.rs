@@ -17,6 +17,7 @@ use super::super::names::{fold, quote_name};
 use super::super::scope::{Clause, Frame};
 use super::super::stored_text::row_relation;
 use super::super::{Binder, embed};
+use super::foreign_key::WrittenForeignKey;
 use super::{Pending, object_name, unassigned};
 use crate::algebra::{Expr, VarId};
 use crate::error::{QueryError, Result, sqlstate};
@@ -56,6 +57,7 @@ impl Binder<'_> {
             columns: Vec::with_capacity(create.columns.len()),
             next_column_id: 1,
             checks: Vec::new(),
+            foreign_keys: Vec::new(),
             behaviour: TableBehaviour::Plain,
             version: 0,
             comment: None,
@@ -71,7 +73,13 @@ impl Binder<'_> {
         for constraint in &create.constraints {
             self.add_constraint(&mut table, constraint, &mut pending, RelationId(0))?;
         }
-        Ok(vec![Ddl::CreateTable { table, indexes: pending.indexes, if_not_exists: create.if_not_exists }])
+        let foreign_keys = self.bind_foreign_keys(&table, &pending, &[])?;
+        Ok(vec![Ddl::CreateTable {
+            table,
+            indexes: pending.indexes,
+            foreign_keys,
+            if_not_exists: create.if_not_exists,
+        }])
     }
 
     fn reject_table_options(&self, create: &CreateTable) -> Result<()> {
@@ -268,7 +276,7 @@ impl Binder<'_> {
         Ok(Some(DefaultExpr { expression: ast.to_string(), constant: None }))
     }
 
-    /// PRIMARY KEY, UNIQUE and CHECK written at a column.
+    /// PRIMARY KEY, UNIQUE, CHECK and REFERENCES written at a column.
     pub(super) fn add_column_constraints(
         &mut self,
         table: &mut TableDef,
@@ -293,8 +301,9 @@ impl Binder<'_> {
                 ColumnOption::Check(check) => {
                     self.add_check(table, name, &check.expr, check.no_inherit, check.enforced, Some(&column.name))?;
                 }
-                ColumnOption::ForeignKey(_) => {
-                    return Err(self.unsupported("a foreign key (REFERENCES)", span));
+                ColumnOption::ForeignKey(constraint) => {
+                    let (columns, constraint) = (vec![column.name.clone()], constraint.clone());
+                    pending.foreign_keys.push(WrittenForeignKey { name, columns, constraint, span });
                 }
                 _ => {}
             }
@@ -335,7 +344,15 @@ impl Binder<'_> {
                 let name = check.name.as_ref().map(fold);
                 self.add_check(table, name, &check.expr, check.no_inherit, check.enforced, None)
             }
-            TableConstraint::ForeignKey(_) => Err(self.unsupported("a foreign key (REFERENCES)", span)),
+            TableConstraint::ForeignKey(key) => {
+                pending.foreign_keys.push(WrittenForeignKey {
+                    name: key.name.as_ref().map(fold),
+                    columns: key.columns.clone(),
+                    constraint: key.clone(),
+                    span,
+                });
+                Ok(())
+            }
             TableConstraint::Exclude(_) => Err(self.unsupported("an EXCLUDE constraint", span)),
             TableConstraint::PrimaryKeyUsingIndex(_) | TableConstraint::UniqueUsingIndex(_) => {
                 Err(self.unsupported("a constraint USING INDEX", span))
@@ -362,7 +379,11 @@ impl Binder<'_> {
             .collect()
     }
 
-    fn reject_characteristics(&self, characteristics: Option<&ConstraintCharacteristics>, span: Span) -> Result<()> {
+    pub(super) fn reject_characteristics(
+        &self,
+        characteristics: Option<&ConstraintCharacteristics>,
+        span: Span,
+    ) -> Result<()> {
         let Some(characteristics) = characteristics else { return Ok(()) };
         let deferred = matches!(characteristics.initially, Some(sqlparser::ast::DeferrableInitial::Deferred));
         if characteristics.deferrable == Some(true) || deferred {
@@ -496,7 +517,10 @@ impl Binder<'_> {
         if subquery {
             return Err(QueryError::unsupported("a subquery in a check constraint").at(self.at(span)));
         }
-        let taken = |candidate: &str| table.checks.iter().any(|check| check.name == candidate);
+        let taken = |candidate: &str| {
+            table.checks.iter().any(|check| check.name == candidate)
+                || table.foreign_keys.iter().any(|key| key.name == candidate)
+        };
         let name = match name {
             Some(name) => {
                 if taken(&name) {

@@ -1,11 +1,14 @@
 //! DROP and TRUNCATE.
 
+use std::sync::Arc;
+
 use sinew_storage::catalog::{IndexTarget, TableDef};
 use sinew_storage::ids::RelationId;
 use sqlparser::ast::{CascadeOption, ObjectName, ObjectType, Spanned, Statement, Truncate, TruncateIdentityOption};
 
 use super::super::Binder;
 use super::super::names::{QualifiedName, Relation, is_system_schema};
+use super::foreign_key::{cascade_notice, needed_by_foreign_keys};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::statement::Ddl;
 
@@ -25,6 +28,7 @@ impl Binder<'_> {
             other => return Err(QueryError::unsupported(format!("DROP {other}"))),
         };
         let mut found: Vec<(String, RelationId)> = Vec::new();
+        let mut foreign_keys = Vec::new();
         let mut ddl = Vec::new();
         for name in names {
             let qualified = self.qualified_name(name)?;
@@ -56,6 +60,14 @@ impl Binder<'_> {
                     if index.schema == "sinew" && matches!(index.target, IndexTarget::Table { .. }) {
                         return Err(self.permission_denied(&index.name, span));
                     }
+                    if let IndexTarget::Table { table, .. } = &index.target {
+                        let keys = self.referencing_keys(*table, |_, key| key.referenced_index == index.id);
+                        if !keys.is_empty() && !*cascade {
+                            let what = format!("index {}", index.name);
+                            return Err(needed_by_foreign_keys(&what, &what, &keys).at(self.at(span)));
+                        }
+                        foreign_keys.extend(keys);
+                    }
                     index.id
                 }
                 (Relation::System { .. }, _) => return Err(self.permission_denied(&qualified.name, span)),
@@ -73,6 +85,12 @@ impl Binder<'_> {
                 found.push((qualified.name, id));
             }
         }
+        if kind == "table" {
+            foreign_keys = self.references_to_dropped(&found, *cascade)?;
+        }
+        for (owner, name) in &foreign_keys {
+            ddl.push(Ddl::Nothing { tag, notice: Some(cascade_notice(owner, name)) });
+        }
         if !found.is_empty() {
             // The drop itself comes first: the command's tag is the first one's.
             let drop = match kind {
@@ -81,11 +99,47 @@ impl Binder<'_> {
                 _ => Ddl::DropIndex { indexes: found },
             };
             let (views, rest): (Vec<Ddl>, Vec<Ddl>) = ddl.into_iter().partition(|d| matches!(d, Ddl::DropView { .. }));
-            ddl = vec![drop];
+            ddl = Vec::new();
+            if kind == "index" && !foreign_keys.is_empty() {
+                let keys = foreign_keys.into_iter().map(|(owner, name)| (owner.id, name)).collect();
+                ddl.push(Ddl::DropForeignKeys { keys, tag });
+            }
+            ddl.push(drop);
             ddl.extend(views);
             ddl.extend(rest);
         }
         Ok(ddl)
+    }
+
+    /// Foreign keys of tables that stay to tables that go. 2BP01 without CASCADE.
+    fn references_to_dropped(
+        &self,
+        dropped: &[(String, RelationId)],
+        cascade: bool,
+    ) -> Result<Vec<(Arc<TableDef>, String)>> {
+        let mut all = Vec::new();
+        let mut lines = Vec::new();
+        for (name, id) in dropped {
+            let keys = self.referencing_keys(*id, |owner, _| dropped.iter().all(|(_, other)| *other != owner.id));
+            if !keys.is_empty() && !cascade {
+                let object = format!("table {name}");
+                let error = needed_by_foreign_keys(&object, &object, &keys);
+                if dropped.len() == 1 {
+                    return Err(error);
+                }
+                lines.extend(error.0.detail);
+            }
+            all.extend(keys);
+        }
+        if lines.is_empty() {
+            return Ok(all);
+        }
+        Err(QueryError::new(
+            sqlstate::DEPENDENT_OBJECTS_STILL_EXIST,
+            "cannot drop desired object(s) because other objects depend on them",
+        )
+        .detail(lines.join("\n"))
+        .hint("Use DROP ... CASCADE to drop the dependent objects too."))
     }
 
     fn missing_object(&self, kind: &str, name: &QualifiedName, span: sqlparser::tokenizer::Span) -> QueryError {
@@ -183,8 +237,6 @@ impl Binder<'_> {
         if matches!(truncate.identity, Some(TruncateIdentityOption::Restart)) {
             return Err(QueryError::unsupported("TRUNCATE … RESTART IDENTITY"));
         }
-        // Without foreign keys CASCADE reaches nothing more.
-        let _: Option<&CascadeOption> = truncate.cascade.as_ref();
         let mut tables = Vec::with_capacity(truncate.table_names.len());
         for target in &truncate.table_names {
             let table = self.target_table(&target.name)?;
@@ -193,7 +245,24 @@ impl Binder<'_> {
                 tables.push(table.id);
             }
         }
-        Ok(vec![Ddl::Truncate { tables }])
+        let mut notices = Vec::new();
+        if matches!(truncate.cascade, Some(CascadeOption::Cascade)) {
+            // Tables found on the way are looked at in their turn.
+            let mut next = 0;
+            while let Some(table) = tables.get(next).copied() {
+                next += 1;
+                for (owner, _) in self.referencing_keys(table, |_, _| true) {
+                    if !tables.contains(&owner.id) {
+                        let notice = Some(format!("truncate cascades to table \"{}\"", owner.name));
+                        notices.push(Ddl::Nothing { tag: "TRUNCATE TABLE", notice });
+                        tables.push(owner.id);
+                    }
+                }
+            }
+        }
+        let mut ddl = vec![Ddl::Truncate { tables }];
+        ddl.extend(notices);
+        Ok(ddl)
     }
 }
 

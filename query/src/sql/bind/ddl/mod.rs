@@ -4,6 +4,7 @@ mod alter_table;
 mod comment;
 mod create_table;
 mod drop;
+mod foreign_key;
 mod index;
 mod schema;
 mod view;
@@ -14,6 +15,7 @@ use sqlparser::ast::Statement;
 
 use crate::error::sqlstate;
 
+use self::foreign_key::WrittenForeignKey;
 use super::Binder;
 use crate::error::{QueryError, Result};
 use crate::statement::{BoundStatement, Ddl};
@@ -83,10 +85,11 @@ fn unassigned() -> RelationId {
     RelationId(0)
 }
 
-/// Tables and indexes of one statement that names must not collide with.
+/// Indexes and foreign keys of one statement, which are made when its table is.
 #[derive(Default)]
 struct Pending {
     indexes: Vec<IndexDef>,
+    foreign_keys: Vec<WrittenForeignKey>,
 }
 
 impl Pending {
