@@ -198,10 +198,6 @@ impl KeptRows {
         self.rows.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// The rows as a batch of the source's columns; None when there are none.
     pub fn into_batch(self, batch: &Batch, layout: &Layout) -> Option<Batch> {
         if self.rows.is_empty() {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use sinew_storage::catalog::TableDef;
-use sinew_storage::{LockWait, RelationLock, RowLock, Value};
+use sinew_storage::{LockWait, RelationLock, RowLock};
 
 use super::limit::count_of;
 use super::update::row_id_of;
@@ -79,7 +79,7 @@ impl LockRows {
         let mut settled = Settled::AsRead;
         for lock in &self.plan.locks {
             let id = batch.columns[lock.row_id].value(row);
-            if id == Value::Null {
+            if id.is_null() {
                 continue;
             }
             let id = row_id_of(&id)?;
