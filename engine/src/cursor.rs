@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use sinew_query::exec::{PreparedPlan, RowStream};
 use sinew_query::statement::{CopyOptions, OutputColumn, QueryKind};
-use sinew_query::{Batch, ExecContext, Result};
+use sinew_query::{Batch, ExecContext, QueryError, Result};
 use sinew_storage::{DataType, Value};
 
 use crate::prepare::with_stack;
+use crate::restart::Restart;
 
 /// What executing a statement started.
 pub enum Execution {
@@ -32,6 +33,8 @@ pub struct RowCursor {
     pub(crate) tag: CursorTag,
     /// The statement's layer is still open (false for rows that were collected).
     pub(crate) open: bool,
+    /// Set while the statement may start over: until its first rows are handed out.
+    pub(crate) restart: Option<Restart>,
 }
 
 /// How the tag is made.
@@ -47,7 +50,30 @@ pub(crate) enum CursorTag {
 impl RowCursor {
     /// None at the end.
     pub fn next_batch(&mut self) -> Result<Option<Batch>> {
-        with_stack(|| self.stream.next_batch())
+        with_stack(|| {
+            loop {
+                match self.stream.next_batch() {
+                    Err(error) => self.run_again(error)?,
+                    Ok(batch) => {
+                        if batch.is_some() {
+                            self.restart = None;
+                        }
+                        return Ok(batch);
+                    }
+                }
+            }
+        })
+    }
+
+    /// Starts the failed statement over, or gives its error back.
+    fn run_again(&mut self, error: QueryError) -> Result<()> {
+        let Some(restart) = self.restart.as_mut().filter(|restart| restart.applies(&error, &self.context)) else {
+            return Err(error);
+        };
+        // The operators read the old snapshot.
+        self.stream = Box::new(Collected { batches: VecDeque::new(), rows_affected: 0 });
+        self.stream = restart.again(error, &self.context)?;
+        Ok(())
     }
 
     /// The context for writing values as text or binary (entities are materialised through it).
@@ -61,10 +87,10 @@ impl RowCursor {
         let rows_affected = self.stream.rows_affected();
         let mut batches = VecDeque::new();
         let mut value_count = 0usize;
-        while let Some(batch) = self.stream.next_batch()? {
+        while let Some(batch) = self.next_batch()? {
             value_count += batch.row_count * batch.columns.len().max(1);
             if value_count.saturating_mul(std::mem::size_of::<Value>()) > self.context.memory_limit_bytes {
-                return Err(sinew_query::QueryError::new(
+                return Err(QueryError::new(
                     sinew_query::sqlstate::OUT_OF_MEMORY,
                     format!(
                         "a suspended result exceeds the statement's memory limit of {} bytes",

@@ -16,6 +16,7 @@ use sinew_storage::{CancelToken, DataType, Isolation, SessionLocks, StorageError
 
 use crate::cursor::{CopyIn, CursorTag, Execution, QueryResult, RowCursor};
 use crate::prepare::{PlannedKind, PlannedStatement, Prepared, bind_values, reads_graph, with_stack};
+use crate::restart::Restart;
 use crate::statement::{StatementText, split};
 use crate::transaction::{ActiveTransaction, TransactionStatus, isolation_from_name, now_us};
 use crate::utility::Utility;
@@ -272,6 +273,7 @@ impl Session {
                     context,
                     tag: CursorTag::Query(*kind),
                     open: true,
+                    restart: self.restart(plan),
                 };
                 if planned.returns_rows { Ok(Execution::Rows(cursor)) } else { self.drain(cursor) }
             }
@@ -305,7 +307,8 @@ impl Session {
                 let context = self.begin_statement(&params)?;
                 let stream = self.guard(exec::execute(plan, context.clone()))?;
                 let columns = prepared.columns.clone();
-                let cursor = RowCursor { columns, stream, context, tag: CursorTag::Copy, open: true };
+                let restart = self.restart(plan);
+                let cursor = RowCursor { columns, stream, context, tag: CursorTag::Copy, open: true, restart };
                 Ok(Execution::CopyOut(cursor, options.clone()))
             }
             PlannedKind::Extension(index) => {
@@ -352,7 +355,13 @@ impl Session {
         let context = self.exec_context(passing, params, true);
         let stream = exec::execute(&plan, context.clone())?;
         let columns = prepared.columns.clone();
-        Ok(Execution::Rows(RowCursor { columns, stream, context, tag: CursorTag::Query(kind), open: false }))
+        let tag = CursorTag::Query(kind);
+        Ok(Execution::Rows(RowCursor { columns, stream, context, tag, open: false, restart: None }))
+    }
+
+    /// How a statement starts over; inside another statement that is for the outer one to say.
+    fn restart(&self, plan: &Arc<exec::PreparedPlan>) -> Option<Restart> {
+        (self.nested == 0).then(|| Restart::new(plan))
     }
 
     /// Runs a statement without result columns to its end, and commits it when it stands alone.
@@ -382,7 +391,7 @@ impl Session {
             batches: batch_of(&columns, rows).into_iter().collect(),
             rows_affected: 0,
         });
-        RowCursor { columns, stream, context, tag: CursorTag::Fixed(tag), open }
+        RowCursor { columns, stream, context, tag: CursorTag::Fixed(tag), open, restart: None }
     }
 
     /// Ends a cursor: completes the statement, commits an implicit transaction unless more statements of the same
@@ -594,7 +603,8 @@ impl Session {
                 isolation_from_name(&self.context.setting("default_transaction_isolation").unwrap_or_default());
             let read_only = self.context.setting("default_transaction_read_only").as_deref() == Some("on");
             let transaction = self.begin_transaction(isolation);
-            self.active = Some(ActiveTransaction::new(transaction, false, read_only));
+            let deferrable = self.context.setting("default_transaction_deferrable").as_deref() == Some("on");
+            self.active = Some(ActiveTransaction::new(transaction, false, read_only, deferrable));
         }
         self.active.as_mut().expect("the transaction was begun above")
     }
@@ -617,12 +627,17 @@ impl Session {
         active.used = true;
         let transaction = Arc::clone(&active.transaction);
         if !nested {
-            let lock_timeout_ms = self.context.setting("lock_timeout").and_then(|ms| ms.parse().ok()).unwrap_or(0u64);
-            transaction.set_lock_timeout((lock_timeout_ms > 0).then(|| Duration::from_millis(lock_timeout_ms)));
+            transaction.set_lock_timeout(self.lock_timeout());
             transaction.set_cancel_token(token);
             transaction.begin_statement()?;
         }
         Ok(self.exec_context(transaction, params, !read_only))
+    }
+
+    /// Longest wait for one lock; None waits for ever.
+    pub(crate) fn lock_timeout(&self) -> Option<Duration> {
+        let lock_timeout_ms = self.context.setting("lock_timeout").and_then(|ms| ms.parse().ok()).unwrap_or(0u64);
+        (lock_timeout_ms > 0).then(|| Duration::from_millis(lock_timeout_ms))
     }
 
     /// Passes a result on; an error ends the statement first.

@@ -52,6 +52,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "least severe message sent to the client",
     ),
     setting("DateStyle", "ISO, MDY", Check::OneOf(&["ISO, MDY", "ISO", "ISO,MDY"]), true, "output format of dates"),
+    setting("default_transaction_deferrable", "off", Check::Bool, false, "accepted for compatibility"),
     setting(
         "default_transaction_isolation",
         "read committed",
@@ -89,6 +90,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     setting("statement_timeout", "0", Check::DurationMs, false, "longest run of one statement; 0 is off"),
     setting("synchronous_commit", "on", Check::OneOf(&["on"]), false, "commits are acknowledged when durable"),
     setting("TimeZone", "UTC", Check::TimeZone, true, "time zone of timestamps with time zone"),
+    setting("transaction_deferrable", "off", Check::Bool, false, "accepted for compatibility"),
     setting(
         "transaction_isolation",
         "read committed",

@@ -21,11 +21,15 @@ pub(crate) struct ActiveTransaction {
     pub explicit: bool,
     pub failed: bool,
     pub read_only: bool,
+    /// Accepted and shown; a read-only transaction never waits for others anyway.
+    pub deferrable: bool,
     pub started_us: i64,
     /// Ran DDL: its plans are its own.
     pub ran_ddl: bool,
     /// A statement that reads or writes has run, so the isolation level is fixed.
     pub used: bool,
+    /// SAVEPOINT was called.
+    pub has_savepoints: bool,
     /// Settings as they were before, and whether the change was SET LOCAL.
     pub saved_settings: BTreeMap<String, SavedSetting>,
 }
@@ -37,15 +41,22 @@ pub(crate) struct SavedSetting {
 }
 
 impl ActiveTransaction {
-    pub(crate) fn new(transaction: Transaction, explicit: bool, read_only: bool) -> ActiveTransaction {
+    pub(crate) fn new(
+        transaction: Transaction,
+        explicit: bool,
+        read_only: bool,
+        deferrable: bool,
+    ) -> ActiveTransaction {
         ActiveTransaction {
             transaction: Arc::new(transaction),
             explicit,
             failed: false,
             read_only,
+            deferrable,
             started_us: now_us(),
             ran_ddl: false,
             used: false,
+            has_savepoints: false,
             saved_settings: BTreeMap::new(),
         }
     }

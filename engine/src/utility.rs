@@ -1,7 +1,7 @@
 //! Statements about the session and its transaction: parsed here, by words.
 
 use sinew_query::{QueryError, Result};
-use sinew_storage::Isolation;
+use sinew_storage::{Isolation, RelationLock};
 
 use crate::statement::{Scanner, TokenKind};
 
@@ -9,8 +9,7 @@ use crate::statement::{Scanner, TokenKind};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Utility {
     Begin {
-        isolation: Option<Isolation>,
-        read_only: Option<bool>,
+        modes: TransactionModes,
         start: bool,
     },
     Commit,
@@ -25,9 +24,14 @@ pub(crate) enum Utility {
     },
     /// SET TRANSACTION and SET SESSION CHARACTERISTICS AS TRANSACTION.
     SetTransaction {
-        isolation: Option<Isolation>,
-        read_only: Option<bool>,
+        modes: TransactionModes,
         session: bool,
+    },
+    LockTable {
+        /// (schema, name)
+        tables: Vec<(Option<String>, String)>,
+        mode: RelationLock,
+        nowait: bool,
     },
     Reset(Option<String>),
     Show(Option<String>),
@@ -56,6 +60,14 @@ pub(crate) enum Utility {
     Checkpoint,
     Analyze,
     Vacuum,
+}
+
+/// What BEGIN and SET TRANSACTION ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct TransactionModes {
+    pub isolation: Option<Isolation>,
+    pub read_only: Option<bool>,
+    pub deferrable: Option<bool>,
 }
 
 struct Words<'a> {
@@ -133,15 +145,15 @@ fn unquote(raw: &str) -> String {
     }
 }
 
-/// Modes after BEGIN, START TRANSACTION and SET TRANSACTION.
-fn transaction_modes(words: &mut Words<'_>) -> Result<(Option<Isolation>, Option<bool>)> {
-    let (mut isolation, mut read_only) = (None, None);
+/// Modes after BEGIN, START TRANSACTION and SET TRANSACTION; commas between them may be left out.
+fn transaction_modes(words: &mut Words<'_>) -> Result<TransactionModes> {
+    let mut modes = TransactionModes::default();
     while !words.done() {
         if words.take("isolation") {
             if !words.take("level") {
                 return Err(words.unexpected("LEVEL"));
             }
-            isolation = Some(if words.take("serializable") {
+            modes.isolation = Some(if words.take("serializable") {
                 Isolation::Serializable
             } else if words.take("repeatable") && words.take("read") {
                 Isolation::RepeatableRead
@@ -151,24 +163,105 @@ fn transaction_modes(words: &mut Words<'_>) -> Result<(Option<Isolation>, Option
                 return Err(words.unexpected("an isolation level"));
             });
         } else if words.take("read") {
-            read_only = Some(if words.take("only") {
+            modes.read_only = Some(if words.take("only") {
                 true
             } else if words.take("write") {
                 false
             } else {
                 return Err(words.unexpected("ONLY or WRITE"));
             });
-        } else if words.take("deferrable") || words.take(",") {
-            // A read-only transaction never waits or fails here: deferring changes nothing.
+        } else if words.take("deferrable") {
+            modes.deferrable = Some(true);
         } else if words.take("not") {
             if !words.take("deferrable") {
                 return Err(words.unexpected("DEFERRABLE"));
             }
+            modes.deferrable = Some(false);
         } else {
             return Err(words.unexpected("a transaction mode"));
         }
+        if words.take(",") && words.done() {
+            return Err(words.unexpected("a transaction mode"));
+        }
     }
-    Ok((isolation, read_only))
+    Ok(modes)
+}
+
+/// As [`transaction_modes`], of SET: one at least.
+fn set_modes(words: &mut Words<'_>) -> Result<TransactionModes> {
+    if words.take("snapshot") {
+        return Err(QueryError::unsupported("SET TRANSACTION SNAPSHOT"));
+    }
+    if words.done() {
+        return Err(words.unexpected("a transaction mode"));
+    }
+    transaction_modes(words)
+}
+
+/// `[TABLE] [ONLY] name [*], … [IN mode MODE] [NOWAIT]`
+fn lock_table(words: &mut Words<'_>) -> Result<Utility> {
+    words.take("table");
+    let mut tables = Vec::new();
+    loop {
+        words.take("only");
+        let mut schema = None;
+        let mut name = words.identifier("a table name")?;
+        if words.take(".") {
+            schema = Some(std::mem::replace(&mut name, words.identifier("a table name")?));
+        }
+        words.take("*");
+        tables.push((schema, name));
+        if !words.take(",") {
+            break;
+        }
+    }
+    let mut mode = RelationLock::AccessExclusive;
+    if words.take("in") {
+        mode = lock_mode(words)?;
+        if !words.take("mode") {
+            return Err(words.unexpected("MODE"));
+        }
+    }
+    let nowait = words.take("nowait");
+    Ok(Utility::LockTable { tables, mode, nowait })
+}
+
+fn lock_mode(words: &mut Words<'_>) -> Result<RelationLock> {
+    Ok(if words.take("access") {
+        if words.take("share") {
+            RelationLock::AccessShare
+        } else if words.take("exclusive") {
+            RelationLock::AccessExclusive
+        } else {
+            return Err(words.unexpected("SHARE or EXCLUSIVE"));
+        }
+    } else if words.take("row") {
+        if words.take("share") {
+            RelationLock::RowShare
+        } else if words.take("exclusive") {
+            RelationLock::RowExclusive
+        } else {
+            return Err(words.unexpected("SHARE or EXCLUSIVE"));
+        }
+    } else if words.take("share") {
+        if words.take("update") {
+            if !words.take("exclusive") {
+                return Err(words.unexpected("EXCLUSIVE"));
+            }
+            RelationLock::ShareUpdateExclusive
+        } else if words.take("row") {
+            if !words.take("exclusive") {
+                return Err(words.unexpected("EXCLUSIVE"));
+            }
+            RelationLock::ShareRowExclusive
+        } else {
+            RelationLock::Share
+        }
+    } else if words.take("exclusive") {
+        RelationLock::Exclusive
+    } else {
+        return Err(words.unexpected("a lock mode"));
+    })
 }
 
 /// None when `text` is no utility statement.
@@ -184,15 +277,13 @@ pub(crate) fn parse(text: &str) -> Result<Option<Utility>> {
     let utility = match first.as_str() {
         "begin" => {
             skip_work(&mut words);
-            let (isolation, read_only) = transaction_modes(&mut words)?;
-            Utility::Begin { isolation, read_only, start: false }
+            Utility::Begin { modes: transaction_modes(&mut words)?, start: false }
         }
         "start" => {
             if !words.take("transaction") {
                 return Err(words.unexpected("TRANSACTION"));
             }
-            let (isolation, read_only) = transaction_modes(&mut words)?;
-            Utility::Begin { isolation, read_only, start: true }
+            Utility::Begin { modes: transaction_modes(&mut words)?, start: true }
         }
         "commit" | "end" => {
             if words.take("prepared") {
@@ -220,6 +311,7 @@ pub(crate) fn parse(text: &str) -> Result<Option<Utility>> {
             words.take("savepoint");
             Utility::Release(words.identifier("a savepoint name")?)
         }
+        "lock" => lock_table(&mut words)?,
         "set" => set(&mut words)?,
         "reset" => {
             if words.take("all") {
@@ -353,12 +445,10 @@ fn set(words: &mut Words<'_>) -> Result<Utility> {
         if !(words.take("as") && words.take("transaction")) {
             return Err(words.unexpected("AS TRANSACTION"));
         }
-        let (isolation, read_only) = transaction_modes(words)?;
-        return Ok(Utility::SetTransaction { isolation, read_only, session: true });
+        return Ok(Utility::SetTransaction { modes: set_modes(words)?, session: true });
     }
     if words.take("transaction") {
-        let (isolation, read_only) = transaction_modes(words)?;
-        return Ok(Utility::SetTransaction { isolation, read_only, session: false });
+        return Ok(Utility::SetTransaction { modes: set_modes(words)?, session: false });
     }
     if words.raw().eq_ignore_ascii_case("role")
         || words.raw().eq_ignore_ascii_case("constraints")
@@ -473,13 +563,45 @@ mod tests {
     fn transaction_control() {
         assert_eq!(
             parsed("begin isolation level repeatable read, read only"),
-            Utility::Begin { isolation: Some(Isolation::RepeatableRead), read_only: Some(true), start: false }
+            Utility::Begin {
+                modes: TransactionModes {
+                    isolation: Some(Isolation::RepeatableRead),
+                    read_only: Some(true),
+                    deferrable: None
+                },
+                start: false
+            }
         );
         assert_eq!(parsed("ROLLBACK TO SAVEPOINT \"A\""), Utility::RollbackTo("A".into()));
         assert_eq!(parsed("END TRANSACTION"), Utility::Commit);
         assert!(parse("commit and chain").is_err());
         assert_eq!(parse("begin nonsense").unwrap_err().sqlstate(), "42601");
+        assert_eq!(parse("begin read only,").unwrap_err().sqlstate(), "42601");
+        assert_eq!(parse("set transaction").unwrap_err().sqlstate(), "42601");
+        assert_eq!(
+            parsed("set session characteristics as transaction read write not deferrable"),
+            Utility::SetTransaction {
+                modes: TransactionModes { isolation: None, read_only: Some(false), deferrable: Some(false) },
+                session: true
+            }
+        );
         assert_eq!(parse("select 1").unwrap(), None);
+    }
+
+    #[test]
+    fn lock_table_takes_its_forms() {
+        let lock = |tables: &[(Option<&str>, &str)], mode, nowait| Utility::LockTable {
+            tables: tables.iter().map(|(schema, name)| (schema.map(Into::into), (*name).into())).collect(),
+            mode,
+            nowait,
+        };
+        assert_eq!(parsed("LOCK t"), lock(&[(None, "t")], RelationLock::AccessExclusive, false));
+        assert_eq!(
+            parsed("lock table only s.\"T\" *, u in share row exclusive mode nowait"),
+            lock(&[(Some("s"), "T"), (None, "u")], RelationLock::ShareRowExclusive, true)
+        );
+        assert_eq!(parse("lock table t in share").unwrap_err().sqlstate(), "42601");
+        assert_eq!(parse("lock table t in odd mode").unwrap_err().sqlstate(), "42601");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::cursor::{CursorTag, Execution};
 use crate::prepare::{PlannedKind, text_column};
 use crate::session::{SqlCursor, batch_of};
 use crate::transaction::{ActiveTransaction, SavedSetting, isolation_from_name, isolation_name};
-use crate::utility::Utility;
+use crate::utility::{TransactionModes, Utility};
 use crate::{RowCursor, Session, settings};
 
 impl Session {
@@ -19,8 +19,8 @@ impl Session {
             self.refuse_failed_block()?;
         }
         let tag = match utility {
-            Utility::Begin { isolation, read_only, start } => {
-                self.begin_block(isolation, read_only)?;
+            Utility::Begin { modes, start } => {
+                self.begin_block(modes)?;
                 if start { "START TRANSACTION" } else { "BEGIN" }
             }
             Utility::Commit => return self.commit_block().map(|tag| Execution::Command(tag.to_owned())),
@@ -33,7 +33,9 @@ impl Session {
             }
             Utility::Savepoint(name) => {
                 self.savepoint_outside_block("SAVEPOINT")?;
-                Self::storage(self.ensure_transaction().transaction.savepoint(&name))?;
+                let active = self.ensure_transaction();
+                Self::storage(active.transaction.savepoint(&name))?;
+                active.has_savepoints = true;
                 "SAVEPOINT"
             }
             Utility::RollbackTo(name) => {
@@ -53,9 +55,17 @@ impl Session {
                 self.set_setting(&name, value.as_deref(), local)?;
                 "SET"
             }
-            Utility::SetTransaction { isolation, read_only, session } => {
-                self.set_transaction(isolation, read_only, session)?;
+            Utility::SetTransaction { modes, session: false } => {
+                self.set_transaction(modes)?;
                 "SET"
+            }
+            Utility::SetTransaction { modes, session: true } => {
+                self.set_characteristics(modes)?;
+                "SET"
+            }
+            Utility::LockTable { tables, mode, nowait } => {
+                self.lock_tables(&tables, mode, nowait)?;
+                "LOCK TABLE"
             }
             Utility::Reset(Some(name)) => {
                 self.set_setting(&name, None, false)?;
@@ -150,7 +160,7 @@ impl Session {
         });
     }
 
-    fn begin_block(&mut self, isolation: Option<sinew_storage::Isolation>, read_only: Option<bool>) -> Result<()> {
+    fn begin_block(&mut self, modes: TransactionModes) -> Result<()> {
         if let Some(active) = &mut self.active {
             if active.explicit {
                 self.warn("there is already a transaction in progress", sqlstate::ACTIVE_SQL_TRANSACTION);
@@ -158,16 +168,14 @@ impl Session {
                 // BEGIN inside a multi-statement message: what ran before belongs to the block.
                 active.explicit = true;
             }
-            return if isolation.is_some() || read_only.is_some() {
-                self.set_transaction(isolation, read_only, false)
-            } else {
-                Ok(())
-            };
+            return self.set_transaction(modes);
         }
         let default = isolation_from_name(&self.context.setting("default_transaction_isolation").unwrap_or_default());
-        let default_read_only = self.context.setting("default_transaction_read_only").as_deref() == Some("on");
-        let transaction = self.begin_transaction(isolation.unwrap_or(default));
-        self.active = Some(ActiveTransaction::new(transaction, true, read_only.unwrap_or(default_read_only)));
+        let is_on = |name: &str| self.context.setting(name).as_deref() == Some("on");
+        let read_only = modes.read_only.unwrap_or_else(|| is_on("default_transaction_read_only"));
+        let deferrable = modes.deferrable.unwrap_or_else(|| is_on("default_transaction_deferrable"));
+        let transaction = self.begin_transaction(modes.isolation.unwrap_or(default));
+        self.active = Some(ActiveTransaction::new(transaction, true, read_only, deferrable));
         Ok(())
     }
 
@@ -191,28 +199,29 @@ impl Session {
         }
     }
 
-    fn set_transaction(
-        &mut self,
-        isolation: Option<sinew_storage::Isolation>,
-        read_only: Option<bool>,
-        session: bool,
-    ) -> Result<()> {
-        if session {
-            if let Some(isolation) = isolation {
-                self.set_setting("default_transaction_isolation", Some(isolation_name(isolation)), false)?;
-            }
-            if let Some(read_only) = read_only {
-                self.set_setting("default_transaction_read_only", Some(if read_only { "on" } else { "off" }), false)?;
-            }
-            return Ok(());
+    /// SET SESSION CHARACTERISTICS: the modes of later transactions.
+    fn set_characteristics(&mut self, modes: TransactionModes) -> Result<()> {
+        if let Some(isolation) = modes.isolation {
+            self.set_setting("default_transaction_isolation", Some(isolation_name(isolation)), false)?;
         }
+        let switch = |on: bool| Some(if on { "on" } else { "off" });
+        if let Some(read_only) = modes.read_only {
+            self.set_setting("default_transaction_read_only", switch(read_only), false)?;
+        }
+        if let Some(deferrable) = modes.deferrable {
+            self.set_setting("default_transaction_deferrable", switch(deferrable), false)?;
+        }
+        Ok(())
+    }
+
+    fn set_transaction(&mut self, modes: TransactionModes) -> Result<()> {
         let process_id = self.context.process_id;
         let store = Arc::clone(self.database.store());
         let Some(active) = &mut self.active else {
             self.warn("SET TRANSACTION can only be used in transaction blocks", sqlstate::NO_ACTIVE_SQL_TRANSACTION);
             return Ok(());
         };
-        if let Some(isolation) = isolation
+        if let Some(isolation) = modes.isolation
             && isolation != active.transaction.isolation()
         {
             if active.used {
@@ -221,11 +230,17 @@ impl Session {
                     "SET TRANSACTION ISOLATION LEVEL must be called before any query",
                 ));
             }
+            if active.has_savepoints {
+                return Err(QueryError::new(
+                    sqlstate::ACTIVE_SQL_TRANSACTION,
+                    "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction",
+                ));
+            }
             let transaction = store.begin(isolation);
             transaction.set_session(process_id);
             active.transaction = Arc::new(transaction);
         }
-        if let Some(read_only) = read_only {
+        if let Some(read_only) = modes.read_only {
             if active.used && active.read_only && !read_only {
                 return Err(QueryError::new(
                     sqlstate::ACTIVE_SQL_TRANSACTION,
@@ -233,6 +248,15 @@ impl Session {
                 ));
             }
             active.read_only = read_only;
+        }
+        if let Some(deferrable) = modes.deferrable {
+            if active.used {
+                return Err(QueryError::new(
+                    sqlstate::ACTIVE_SQL_TRANSACTION,
+                    "SET TRANSACTION [NOT] DEFERRABLE must be called before any query",
+                ));
+            }
+            active.deferrable = deferrable;
         }
         Ok(())
     }
@@ -242,11 +266,15 @@ impl Session {
         let key = if key == "time zone" { "timezone".to_owned() } else { key };
         if key == "transaction_isolation" {
             let isolation = isolation_from_name(&settings::check(&key, value.unwrap_or("read committed"))?);
-            return self.set_transaction(Some(isolation), None, false);
+            return self.set_transaction(TransactionModes { isolation: Some(isolation), ..Default::default() });
         }
         if key == "transaction_read_only" {
             let read_only = settings::check(&key, value.unwrap_or("off"))? == "on";
-            return self.set_transaction(None, Some(read_only), false);
+            return self.set_transaction(TransactionModes { read_only: Some(read_only), ..Default::default() });
+        }
+        if key == "transaction_deferrable" {
+            let deferrable = settings::check(&key, value.unwrap_or("off"))? == "on";
+            return self.set_transaction(TransactionModes { deferrable: Some(deferrable), ..Default::default() });
         }
         let checked = match value {
             Some(value) => Some(settings::check(name, value)?),
@@ -294,6 +322,9 @@ impl Session {
             ("transaction_isolation", Some(active)) => Some(isolation_name(active.transaction.isolation()).to_owned()),
             ("transaction_isolation", None) => self.context.setting("default_transaction_isolation"),
             ("transaction_read_only", Some(active)) => Some(if active.read_only { "on" } else { "off" }.to_owned()),
+            ("transaction_read_only", None) => self.context.setting("default_transaction_read_only"),
+            ("transaction_deferrable", Some(active)) => Some(if active.deferrable { "on" } else { "off" }.to_owned()),
+            ("transaction_deferrable", None) => self.context.setting("default_transaction_deferrable"),
             _ => self.context.setting(name),
         }
     }
@@ -420,6 +451,6 @@ impl Session {
             batches: batch_of(&columns, rows).into_iter().collect(),
             rows_affected: 0,
         });
-        Ok(Execution::Rows(RowCursor { columns, stream, context, tag: CursorTag::Fetch, open: false }))
+        Ok(Execution::Rows(RowCursor { columns, stream, context, tag: CursorTag::Fetch, open: false, restart: None }))
     }
 }

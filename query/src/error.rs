@@ -24,6 +24,9 @@ pub struct ErrorInfo {
     pub constraint: Option<String>,
     /// openCypher's classification, for errors of Cypher statements.
     pub cypher: Option<CypherError>,
+    /// The statement met a row that somebody changed after its snapshot: run again on a new one, it may succeed. The
+    /// session does so under READ COMMITTED; it is no part of what a client is told.
+    pub restart: bool,
 }
 
 /// openCypher's error classes, by name as the TCK spells them.
@@ -127,6 +130,14 @@ impl QueryError {
         QueryError::new(sqlstate::SYNTAX_ERROR, message).at(position)
     }
 
+    /// 40001 of a statement that is to run again on a new snapshot.
+    pub fn restart() -> QueryError {
+        let mut error =
+            QueryError::new(sqlstate::SERIALIZATION_FAILURE, "could not serialize access due to concurrent update");
+        error.0.restart = true;
+        error
+    }
+
     pub fn internal(message: impl Into<String>) -> QueryError {
         QueryError::new(sqlstate::INTERNAL_ERROR, format!("internal error: {}", message.into()))
     }
@@ -204,6 +215,7 @@ impl From<StorageError> for QueryError {
             StorageError::Internal(_) => INTERNAL_ERROR,
         };
         let mut out = QueryError::new(code, error.to_string());
+        out.0.restart = matches!(error, StorageError::WriteConflict { .. });
         match error {
             StorageError::DuplicateKey { table, constraint, detail } => {
                 out.0.table = Some(table);

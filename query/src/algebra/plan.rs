@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sinew_storage::catalog::{IndexDef, TableDef};
 use sinew_storage::graph::Direction;
+use sinew_storage::{LockWait, RowLock};
 
 use super::{AggregateCall, Expr, SortKey, VarId};
 use crate::functions::TableFunction;
@@ -98,6 +99,12 @@ pub enum Plan {
         input: Box<Plan>,
         skip: Option<Expr>,
         limit: Option<Expr>,
+    },
+    /// Locks, for each input row, the rows of tables that it was made of, and keeps it if they still belong in the
+    /// result. Output is the input's.
+    LockRows {
+        input: Box<Plan>,
+        locks: Vec<TableLock>,
     },
     /// Over all output columns, or `on` (first row of each group is kept, in input order).
     Distinct {
@@ -216,7 +223,7 @@ pub struct TableScan {
     pub table: Arc<TableDef>,
     /// (position in `TableDef::columns`, variable); only what is needed. Virtual columns never appear.
     pub columns: Vec<(usize, VarId)>,
-    /// Set when the row id is needed (UPDATE, DELETE).
+    /// Set when the row id is needed (UPDATE, DELETE, FOR UPDATE).
     pub row_id: Option<VarId>,
     /// Chosen by the optimizer.
     pub access: Option<IndexAccess>,
@@ -232,6 +239,25 @@ pub struct IndexAccess {
     pub lower: Option<(Expr, bool)>,
     pub upper: Option<(Expr, bool)>,
     pub reverse: bool,
+}
+
+/// The rows of one table that a SELECT locks.
+#[derive(Clone, Debug)]
+pub struct TableLock {
+    pub table: Arc<TableDef>,
+    pub row_id: VarId,
+    pub mode: RowLock,
+    pub wait: LockWait,
+}
+
+/// A row lock mode as SELECT spells it.
+pub fn lock_clause(mode: RowLock) -> &'static str {
+    match mode {
+        RowLock::KeyShare => "FOR KEY SHARE",
+        RowLock::Share => "FOR SHARE",
+        RowLock::NoKeyUpdate => "FOR NO KEY UPDATE",
+        RowLock::Update => "FOR UPDATE",
+    }
 }
 
 #[derive(Clone, Debug)]

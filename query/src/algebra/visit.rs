@@ -29,6 +29,7 @@ pub fn inputs(plan: &Plan) -> Vec<&Plan> {
         | Plan::Aggregate { input, .. }
         | Plan::Sort { input, .. }
         | Plan::Limit { input, .. }
+        | Plan::LockRows { input, .. }
         | Plan::Distinct { input, .. }
         | Plan::Unwind { input, .. }
         | Plan::GraphWrite { input, .. }
@@ -69,6 +70,7 @@ pub fn inputs_mut(plan: &mut Plan) -> Vec<&mut Plan> {
         | Plan::Aggregate { input, .. }
         | Plan::Sort { input, .. }
         | Plan::Limit { input, .. }
+        | Plan::LockRows { input, .. }
         | Plan::Distinct { input, .. }
         | Plan::Unwind { input, .. }
         | Plan::GraphWrite { input, .. }
@@ -216,6 +218,7 @@ pub fn own_exprs(plan: &Plan) -> Vec<&Expr> {
         | Plan::With { .. }
         | Plan::RecursiveWith { .. }
         | Plan::CteScan { .. }
+        | Plan::LockRows { .. }
         | Plan::Discard { .. } => {}
     }
     out
@@ -303,6 +306,7 @@ pub fn for_each_own_expr_mut(plan: &mut Plan, visit: &mut dyn FnMut(&mut Expr)) 
         | Plan::With { .. }
         | Plan::RecursiveWith { .. }
         | Plan::CteScan { .. }
+        | Plan::LockRows { .. }
         | Plan::Discard { .. } => {}
     }
 }
@@ -459,6 +463,7 @@ pub fn output_vars(plan: &Plan) -> Vec<VarId> {
         Plan::Filter { input, .. }
         | Plan::Sort { input, .. }
         | Plan::Limit { input, .. }
+        | Plan::LockRows { input, .. }
         | Plan::Distinct { input, .. }
         | Plan::Foreach { input, .. } => output_vars(input),
         Plan::Project { items, .. } => items.iter().map(|(var, _)| *var).collect(),
@@ -602,6 +607,7 @@ pub fn free_vars(plan: &Plan) -> VarSet {
                 reads.extend(inner);
             }
         }
+        Plan::LockRows { locks, .. } => reads.extend(locks.iter().map(|lock| lock.row_id)),
         Plan::ShortestPath(path) => {
             reads.extend([path.from, path.to]);
             if let Some((step, filter)) = &path.step_filter {
@@ -733,6 +739,7 @@ impl Plan {
             Plan::Delete(delete) => {
                 out.insert(delete.row_id);
             }
+            Plan::LockRows { locks, .. } => out.extend(locks.iter().map(|lock| lock.row_id)),
             _ => {}
         }
         for expr in own_exprs(self) {

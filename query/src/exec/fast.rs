@@ -5,7 +5,6 @@
 //! plan of the form limit? sort? (project | extend | filter)* over one key lookup, or an insert of a few rows, and keeps
 //! the same compiled expressions; the rows it gives are the same.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,7 +12,7 @@ use sinew_storage::catalog::{IndexKind, IndexTarget};
 use sinew_storage::{IndexRange, NodeId, RowId, Value};
 
 use super::expr::RowCx;
-use super::node::{Node, Physical};
+use super::node::Node;
 use super::operators::filter::FilterPlan;
 use super::operators::insert::{InsertPlan, InsertWriter};
 use super::operators::limit::{LimitPlan, count_of};
@@ -58,31 +57,25 @@ enum Step {
     Limit(Arc<LimitPlan>),
 }
 
-/// The compiled operator, if it is of this kind.
-fn cast<P: Physical + Any>(node: &Node) -> Option<Arc<P>> {
-    let physical: Arc<dyn Any + Send + Sync> = Arc::clone(&node.physical).into_any();
-    physical.downcast::<P>().ok()
-}
-
 impl FastPlan {
     /// None when the plan has another form.
     pub fn of(root: &Arc<Node>, columns: &[usize]) -> Option<FastPlan> {
         let mut steps = Vec::new();
         let mut node = Arc::clone(root);
         let source = loop {
-            let next = if let Some(step) = cast::<FilterPlan>(&node) {
+            let next = if let Some(step) = node.physical_as::<FilterPlan>() {
                 let input = Arc::clone(&step.input);
                 steps.push(Step::Filter(step));
                 input
-            } else if let Some(step) = cast::<ProjectPlan>(&node) {
+            } else if let Some(step) = node.physical_as::<ProjectPlan>() {
                 let input = Arc::clone(&step.input);
                 steps.push(Step::Project(step));
                 input
-            } else if let Some(step) = cast::<SortPlan>(&node) {
+            } else if let Some(step) = node.physical_as::<SortPlan>() {
                 let input = Arc::clone(&step.input);
                 steps.push(Step::Sort(step));
                 input
-            } else if let Some(step) = cast::<LimitPlan>(&node) {
+            } else if let Some(step) = node.physical_as::<LimitPlan>() {
                 let input = Arc::clone(&step.input);
                 steps.push(Step::Limit(step));
                 input
@@ -103,27 +96,27 @@ impl FastPlan {
     }
 
     fn source(node: &Node) -> Option<Source> {
-        if cast::<UnitPlan>(node).is_some() {
+        if node.physical_as::<UnitPlan>().is_some() {
             return Some(Source::Unit);
         }
-        if let Some(scan) = cast::<TableScanPlan>(node) {
+        if let Some(scan) = node.physical_as::<TableScanPlan>() {
             let access = scan.access.as_ref()?;
             let IndexTarget::Table { columns, .. } = &access.index.target else { return None };
             let is_unique = matches!(access.index.kind, IndexKind::Ordered { unique: true });
             let full_key = access.equal.len() == columns.len() && access.lower.is_none() && access.upper.is_none();
             return (is_unique && full_key).then_some(Source::Table(scan));
         }
-        if let Some(seek) = cast::<NodeIndexSeekPlan>(node) {
+        if let Some(seek) = node.physical_as::<NodeIndexSeekPlan>() {
             return Some(Source::Nodes(seek));
         }
-        if let Some(insert) = cast::<InsertPlan>(node) {
+        if let Some(insert) = node.physical_as::<InsertPlan>() {
             if insert.source.reads_store || insert.values_read {
                 return None;
             }
-            if let Some(values) = cast::<ValuesPlan>(&insert.source) {
+            if let Some(values) = insert.source.physical_as::<ValuesPlan>() {
                 return (values.rows.len() <= INSERT_ROW_LIMIT).then_some(Source::Insert(insert, values));
             }
-            return cast::<UnitPlan>(&insert.source).map(|_| Source::InsertUnit(insert));
+            return insert.source.physical_as::<UnitPlan>().map(|_| Source::InsertUnit(insert));
         }
         None
     }

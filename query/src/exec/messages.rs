@@ -97,14 +97,14 @@ impl MessageWriter {
             return Ok(());
         }
         let transaction = cx.transaction();
-        let exists = match transaction.catalog().primary_key(table.id) {
-            Some(index) => {
-                let range = IndexRange::equal(vec![Value::Text(Arc::clone(conversation_id))]);
-                transaction.index_scan(index, &range, false)?.next().transpose()?.is_some()
-            }
-            None => return Err(QueryError::internal(format!("table {} has no primary key", table.name))),
-        };
-        if !exists {
+        let catalog = transaction.catalog();
+        let index = catalog
+            .primary_key(table.id)
+            .ok_or_else(|| QueryError::internal(format!("table {} has no primary key", table.name)))?;
+        let range = IndexRange::equal(vec![Value::Text(Arc::clone(conversation_id))]);
+        let exists = transaction.index_scan(index, &range, false)?.next().transpose()?.is_some();
+        // Somebody else may have begun the conversation since the snapshot; then it is there, whoever sees it.
+        if !exists && transaction.find_newest_by_key(index, &[Value::Text(Arc::clone(conversation_id))])?.is_none() {
             let values: Vec<Value> = table
                 .columns
                 .iter()

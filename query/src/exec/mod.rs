@@ -19,6 +19,7 @@ mod messages;
 pub mod node;
 pub mod operators;
 mod ordering;
+pub mod recheck;
 mod row_rules;
 pub mod run;
 mod scan;
@@ -28,12 +29,13 @@ mod tests;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sinew_storage::{DataType, Transaction};
+use sinew_storage::catalog::Catalog;
+use sinew_storage::{DataType, RelationId, Transaction};
 
 pub use explain::{explain, explain_analyze};
 pub use ordering::{compare_keys, compare_orderability};
 
-use crate::algebra::{Plan, VarTable};
+use crate::algebra::{Expr, Plan, VarTable, visit};
 use crate::batch::Batch;
 use crate::context::ExecContext;
 use crate::error::{QueryError, Result, sqlstate};
@@ -87,6 +89,9 @@ pub struct PreparedPlan {
     /// Calls a procedure that must run outside any transaction.
     pub outside_transaction: bool,
     param_names: Vec<Arc<str>>,
+    /// Tables it reads or writes, with the versions of their definitions.
+    relations: Vec<(RelationId, u64)>,
+    graph_version: u64,
     root: Arc<Node>,
     sizes: RunSizes,
     /// Position in the root's layout of each output column.
@@ -98,6 +103,42 @@ impl PreparedPlan {
     /// Names of the parameters when they are named, aligned with `params`.
     pub fn param_names(&self) -> &[Arc<str>] {
         &self.param_names
+    }
+
+    /// Whether everything it was planned on is still defined as it was.
+    pub fn is_current(&self, catalog: &Catalog) -> bool {
+        self.graph_version == catalog.graph_version
+            && self
+                .relations
+                .iter()
+                .all(|(id, version)| catalog.tables.get(id).is_some_and(|table| table.version == *version))
+    }
+}
+
+/// Adds the tables that a plan reads or writes, those of its subqueries included.
+fn collect_relations(plan: &Plan, out: &mut Vec<(RelationId, u64)>) {
+    fn of_expr(expr: &Expr, out: &mut Vec<(RelationId, u64)>) {
+        if let Expr::Subquery(subquery) = expr {
+            collect_relations(&subquery.plan, out);
+        }
+        for child in visit::children(expr) {
+            of_expr(child, out);
+        }
+    }
+    let table = match plan {
+        Plan::TableScan(scan) => Some(&scan.table),
+        Plan::SearchScan(scan) => Some(&scan.table),
+        Plan::Insert(insert) => Some(&insert.table),
+        Plan::Update(update) => Some(&update.table),
+        Plan::Delete(delete) => Some(&delete.table),
+        _ => None,
+    };
+    out.extend(table.map(|table| (table.id, table.version)));
+    for expr in visit::own_exprs(plan) {
+        of_expr(expr, out);
+    }
+    for input in visit::inputs(plan) {
+        collect_relations(input, out);
     }
 }
 
@@ -114,6 +155,8 @@ pub fn prepare_with(
 ) -> Result<Arc<PreparedPlan>> {
     let BoundQuery { plan, output, mut vars, params, param_names, .. } = query;
     let outside_transaction = runs_outside_transaction(&plan);
+    let mut relations = Vec::new();
+    collect_relations(&plan, &mut relations);
     let plan = if options.optimize {
         let wanted: Vec<_> = output.iter().map(|column| column.var).collect();
         optimizer::optimize_for(plan, &wanted, &mut vars, transaction)?
@@ -138,6 +181,8 @@ pub fn prepare_with(
         vars,
         outside_transaction,
         param_names,
+        relations,
+        graph_version: transaction.catalog().graph_version,
         root,
         sizes,
         columns,

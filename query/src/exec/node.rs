@@ -48,6 +48,12 @@ pub struct Node {
 }
 
 impl Node {
+    /// The compiled operator, if it is of this kind.
+    pub fn physical_as<P: Physical + Any>(&self) -> Option<Arc<P>> {
+        let physical: Arc<dyn Any + Send + Sync> = Arc::clone(&self.physical).into_any();
+        physical.downcast::<P>().ok()
+    }
+
     pub fn open(&self, cx: &Cx) -> Result<Box<dyn Operator>> {
         cx.check_cancel()?;
         let Some(measures) = &cx.run.measures else {

@@ -1,6 +1,6 @@
 //! Session and server: version, user, settings, sizes, and what is Sinew's own (`embed`, `token_count`).
 
-use sinew_storage::{DataType, Value};
+use sinew_storage::{DataType, Isolation, Value};
 
 use super::ScalarImpl;
 use super::args::{int, text};
@@ -22,6 +22,7 @@ const DEFAULT_SETTINGS: &[(&str, &str)] = &[
     ("client_encoding", "UTF8"),
     ("client_min_messages", "notice"),
     ("datestyle", "ISO, MDY"),
+    ("default_transaction_deferrable", "off"),
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_read_only", "off"),
     ("extra_float_digits", "1"),
@@ -44,6 +45,7 @@ const DEFAULT_SETTINGS: &[(&str, &str)] = &[
     ("statement_timeout", "0"),
     ("synchronous_commit", "on"),
     ("timezone", "UTC"),
+    ("transaction_deferrable", "off"),
     ("transaction_isolation", "read committed"),
     ("transaction_read_only", "off"),
 ];
@@ -51,6 +53,18 @@ const DEFAULT_SETTINGS: &[(&str, &str)] = &[
 /// The session's value of a setting, else its default.
 pub(crate) fn setting(context: &EvalContext<'_>, name: &str) -> Option<String> {
     let name = name.to_lowercase();
+    match name.as_str() {
+        "transaction_isolation" => {
+            let level = match context.exec.transaction.isolation() {
+                Isolation::ReadCommitted => "read committed",
+                Isolation::RepeatableRead => "repeatable read",
+                Isolation::Serializable => "serializable",
+            };
+            return Some(level.to_owned());
+        }
+        "transaction_read_only" => return Some(if context.exec.allow_writes { "off" } else { "on" }.to_owned()),
+        _ => {}
+    }
     context
         .exec
         .session

@@ -136,6 +136,7 @@ impl<'a> Statistics<'a> {
             Plan::Project { input, .. }
             | Plan::Extend { input, .. }
             | Plan::Sort { input, .. }
+            | Plan::LockRows { input, .. }
             | Plan::GraphWrite { input, .. }
             | Plan::Foreach { input, .. }
             | Plan::Merge { input, .. } => self.estimate(input),

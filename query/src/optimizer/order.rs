@@ -26,6 +26,7 @@ fn under_limit(plan: Plan, transaction: &Transaction) -> Plan {
     match plan {
         Plan::Project { input, items } => Plan::Project { input: Box::new(under_limit(*input, transaction)), items },
         Plan::Extend { input, items } => Plan::Extend { input: Box::new(under_limit(*input, transaction)), items },
+        Plan::LockRows { input, locks } => Plan::LockRows { input: Box::new(under_limit(*input, transaction)), locks },
         Plan::Sort { mut input, keys } => {
             let wanted: Option<Vec<(VarId, bool, bool)>> = keys
                 .iter()

@@ -1,7 +1,14 @@
 //! PostgreSQL's lexical rules where the tokenizer's differ: comments end operators, a multi-character operator gives back a
-//! trailing sign, `@@@` is one operator, and literals on following lines continue the one before.
+//! trailing sign, `@@@` is one operator, and literals on following lines continue the one before. And the row locks that the
+//! parser does not know, in a form that it does.
 
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Whitespace};
+
+/// Starts the first part of a lock clause's OF as [`with_lock_clauses`] writes it; the rest names the mode.
+pub(super) const LOCK_MODE_MARK: &str = "\0FOR ";
+/// Stands between the tables of a lock clause's OF.
+pub(super) const LOCK_TABLE_MARK: &str = "\0,";
+const LOCK_MODES: [&[&str]; 4] = [&["UPDATE"], &["SHARE"], &["NO", "KEY", "UPDATE"], &["KEY", "SHARE"]];
 
 /// The text with every comment replaced by blanks, character for character, so that positions stay. An unterminated
 /// comment is left for the tokenizer to report.
@@ -126,6 +133,127 @@ pub(super) fn corrected(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     out
 }
 
+/// Writes `FOR NO KEY UPDATE OF a, b` as `FOR UPDATE OF "\0FOR NO KEY UPDATE"."a"."\0,"."b"`, and so with every lock clause
+/// that has a list or a mode that the parser does not know. Tokens keep their places; no text can hold a NUL.
+pub(super) fn with_lock_clauses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    if !tokens.iter().any(|token| is_word(token, "FOR")) {
+        return tokens;
+    }
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while at < tokens.len() {
+        match lock_clause(&tokens, at) {
+            Some((mut clause, next)) => {
+                out.append(&mut clause);
+                at = next;
+            }
+            None => {
+                out.push(tokens[at].clone());
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+/// The tokens that stand for the lock clause at `at`, and where the text goes on. None when there is none, or one that the
+/// parser takes as it is.
+fn lock_clause(tokens: &[TokenWithSpan], at: usize) -> Option<(Vec<TokenWithSpan>, usize)> {
+    if !is_word(&tokens[at], "FOR") {
+        return None;
+    }
+    let first = significant(tokens, at + 1)?;
+    let words = LOCK_MODES.into_iter().find(|words| ends_words(tokens, first, words).is_some())?;
+    let mut end = ends_words(tokens, first, words)?;
+    let mode = words.join(" ");
+    let lock = words[words.len() - 1];
+    let span = tokens[first].span;
+    let mut tables = Vec::new();
+    if let Some(of) = significant(tokens, end).filter(|of| is_word(&tokens[*of], "OF"))
+        && let Some(after) = table_list(tokens, of + 1, &mut tables)
+    {
+        end = after;
+    } else if words.len() == 1 {
+        return None;
+    }
+    let quoted = |text: String, span: Span| TokenWithSpan::new(Token::make_word(&text, Some('"')), span);
+    let mut clause = vec![
+        tokens[at].clone(),
+        TokenWithSpan::new(Token::make_keyword(lock), span),
+        TokenWithSpan::new(Token::make_keyword("OF"), span),
+        quoted(format!("{LOCK_MODE_MARK}{mode}"), span),
+    ];
+    for (index, table) in tables.into_iter().enumerate() {
+        let start = table.first().map_or(span, |token| token.span);
+        if index > 0 {
+            clause.push(TokenWithSpan::new(Token::Period, start));
+            clause.push(quoted(LOCK_TABLE_MARK.to_owned(), start));
+        }
+        clause.push(TokenWithSpan::new(Token::Period, start));
+        clause.extend(table);
+    }
+    Some((clause, end))
+}
+
+/// A query printed from its tree, with lock clauses as they were before [`with_lock_clauses`].
+pub(super) fn without_lock_marks(mut text: String) -> String {
+    if !text.contains(LOCK_MODE_MARK) {
+        return text;
+    }
+    for words in LOCK_MODES {
+        let mode = words.join(" ");
+        let lock = words[words.len() - 1];
+        let marked = format!("FOR {lock} OF \"{LOCK_MODE_MARK}{mode}\"");
+        text = text.replace(&format!("{marked}."), &format!("FOR {mode} OF ")).replace(&marked, &format!("FOR {mode}"));
+    }
+    text.replace(&format!(".\"{LOCK_TABLE_MARK}\"."), ", ")
+}
+
+/// Reads `a, s.b` from `at` into tokens of each name, and gives where the list ends; None when no name begins there.
+fn table_list(tokens: &[TokenWithSpan], at: usize, tables: &mut Vec<Vec<TokenWithSpan>>) -> Option<usize> {
+    let is_name = |at: &usize| matches!(tokens[*at].token, Token::Word(_));
+    let mut next = significant(tokens, at).filter(is_name)?;
+    loop {
+        let mut table = vec![tokens[next].clone()];
+        let mut end = next + 1;
+        while let Some(period) = significant(tokens, end).filter(|at| tokens[*at].token == Token::Period)
+            && let Some(part) = significant(tokens, period + 1).filter(is_name)
+        {
+            table.push(tokens[period].clone());
+            table.push(tokens[part].clone());
+            end = part + 1;
+        }
+        tables.push(table);
+        let following = significant(tokens, end)
+            .filter(|at| tokens[*at].token == Token::Comma)
+            .and_then(|comma| significant(tokens, comma + 1))
+            .filter(is_name);
+        match following {
+            Some(name) => next = name,
+            None => return Some(end),
+        }
+    }
+}
+
+/// Where the text goes on behind `words`, if they stand at `at`.
+fn ends_words(tokens: &[TokenWithSpan], at: usize, words: &[&str]) -> Option<usize> {
+    let mut end = at;
+    for word in words {
+        let found = significant(tokens, end).filter(|found| is_word(&tokens[*found], word))?;
+        end = found + 1;
+    }
+    Some(end)
+}
+
+/// The next token from `at` that is no blank.
+fn significant(tokens: &[TokenWithSpan], at: usize) -> Option<usize> {
+    (at..tokens.len()).find(|at| !matches!(tokens[*at].token, Token::Whitespace(_)))
+}
+
+fn is_word(token: &TokenWithSpan, word: &str) -> bool {
+    matches!(&token.token, Token::Word(found) if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
+}
+
 /// The literal that a literal after a line break continues; what stands between is dropped.
 fn continued(out: &mut Vec<TokenWithSpan>) -> Option<&mut String> {
     let is_blank = |token: &TokenWithSpan| matches!(token.token, Token::Whitespace(_));
@@ -195,11 +323,37 @@ mod tests {
         let check = |text: &str, expected: &str| assert_eq!(without_comments(text), expected);
         check("select 5>/*c*/-1", "select 5>     -1");
         check("a--x\nb", "a   \nb");
-        check(
-            "'--' \"/*\" $$--$$ $1 E'\\'--' /* a /* b */ c */x",
-            "'--' \"/*\" $$--$$ $1 E'\\'--'                  x",
-        );
+        check("'--' \"/*\" $$--$$ $1 E'\\'--' /* a /* b */ c */x", "'--' \"/*\" $$--$$ $1 E'\\'--'                  x");
         check("'it''s --' --ä", "'it''s --'    ");
+    }
+
+    #[test]
+    fn lock_clauses_are_written_for_the_parser() {
+        let check = |text: &str, expected: &str| {
+            let tokens = sqlparser::tokenizer::Tokenizer::new(&sqlparser::dialect::PostgreSqlDialect {}, text)
+                .tokenize_with_location()
+                .unwrap();
+            let written: Vec<String> = with_lock_clauses(tokens)
+                .iter()
+                .filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
+                .map(|token| token.token.to_string().replace('\0', "^"))
+                .collect();
+            assert_eq!(written.join(" "), expected, "{text}");
+        };
+        check("x FOR UPDATE NOWAIT", "x FOR UPDATE NOWAIT");
+        check("FOR UPDATE OF a", "FOR UPDATE OF \"^FOR UPDATE\" . a");
+        check("for no key update", "for UPDATE OF \"^FOR NO KEY UPDATE\"");
+        check(
+            "FOR KEY SHARE OF a, s.b SKIP LOCKED",
+            "FOR SHARE OF \"^FOR KEY SHARE\" . a . \"^,\" . s . b SKIP LOCKED",
+        );
+        check("substring(a for b)", "substring ( a for b )");
+    }
+
+    #[test]
+    fn printed_lock_clauses_are_sql_again() {
+        let printed = "SELECT 1 FOR SHARE OF \"\0FOR KEY SHARE\".a.\"\0,\".b FOR UPDATE OF \"\0FOR NO KEY UPDATE\"";
+        assert_eq!(without_lock_marks(printed.to_owned()), "SELECT 1 FOR KEY SHARE OF a, b FOR NO KEY UPDATE",);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Conditions, keys and bounds of operators as EXPLAIN prints them, in a notation between SQL and Cypher.
 
-use sinew_storage::{DataType, Value};
+use sinew_storage::{DataType, LockWait, Value};
 
 use crate::algebra::*;
 
@@ -41,6 +41,14 @@ pub(super) fn of_plan(plan: &Plan, vars: &VarTable) -> Vec<String> {
             let keys: Vec<String> = groups.iter().map(|(_, key)| printer.cut(key)).collect();
             lines.push(format!("Group Key: {}", keys.join(", ")));
         }
+        Plan::LockRows { locks, .. } => lines.extend(locks.iter().map(|lock| {
+            let wait = match lock.wait {
+                LockWait::Block => "",
+                LockWait::NoWait => " NOWAIT",
+                LockWait::SkipLocked => " SKIP LOCKED",
+            };
+            format!("Lock: {} {}{wait}", lock.table.name, lock_clause(lock.mode))
+        })),
         Plan::Sort { keys, .. } => {
             let keys: Vec<String> = keys
                 .iter()

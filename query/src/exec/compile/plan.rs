@@ -12,6 +12,7 @@ use crate::exec::operators::function_scan::FunctionScanPlan;
 use crate::exec::operators::graph_count::{CountPlan, CountSource};
 use crate::exec::operators::join::JoinPlan;
 use crate::exec::operators::limit::LimitPlan;
+use crate::exec::operators::lock_rows::{LockRowsPlan, PhysTableLock};
 use crate::exec::operators::procedure_call::ProcedureCallPlan;
 use crate::exec::operators::search_scan::SearchScanPlan;
 use crate::exec::operators::set_operation::SetOperationPlan;
@@ -20,6 +21,7 @@ use crate::exec::operators::supplied::SuppliedPlan;
 use crate::exec::operators::table_scan::{AccessPlan, TableScanPlan};
 use crate::exec::operators::unwind::UnwindPlan;
 use crate::exec::operators::values::{UnitPlan, ValuesPlan};
+use crate::exec::recheck::Recheck;
 use crate::optimizer::visit;
 
 /// A join's right side is swapped for its left one when it is expected to have this many times its rows.
@@ -161,6 +163,23 @@ impl Compiler<'_> {
                 let skip = skip.as_ref().map(|skip| self.expr_over(skip, &[])).transpose()?;
                 let limit = limit.as_ref().map(|limit| self.expr_over(limit, &[])).transpose()?;
                 (Arc::clone(&input.layout), Arc::new(LimitPlan { input, skip, limit }))
+            }
+            Plan::LockRows { input, locks } => {
+                // A row may be dropped after it was waited for, so the input must be able to give more than are wanted.
+                let input = self.plan(input)?;
+                let mut tables = Vec::with_capacity(locks.len());
+                for lock in locks {
+                    let row_id = input.layout.position(lock.row_id).ok_or_else(|| self.unbound(lock.row_id))?;
+                    let table = Arc::clone(&lock.table);
+                    tables.push(PhysTableLock { table, row_id, mode: lock.mode, wait: lock.wait });
+                }
+                let (mut skip, mut limit) = (None, None);
+                if let Some(bound) = bound {
+                    skip = bound.skip.map(|skip| self.expr_over(skip, &[])).transpose()?;
+                    limit = Some(self.expr_over(bound.limit, &[])?);
+                }
+                let recheck = Recheck::of(&input);
+                (Arc::clone(&input.layout), Arc::new(LockRowsPlan { input, locks: tables, recheck, skip, limit }))
             }
             Plan::Distinct { input, on } => {
                 let input = self.plan(input)?;

@@ -1,11 +1,15 @@
 //! Writing operators.
 
+use sinew_storage::RowLock;
+use sinew_storage::catalog::{IndexKind, IndexTarget, TableDef};
+
 use super::*;
 use crate::exec::operators::delete::DeletePlan;
 use crate::exec::operators::graph_write::{GraphWritePlan, PhysMerge, PhysWrite};
 use crate::exec::operators::insert::{ConflictPlan, ConflictUpdatePlan, InsertPlan};
 use crate::exec::operators::merge::MergePlan;
 use crate::exec::operators::update::UpdatePlan;
+use crate::exec::recheck::{Recheck, has_subquery};
 
 impl Compiler<'_> {
     pub(super) fn write(&mut self, plan: &Plan) -> Result<Arc<Node>> {
@@ -21,10 +25,14 @@ impl Compiler<'_> {
                 let mut returning_slots = update.new_row.clone();
                 returning_slots.extend(&slots);
                 let layout = self.layout(update.returning.iter().map(|(var, _)| *var).collect());
+                let assignments = self.assignments(&update.assignments, &slots)?;
+                let reads_more = assignments.iter().any(|(_, value)| has_subquery(value));
                 let physical = UpdatePlan {
                     table: Arc::clone(&update.table),
                     row_id,
-                    assignments: self.assignments(&update.assignments, &slots)?,
+                    lock: self.update_lock(&update.table, &assignments),
+                    recheck: if reads_more { None } else { Recheck::of(&source) },
+                    assignments,
                     checks: self.checks(&update.checks, &update.new_row)?,
                     returning: self.exprs_over(update.returning.iter().map(|(_, expr)| expr), &returning_slots)?,
                     counted,
@@ -41,6 +49,7 @@ impl Compiler<'_> {
                 let physical = DeletePlan {
                     table: Arc::clone(&delete.table),
                     row_id,
+                    recheck: Recheck::of(&source),
                     returning: self.exprs_over(delete.returning.iter().map(|(_, expr)| expr), &source.layout.vars)?,
                     counted,
                     source,
@@ -71,6 +80,21 @@ impl Compiler<'_> {
         assignments.iter().map(|(position, value)| Ok((*position, self.expr_over(value, slots)?))).collect()
     }
 
+    /// The lock of an update: the strongest when it assigns a column of a unique index, whose keys foreign keys may refer
+    /// to.
+    fn update_lock(&self, table: &TableDef, assignments: &[(usize, PhysExpr)]) -> RowLock {
+        let catalog = self.statistics.transaction().catalog();
+        let assigns_key = catalog.indexes_of(table.id).iter().any(|index| {
+            let IndexTarget::Table { columns, .. } = &index.target else { return false };
+            matches!(index.kind, IndexKind::Ordered { unique: true })
+                && columns
+                    .iter()
+                    .filter_map(|column| table.position_of(column.column))
+                    .any(|key| assignments.iter().any(|(position, _)| *position == key))
+        });
+        if assigns_key { RowLock::Update } else { RowLock::NoKeyUpdate }
+    }
+
     fn checks(&mut self, checks: &[(String, Expr)], slots: &[VarId]) -> Result<Vec<(String, PhysExpr)>> {
         checks.iter().map(|(name, check)| Ok((name.clone(), self.expr_over(check, slots)?))).collect()
     }
@@ -90,8 +114,10 @@ impl Compiler<'_> {
                     Some(update) => {
                         let mut slots = update.existing.clone();
                         slots.extend(&update.excluded);
+                        let assignments = self.assignments(&update.assignments, &slots)?;
                         Some(ConflictUpdatePlan {
-                            assignments: self.assignments(&update.assignments, &slots)?,
+                            lock: self.update_lock(&insert.table, &assignments),
+                            assignments,
                             filter: update.filter.as_ref().map(|filter| self.expr_over(filter, &slots)).transpose()?,
                         })
                     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use rustc_hash::FxHashSet;
 use sinew_storage::catalog::TableDef;
+use sinew_storage::{LockWait, RowLock};
 
 use super::Buffered;
 use super::update::row_id_of;
@@ -13,12 +15,15 @@ use crate::exec::constraints::check_may_write;
 use crate::exec::expr::PhysExpr;
 use crate::exec::foreign_keys::ForeignKeys;
 use crate::exec::node::{Node, Operator, Physical};
+use crate::exec::recheck::{KeptRows, Recheck, Settled, settle};
 use crate::exec::run::Cx;
 
 pub struct DeletePlan {
     pub table: Arc<TableDef>,
     pub source: Arc<Node>,
     pub row_id: usize,
+    /// Set when a changed row can be looked at again.
+    pub recheck: Option<Recheck>,
     /// Over the source.
     pub returning: Vec<PhysExpr>,
     pub counted: bool,
@@ -52,23 +57,36 @@ impl Delete {
         let (batches, memory) = super::collect(&plan.source, cx)?;
         let mut foreign_keys = ForeignKeys::for_delete(&plan.table, cx)?;
         let mut returned = Vec::new();
+        let mut seen = FxHashSet::default();
         let mut count = 0;
         for batch in batches {
             cx.check_cancel()?;
-            let mut rows = Vec::new();
+            let mut kept = KeptRows::default();
             for row in 0..batch.row_count {
                 let id = row_id_of(&batch.columns[plan.row_id].value(row))?;
-                // False the second time a row is met.
+                if !seen.insert(id) {
+                    continue;
+                }
+                let locked = cx.transaction().lock_row(&plan.table, id, RowLock::Update, LockWait::Block)?;
+                let newer = match settle(plan.recheck.as_ref(), locked, id, cx)? {
+                    Settled::Dropped => continue,
+                    Settled::AsRead => None,
+                    Settled::Newer { source, .. } => Some(source),
+                };
                 if foreign_keys.delete_row(id, cx)? {
-                    rows.push(row as u32);
+                    match newer {
+                        None => kept.keep(row),
+                        Some(source) => kept.keep_newer(row, source),
+                    }
                 }
             }
-            count += rows.len() as u64;
-            if !plan.returning.is_empty() && !rows.is_empty() {
-                let deleted = batch.take(&rows);
+            count += kept.len() as u64;
+            if !plan.returning.is_empty()
+                && let Some(deleted) = kept.into_batch(&batch, &plan.source.layout)
+            {
                 let columns =
                     plan.returning.iter().map(|item| item.eval_batch(cx, &deleted)).collect::<Result<Vec<_>>>()?;
-                returned.push(Batch::new(columns, rows.len()));
+                returned.push(Batch::new(columns, deleted.row_count));
             }
         }
         foreign_keys.finish(cx)?;

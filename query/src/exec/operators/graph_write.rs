@@ -9,9 +9,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
+use sinew_storage::catalog::IndexTarget;
 use sinew_storage::graph::Direction;
 use sinew_storage::value::MapValue;
-use sinew_storage::{NodeId, PropertyKeyId, RelationshipId, RelationshipRef, StorageError, Value};
+use sinew_storage::{IndexRange, NodeId, PropertyKeyId, RelationshipId, RelationshipRef, StorageError, Value};
 
 use super::Buffered;
 use crate::batch::{Batch, BatchBuilder};
@@ -182,7 +183,17 @@ impl<'a> GraphWriter<'a> {
                     labels.iter().map(|label| transaction.ensure_label(label)).collect::<Result<Vec<_>, _>>()?;
                 tokens.sort_unstable();
                 tokens.dedup();
-                row[*slot] = Value::Node(transaction.create_node(&tokens, properties)?);
+                // What MERGE found missing, somebody else may have committed since the snapshot.
+                let wanted = if self.merging { properties.clone() } else { Vec::new() };
+                row[*slot] = match transaction.create_node(&tokens, properties) {
+                    Ok(node) => Value::Node(node),
+                    Err(StorageError::DuplicateKey { ref constraint, .. })
+                        if self.merging && self.is_key_unseen(constraint, &wanted)? =>
+                    {
+                        return Err(QueryError::restart());
+                    }
+                    Err(error) => return Err(error.into()),
+                };
                 cx.run.note_write();
             }
             PhysWrite::CreateRelationship { slot, ty, source, target, properties } => {
@@ -256,6 +267,21 @@ impl<'a> GraphWriter<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a unique index of nodes shows no node with the key of `properties` in the statement's snapshot, though it
+    /// holds one.
+    fn is_key_unseen(&self, constraint: &str, properties: &[(PropertyKeyId, Value)]) -> Result<bool> {
+        let transaction = self.cx.transaction();
+        let catalog = transaction.catalog();
+        for index in catalog.indexes.values().filter(|index| index.name == constraint) {
+            let IndexTarget::Nodes { properties: keys, .. } = &index.target else { continue };
+            let value = |key: &PropertyKeyId| properties.iter().find(|(known, _)| known == key).map(|(_, v)| v.clone());
+            let Some(values) = keys.iter().map(value).collect::<Option<Vec<Value>>>() else { continue };
+            let seen = transaction.index_scan(index, &IndexRange::equal(values), false)?.next().transpose()?;
+            return Ok(seen.is_none());
+        }
+        Ok(false)
     }
 
     /// Runs one MERGE for a row; `emit` gets the widened row of each match, or of what was created.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
 use sinew_storage::catalog::{ConstraintKind, IndexDef, IndexKind, IndexTarget, TableBehaviour, TableDef};
-use sinew_storage::{IndexRange, RowId, StorageError, Value};
+use sinew_storage::{IndexRange, Isolation, LockWait, LockedRow, RowId, RowLock, StorageError, Value};
 
 use super::Buffered;
 use crate::batch::{Batch, BatchBuilder};
@@ -13,6 +13,7 @@ use crate::error::{QueryError, Result, sqlstate};
 use crate::exec::constraints::{check_may_write, check_row};
 use crate::exec::expr::{PhysExpr, RowCx};
 use crate::exec::foreign_keys::ForeignKeys;
+use crate::exec::key::equivalent;
 use crate::exec::messages::MessageWriter;
 use crate::exec::node::{Layout, Node, Operator, Physical};
 use crate::exec::run::{Cx, Reservation};
@@ -44,6 +45,8 @@ pub struct ConflictPlan {
 
 /// Expressions are over the existing row followed by the proposed one.
 pub struct ConflictUpdatePlan {
+    /// Of the existing row.
+    pub lock: RowLock,
     pub assignments: Vec<(usize, PhysExpr)>,
     pub filter: Option<PhysExpr>,
 }
@@ -66,6 +69,24 @@ struct Insert {
     plan: Arc<InsertPlan>,
     cx: Cx,
     done: Option<Buffered>,
+}
+
+/// An existing row that ON CONFLICT acts on.
+struct Conflict {
+    id: RowId,
+    /// Its newest version, for DO UPDATE.
+    stored: Vec<Value>,
+}
+
+/// The values of a unique index; None when one is NULL, so that nothing collides.
+fn key_of(positions: &[usize], row: &[Value]) -> Option<Vec<Value>> {
+    let key: Vec<Value> = positions.iter().map(|position| row[*position].clone()).collect();
+    (!key.iter().any(Value::is_null)).then_some(key)
+}
+
+fn touched_twice() -> QueryError {
+    QueryError::new(sqlstate::CARDINALITY_VIOLATION, "ON CONFLICT DO UPDATE command cannot affect row a second time")
+        .hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values.")
 }
 
 /// Writes the rows of one INSERT. Also used by the short path.
@@ -119,19 +140,77 @@ impl InsertWriter {
         self.foreign_keys.finish(cx)
     }
 
-    /// The existing row that a proposed one collides with.
-    fn conflict(&self, row: &[Value], cx: &Cx) -> Result<Option<RowId>> {
+    /// The row that a proposed one collides with in the statement's snapshot.
+    fn visible_conflict(&self, row: &[Value], cx: &Cx) -> Result<Option<RowId>> {
         for (index, positions) in &self.arbiters {
-            let key: Vec<Value> = positions.iter().map(|position| row[*position].clone()).collect();
-            if key.iter().any(Value::is_null) {
-                continue;
-            }
+            let Some(key) = key_of(positions, row) else { continue };
             let found = cx.transaction().index_scan(index, &IndexRange::equal(key), false)?.next().transpose()?;
             if let Some(id) = found {
                 return Ok(Some(RowId(id)));
             }
         }
         Ok(None)
+    }
+
+    /// The row that a proposed one collides with by now. The keys are locked, so that nobody else can enter them before
+    /// this transaction ends. 40001 where the isolation level does not let the statement act on a row that its snapshot
+    /// does not show.
+    fn newest_conflict(&self, row: &[Value], cx: &Cx) -> Result<Option<RowId>> {
+        for (index, positions) in &self.arbiters {
+            let Some(key) = key_of(positions, row) else { continue };
+            if let Some(id) = cx.transaction().find_newest_by_key(index, &key)? {
+                if cx.transaction().isolation() != Isolation::ReadCommitted {
+                    return Err(QueryError::restart());
+                }
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a row has the proposed row's key in one of the arbiters.
+    fn collides(&self, stored: &[Value], proposed: &[Value]) -> bool {
+        self.arbiters.iter().any(|(_, positions)| {
+            key_of(positions, proposed).is_some() && positions.iter().all(|at| equivalent(&stored[*at], &proposed[*at]))
+        })
+    }
+
+    /// Looks for a row that the proposed one collides with, and locks it for DO UPDATE: in the snapshot first, where DO
+    /// NOTHING need not wait for anybody, then in the newest state.
+    fn conflict(&self, proposed: &[Value], conflict: &ConflictPlan, cx: &Cx) -> Result<Option<Conflict>> {
+        let mut found = self.visible_conflict(proposed, cx)?;
+        let mut held = None;
+        loop {
+            cx.check_cancel()?;
+            let id = match found.take() {
+                Some(id) => id,
+                None => match self.newest_conflict(proposed, cx)? {
+                    Some(id) => id,
+                    None => return Ok(None),
+                },
+            };
+            let Some(update) = &conflict.update else { return Ok(Some(Conflict { id, stored: Vec::new() })) };
+            if self.written.contains(&id) {
+                return Err(touched_twice());
+            }
+            let table = &self.plan.table;
+            let stored = match cx.transaction().lock_row(table, id, update.lock, LockWait::Block)? {
+                LockedRow::Changed(stored) => Some(stored),
+                LockedRow::Gone | LockedRow::Skipped => None,
+                LockedRow::Unchanged => {
+                    let all: Vec<usize> = (0..table.columns.len()).collect();
+                    cx.transaction().get_row(table, id, &all)?
+                }
+            };
+            // A row that was deleted or given another key while it was waited for is no conflict: look again. One that is
+            // found again while its lock is held is one.
+            if let Some(stored) = stored
+                && (held == Some(id) || self.collides(&stored, proposed))
+            {
+                return Ok(Some(Conflict { id, stored }));
+            }
+            held = Some(id);
+        }
     }
 
     /// Inserts one row; None when ON CONFLICT dropped it, else the row as stored.
@@ -143,7 +222,7 @@ impl InsertWriter {
         };
         check_row(&plan.table, &row, &plan.checks, cx)?;
         if let Some(conflict) = &plan.on_conflict
-            && let Some(existing) = self.conflict(&row, cx)?
+            && let Some(existing) = self.conflict(&row, conflict, cx)?
         {
             return match &conflict.update {
                 None => Ok(None),
@@ -186,25 +265,13 @@ impl InsertWriter {
 
     fn update_existing(
         &mut self,
-        id: RowId,
+        existing: Conflict,
         proposed: Vec<Value>,
         update: &ConflictUpdatePlan,
         cx: &Cx,
     ) -> Result<Option<Vec<Value>>> {
         let plan = &self.plan;
-        if self.written.contains(&id) {
-            return Err(QueryError::new(
-                sqlstate::CARDINALITY_VIOLATION,
-                "ON CONFLICT DO UPDATE command cannot affect row a second time",
-            )
-            .hint(
-                "Ensure that no rows proposed for insertion within the same command have duplicate constrained values.",
-            ));
-        }
-        let all: Vec<usize> = (0..plan.table.columns.len()).collect();
-        let Some(existing) = cx.transaction().get_row(&plan.table, id, &all)? else {
-            return Err(QueryError::internal("the row a unique index points to does not exist"));
-        };
+        let Conflict { id, stored: existing } = existing;
         let mut both = existing.clone();
         both.extend(proposed);
         let row = RowCx::of_values(cx, &both);

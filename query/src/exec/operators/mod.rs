@@ -19,6 +19,7 @@ pub mod graph_write;
 pub mod insert;
 pub mod join;
 pub mod limit;
+pub mod lock_rows;
 pub mod merge;
 pub mod node_scan;
 pub mod node_seek;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
 use sinew_storage::catalog::TableDef;
-use sinew_storage::{RowId, Value};
+use sinew_storage::{LockWait, RowId, RowLock, Value};
 
 use super::Buffered;
 use crate::batch::{Batch, BatchBuilder};
@@ -14,6 +14,7 @@ use crate::exec::constraints::{check_may_write, check_row};
 use crate::exec::expr::{PhysExpr, RowCx};
 use crate::exec::foreign_keys::ForeignKeys;
 use crate::exec::node::{Layout, Node, Operator, Physical};
+use crate::exec::recheck::{Recheck, Settled, settle};
 use crate::exec::run::{Cx, Reservation};
 
 pub struct UpdatePlan {
@@ -21,6 +22,10 @@ pub struct UpdatePlan {
     pub source: Arc<Node>,
     /// Slot of the row id.
     pub row_id: usize,
+    /// `Update` when a unique key may change.
+    pub lock: RowLock,
+    /// Set when a changed row can be looked at again; then no assignment has a subquery.
+    pub recheck: Option<Recheck>,
     /// Over the source.
     pub assignments: Vec<(usize, PhysExpr)>,
     /// Over the new row.
@@ -88,15 +93,26 @@ impl Update {
                 if !seen.insert(id) {
                     continue;
                 }
-                let Some(mut new_row) = cx.transaction().get_row(&plan.table, id, &all)? else { continue };
-                for ((position, _), column) in plan.assignments.iter().zip(&columns) {
-                    new_row[*position] = column.value(row);
+                let locked = cx.transaction().lock_row(&plan.table, id, plan.lock, LockWait::Block)?;
+                let (mut new_row, newer) = match settle(plan.recheck.as_ref(), locked, id, cx)? {
+                    Settled::Dropped => continue,
+                    Settled::AsRead => match cx.transaction().get_row(&plan.table, id, &all)? {
+                        Some(stored) => (stored, None),
+                        None => continue,
+                    },
+                    Settled::Newer { stored, source } => (stored, Some(source)),
+                };
+                for ((position, value), column) in plan.assignments.iter().zip(&columns) {
+                    new_row[*position] = match &newer {
+                        None => column.value(row),
+                        Some(source) => value.eval(RowCx::of_values(cx, source))?,
+                    };
                 }
                 check_row(&plan.table, &new_row, &plan.checks, cx)?;
                 foreign_keys.update_row(id, &new_row, cx)?;
                 count += 1;
                 if !plan.returning.is_empty() {
-                    new_row.extend(batch.row(row));
+                    new_row.extend(newer.unwrap_or_else(|| batch.row(row)));
                     let row = RowCx::of_values(cx, &new_row);
                     builder.push(plan.returning.iter().map(|item| item.eval(row)).collect::<Result<Vec<_>>>()?);
                     if builder.is_full()

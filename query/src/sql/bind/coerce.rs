@@ -258,6 +258,7 @@ impl Binder<'_> {
             }
             Plan::Filter { input, .. }
             | Plan::Limit { input, .. }
+            | Plan::LockRows { input, .. }
             | Plan::Distinct { input, .. }
             | Plan::Extend { input, .. } => self.retype(input, var, to),
             Plan::With { body, .. } | Plan::RecursiveWith { body, .. } => self.retype(body, var, to),

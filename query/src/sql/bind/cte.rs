@@ -256,7 +256,9 @@ impl Binder<'_> {
                         Some(materialized) => !materialized && reads == 1,
                         None => reads == 1,
                     };
-                    if inline && !super::embed::has_volatile(&mut definition) {
+                    let stays =
+                        super::embed::has_volatile(&mut definition) || super::embed::locks_rows(&mut definition);
+                    if inline && !stays {
                         inline_cte(&mut plan, cte.id, definition, &columns, &cte.columns);
                         plan
                     } else {

@@ -200,6 +200,10 @@ fn parts(plan: &mut Plan) -> Parts<'_> {
             p.exprs.extend(skip);
             p.exprs.extend(limit);
         }
+        Plan::LockRows { input, locks } => {
+            p.plans.push(input);
+            locks.iter_mut().for_each(|lock| p.read(&mut lock.row_id));
+        }
         Plan::Distinct { input, on } => {
             p.plans.push(input);
             p.exprs.extend(on.iter_mut().flatten());
@@ -549,6 +553,13 @@ pub fn has_volatile(plan: &mut Plan) -> bool {
             true
         });
     });
+    found
+}
+
+/// Whether a plan locks rows.
+pub fn locks_rows(plan: &mut Plan) -> bool {
+    let mut found = false;
+    walk_plans(plan, &mut |plan| found |= matches!(plan, Plan::LockRows { .. }));
     found
 }
 

@@ -137,6 +137,7 @@ impl Binder<'_> {
                         if args.settings.is_some() {
                             return Err(self.unsupported("SETTINGS", name.span()));
                         }
+                        self.note_function(name, alias.as_ref());
                         self.bind_from_function(name, &args.args, *with_ordinality, alias.as_ref())
                     }
                     None if *with_ordinality => {
@@ -146,6 +147,7 @@ impl Binder<'_> {
                 }
             }
             TableFactor::Function { name, args, with_ordinality, alias, .. } => {
+                self.note_function(name, alias.as_ref());
                 self.bind_from_function(name, args, *with_ordinality, alias.as_ref())
             }
             TableFactor::UNNEST { alias, array_exprs, with_offset, with_offset_alias, with_ordinality } => {
@@ -153,6 +155,7 @@ impl Binder<'_> {
                 if *with_offset || with_offset_alias.is_some() {
                     return Err(self.unsupported("WITH OFFSET", span));
                 }
+                self.note_unlockable(alias.as_ref(), "unnest", "a function");
                 self.bind_unnest(array_exprs, *with_ordinality, alias.as_ref(), span)
             }
             TableFactor::Derived { lateral, subquery, alias, sample } => {
@@ -163,6 +166,7 @@ impl Binder<'_> {
                     return Err(QueryError::syntax("subquery in FROM must have an alias", self.at(subquery.span()))
                         .hint("For example, FROM (SELECT ...) [AS] foo."));
                 };
+                self.hand_down_locks(&fold(&alias.name));
                 let bound = if *lateral {
                     self.nested(|binder| binder.bind_query(subquery, false))?
                 } else {
@@ -176,6 +180,7 @@ impl Binder<'_> {
                 match alias {
                     None => Ok(item),
                     Some(alias) => {
+                        self.note_unlockable(Some(alias), "", "a join");
                         let relation = ScopeRelation { name: None, schema: None, columns: item.star.clone() };
                         let joined = FromItem::of_relation(item.plan, relation);
                         self.rename(joined, Some(alias))
@@ -188,6 +193,11 @@ impl Binder<'_> {
                 Err(self.unsupported(format_args!("{text} in FROM"), other.span()))
             }
         }
+    }
+
+    fn note_function(&mut self, name: &ObjectName, alias: Option<&TableAlias>) {
+        let last = name.0.last().and_then(|part| part.as_ident()).map(fold).unwrap_or_default();
+        self.note_unlockable(alias, &last, "a function");
     }
 
     /// A derived table without LATERAL does not see its neighbours.
@@ -246,12 +256,22 @@ impl Binder<'_> {
         if qualified.schema.is_none()
             && let Some(item) = self.scan_cte(&qualified.name)
         {
+            self.note_unlockable(alias, &qualified.name, "a WITH query");
             return self.rename(item, alias);
         }
+        let shown = alias.map_or_else(|| qualified.name.clone(), |alias| fold(&alias.name));
         let item = match self.find_relation(&qualified) {
-            Some(Relation::Table(table)) => self.scan_table(&table)?.0,
-            Some(Relation::View(view)) => self.expand_view(&view)?,
+            Some(Relation::Table(table)) => {
+                let mut item = self.scan_table(&table)?.0;
+                self.lock_table(&table, &shown, &mut item.plan);
+                item
+            }
+            Some(Relation::View(view)) => {
+                self.hand_down_locks(&shown);
+                self.expand_view(&view)?
+            }
             Some(Relation::System { schema, function }) => {
+                self.refuse_system_lock(&shown, name.span())?;
                 let columns: Vec<ScopeColumn> = function
                     .columns()
                     .iter()

@@ -33,6 +33,7 @@ mod output_name;
 mod params;
 mod returning;
 mod row_compare;
+mod row_lock;
 mod scope;
 mod select;
 mod set_operation;
@@ -52,6 +53,7 @@ use sqlparser::ast::{Spanned, Statement};
 use sqlparser::tokenizer::Span;
 
 use self::cte::CteBinding;
+use self::row_lock::{LockScope, RowLockClause};
 use self::scope::Frame;
 pub use self::stored_text::{StoredRules, bind_stored_rules};
 use super::position::LineIndex;
@@ -81,6 +83,10 @@ pub(in crate::sql) struct Binder<'a> {
     /// Variables reached through a LATERAL frame since it was last emptied.
     pub lateral_used: FxHashSet<VarId>,
     pub nesting: usize,
+    /// Of the SELECT whose FROM is being bound.
+    pub lock_scope: LockScope,
+    /// Clauses that the query bound next takes over.
+    pub inherited_locks: Vec<RowLockClause>,
 }
 
 /// A query's plan and its columns.
@@ -133,6 +139,8 @@ impl<'a> Binder<'a> {
             next_cte: 0,
             lateral_used: FxHashSet::default(),
             nesting: 0,
+            lock_scope: LockScope::default(),
+            inherited_locks: Vec::new(),
         }
     }
 

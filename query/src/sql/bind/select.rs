@@ -11,18 +11,20 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Span;
 
 use super::names::fold;
+use super::row_lock::{LockScope, RowLockClause};
 use super::scope::{Clause, Frame, FromItem, ScopeColumn};
 use super::{Binder, Bound};
-use crate::algebra::{ApplyKind, Expr, Plan, SortKey, VarId};
+use crate::algebra::{ApplyKind, Expr, Plan, SortKey, TableLock, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::statement::OutputColumn;
 
-/// ORDER BY, LIMIT and OFFSET of a query.
+/// ORDER BY, LIMIT, OFFSET and locking clauses of a query.
 #[derive(Clone, Copy, Default)]
 pub struct Tail<'q> {
     pub order_by: &'q [OrderByExpr],
     pub limit: Option<&'q Ast>,
     pub offset: Option<&'q Ast>,
+    pub locks: &'q [RowLockClause],
 }
 
 /// A bound item of a select list.
@@ -39,22 +41,28 @@ impl Binder<'_> {
     /// Binds a query. Columns that are open literals or parameters stay so when `keep_unknown`.
     pub fn bind_query(&mut self, query: &Query, keep_unknown: bool) -> Result<Bound> {
         self.reject_query_clauses(query)?;
+        let locks = self.row_lock_clauses(query)?;
         let mark = self.ctes.len();
         if let Some(with) = &query.with {
             self.bind_with(with)?;
         }
-        let bound = self.bind_query_body(query, keep_unknown);
+        let bound = self.bind_query_body(query, &locks, keep_unknown);
         let declared = self.ctes.split_off(mark);
         let mut bound = bound?;
         bound.plan = self.wrap_ctes(bound.plan, declared);
         Ok(bound)
     }
 
-    fn bind_query_body(&mut self, query: &Query, keep_unknown: bool) -> Result<Bound> {
-        let tail = self.tail(query)?;
+    fn bind_query_body(&mut self, query: &Query, locks: &[RowLockClause], keep_unknown: bool) -> Result<Bound> {
+        let mut tail = self.tail(query)?;
+        tail.locks = locks;
         let mut bound = match &*query.body {
             SetExpr::Select(select) => self.bind_select(select, tail)?,
             other => {
+                self.check_lockable_body(other, locks)?;
+                if let SetExpr::Query(_) = other {
+                    self.inherited_locks = locks.to_vec();
+                }
                 let bound = self.bind_set_expr(other)?;
                 self.bind_tail_over_output(bound, tail)?
             }
@@ -67,9 +75,6 @@ impl Binder<'_> {
 
     fn reject_query_clauses(&self, query: &Query) -> Result<()> {
         let span = query.span();
-        if let Some(lock) = query.locks.first() {
-            return Err(self.unsupported(format_args!("FOR {}", lock.lock_type), span));
-        }
         let what = if query.for_clause.is_some() {
             "FOR XML, FOR JSON and FOR BROWSE"
         } else if query.settings.is_some() {
@@ -164,14 +169,24 @@ impl Binder<'_> {
     /// One SELECT with the ORDER BY and LIMIT that belong to it.
     pub fn bind_select(&mut self, select: &Select, tail: Tail<'_>) -> Result<Bound> {
         self.reject_select_clauses(select)?;
-        let from = self.bind_from(&select.from)?;
+        let outer = std::mem::replace(&mut self.lock_scope, LockScope::of(tail.locks));
+        let from = self.bind_from(&select.from);
+        let scope = std::mem::replace(&mut self.lock_scope, outer);
+        let from = from?;
+        let locks = self.finish_locks(scope, &from)?;
         self.frames.push(Frame::of(&from, Clause::Select));
-        let result = self.bind_select_over(select, from, tail);
+        let result = self.bind_select_over(select, from, tail, locks);
         self.frames.pop();
         result
     }
 
-    fn bind_select_over(&mut self, select: &Select, from: FromItem, tail: Tail<'_>) -> Result<Bound> {
+    fn bind_select_over(
+        &mut self,
+        select: &Select,
+        from: FromItem,
+        tail: Tail<'_>,
+        locks: Vec<TableLock>,
+    ) -> Result<Bound> {
         let local: FxHashSet<VarId> =
             from.star.iter().chain(from.relations.iter().flat_map(|r| &r.columns)).map(|column| column.var).collect();
         let mut plan = from.plan;
@@ -205,6 +220,7 @@ impl Binder<'_> {
         };
 
         let aggregates = std::mem::take(&mut self.frame().aggregates);
+        self.check_lockable_select(select, tail.locks, groups.is_some(), !aggregates.is_empty())?;
         let grouped = !aggregates.is_empty() || groups.is_some() || having.is_some();
         if grouped {
             let groups_list = groups.take().unwrap_or_default();
@@ -243,7 +259,7 @@ impl Binder<'_> {
                 input => Plan::Apply { kind: ApplyKind::Cross, input: Box::new(input), subplan: Box::new(scan) },
             };
         }
-        self.project(plan, items, keys, on, distinct_all, tail)
+        self.project(plan, items, keys, on, distinct_all, tail, locks)
     }
 
     /// Projection, DISTINCT, ORDER BY, LIMIT. Sort keys that are no output columns are carried along and dropped.
@@ -255,6 +271,7 @@ impl Binder<'_> {
         on: Option<Vec<OrderKey>>,
         distinct: bool,
         tail: Tail<'_>,
+        locks: Vec<TableLock>,
     ) -> Result<Bound> {
         let mut projected: Vec<(VarId, Expr)> = Vec::with_capacity(items.len());
         let mut output: Vec<OutputColumn> = Vec::with_capacity(items.len());
@@ -293,6 +310,7 @@ impl Binder<'_> {
             }
             None => None,
         };
+        projected.extend(locks.iter().map(|lock| (lock.row_id, Expr::Column(lock.row_id, DataType::Int8))));
         let hidden = projected.len() > visible;
         let kept: Vec<(VarId, Expr)> =
             projected[..visible].iter().map(|(var, expr)| (*var, Expr::Column(*var, expr.ty()))).collect();
@@ -308,6 +326,9 @@ impl Binder<'_> {
             plan = Plan::Distinct { input: Box::new(plan), on: Some(on.into_iter().map(|key| key.expr).collect()) };
         } else if !sort_keys.is_empty() {
             plan = Plan::Sort { input: Box::new(plan), keys: sort_keys };
+        }
+        if !locks.is_empty() {
+            plan = Plan::LockRows { input: Box::new(plan), locks };
         }
         plan = self.limit(plan, tail)?;
         if hidden {

@@ -192,7 +192,8 @@ impl Binder<'_> {
     }
 }
 
-fn set_row_id(plan: &mut Plan, var: VarId) {
+/// Makes the scan of a table give its row ids.
+pub fn set_row_id(plan: &mut Plan, var: VarId) {
     match plan {
         Plan::TableScan(scan) => scan.row_id = Some(var),
         Plan::Extend { input, .. } => set_row_id(input, var),

@@ -6,6 +6,7 @@ use super::super::Binder;
 use super::super::names::{Relation, fold};
 use super::unassigned;
 use crate::error::{QueryError, Result, sqlstate};
+use crate::sql::lexical::without_lock_marks;
 use crate::statement::Ddl;
 use sinew_storage::catalog::ViewDef;
 
@@ -112,7 +113,8 @@ impl Binder<'_> {
                 .at(self.at(span)));
             }
         }
-        let view = ViewDef { id: unassigned(), schema, name: qualified.name, columns, query: create.query.to_string() };
+        let query = without_lock_marks(create.query.to_string());
+        let view = ViewDef { id: unassigned(), schema, name: qualified.name, columns, query };
         Ok(vec![Ddl::CreateView { view, replace: create.or_replace }])
     }
 }
