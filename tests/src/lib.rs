@@ -1,5 +1,7 @@
-//! Helpers of the product's tests: golden scripts, a server to start and kill, the social-network data set, the TCK.
+//! Helpers of the product's tests: golden scripts, a server to start and kill, the crash rig, the social-network data
+//! set, the TCK.
 
+pub mod crash;
 pub mod golden;
 pub mod openai_mock;
 pub mod server;

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, NoTls};
@@ -23,6 +23,23 @@ fn free_port() -> u16 {
 impl Server {
     /// Starts `program` (the path of `sinew-under-test`) on `directory` and waits until it accepts connections.
     pub async fn start(program: &str, directory: &Path, extra: &[&str]) -> Server {
+        let mut server =
+            Server::spawn(Path::new(program), directory, extra, Stdio::inherit()).expect("the server's binary starts");
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            if server.try_connect().await.is_ok() {
+                return server;
+            }
+            if let Some(status) = server.ended() {
+                panic!("the server ended with {status}");
+            }
+            assert!(Instant::now() < deadline, "the server did not accept connections in time");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Starts `program` on `directory` without waiting for it; its log goes to `log`.
+    pub fn spawn(program: &Path, directory: &Path, extra: &[&str], log: Stdio) -> std::io::Result<Server> {
         let (port, http_port) = (free_port(), free_port());
         let child = Command::new(program)
             .arg("serve")
@@ -32,21 +49,14 @@ impl Server {
             .args(extra)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .expect("the server's binary starts");
-        let mut server = Server { child, port, http_port, directory: directory.to_owned() };
-        let deadline = Instant::now() + Duration::from_secs(120);
-        loop {
-            if server.try_connect().await.is_ok() {
-                return server;
-            }
-            if let Ok(Some(status)) = server.child.try_wait() {
-                panic!("the server ended with {status}");
-            }
-            assert!(Instant::now() < deadline, "the server did not accept connections in time");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            .stderr(log)
+            .spawn()?;
+        Ok(Server { child, port, http_port, directory: directory.to_owned() })
+    }
+
+    /// The exit status, when the process has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
     }
 
     pub async fn try_connect(&self) -> Result<Client, tokio_postgres::Error> {
@@ -66,18 +76,24 @@ impl Server {
         let _ = self.child.wait();
     }
 
+    /// SIGTERM; false when it could not be sent.
+    pub fn terminate(&self) -> bool {
+        let sent = Command::new("kill").arg(self.process_id().to_string()).status();
+        sent.is_ok_and(|status| status.success())
+    }
+
     pub fn process_id(&self) -> u32 {
         self.child.id()
     }
 
     /// The exit status, when the process has ended by itself within `limit`.
-    pub fn wait(&mut self, limit: Duration) -> Option<std::process::ExitStatus> {
+    pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + limit;
         while Instant::now() < deadline {
-            if let Ok(Some(status)) = self.child.try_wait() {
+            if let Some(status) = self.ended() {
                 return Some(status);
             }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(10));
         }
         None
     }
