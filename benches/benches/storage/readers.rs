@@ -49,7 +49,7 @@ pub fn bench(root: &Path) {
     // A reader that does not get a core waits for it, whatever the store does.
     let share = |rounds: &[Round]| median_of(rounds, Round::cpu_share) * 100.0;
     println!(
-        "  share of a core that each thread got: readers alone {:.0} %, readers beside writers {:.0} %, writers {:.0} %",
+        "  share of a core that each thread got: readers alone {:.0} %, beside writers {:.0} %, writers {:.0} %",
         share(&alone),
         share(&beside),
         share(&writing)

@@ -181,7 +181,8 @@ impl Bank {
 
 pub fn bench(root: &Path) {
     println!(
-        "\ntpcb: {ACCOUNTS} accounts, {TELLERS} tellers, {BRANCHES} branches, medians of {ROUNDS} rounds of {ROUND_TIME:?}"
+        "\ntpcb: {ACCOUNTS} accounts, {TELLERS} tellers, {BRANCHES} branches; medians of {ROUNDS} rounds of \
+         {ROUND_TIME:?}"
     );
     let directory = scratch(root);
     let bank = Bank::create(directory.path()).expect("the bank can be created");
