@@ -1,10 +1,22 @@
-//! Data and set-up shared by the benches: the same rows in Sinew's store and in raw redb.
+//! Data, set-up and measuring that the benches share: the same rows in Sinew's store and in raw redb.
+//!
+//! A row is a payload of [`PAYLOAD_BYTES`] under an 8-byte key: the row id here, a `u64` there. Both have the same page
+//! cache, and every commit is durable when it returns.
 
+pub mod disk;
+pub mod measure;
+pub mod process;
+pub mod selection;
+
+use std::fmt::Write;
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, Durability, TableDefinition};
-use sinew_storage::catalog::{ColumnDef, TableBehaviour, TableDef};
+use redb::{Builder, Database, Durability, TableDefinition, WriteTransaction};
+use sinew_storage::catalog::{
+    ColumnDef, ConstraintKind, IndexColumn, IndexDef, IndexKind, IndexTarget, TableBehaviour, TableDef,
+};
 use sinew_storage::{ColumnId, DataType, Isolation, RowId, Store, StoreOptions, Transaction, Value};
 
 /// Raw redb's table: an 8-byte key and the row's bytes.
@@ -13,71 +25,138 @@ pub const RAW: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("rows
 /// Bytes of each row's text.
 pub const PAYLOAD_BYTES: usize = 100;
 
+/// What precedes the twenty digits of a row's number.
+const PADDING: &str = "payload-payload-payload-payload-payload-payload-payload-payload-payload-payload-";
+
+/// The text of row `i`.
 pub fn payload(i: u64) -> String {
-    format!("{i:0>width$}", width = PAYLOAD_BYTES)
+    let mut text = String::with_capacity(PAYLOAD_BYTES);
+    text.push_str(PADDING);
+    write!(text, "{i:020}").expect("a string takes everything");
+    debug_assert_eq!(text.len(), PAYLOAD_BYTES);
+    text
 }
 
-/// A store with a two-column table.
+/// A store with a table of one column.
 pub fn open_store(directory: &Path) -> (Arc<Store>, Arc<TableDef>) {
     let store = Store::open(directory, StoreOptions::default()).expect("the bench's directory is writable");
+    let table = create_rows_table(&store, "rows");
+    (store, table)
+}
+
+/// A table of one text column, as [`fill_store`] and [`commit_one`] write it.
+pub fn create_rows_table(store: &Arc<Store>, name: &str) -> Arc<TableDef> {
     let transaction = store.begin(Isolation::ReadCommitted);
-    let column = |id: u16, name: &str, ty: DataType| ColumnDef {
-        id: ColumnId(id),
-        name: name.to_owned(),
-        ty,
+    let table = create_table(&transaction, name, &[("payload", DataType::Text)]);
+    transaction.commit().expect("nobody else creates tables");
+    table
+}
+
+pub fn create_table(transaction: &Transaction, name: &str, columns: &[(&str, DataType)]) -> Arc<TableDef> {
+    let column = |(position, (name, ty)): (usize, &(&str, DataType))| ColumnDef {
+        id: ColumnId(position as u16),
+        name: (*name).to_owned(),
+        ty: ty.clone(),
         not_null: true,
         default: None,
         virtual_expression: None,
         comment: None,
     };
-    let table = transaction
+    transaction
         .create_table(TableDef {
             id: transaction.allocate_relation_id().expect("ids are left"),
             schema: "public".to_owned(),
-            name: "rows".to_owned(),
-            columns: vec![column(0, "id", DataType::Int8), column(1, "payload", DataType::Text)],
-            next_column_id: 2,
+            name: name.to_owned(),
+            columns: columns.iter().enumerate().map(column).collect(),
+            next_column_id: columns.len() as u16,
             checks: Vec::new(),
             foreign_keys: Vec::new(),
             behaviour: TableBehaviour::Plain,
             version: 0,
             comment: None,
         })
-        .expect("the table is new");
-    transaction.commit().expect("the first commit succeeds");
-    (store, table)
+        .expect("the table is new")
 }
 
-/// Inserts `count` rows in one transaction; gives the first and last row id.
+/// Makes the first column of a table its primary key.
+pub fn create_primary_key(transaction: &Transaction, table: &TableDef) -> Arc<IndexDef> {
+    transaction
+        .create_index(IndexDef {
+            id: transaction.allocate_relation_id().expect("ids are left"),
+            schema: table.schema.clone(),
+            name: format!("{}_pkey", table.name),
+            target: IndexTarget::Table {
+                table: table.id,
+                columns: vec![IndexColumn { column: table.columns[0].id, descending: false, nulls_first: false }],
+            },
+            kind: IndexKind::Ordered { unique: true },
+            constraint: Some(ConstraintKind::PrimaryKey),
+        })
+        .expect("the index is new")
+}
+
+/// Inserts `count` rows by one statement in one transaction; gives the first and the last row id.
 pub fn fill_store(store: &Arc<Store>, table: &TableDef, count: u64) -> (RowId, RowId) {
     let transaction = store.begin(Isolation::ReadCommitted);
+    transaction.begin_statement().expect("nobody cancels");
     let mut first = None;
     let mut last = RowId(0);
     for i in 0..count {
         last = insert(&transaction, table, i);
         first.get_or_insert(last);
     }
+    transaction.finish_statement();
     transaction.commit().expect("the bulk commit succeeds");
     (first.unwrap_or(last), last)
 }
 
-pub fn insert(transaction: &Transaction, table: &TableDef, i: u64) -> RowId {
-    transaction.insert_row(table, &[Value::Int(i as i64), Value::from(payload(i))]).expect("the row is valid")
+/// One row in a transaction of its own, durable when this returns.
+pub fn commit_one(store: &Arc<Store>, table: &TableDef, i: u64) {
+    let transaction = store.begin(Isolation::ReadCommitted);
+    transaction.begin_statement().expect("nobody cancels");
+    insert(&transaction, table, i);
+    transaction.finish_statement();
+    transaction.commit().expect("the commit succeeds");
 }
 
+fn insert(transaction: &Transaction, table: &TableDef, i: u64) -> RowId {
+    transaction.insert_row(table, &[Value::from(payload(i))]).expect("the row is valid")
+}
+
+/// A redb file with the cache that the store has by default.
 pub fn open_raw(file: &Path) -> Database {
-    Database::create(file).expect("the bench's file is writable")
+    Builder::new()
+        .set_cache_size(StoreOptions::default().cache_size_bytes)
+        .create(file)
+        .expect("the bench's file is writable")
 }
 
-/// Inserts `count` rows in one durable transaction.
+/// Appends rows `first..first + count` through a cursor, in one durable transaction. They must lie behind all others.
 pub fn fill_raw(database: &Database, first: u64, count: u64) {
-    let mut transaction = database.begin_write().expect("no other writer");
-    transaction.set_durability(Durability::Immediate).expect("no savepoint is held");
+    let transaction = begin_raw(database);
     {
         let mut table = transaction.open_table(RAW).expect("the table has this type");
+        let mut cursor = table.upper_bound_mut(Bound::<u64>::Unbounded).expect("readable");
         for i in first..first + count {
-            table.insert(i, payload(i).as_bytes()).expect("the row is valid");
+            cursor.insert_before(i, payload(i).as_bytes()).expect("the keys ascend");
         }
+        cursor.close().expect("the rows are valid");
     }
     transaction.commit().expect("the commit succeeds");
+}
+
+/// One row in a durable transaction of its own.
+pub fn commit_one_raw(database: &Database, i: u64) {
+    let transaction = begin_raw(database);
+    {
+        let mut table = transaction.open_table(RAW).expect("the table has this type");
+        table.insert(i, payload(i).as_bytes()).expect("the row is valid");
+    }
+    transaction.commit().expect("the commit succeeds");
+}
+
+fn begin_raw(database: &Database) -> WriteTransaction {
+    let mut transaction = database.begin_write().expect("the file is writable");
+    transaction.set_durability(Durability::Immediate).expect("no savepoint is held");
+    transaction
 }
