@@ -105,6 +105,7 @@ pub mod sqlstate {
     pub const ADMIN_SHUTDOWN: &str = "57P01";
     pub const CANNOT_CONNECT_NOW: &str = "57P03";
     pub const IO_ERROR: &str = "58030";
+    pub const DUPLICATE_FILE: &str = "58P02";
     pub const TRANSACTION_RESOLUTION_UNKNOWN: &str = "08007";
     pub const PROTOCOL_VIOLATION: &str = "08P01";
     pub const INTERNAL_ERROR: &str = "XX000";
@@ -195,7 +196,8 @@ impl From<StorageError> for QueryError {
             StorageError::IndexLag { .. } => LOCK_NOT_AVAILABLE,
             StorageError::AlreadyOpen(_) | StorageError::FormatTooNew { .. } => CANNOT_CONNECT_NOW,
             StorageError::ShuttingDown => ADMIN_SHUTDOWN,
-            StorageError::Io(_) => IO_ERROR,
+            StorageError::Io(_) | StorageError::Backup(_) => IO_ERROR,
+            StorageError::FileExists(_) => DUPLICATE_FILE,
             StorageError::CommitUnknown(_) => TRANSACTION_RESOLUTION_UNKNOWN,
             StorageError::Corrupted(_) => DATA_CORRUPTED,
             StorageError::Internal(_) => INTERNAL_ERROR,

@@ -17,6 +17,8 @@ use crate::store::{Change, GRAPH_RELATION, Keyspace, Transaction};
 
 pub(crate) use crate::message_seq::MessageSequences;
 
+/// Counter of relation ids.
+pub(crate) const RELATION_COUNTER: &str = "relations";
 /// PostgreSQL's limit on columns per table.
 pub const MAX_COLUMNS: usize = 1_600;
 /// PostgreSQL's limit on columns per index.
@@ -99,7 +101,7 @@ impl Transaction {
 
     /// A fresh relation id (oid), never reused.
     pub fn allocate_relation_id(&self) -> Result<RelationId> {
-        let id = self.allocate_id("relations")?;
+        let id = self.allocate_id(RELATION_COUNTER)?;
         u32::try_from(id - 1)
             .ok()
             .and_then(|id| id.checked_add(FIRST_USER_RELATION))
