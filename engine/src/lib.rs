@@ -6,6 +6,7 @@ mod database;
 mod ddl;
 mod explain;
 mod extension;
+mod maintenance;
 mod plan_cache;
 mod prepare;
 mod session;
@@ -29,3 +30,4 @@ pub use sinew_storage::Isolation as IsolationSetting;
 pub use sinew_storage::{
     CancelToken, DataType, Embedder, Interval, Json, Numeric, Store, StoreOptions, StoreStats, Value,
 };
+pub use sinew_storage::{backup, check};

@@ -45,6 +45,26 @@ pub struct CheckReport {
     pub problem_count: u64,
 }
 
+impl CheckReport {
+    /// The report as (object, checked, problem): a row for each listed problem, and one without for each object that has
+    /// none. Problems beyond [`MAX_LISTED_PROBLEMS`] are summed up per object.
+    pub fn rows(&self) -> Vec<(&str, u64, Option<String>)> {
+        let mut rows = Vec::new();
+        for object in &self.objects {
+            let row = |problem: Option<String>| (&object.name[..], object.checked, problem);
+            if object.problem_count == 0 {
+                rows.push(row(None));
+            }
+            rows.extend(object.problems.iter().map(|problem| row(Some(problem.clone()))));
+            let unlisted_count = object.problem_count - object.problems.len() as u64;
+            if unlisted_count > 0 {
+                rows.push(row(Some(format!("{unlisted_count} further problems are not listed"))));
+            }
+        }
+        rows
+    }
+}
+
 /// A table, an index, or another structure.
 #[derive(Clone, Debug)]
 pub struct CheckedObject {

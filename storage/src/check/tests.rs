@@ -253,4 +253,8 @@ fn problems_are_counted_when_there_are_too_many_to_list() {
     let report = store.check(&mut |_, _| Ok(())).unwrap();
     assert_eq!(report.problem_count, 250);
     assert_eq!(report.objects.iter().map(|object| object.problems.len()).sum::<usize>(), MAX_LISTED_PROBLEMS);
+    let rows = report.rows();
+    assert_eq!(rows.iter().filter(|row| row.2.is_some()).count(), MAX_LISTED_PROBLEMS + 1);
+    assert!(rows.iter().any(|row| row.2.as_deref() == Some("150 further problems are not listed")));
+    assert!(rows.contains(&("index public.notes_pkey", 5, None)));
 }

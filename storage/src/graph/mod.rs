@@ -6,7 +6,7 @@
 mod access;
 pub(crate) mod adjacency;
 pub(crate) mod delta;
-pub(crate) mod id_set;
+mod id_set;
 pub(crate) mod image;
 pub(crate) mod keys;
 mod neighbors;

@@ -268,15 +268,20 @@ impl Store {
         &self.options
     }
 
+    /// True when the directory holds a database.
+    pub fn exists(directory: &Path) -> bool {
+        directory.join(FILE_NAME).exists()
+    }
+
     /// Has redb verify every page of the file of a database that is not open, and repair what can be: false when it had
     /// to. Errors with `Corrupted`, `AlreadyOpen`, and `ObjectNotFound` when the directory holds no database.
     pub fn check_file(directory: &Path) -> Result<bool> {
         let place = directory.display().to_string();
         let file = directory.join(FILE_NAME);
-        if !file.exists() {
+        if !Store::exists(directory) {
             return Err(StorageError::ObjectNotFound { kind: "database", name: place });
         }
-        let check = || {
+        let check = || -> Result<bool> {
             let mut database = Builder::new().open(&file).map_err(|error| database_error(error, &place))?;
             let is_sound = database.check_integrity().map_err(|error| database_error(error, &place))?;
             database.close().map_err(|error| database_error(error, &place))?;
