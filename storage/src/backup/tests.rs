@@ -237,7 +237,7 @@ fn damaged_backups_are_refused() {
     // One bit of a row, wherever its bytes are.
     let needle = b"ferry number 1234";
     let mut flipped = bytes.clone();
-    for (at, _) in bytes.windows(needle.len()).enumerate().filter(|(_, window)| *window == &needle[..]) {
+    for (at, _) in bytes.windows(needle.len()).enumerate().filter(|(_, window)| **window == needle[..]) {
         flipped[at] ^= 1;
     }
     assert!(flipped != bytes, "the row is stored as it is");

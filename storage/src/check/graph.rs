@@ -11,7 +11,7 @@ use super::{Findings, ObjectId, View};
 use crate::catalog::IndexTarget;
 use crate::error::Result;
 use crate::graph::tokens::TokenKind;
-use crate::graph::{PropertyOwner, keys, observed, records};
+use crate::graph::{NodeRecord, PropertyOwner, keys, observed, records};
 use crate::ids::{NodeId, PropertyKeyId, RelationshipId, RelationshipTypeId};
 use crate::index::{is_ordered, node_index_values, relationship_index_values};
 use crate::store::Keyspace;
@@ -72,9 +72,9 @@ fn check_nodes(
             }
         }
     }
-    let record_of = |id: u64| match view.rows.get(Keyspace::NODES, &keys::node_key(NodeId(id)))? {
-        Some(row) => records::decode_node(NodeId(id), &row).map(Some),
-        None => Ok(None),
+    let record_of = |id: u64| -> Result<Option<NodeRecord>> {
+        let row = view.rows.get(Keyspace::NODES, &keys::node_key(NodeId(id)))?;
+        row.map(|row| records::decode_node(NodeId(id), &row)).transpose()
     };
     if view.rows.key_count(Keyspace::LABEL_NODES)? != membership_count {
         for pair in view.rows.range(Keyspace::LABEL_NODES, Unbounded, Unbounded, false)? {
