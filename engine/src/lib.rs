@@ -8,6 +8,7 @@ mod explain;
 mod extension;
 mod foreign_key;
 mod lock_table;
+mod maintenance;
 mod plan_cache;
 mod prepare;
 mod restart;
@@ -32,3 +33,4 @@ pub use sinew_storage::Isolation as IsolationSetting;
 pub use sinew_storage::{
     CancelToken, DataType, Embedder, Interval, Json, Numeric, Store, StoreOptions, StoreStats, Value,
 };
+pub use sinew_storage::{backup, check};

@@ -10,6 +10,7 @@ use sinew_query::{BindContext, BoundStatement, QueryError, QueryKind, Result, sq
 use sinew_storage::{DataType, Value};
 
 use crate::Session;
+use crate::maintenance;
 use crate::plan_cache::PlanKey;
 use crate::statement::{Explain, Language, route};
 use crate::utility::{self, Utility};
@@ -75,7 +76,12 @@ impl PlannedStatement {
 
 /// A text column of a result that no relation stands behind.
 pub(crate) fn text_column(name: &str) -> OutputColumn {
-    OutputColumn { name: name.into(), var: sinew_query::algebra::VarId(0), ty: DataType::Text, origin: None }
+    fixed_column(name, DataType::Text)
+}
+
+/// A column of a result that no relation stands behind.
+pub(crate) fn fixed_column(name: &str, ty: DataType) -> OutputColumn {
+    OutputColumn { name: name.into(), var: sinew_query::algebra::VarId(0), ty, origin: None }
 }
 
 impl Session {
@@ -126,6 +132,8 @@ impl Session {
                 vec![text_column(shown)]
             }
             Utility::Show(None) => vec![text_column("name"), text_column("setting"), text_column("description")],
+            Utility::Backup(_) => maintenance::backup_columns(),
+            Utility::CheckDatabase => maintenance::check_columns(),
             Utility::Fetch { name, skip: false, .. } => self.cursor_columns(name)?,
             Utility::Execute { name, .. } => self.statement_named(name)?.columns.clone(),
             _ => Vec::new(),

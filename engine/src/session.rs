@@ -34,7 +34,7 @@ pub struct Session {
     notices: Arc<RwLock<NoticeSink>>,
     pub(crate) active: Option<ActiveTransaction>,
     /// Statements until Sync share one implicit transaction.
-    implicit_block: bool,
+    pub(crate) implicit_block: bool,
     /// Above 0 while a statement handler runs statements inside its own.
     nested: u32,
     /// The last commit lost against a concurrent one.

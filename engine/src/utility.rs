@@ -60,6 +60,9 @@ pub(crate) enum Utility {
     Checkpoint,
     Analyze,
     Vacuum,
+    /// The directory, as written.
+    Backup(String),
+    CheckDatabase,
 }
 
 /// What BEGIN and SET TRANSACTION ask for.
@@ -123,6 +126,17 @@ impl<'a> Words<'a> {
 
     fn end(&self) -> Result<()> {
         if self.done() { Ok(()) } else { Err(self.unexpected("the end of the statement")) }
+    }
+
+    /// A literal in single quotes.
+    fn string(&mut self, what: &str) -> Result<String> {
+        let raw = self.raw();
+        let is_string = self.tokens.get(self.at).is_some_and(|(kind, ..)| *kind == TokenKind::String);
+        if !is_string || raw.len() < 2 || !raw.starts_with('\'') || !raw.ends_with('\'') {
+            return Err(self.unexpected(what));
+        }
+        self.at += 1;
+        Ok(unquote(raw))
     }
 
     /// An identifier: folded to lower case unless quoted.
@@ -399,6 +413,18 @@ pub(crate) fn parse(text: &str) -> Result<Option<Utility>> {
             words.at = words.tokens.len();
             Utility::Vacuum
         }
+        "backup" => {
+            if !words.take("to") {
+                return Err(words.unexpected("TO"));
+            }
+            Utility::Backup(words.string("a directory in single quotes")?)
+        }
+        "check" => {
+            if !words.take("database") {
+                return Err(words.unexpected("DATABASE"));
+            }
+            Utility::CheckDatabase
+        }
         _ => return Ok(None),
     };
     words.end()?;
@@ -617,6 +643,15 @@ mod tests {
         assert_eq!(parsed("SET statement_timeout = DEFAULT"), set("statement_timeout", None, false));
         assert_eq!(parsed("SET extra_float_digits = -1"), set("extra_float_digits", Some("-1"), false));
         assert_eq!(parsed("set statement_timeout = 5s"), set("statement_timeout", Some("5s"), false));
+    }
+
+    #[test]
+    fn maintenance() {
+        assert_eq!(parsed("BACKUP TO '/tmp/it''s'"), Utility::Backup("/tmp/it's".into()));
+        assert_eq!(parsed("check Database"), Utility::CheckDatabase);
+        for text in ["BACKUP", "BACKUP TO here", "BACKUP TO 'a' 'b'", "BACKUP TO E'a'", "CHECK", "CHECK DATABASE x"] {
+            assert_eq!(parse(text).unwrap_err().sqlstate(), "42601", "{text}");
+        }
     }
 
     #[test]

@@ -139,6 +139,8 @@ impl Session {
                 self.cursors.remove(&name);
                 "CLOSE CURSOR"
             }
+            Utility::Backup(directory) => return self.backup(&directory),
+            Utility::CheckDatabase => return self.check_database(),
             // Every acknowledged commit is durable already.
             Utility::Checkpoint => "CHECKPOINT",
             // Statistics are exact counts kept by commits.
@@ -354,7 +356,7 @@ impl Session {
         Ok(Execution::Rows(self.fixed_cursor(columns, rows, context, "SHOW", false)))
     }
 
-    fn passing_context(&self) -> sinew_query::ExecContext {
+    pub(crate) fn passing_context(&self) -> sinew_query::ExecContext {
         self.exec_context(Arc::new(self.database.store().begin(Default::default())), &[], false)
     }
 

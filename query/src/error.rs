@@ -110,6 +110,7 @@ pub mod sqlstate {
     pub const CANNOT_CONNECT_NOW: &str = "57P03";
     pub const DISK_FULL: &str = "53100";
     pub const IO_ERROR: &str = "58030";
+    pub const DUPLICATE_FILE: &str = "58P02";
     pub const TRANSACTION_RESOLUTION_UNKNOWN: &str = "08007";
     pub const PROTOCOL_VIOLATION: &str = "08P01";
     pub const INTERNAL_ERROR: &str = "XX000";
@@ -209,7 +210,8 @@ impl From<StorageError> for QueryError {
             StorageError::AlreadyOpen(_) | StorageError::FormatTooNew { .. } => CANNOT_CONNECT_NOW,
             StorageError::ShuttingDown => ADMIN_SHUTDOWN,
             StorageError::DiskFull(_) => DISK_FULL,
-            StorageError::Io(_) => IO_ERROR,
+            StorageError::Io(_) | StorageError::Backup(_) => IO_ERROR,
+            StorageError::FileExists(_) => DUPLICATE_FILE,
             StorageError::CommitUnknown(_) => TRANSACTION_RESOLUTION_UNKNOWN,
             StorageError::Corrupted(_) => DATA_CORRUPTED,
             StorageError::Internal(_) => INTERNAL_ERROR,

@@ -20,6 +20,8 @@ use crate::store::{Change, GRAPH_RELATION, Keyspace, Transaction};
 use self::foreign_key::check_no_references;
 pub(crate) use crate::message_seq::MessageSequences;
 
+/// Counter of relation ids.
+pub(crate) const RELATION_COUNTER: &str = "relations";
 /// PostgreSQL's limit on columns per table.
 pub const MAX_COLUMNS: usize = 1_600;
 /// PostgreSQL's limit on columns per index.
@@ -102,7 +104,7 @@ impl Transaction {
 
     /// A fresh relation id (oid), never reused.
     pub fn allocate_relation_id(&self) -> Result<RelationId> {
-        let id = self.allocate_id("relations")?;
+        let id = self.allocate_id(RELATION_COUNTER)?;
         u32::try_from(id - 1)
             .ok()
             .and_then(|id| id.checked_add(FIRST_USER_RELATION))

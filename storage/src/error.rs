@@ -53,6 +53,11 @@ pub enum StorageError {
     // Release a resource, restore, or restart.
     #[error("another process holds the database: {0}")]
     AlreadyOpen(String),
+    /// A backup that cannot be written, or is not what its manifest says.
+    #[error("{0}")]
+    Backup(String),
+    #[error("{0}")]
+    FileExists(String),
     #[error("file format {found} is newer than this program reads ({supported})")]
     FormatTooNew { found: u32, supported: u32 },
     #[error("the database is shutting down")]

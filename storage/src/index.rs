@@ -25,6 +25,14 @@ pub(crate) struct IndexKey {
     collides: bool,
 }
 
+impl IndexKey {
+    /// Key and value of the entry of an id.
+    pub(crate) fn entry(&self, id: u64) -> (Vec<u8>, Vec<u8>) {
+        let id = id.to_be_bytes();
+        if self.collides { (self.bytes.clone(), id.to_vec()) } else { ([&self.bytes[..], &id].concat(), Vec::new()) }
+    }
+}
+
 pub(crate) fn is_ordered(index: &IndexDef) -> bool {
     matches!(index.kind, IndexKind::Ordered { .. })
 }
@@ -66,7 +74,7 @@ pub(crate) fn index_key(index: &IndexDef, values: &[Value]) -> Result<IndexKey> 
 }
 
 /// The id of an entry. Errors with `Corrupted`.
-fn entry_id(key: &[u8], value: &[u8]) -> Result<u64> {
+pub(crate) fn entry_id(key: &[u8], value: &[u8]) -> Result<u64> {
     if !value.is_empty() {
         return decode_u64(value, "unique index entry");
     }

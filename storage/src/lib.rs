@@ -1,6 +1,8 @@
 //! The transactional store of Sinew: redb underneath, derived graph, text and vector indexes beside it.
 
+pub mod backup;
 pub mod catalog;
+pub mod check;
 pub mod ddl;
 pub mod derived;
 pub mod embed;

@@ -1,6 +1,7 @@
 //! One test binary for the whole product.
 
 mod agents;
+mod backup;
 mod concurrency;
 mod crash;
 mod foreign_keys;

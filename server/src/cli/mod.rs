@@ -1,6 +1,9 @@
 //! The command line.
 
+mod maintenance;
+mod progress;
 mod query;
+mod remote;
 mod serve;
 pub mod table;
 
@@ -40,6 +43,28 @@ enum Command {
         #[arg(long, value_name = "DSN")]
         dsn: Option<String>,
     },
+    /// Copy a database, running or not, into an empty directory
+    Backup {
+        /// Directory of the backup, created when missing; of the server's machine when a server makes it
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        #[command(flatten)]
+        place: maintenance::Place,
+    },
+    /// Make a data directory of a backup, after verifying it
+    Restore {
+        /// Directory of the backup
+        #[arg(value_name = "FROM")]
+        from: PathBuf,
+        /// Directory of the restored database, created when missing; it must be empty
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Compare indexes and everything else that is derived with the rows; exit code 1 when they disagree
+    Check {
+        #[command(flatten)]
+        place: maintenance::Place,
+    },
 }
 
 /// Parses the arguments and does what they say.
@@ -47,6 +72,9 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve { config, flags } => serve::run(config, flags),
         Command::Query { text, file, dsn } => query::run(text, file, dsn),
+        Command::Backup { directory, place } => maintenance::backup(directory, place),
+        Command::Restore { from, data } => maintenance::restore(from, data),
+        Command::Check { place } => maintenance::check(place),
     };
     match result {
         Ok(code) => code,
@@ -82,6 +110,11 @@ mod tests {
             other => panic!("{other:?}"),
         }
         assert!(Cli::try_parse_from(["sinew", "serve", "--unknown"]).is_err());
+        assert!(Cli::try_parse_from(["sinew", "backup", "b", "--data", "d"]).is_ok());
+        assert!(Cli::try_parse_from(["sinew", "backup", "b", "--data", "d", "--dsn", "x"]).is_err());
+        assert!(Cli::try_parse_from(["sinew", "backup"]).is_err());
+        assert!(Cli::try_parse_from(["sinew", "restore", "b"]).is_err());
+        assert!(Cli::try_parse_from(["sinew", "check"]).is_ok());
         assert!(Cli::try_parse_from(["sinew", "query"]).is_err());
         assert!(Cli::try_parse_from(["sinew", "query", "select 1", "-f", "x"]).is_err());
     }

@@ -191,7 +191,7 @@ fn open(config: &ServerConfig) -> Result<Opened, String> {
 }
 
 /// A bar on a terminal, a line per tenth elsewhere.
-fn repair_progress() -> Arc<dyn Fn(f64) + Send + Sync> {
+pub(super) fn repair_progress() -> Arc<dyn Fn(f64) + Send + Sync> {
     if io::stderr().is_terminal() {
         let bar = ProgressBar::new(1000);
         if let Ok(style) = ProgressStyle::with_template("repairing after an unclean stop {bar:40} {percent} %") {

@@ -54,7 +54,7 @@ const CHECKPOINT_PATIENCE: Duration = Duration::from_secs(10);
 /// One search index as of one snapshot.
 pub(crate) struct SearchState<B, T> {
     pub def: Arc<IndexDef>,
-    source: IndexSource,
+    pub source: IndexSource,
     pub cell: Arc<IndexCell<B>>,
     /// The newest base when the snapshot was made; None while the first one is built.
     pub base: Option<Arc<B>>,

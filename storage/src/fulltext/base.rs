@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tantivy::Searcher;
 
-use super::schema::TextSchema;
+use super::schema::{ID_FIELD, TextSchema};
+use super::tantivy_error;
 use crate::derived::IndexBase;
+use crate::error::Result;
 use crate::ids::Lsn;
 use crate::store::StoreIdentity;
 
@@ -12,6 +14,20 @@ use crate::store::StoreIdentity;
 pub(crate) struct TextBase {
     pub lsn: Lsn,
     pub searcher: Searcher,
+}
+
+impl TextBase {
+    /// Ids of all live documents, in no particular order.
+    pub fn ids(&self) -> Result<Vec<u64>> {
+        let mut found = Vec::new();
+        for segment in self.searcher.segment_readers() {
+            let ids = segment.fast_fields().u64(ID_FIELD).map_err(tantivy_error)?.first_or_default_col(0);
+            let alive = segment.alive_bitset();
+            let live = (0..segment.max_doc()).filter(|document| alive.is_none_or(|alive| alive.is_alive(*document)));
+            found.extend(live.map(|document| ids.get_val(document)));
+        }
+        Ok(found)
+    }
 }
 
 impl IndexBase for TextBase {

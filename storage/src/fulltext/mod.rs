@@ -27,12 +27,18 @@ pub(crate) use search::search;
 pub(crate) use tail::TextTail;
 
 use crate::catalog::IndexDef;
+use crate::derived::IndexedValues;
 use crate::error::{Result, StorageError};
 use crate::value::Value;
 
 /// `InvalidValue` for an analyzer that does not exist.
 pub(crate) fn check_definition(index: &IndexDef, field_count: usize) -> Result<()> {
     schema::TextSchema::new(index, field_count).map(drop)
+}
+
+/// True when a row with these values has a document.
+pub(crate) fn has_text(values: &IndexedValues) -> bool {
+    values.iter().any(|value| !text_of(value).is_empty())
 }
 
 fn tantivy_error(error: tantivy::TantivyError) -> StorageError {

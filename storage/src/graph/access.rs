@@ -26,8 +26,8 @@ use crate::ids::{LabelId, NodeId, PropertyKeyId, RelationshipId, RelationshipTyp
 use crate::store::{Change, Keyspace, Transaction};
 use crate::value::Value;
 
-const NODE_COUNTER: &str = "nodes";
-const RELATIONSHIP_COUNTER: &str = "relationships";
+pub(crate) const NODE_COUNTER: &str = "nodes";
+pub(crate) const RELATIONSHIP_COUNTER: &str = "relationships";
 
 impl Transaction {
     pub fn create_node(&self, labels: &[LabelId], properties: Vec<(PropertyKeyId, Value)>) -> Result<NodeId> {

@@ -65,7 +65,6 @@ impl IdSet {
     }
 
     /// Ids in ascending order.
-    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = u64> {
         self.pages.iter().flat_map(|(page, bitmap)| bitmap.iter().map(move |low| page << ID_PAGE_BITS | u64::from(low)))
     }

@@ -162,6 +162,11 @@ impl GraphImage {
         self.types.get(ty as usize).map(|image| &**image)
     }
 
+    /// One above the highest label with an entry.
+    pub fn label_count(&self) -> u32 {
+        self.labels.len() as u32
+    }
+
     /// One above the highest type with an entry.
     pub fn type_count(&self) -> u32 {
         self.types.len() as u32

@@ -4,13 +4,13 @@
 //! snapshot, merged with the transaction's own changes. Nothing outside this crate knows the image's layout.
 
 mod access;
-mod adjacency;
+pub(crate) mod adjacency;
 pub(crate) mod delta;
 mod id_set;
 pub(crate) mod image;
 pub(crate) mod keys;
 mod neighbors;
-mod observed;
+pub(crate) mod observed;
 pub(crate) mod property_index;
 mod radix;
 mod reader;
@@ -19,6 +19,7 @@ pub(crate) mod records;
 mod tests;
 pub(crate) mod tokens;
 
+pub(crate) use access::{NODE_COUNTER, RELATIONSHIP_COUNTER};
 pub use reader::GraphReader;
 
 use smallvec::SmallVec;

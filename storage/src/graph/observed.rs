@@ -9,7 +9,8 @@ use crate::ids::{LabelId, PropertyKeyId, RelationshipTypeId};
 use crate::store::{Keyspace, Transaction};
 use crate::value::Value;
 
-fn bit_of(value: &Value) -> u16 {
+/// The kind's bit; 0 for NULL.
+pub(crate) fn bit_of(value: &Value) -> u16 {
     match value {
         Value::Null => 0,
         Value::Bool(_) => ObservedTypes::BOOL,
@@ -25,7 +26,8 @@ fn bit_of(value: &Value) -> u16 {
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<u16> {
+/// A stored set of bits. Errors with `Corrupted`.
+pub(crate) fn decode(bytes: &[u8]) -> Result<u16> {
     let bytes = <[u8; 2]>::try_from(bytes)
         .map_err(|_| StorageError::Corrupted(format!("observed types have {} bytes instead of 2", bytes.len())))?;
     Ok(u16::from_le_bytes(bytes))

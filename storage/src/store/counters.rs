@@ -5,6 +5,7 @@
 //! through a commit, every commit is queued after its ids were reserved, and the file is written in queue order.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -12,7 +13,10 @@ use rustc_hash::FxHashMap;
 use super::kv::decode_u64;
 use super::snapshot::Published;
 use super::{Keyspace, KvSnapshot};
+use crate::catalog::{Catalog, FIRST_USER_RELATION};
+use crate::ddl::RELATION_COUNTER;
 use crate::error::{Result, StorageError};
+use crate::graph::{NODE_COUNTER, RELATIONSHIP_COUNTER};
 use crate::ids::RelationId;
 
 const FIRST_BLOCK: u64 = 64;
@@ -95,6 +99,27 @@ impl Counters {
     pub fn take_unwritten(&self) -> BTreeMap<String, u64> {
         std::mem::take(&mut self.state.lock().unwritten)
     }
+}
+
+/// Per counter in use, the value after the last one that a row of the snapshot holds: the counter's row must not lie
+/// below it.
+pub(crate) fn first_free_ids(rows: &KvSnapshot, catalog: &Catalog) -> Result<Vec<(String, u64)>> {
+    let tables = catalog.tables.keys().map(|table| (row_counter_name(*table), Keyspace::of_relation(*table)));
+    let graph = [(NODE_COUNTER, Keyspace::NODES), (RELATIONSHIP_COUNTER, Keyspace::RELATIONSHIPS)];
+    let mut free = Vec::new();
+    for (name, keyspace) in graph.map(|(name, keyspace)| (name.to_owned(), keyspace)).into_iter().chain(tables) {
+        if let Some(last) = rows.range(keyspace, Bound::Unbounded, Bound::Unbounded, true)?.next() {
+            let last = decode_u64(&last?.0, "row key")?;
+            free.push((name, last.saturating_add(1)));
+        }
+    }
+    let relations = catalog.tables.keys().chain(catalog.indexes.keys()).chain(catalog.views.keys()).map(|id| id.0);
+    let oids = relations.chain(catalog.schemas.values().map(|schema| schema.oid));
+    if let Some(last) = oids.max().filter(|last| *last >= FIRST_USER_RELATION) {
+        // The counter's value 1 is FIRST_USER_RELATION.
+        free.push((RELATION_COUNTER.to_owned(), u64::from(last - FIRST_USER_RELATION) + 2));
+    }
+    Ok(free)
 }
 
 fn load(name: &str, rows: &KvSnapshot, unwritten: &BTreeMap<String, u64>) -> Result<Block> {

@@ -34,6 +34,22 @@ impl Keyspace {
     pub const OBSERVED_TYPES: Keyspace = Keyspace(10);
     pub const INDEX_CHECKPOINTS: Keyspace = Keyspace(11);
 
+    /// Those that are there whatever the catalog says, ascending.
+    pub(crate) const FIXED: [Keyspace; 12] = [
+        Keyspace::META,
+        Keyspace::CATALOG,
+        Keyspace::CHANGE_LOG,
+        Keyspace::COUNTERS,
+        Keyspace::TOKENS,
+        Keyspace::NODES,
+        Keyspace::RELATIONSHIPS,
+        Keyspace::ADJACENCY_OUT,
+        Keyspace::ADJACENCY_IN,
+        Keyspace::LABEL_NODES,
+        Keyspace::OBSERVED_TYPES,
+        Keyspace::INDEX_CHECKPOINTS,
+    ];
+
     pub fn of_relation(id: crate::RelationId) -> Keyspace {
         Keyspace(id.0)
     }

@@ -11,7 +11,7 @@ pub const FORMAT_VERSION: u32 = 1;
 pub(super) const FORMAT_KEY: &[u8] = b"format_version";
 pub(super) const UUID_KEY: &[u8] = b"database_uuid";
 pub(super) const EPOCH_KEY: &[u8] = b"epoch";
-pub(super) const LSN_KEY: &[u8] = b"lsn";
+pub(crate) const LSN_KEY: &[u8] = b"lsn";
 pub(super) const CHANGE_LOG_FLOOR_KEY: &[u8] = b"change_log_floor";
 
 /// Identity of the store a snapshot belongs to.
@@ -47,7 +47,7 @@ impl KvSnapshot {
         }
     }
 
-    pub(super) fn format_version(&self) -> Result<Option<u32>> {
+    pub(crate) fn format_version(&self) -> Result<Option<u32>> {
         let Some(bytes) = self.meta(FORMAT_KEY)? else { return Ok(None) };
         let bytes = <[u8; 4]>::try_from(&bytes[..])
             .map_err(|_| StorageError::Corrupted(format!("format version has {} bytes", bytes.len())))?;

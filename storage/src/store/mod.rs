@@ -33,11 +33,13 @@ mod transaction;
 pub(crate) mod write_set;
 
 pub use change::Change;
+pub(crate) use counters::first_free_ids;
 pub use keyspace::Keyspace;
 pub use kv::{KvBound, KvBytes, KvIter, KvSnapshot};
 pub(crate) use kv::{MAX_VALUE_BYTES, decode_u64};
 pub(crate) use locks::LockOutcome;
 pub use locks::{AdvisoryKey, LockInfo, LockTarget, LockWait, RowLock, SessionLocks};
+pub(crate) use meta::LSN_KEY;
 pub use meta::{FORMAT_VERSION, StoreIdentity};
 pub use options::{CancelToken, Isolation, StoreOptions, StoreStats};
 pub(crate) use transaction::GRAPH_RELATION;
@@ -63,7 +65,7 @@ use self::errors::{commit_error, database_error, storage_error, table_error, tra
 use self::kv::TableBase;
 use self::locks::LockTable;
 use self::log::{Attachments, CommitLog};
-use self::meta::{EPOCH_KEY, FORMAT_KEY, LSN_KEY, UUID_KEY};
+use self::meta::{EPOCH_KEY, FORMAT_KEY, UUID_KEY};
 use self::snapshot::{Published, Snapshot};
 use self::write_set::WriteSet;
 use crate::catalog::{Catalog, bootstrap_rows};
@@ -320,6 +322,29 @@ impl Store {
 
     pub(crate) fn options(&self) -> &StoreOptions {
         &self.options
+    }
+
+    /// True when the directory holds a database.
+    pub fn exists(directory: &Path) -> bool {
+        directory.join(FILE_NAME).exists()
+    }
+
+    /// Has redb verify every page of the file of a database that is not open, and repair what can be: false when it had
+    /// to. Errors with `Corrupted`, `AlreadyOpen`, and `ObjectNotFound` when the directory holds no database.
+    pub fn check_file(directory: &Path) -> Result<bool> {
+        let place = directory.display().to_string();
+        let file = directory.join(FILE_NAME);
+        if !Store::exists(directory) {
+            return Err(StorageError::ObjectNotFound { kind: "database", name: place });
+        }
+        let check = || -> Result<bool> {
+            let mut database = Builder::new().open(&file).map_err(|error| database_error(error, &place))?;
+            let is_sound = database.check_integrity().map_err(|error| database_error(error, &place))?;
+            database.close().map_err(|error| database_error(error, &place))?;
+            Ok(is_sound)
+        };
+        catch_unwind(AssertUnwindSafe(check))
+            .unwrap_or_else(|_| Err(StorageError::Corrupted(format!("{} cannot be read", file.display()))))
     }
 
     fn transaction_ended(&self) {

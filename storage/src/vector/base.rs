@@ -125,6 +125,11 @@ impl VectorBase {
         }
     }
 
+    /// Ids of the rows visible at `lsn`, in slot order.
+    pub fn visible_ids(&self, lsn: Lsn) -> impl Iterator<Item = u64> + '_ {
+        (0..self.slots.len).filter(move |slot| self.slots.is_visible(*slot, lsn)).map(move |slot| self.slots.id(slot))
+    }
+
     /// Lets a small base have a graph.
     #[cfg(test)]
     pub fn with_exact_scan_limit(self, exact_scan_limit: u32) -> VectorBase {

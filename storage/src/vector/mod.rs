@@ -26,7 +26,7 @@ pub(crate) use base::VectorBase;
 pub use distance::vector_distance;
 pub(crate) use follower::VectorFollower;
 pub use hash_embedder::HashEmbedder;
-pub(crate) use search::{VectorTail, check_definition, search};
+pub(crate) use search::{VectorReader, VectorTail, check_definition, search};
 
 use crate::error::Result;
 

@@ -1,0 +1,141 @@
+//! `sinew backup`, `sinew restore` and `sinew check`: through a running server, or on the directory of a stopped one.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use sinew::backup::BackupReport;
+use sinew::{QueryError, Store, StoreOptions};
+
+use super::progress::Progress;
+use super::remote;
+use super::serve::repair_progress;
+use super::table::write_table;
+
+/// Which database to work on.
+#[derive(Args, Debug)]
+pub struct Place {
+    /// Running server to ask [env: SINEW_DSN] [default: postgres://sinew@127.0.0.1:5433/sinew]
+    #[arg(long, value_name = "DSN", conflicts_with = "data")]
+    dsn: Option<String>,
+    /// Directory of a database that no server has open
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// A server writes the backup itself: the directory is one of its machine.
+pub fn backup(directory: PathBuf, place: Place) -> Result<ExitCode, String> {
+    let directory = std::path::absolute(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    if let Some(data) = place.data {
+        let store = open(&data)?;
+        let mut progress = Progress::new("backup");
+        let result = store.backup_to(&directory, &mut |done, of| {
+            progress.update(done, of);
+            Ok(())
+        });
+        drop(progress);
+        let closed = store.close();
+        let report = result.map_err(describe)?;
+        closed.map_err(describe)?;
+        return say(&summary("backed up", &report));
+    }
+    let Some(name) = directory.to_str() else {
+        return Err(format!("{} is not UTF-8, so a server cannot be told of it", directory.display()));
+    };
+    let progress = Progress::spinner("backup");
+    let statement = format!("BACKUP TO '{}'", name.replace('\'', "''"));
+    let rows = remote::rows(&remote::dsn_or_default(place.dsn), "sinew backup", &statement);
+    drop(progress);
+    let rows = rows?;
+    let [Some(lsn), Some(row_count), Some(size_bytes), Some(directory)] = rows.first().map_or(&[][..], |row| &row[..])
+    else {
+        return Err("the server's answer to BACKUP is not understood".to_owned());
+    };
+    say(&format!("backed up {row_count} rows ({size_bytes} bytes) at LSN {lsn} in {directory}"))
+}
+
+/// Makes a data directory of a backup.
+pub fn restore(from: PathBuf, data: PathBuf) -> Result<ExitCode, String> {
+    let mut progress = Progress::new("restore");
+    let report = sinew::backup::restore(&from, &data, &mut |done, of| {
+        progress.update(done, of);
+        Ok(())
+    });
+    drop(progress);
+    say(&summary("restored", &report.map_err(describe)?))
+}
+
+/// Prints what was checked; problems are exit code 1.
+pub fn check(place: Place) -> Result<ExitCode, String> {
+    let rows = match place.data {
+        Some(data) => check_offline(&data)?,
+        None => {
+            let _progress = Progress::spinner("check");
+            remote::rows(&remote::dsn_or_default(place.dsn), "sinew check", "CHECK DATABASE")?
+        }
+    };
+    let names = ["object", "checked", "problem"].map(str::to_owned);
+    let mut out = io::stdout().lock();
+    // Whoever closed our output has seen enough; the exit code says the rest.
+    let _ = write_table(&mut out, &names, &rows);
+    let is_sound = rows.iter().all(|row| row.get(2).is_none_or(Option::is_none));
+    let _ = writeln!(out, "{}", if is_sound { "no problems found" } else { "there are problems" });
+    Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn check_offline(data: &Path) -> Result<Vec<Vec<Option<String>>>, String> {
+    must_exist(data)?;
+    let progress = Progress::spinner("checking the pages of the file");
+    let is_sound = Store::check_file(data).map_err(describe)?;
+    drop(progress);
+    let problem = "redb found damage and repaired what could be repaired";
+    let mut rows = vec![vec![Some("file".to_owned()), None, (!is_sound).then(|| problem.to_owned())]];
+    let store = open(data)?;
+    let mut progress = Progress::new("check");
+    let result = store.check(&mut |done, of| {
+        progress.update(done, of);
+        Ok(())
+    });
+    drop(progress);
+    let closed = store.close();
+    let report = result.map_err(describe)?;
+    closed.map_err(describe)?;
+    let row = |(object, checked, problem): (&str, u64, Option<String>)| {
+        vec![Some(object.to_owned()), Some(checked.to_string()), problem]
+    };
+    rows.extend(report.rows().into_iter().map(row));
+    Ok(rows)
+}
+
+/// Opening creates what is missing, which is not wanted here.
+fn must_exist(data: &Path) -> Result<(), String> {
+    if Store::exists(data) { Ok(()) } else { Err(format!("there is no database in {}", data.display())) }
+}
+
+fn open(data: &Path) -> Result<Arc<Store>, String> {
+    must_exist(data)?;
+    let options = StoreOptions { repair_progress: Some(repair_progress()), ..StoreOptions::default() };
+    Store::open(data, options).map_err(describe)
+}
+
+fn summary(done: &str, report: &BackupReport) -> String {
+    let BackupReport { lsn, row_count, size_bytes, directory } = report;
+    format!("{done} {row_count} rows ({size_bytes} bytes) at LSN {lsn} in {}", directory.display())
+}
+
+fn say(line: &str) -> Result<ExitCode, String> {
+    writeln!(io::stdout(), "{line}").map_err(|error| format!("standard output: {error}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(error: impl Into<QueryError>) -> String {
+    let error = error.into();
+    let hint = if error.sqlstate() == sinew::sqlstate::CANNOT_CONNECT_NOW {
+        "; if a server has it open, ask that one with --dsn"
+    } else {
+        ""
+    };
+    format!("{error}{hint}")
+}
