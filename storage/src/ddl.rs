@@ -350,7 +350,7 @@ impl Transaction {
                     poll(count)?;
                     let (key, row) = pair?;
                     let id = crate::store::decode_u64(&key, "row key")?;
-                    self.put_index_entry(index, &projection.decode(&row)?, id)?;
+                    self.build_index_entry(index, &projection.decode(&row)?, id)?;
                 }
             }
             IndexTarget::Nodes { labels, .. } => {
@@ -361,7 +361,7 @@ impl Transaction {
                         if let Some(node) = self.node(NodeId(id))?
                             && let Some(values) = node_index_values(index, &node.labels, &node.properties)
                         {
-                            self.put_index_entry(index, &values, id)?;
+                            self.build_index_entry(index, &values, id)?;
                         }
                     }
                 }
@@ -375,7 +375,7 @@ impl Transaction {
                             && let Some(values) =
                                 relationship_index_values(index, relationship.ty, &relationship.properties)
                         {
-                            self.put_index_entry(index, &values, id)?;
+                            self.build_index_entry(index, &values, id)?;
                         }
                     }
                 }

@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, IndexColumn, IndexDef, IndexKind, IndexTarget, Tab
 use crate::encoding::key::{NULL_FIRST, NULL_LAST, encode_key_column, prefix_successor};
 use crate::encoding::row::RowProjection;
 use crate::error::{Result, StorageError};
-use crate::ids::{ColumnId, LabelId, PropertyKeyId, RelationshipTypeId};
+use crate::ids::{ColumnId, LabelId, PropertyKeyId, RelationshipTypeId, RowId};
 use crate::store::write_set::WriteSet;
 use crate::store::{Keyspace, KvBytes, KvSnapshot, Transaction, decode_u64};
 use crate::table::{IdScan, IndexRange};
@@ -85,25 +85,71 @@ pub(crate) fn entry_id(key: &[u8], value: &[u8]) -> Result<u64> {
 }
 
 impl Transaction {
-    /// Enters an id under `values`. Errors with `DuplicateKey` when a unique index holds another id there, and
-    /// `LimitExceeded` for a key that is too long.
-    pub(crate) fn put_index_entry(&self, index: &IndexDef, values: &[Value], id: u64) -> Result<()> {
-        self.put_index_key(index, index_key(index, values)?, values, id)
+    /// Enters an id into an index that this transaction is building, with its target locked against writers. Errors with
+    /// `DuplicateKey` when a unique index holds another id there, and `LimitExceeded` for a key that is too long.
+    pub(crate) fn build_index_entry(&self, index: &IndexDef, values: &[Value], id: u64) -> Result<()> {
+        let key = index_key(index, values)?;
+        let is_taken = key.collides && self.kv_get(Keyspace::of_relation(index.id), &key.bytes)?.is_some();
+        if is_taken { Err(self.duplicate_key(index, values)) } else { self.insert_index_key(index, key, id) }
     }
 
+    /// Moves an id to a key. Errors as [`Self::build_index_entry`]. The row (or node, or relationship) of the id is locked
+    /// by the caller.
     pub(crate) fn put_index_key(&self, index: &IndexDef, key: IndexKey, values: &[Value], id: u64) -> Result<()> {
         let keyspace = Keyspace::of_relation(index.id);
         let id_bytes = id.to_be_bytes();
         if !key.collides {
-            // Nobody else writes an entry with this id without writing the row, which the committer checks.
-            return self.kv_insert_new(keyspace, &[&key.bytes[..], &id_bytes].concat(), &[]);
+            // Nobody else writes an entry with this id, since nobody else holds the row.
+            return self.kv_put_locked(keyspace, &[&key.bytes[..], &id_bytes].concat(), &[]);
         }
-        if let Some(found) = self.kv_get(keyspace, &key.bytes)?
-            && found[..] != id_bytes
-        {
-            return Err(self.duplicate_key(index, values));
+        self.check_unique(index, &key, values, id)?;
+        self.kv_put_locked(keyspace, &key.bytes, &id_bytes)
+    }
+
+    /// Enters a new row's id under a key that [`Self::check_unique`] has seen.
+    pub(crate) fn insert_index_key(&self, index: &IndexDef, key: IndexKey, id: u64) -> Result<()> {
+        let keyspace = Keyspace::of_relation(index.id);
+        if key.collides {
+            // The key may be one that this transaction has deleted, so it is not called new.
+            self.kv_put_locked(keyspace, &key.bytes, &id.to_be_bytes())
+        } else {
+            self.kv_insert_new(keyspace, &[&key.bytes[..], &id.to_be_bytes()].concat(), &[])
         }
-        self.kv_put(keyspace, &key.bytes, &id_bytes)
+    }
+
+    /// Locks a key of a unique index, and errors with `DuplicateKey` when another id has it now.
+    pub(crate) fn check_unique(&self, index: &IndexDef, key: &IndexKey, values: &[Value], id: u64) -> Result<()> {
+        if !key.collides {
+            return Ok(());
+        }
+        self.lock_key(index, key)?;
+        match self.kv_get_newest(Keyspace::of_relation(index.id), &key.bytes)? {
+            Some(found) if found[..] != id.to_be_bytes() => Err(self.duplicate_key(index, values)),
+            _ => Ok(()),
+        }
+    }
+
+    fn lock_key(&self, index: &IndexDef, key: &IndexKey) -> Result<()> {
+        let is_own = match &index.target {
+            IndexTarget::Table { table, .. } => !self.needs_row_locks(*table)?,
+            IndexTarget::Nodes { .. } | IndexTarget::Relationships { .. } => false,
+        };
+        if !is_own {
+            self.lock_unique_key(index.id, &key.bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The row that has a key of a unique index now, with the key locked: nobody else gives it to a row, or takes it from
+    /// one, until this transaction ends. NULL finds nothing.
+    pub fn find_newest_by_key(&self, index: &IndexDef, key: &[Value]) -> Result<Option<RowId>> {
+        let key = index_key(index, key)?;
+        if !key.collides {
+            return Ok(None);
+        }
+        self.lock_key(index, &key)?;
+        let found = self.kv_get_newest(Keyspace::of_relation(index.id), &key.bytes)?;
+        found.map(|id| decode_u64(&id, "unique index entry").map(RowId)).transpose()
     }
 
     /// Removes the entry of an id under `values`.
@@ -111,12 +157,15 @@ impl Transaction {
         self.delete_index_key(index, index_key(index, values)?, id)
     }
 
+    /// As [`Self::delete_index_entry`]. The row (or node, or relationship) of the id is locked by the caller.
     pub(crate) fn delete_index_key(&self, index: &IndexDef, key: IndexKey, id: u64) -> Result<()> {
         let keyspace = Keyspace::of_relation(index.id);
         if key.collides {
-            self.kv_delete(keyspace, &key.bytes)
+            // Whoever wants the key waits to learn whether it becomes free.
+            self.lock_key(index, &key)?;
+            self.kv_delete_locked(keyspace, &key.bytes)
         } else {
-            self.kv_delete(keyspace, &[&key.bytes[..], &id.to_be_bytes()].concat())
+            self.kv_delete_locked(keyspace, &[&key.bytes[..], &id.to_be_bytes()].concat())
         }
     }
 

@@ -14,6 +14,7 @@ pub mod ids;
 pub mod index;
 mod message_seq;
 mod newest;
+mod row_lock;
 pub mod search;
 pub mod store;
 pub mod table;
@@ -26,6 +27,7 @@ pub use ddl::RelationLock;
 pub use embed::Embedder;
 pub use error::{Result, StorageError};
 pub use ids::*;
+pub use row_lock::LockedRow;
 pub use store::{
     AdvisoryKey, CancelToken, Isolation, LockInfo, LockTarget, LockWait, RowLock, SessionLocks, Store, StoreOptions,
     StoreStats, Transaction,

@@ -8,13 +8,15 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, IndexDef, IndexTarget, TableBehaviour, TableDef};
+use smallvec::SmallVec;
+
+use crate::catalog::{Catalog, IndexDef, IndexKind, IndexTarget, TableBehaviour, TableDef};
 use crate::ddl::RelationLock;
 use crate::encoding::row::{RowProjection, encode_row};
 use crate::error::{Result, StorageError};
 use crate::ids::{RelationId, RowId};
-use crate::index::{column_positions, index_key, is_ordered};
-use crate::store::{Change, Keyspace, KvBytes, Transaction, decode_u64};
+use crate::index::{IndexKey, column_positions, index_key, is_ordered};
+use crate::store::{Change, Keyspace, KvBytes, RowLock, Transaction, decode_u64};
 use crate::value::Value;
 
 /// A range of an ordered index: equality on the first columns, bounds on the next one.
@@ -122,8 +124,16 @@ impl Transaction {
         let target = self.prepare_write(table)?;
         let bytes = encode_row(table, values)?;
         let row = RowId(self.store().counters().next_row(table.id, self.store().published())?);
+        let mut keys = SmallVec::<[IndexKey; 4]>::new();
         for index in &target.indexes {
-            self.put_index_entry(&index.def, &index.values(values), row.0)?;
+            let indexed = index.values(values);
+            let key = index_key(&index.def, &indexed)?;
+            // All keys are checked before the first entry is written: the caller may try another row after a duplicate.
+            self.check_unique(&index.def, &key, &indexed, row.0)?;
+            keys.push(key);
+        }
+        for (index, key) in target.indexes.iter().zip(keys) {
+            self.insert_index_key(&index.def, key, row.0)?;
         }
         self.kv_insert_new(Keyspace::of_relation(table.id), &row_key(row), &bytes)?;
         self.note_row_change(&target, row);
@@ -133,39 +143,51 @@ impl Transaction {
         Ok(row)
     }
 
-    /// Replaces a row this transaction can see. Errors as [`Self::insert_row`], and `WriteConflict`.
+    /// Replaces a row, in its newest version, with the row locked. Errors as [`Self::insert_row`], and `WriteConflict` when
+    /// it changed since the statement's snapshot without [`Self::lock_row`] having said so.
     pub fn update_row(&self, table: &TableDef, row: RowId, values: &[Value]) -> Result<()> {
         let target = self.prepare_write(table)?;
+        self.lock_row_for_write(table, row, RowLock::NoKeyUpdate)?;
         let keyspace = Keyspace::of_relation(table.id);
-        let Some(old) = self.kv_get(keyspace, &row_key(row))? else {
+        let Some(old) = self.kv_get_newest(keyspace, &row_key(row))? else {
             return Err(StorageError::WriteConflict {
                 detail: format!("the row to update in table \"{}\" is gone", table.name),
             });
         };
         let bytes = encode_row(table, values)?;
+        let mut moves = SmallVec::<[(&OrderedIndex, IndexKey, Vec<Value>, IndexKey); 4]>::new();
         for index in &target.indexes {
-            let old_values = index.projection.decode(&old)?;
             let new_values = index.values(values);
-            let (old_key, new_key) = (index_key(&index.def, &old_values)?, index_key(&index.def, &new_values)?);
+            let old_key = index_key(&index.def, &index.projection.decode(&old)?)?;
+            let new_key = index_key(&index.def, &new_values)?;
             if old_key != new_key {
-                self.put_index_key(&index.def, new_key, &new_values, row.0)?;
-                self.delete_index_key(&index.def, old_key, row.0)?;
+                moves.push((index, new_key, new_values, old_key));
             }
         }
-        self.kv_put(keyspace, &row_key(row), &bytes)?;
+        if moves.iter().any(|(index, ..)| matches!(index.def.kind, IndexKind::Ordered { unique: true })) {
+            // Whoever refers to the key holds the row with KEY SHARE.
+            self.lock_row_for_write(table, row, RowLock::Update)?;
+        }
+        for (index, new_key, new_values, old_key) in moves {
+            self.put_index_key(&index.def, new_key, &new_values, row.0)?;
+            self.delete_index_key(&index.def, old_key, row.0)?;
+        }
+        self.kv_put_locked(keyspace, &row_key(row), &bytes)?;
         self.note_row_change(&target, row);
         Ok(())
     }
 
-    /// False when there is no such row (any more).
+    /// Deletes a row, in its newest version, with the row locked. False when there is no such row (any more).
+    /// `WriteConflict` as [`Self::update_row`].
     pub fn delete_row(&self, table: &TableDef, row: RowId) -> Result<bool> {
         let target = self.prepare_write(table)?;
+        self.lock_row_for_write(table, row, RowLock::Update)?;
         let keyspace = Keyspace::of_relation(table.id);
-        let Some(old) = self.kv_get(keyspace, &row_key(row))? else { return Ok(false) };
+        let Some(old) = self.kv_get_newest(keyspace, &row_key(row))? else { return Ok(false) };
         for index in &target.indexes {
             self.delete_index_entry(&index.def, &index.projection.decode(&old)?, row.0)?;
         }
-        self.kv_delete(keyspace, &row_key(row))?;
+        self.kv_delete_locked(keyspace, &row_key(row))?;
         self.note_row_change(&target, row);
         Ok(true)
     }

@@ -36,6 +36,7 @@ fn fill(store: &Arc<Store>, row_count: usize) -> Arc<TableDef> {
         comment: None,
     };
     let table = TableDef {
+        foreign_keys: Vec::new(),
         id: t.allocate_relation_id().unwrap(),
         schema: "public".into(),
         name: "notes".into(),

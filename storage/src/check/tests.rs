@@ -42,6 +42,7 @@ fn store() -> Arc<Store> {
     let store = Store::in_memory(StoreOptions::default()).unwrap();
     let t = begin(&store);
     let table = TableDef {
+        foreign_keys: Vec::new(),
         id: t.allocate_relation_id().unwrap(),
         schema: "public".into(),
         name: "notes".into(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::Keyspace;
-use super::write_set::WriteSet;
+use super::write_set::{WriteEntry, WriteSet};
 use crate::ids::Lsn;
 
 /// What happened to a key last, each as the LSN of the commit; 0 for never.
@@ -55,6 +55,11 @@ pub(super) struct Conflict {
     pub is_written: bool,
 }
 
+/// Nobody else can have written the key. Where assertions are on, locks are not believed.
+fn is_unchecked(entry: &WriteEntry) -> bool {
+    entry.fresh || (entry.locked && !cfg!(debug_assertions))
+}
+
 impl LastWriters {
     /// The first key of `set` that somebody wrote after the set's transaction read it.
     pub fn find_conflict(&self, set: &WriteSet) -> Option<Conflict> {
@@ -64,7 +69,7 @@ impl LastWriters {
             }
             let Some(writers) = self.keyspaces.get(keyspace) else { continue };
             for (key, entry) in &writes.entries {
-                if entry.fresh {
+                if is_unchecked(entry) {
                     continue;
                 }
                 let history = writers.keys.get(key).copied().unwrap_or_default();
@@ -103,7 +108,7 @@ impl LastWriters {
                 continue;
             }
             for (key, entry) in &writes.entries {
-                if !entry.fresh {
+                if !is_unchecked(entry) {
                     let history = writers.keys.entry(Arc::clone(key)).or_default();
                     history.write = lsn;
                     if entry.value.is_none() {

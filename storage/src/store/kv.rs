@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::errors::{storage_error, table_error};
 use super::layers::{Layer, LayerKeyspace};
 use super::memory_table::Chunk;
-use super::write_set::Lookup;
+use super::write_set::{Guard, Lookup, WriteBase};
 use super::{Change, Keyspace, Transaction};
 use crate::derived::DerivedState;
 use crate::error::{Result, StorageError};
@@ -334,22 +334,37 @@ impl Transaction {
         Ok(Box::new(MergedRange::new(own, lower, upper, reverse, below)))
     }
 
+    /// Writes a key over the statement's snapshot. Whoever else writes it meanwhile and commits first wins.
     pub(crate) fn kv_put(&self, keyspace: Keyspace, key: &[u8], value: &[u8]) -> Result<()> {
-        self.kv_write(keyspace, key, Some(value), false)
+        self.kv_write(keyspace, key, Some(value), Guard::Snapshot)
     }
 
     /// As [`Self::kv_put`] for a key that contains an id allocated by this transaction, or one that nobody may write
-    /// without also writing a tracked key (non-unique index entries): it exists neither in the snapshot nor in any
-    /// other write set, so the committer neither checks nor remembers it.
+    /// without also holding a lock that this transaction holds, and that exists nowhere.
     pub(crate) fn kv_insert_new(&self, keyspace: Keyspace, key: &[u8], value: &[u8]) -> Result<()> {
-        self.kv_write(keyspace, key, Some(value), true)
+        self.kv_write(keyspace, key, Some(value), Guard::Fresh)
     }
 
     pub(crate) fn kv_delete(&self, keyspace: Keyspace, key: &[u8]) -> Result<()> {
-        self.kv_write(keyspace, key, None, false)
+        self.kv_write(keyspace, key, None, Guard::Snapshot)
     }
 
-    fn kv_write(&self, keyspace: Keyspace, key: &[u8], value: Option<&[u8]>, fresh: bool) -> Result<()> {
+    /// Writes a key whose lock is held, over its newest version.
+    pub(crate) fn kv_put_locked(&self, keyspace: Keyspace, key: &[u8], value: &[u8]) -> Result<()> {
+        self.kv_write(keyspace, key, Some(value), Guard::Locked)
+    }
+
+    /// Deletes a key whose lock is held, in its newest version.
+    pub(crate) fn kv_delete_locked(&self, keyspace: Keyspace, key: &[u8]) -> Result<()> {
+        self.kv_write(keyspace, key, None, Guard::Locked)
+    }
+
+    /// A key whose lock is held, in its newest version: own writes, else what was published last.
+    pub(crate) fn kv_get_newest(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<KvBytes>> {
+        self.kv_get_over(&self.store().published().current().rows, keyspace, key)
+    }
+
+    fn kv_write(&self, keyspace: Keyspace, key: &[u8], value: Option<&[u8]>, guard: Guard) -> Result<()> {
         if value.is_some_and(|value| value.len() > MAX_VALUE_BYTES) || key.len() > u16::MAX as usize {
             return Err(StorageError::LimitExceeded(format!(
                 "a stored value is limited to {MAX_VALUE_BYTES} bytes and a key to {} bytes",
@@ -359,9 +374,14 @@ impl Transaction {
         if matches!(keyspace, Keyspace::NODES | Keyspace::RELATIONSHIPS) {
             self.note_graph_write()?;
         }
-        let base = self.snapshot_lsn();
+        // Something must be registered from the first write on, whatever is written over.
+        let snapshot_lsn = self.snapshot_lsn();
+        let base = match guard {
+            Guard::Locked => self.store().published().current().lsn.max(snapshot_lsn),
+            Guard::Snapshot | Guard::Fresh => snapshot_lsn,
+        };
         let limit = self.store().options().write_set_limit_bytes;
-        self.state.write().writes.write(keyspace, key, value, base, fresh, limit)?;
+        self.state.write().writes.write(keyspace, key, value, WriteBase { lsn: base, guard }, limit)?;
         self.move_epoch();
         Ok(())
     }

@@ -13,11 +13,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
+use rustc_hash::FxHashSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::locks::{HeldLocks, LockMode, LockRequest, LockTarget, Owner, Patience};
 use super::snapshot::Snapshot;
-use super::write_set::WriteSet;
+use super::write_set::{Lookup, WriteSet};
 use super::{AdvisoryKey, CancelToken, Isolation, Keyspace, LockOutcome, LockWait, RowLock, Store};
 use crate::catalog::Catalog;
 use crate::ddl::RelationLock;
@@ -59,6 +60,8 @@ pub(super) struct TransactionState {
     registered: Option<Lsn>,
     pub writes: WriteSet,
     own_catalog: Option<OwnCatalog>,
+    /// Rows that changed since the statement's snapshot and whose newest version the statement was given.
+    settled: FxHashSet<(RelationId, u64)>,
 }
 
 /// The catalog with the transaction's own DDL, for one state of both.
@@ -176,6 +179,32 @@ impl Transaction {
         catalog
     }
 
+    /// The statement was given the row's newest version, and goes by that.
+    pub(crate) fn settle_row(&self, relation: RelationId, row: u64) {
+        self.state.write().settled.insert((relation, row));
+    }
+
+    pub(crate) fn is_settled(&self, relation: RelationId, row: u64) -> bool {
+        self.state.read_recursive().settled.contains(&(relation, row))
+    }
+
+    /// This transaction wrote (or deleted) the key.
+    pub(crate) fn wrote(&self, keyspace: Keyspace, key: &[u8]) -> bool {
+        !matches!(self.state.read_recursive().writes.lookup(keyspace, key), Lookup::Below)
+    }
+
+    /// This transaction made the key, so nobody else knows it.
+    pub(crate) fn created(&self, keyspace: Keyspace, key: &[u8]) -> bool {
+        let state = self.state.read_recursive();
+        let writes = state.writes.keyspaces.get(&keyspace);
+        writes.and_then(|writes| writes.entries.get(key)).is_some_and(|entry| entry.fresh)
+    }
+
+    /// A lock at least as strong is held.
+    pub(crate) fn holds_relation(&self, relation: RelationId, mode: RelationLock) -> bool {
+        self.locks.lock().covers(LockTarget::Relation(relation), LockMode::Relation(mode))
+    }
+
     /// True when something was written (and not rolled back to a savepoint).
     pub fn has_writes(&self) -> bool {
         !self.state.read_recursive().writes.is_empty()
@@ -215,6 +244,7 @@ impl Transaction {
             self.take_snapshot(&mut state);
         }
         state.writes.mark_statement();
+        state.settled.clear();
         drop(state);
         self.move_epoch();
         Ok(())

@@ -33,8 +33,28 @@ pub(crate) struct WriteEntry {
     pub value: Option<Arc<[u8]>>,
     /// LSN of the snapshot that the first write of this key was based on.
     pub base: Lsn,
-    /// The key cannot exist below this write set, nor be written by anybody else: it contains a newly allocated id.
+    /// The key does not exist below this write set.
     pub fresh: bool,
+    /// A lock keeps everybody else from writing the key, so that no conflict has to be looked for.
+    pub locked: bool,
+}
+
+/// What keeps others from writing the same key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// Nothing: the first to commit wins.
+    Snapshot,
+    /// A lock held by the transaction.
+    Locked,
+    /// As `Locked`, or the key contains a newly allocated id; and it exists nowhere.
+    Fresh,
+}
+
+/// What a write is made over.
+#[derive(Clone, Copy)]
+pub(crate) struct WriteBase {
+    pub lsn: Lsn,
+    pub guard: Guard,
 }
 
 /// Writes of one keyspace.
@@ -131,8 +151,7 @@ impl WriteSet {
         keyspace: Keyspace,
         key: &[u8],
         value: Option<&[u8]>,
-        base: Lsn,
-        fresh: bool,
+        base: WriteBase,
         limit_bytes: usize,
     ) -> Result<()> {
         let added = key.len() + value.map_or(0, <[u8]>::len) + ENTRY_OVERHEAD_BYTES;
@@ -152,8 +171,9 @@ impl WriteSet {
         } else {
             let entry = WriteEntry {
                 value: value.map(Arc::from),
-                base: previous.as_ref().map_or(base, |entry| entry.base),
-                fresh: previous.as_ref().map_or(fresh, |entry| entry.fresh),
+                base: previous.as_ref().map_or(base.lsn, |entry| entry.base),
+                fresh: previous.as_ref().map_or(base.guard == Guard::Fresh, |entry| entry.fresh),
+                locked: previous.as_ref().map_or(base.guard != Guard::Snapshot, |entry| entry.locked),
             };
             writes.entries.insert(Arc::clone(&key), entry);
         }

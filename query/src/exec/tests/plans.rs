@@ -142,7 +142,6 @@ impl Tables {
             source: Plan::Values { rows, output },
             new_row,
             checks: Vec::new(),
-            foreign_keys: Vec::new(),
             on_conflict: None,
             returning: Vec::new(),
         }
@@ -409,7 +408,6 @@ fn updates_and_deletes() {
         returning: vec![(returned, t.column(new_row[0]))],
         new_row,
         checks: Vec::new(),
-        foreign_keys: Vec::new(),
     };
     let (rows, count) = t.write(Plan::Update(Box::new(update)), &[returned]).unwrap();
     assert_eq!((shown(&rows, false), count), (vec!["101".to_owned(), "103".to_owned()], 2));
@@ -561,7 +559,6 @@ fn supplied_rows_are_inserted() {
         source: Plan::Supplied { output },
         new_row,
         checks: Vec::new(),
-        foreign_keys: Vec::new(),
         on_conflict: None,
         returning: Vec::new(),
     };
