@@ -1,6 +1,7 @@
 //! Helpers of the product's tests: golden scripts, interleaved sessions, histories, a server to start and kill, the social-network data set, the TCK.
 
 pub mod golden;
+pub mod history;
 pub mod isolation;
 pub mod openai_mock;
 pub mod server;

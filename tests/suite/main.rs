@@ -4,6 +4,7 @@ mod agents;
 mod concurrency;
 mod crash;
 mod golden;
+mod history;
 mod isolation;
 mod messages;
 mod snb;
