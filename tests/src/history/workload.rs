@@ -49,16 +49,16 @@ pub fn record(workload: &Workload) -> Result<Recorded, String> {
     let shared = Shared { next_key: AtomicI64::new(INITIAL_KEYS), next_version: AtomicI64::new(1) };
     let deadline = Instant::now() + workload.duration;
     let results: Vec<Result<(Vec<Vec<Operation>>, usize), String>> = std::thread::scope(|scope| {
-        let start = |number: usize| {
+        let mut threads = Vec::new();
+        for number in 0..workload.session_count {
             let client = Client {
                 session: database.session(),
                 random: Random(workload.seed ^ (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
                 shared: &shared,
                 isolation: workload.isolation,
             };
-            scope.spawn(move || client.run(deadline))
-        };
-        let threads: Vec<_> = (0..workload.session_count).map(start).collect();
+            threads.push(scope.spawn(move || client.run(deadline)));
+        }
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|_| Err("a session ended with a panic".to_owned())))
