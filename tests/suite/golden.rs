@@ -1,13 +1,16 @@
-//! Every script under `scripts/` gives what it says.
+//! Every script under `scripts/` gives what it says; those of several sessions are run by `isolation.rs`.
 
 use std::path::{Path, PathBuf};
 
-fn scripts(folder: &Path, out: &mut Vec<PathBuf>) {
+/// Collects the scripts below `folder`, of one session each.
+pub fn scripts(folder: &Path, out: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let path = entry.path();
         if path.is_dir() {
-            scripts(&path, out);
+            if !path.ends_with("isolation") {
+                scripts(&path, out);
+            }
         } else if path.extension().is_some_and(|extension| extension == "test") {
             out.push(path);
         }

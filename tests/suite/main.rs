@@ -6,6 +6,8 @@ mod concurrency;
 mod crash;
 mod foreign_keys;
 mod golden;
+mod history;
+mod isolation;
 mod locks;
 mod messages;
 mod snb;
