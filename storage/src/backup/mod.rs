@@ -75,7 +75,7 @@ impl Store {
         };
         let directory = prepare_directory(directory)?;
         let keyspaces = keyspaces_of(&catalog);
-        let total = keyspaces.iter().map(|keyspace| rows.key_count(*keyspace)).sum::<Result<u64>>()?;
+        let total = keyspaces.iter().map(|keyspace| rows.exact_key_count(*keyspace)).sum::<Result<u64>>()?;
         let mut writer = FileWriter::create(&directory)?;
         for keyspace in keyspaces {
             let pairs = match keyspace {

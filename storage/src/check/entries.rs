@@ -55,7 +55,7 @@ impl<'c> EntryCheck<'c> {
         values_of: &dyn Fn(u64) -> Result<Option<Vec<Value>>>,
     ) -> Result<()> {
         let keyspace = Keyspace::of_relation(self.index.id);
-        if view.rows.key_count(keyspace)? == self.found_count {
+        if view.rows.exact_key_count(keyspace)? == self.found_count {
             return Ok(());
         }
         let what = self.what;

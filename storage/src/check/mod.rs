@@ -115,7 +115,7 @@ impl View<'_> {
         let tables = self.catalog.tables.keys().map(|table| Keyspace::of_relation(*table));
         let searched = search::tables(self).into_iter().map(Keyspace::of_relation);
         let keyspaces = [Keyspace::NODES, Keyspace::RELATIONSHIPS].into_iter().chain(tables).chain(searched);
-        keyspaces.map(|keyspace| self.rows.key_count(keyspace)).sum()
+        keyspaces.map(|keyspace| self.rows.exact_key_count(keyspace)).sum()
     }
 }
 

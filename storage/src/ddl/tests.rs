@@ -15,6 +15,9 @@ use crate::store::{Isolation, Store, StoreOptions};
 use crate::table::IndexRange;
 use crate::value::Value;
 
+/// How long a transaction waits that is expected to wait in vain.
+const SHORT: std::time::Duration = std::time::Duration::from_millis(20);
+
 fn store() -> Arc<Store> {
     Store::in_memory(StoreOptions::default()).unwrap()
 }
@@ -136,9 +139,10 @@ fn unique_indexes_hold_within_and_between_transactions() {
 
     let (one, two) = (begin(&store), begin(&store));
     one.insert_row(&def, &row(9, "z")).unwrap();
-    two.insert_row(&def, &row(9, "z")).unwrap();
+    two.set_lock_timeout(Some(SHORT));
+    assert!(matches!(two.insert_row(&def, &row(9, "z")), Err(StorageError::LockTimeout)));
     one.commit().unwrap();
-    let refused = two.commit().unwrap_err();
+    let refused = two.insert_row(&def, &row(9, "z")).unwrap_err();
     let StorageError::DuplicateKey { constraint, detail, .. } = refused else { panic!("{refused}") };
     assert_eq!((&constraint[..], &detail[..]), ("t_key", "Key (a, b)=(9, z) already exists."));
 
@@ -608,13 +612,15 @@ fn graph_indexes_are_filled_and_followed() {
     assert_eq!(scan(&t), [bob.0, zoe.0]);
     t.commit().unwrap();
 
-    // A relationship to a node that is deleted at the same time: the first committer wins, either way round.
+    // A relationship to a node that is deleted at the same time: one waits for the other and then finds the change.
     let knows = begin(&store).ensure_relationship_type("KNOWS").unwrap();
     let (linking, deleting) = (begin(&store), begin(&store));
     linking.create_relationship(knows, bob, zoe, vec![]).unwrap();
-    deleting.delete_node(zoe).unwrap();
+    deleting.set_lock_timeout(Some(SHORT));
+    assert!(matches!(deleting.delete_node(zoe), Err(StorageError::LockTimeout)));
     linking.commit().unwrap();
-    assert!(matches!(deleting.commit(), Err(StorageError::WriteConflict { .. })));
+    assert!(matches!(deleting.delete_node(zoe), Err(StorageError::WriteConflict { .. })));
+    drop(deleting);
 
     let t = begin(&store);
     t.drop_index(made.id).unwrap();

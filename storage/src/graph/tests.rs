@@ -359,9 +359,12 @@ fn deletion_of_a_node_conflicts_with_a_relationship_created_at_it() {
     let deleting = begin(&store, Isolation::ReadCommitted);
     let creating = begin(&store, Isolation::ReadCommitted);
     assert!(deleting.delete_node(nodes[0]).unwrap());
-    creating.create_relationship(ty, nodes[0], nodes[1], Vec::new()).unwrap();
+    creating.set_lock_timeout(Some(std::time::Duration::from_millis(20)));
+    let link = || creating.create_relationship(ty, nodes[0], nodes[1], Vec::new());
+    assert!(matches!(link(), Err(StorageError::LockTimeout)));
     deleting.commit().unwrap();
-    assert!(matches!(creating.commit(), Err(StorageError::WriteConflict { .. })));
+    assert!(matches!(link(), Err(StorageError::WriteConflict { .. })));
+    drop(creating);
     // Two relationships at one node do not conflict.
     let (a, b) = (begin(&store, Isolation::ReadCommitted), begin(&store, Isolation::ReadCommitted));
     a.create_relationship(ty, nodes[1], nodes[2], Vec::new()).unwrap();

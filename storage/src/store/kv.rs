@@ -169,7 +169,17 @@ impl KvSnapshot {
         (over, false)
     }
 
-    /// Number of keys in a keyspace of rows. Constant time but for what redb does not hold yet.
+    /// Number of keys in any keyspace. Constant time when redb holds all of it.
+    pub fn exact_key_count(&self, keyspace: Keyspace) -> Result<u64> {
+        if self.layers_of(keyspace).0.is_empty() {
+            return self.key_count(keyspace);
+        }
+        let all = self.range(keyspace, Bound::Unbounded, Bound::Unbounded, false)?;
+        all.map(|pair| pair.map(|_| 1)).sum()
+    }
+
+    /// Number of keys in a keyspace of rows, in which a key is made once, replaced, and deleted when it exists. Constant
+    /// time but for what redb does not hold yet.
     pub fn key_count(&self, keyspace: Keyspace) -> Result<u64> {
         let (over, is_cleared) = self.layers_of(keyspace);
         let mut count = 0;

@@ -104,6 +104,7 @@ pub struct Store {
     shared: Arc<StoreShared>,
     options: StoreOptions,
     file: Option<PathBuf>,
+    log: Option<Arc<dyn Disk>>,
     requests: Sender<Request>,
     committer: Mutex<Option<JoinHandle<()>>>,
     applier: Mutex<Option<JoinHandle<Result<()>>>>,
@@ -192,6 +193,7 @@ impl Store {
         let derived = DerivedState::open(directory, &options, &rows, &catalog, lsn)?;
         let floor = rows.change_log_floor()?;
         let uuid = rows.identity()?.database_uuid;
+        let log_disk = log.clone();
         let (log, attachments) = match log {
             Some(disk) => {
                 let (log, attachments) = CommitLog::begin(disk, uuid, lsn)?;
@@ -227,6 +229,7 @@ impl Store {
             shared,
             options,
             file,
+            log: log_disk,
             requests,
             committer: Mutex::new(Some(committer)),
             applier: Mutex::new(Some(applier)),
@@ -298,7 +301,13 @@ impl Store {
         // The committer stops it; if it died before that, this does.
         self.shared.layers.stop();
         match self.applier.lock().take().map(JoinHandle::join) {
-            Some(Ok(applied)) => result.and(applied),
+            Some(Ok(applied)) => {
+                let result = result.and(applied);
+                match &self.log {
+                    Some(disk) if result.is_ok() => log::clear(&**disk),
+                    _ => result,
+                }
+            }
             Some(Err(_)) => result.and(Err(StorageError::Internal("the applier panicked".to_owned()))),
             None => result,
         }

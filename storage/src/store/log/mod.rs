@@ -246,6 +246,17 @@ impl CommitLog {
     }
 }
 
+/// Removes all segments and attachments: redb durably holds everything. A file that is later restored from a backup is then
+/// not mistaken for the beginning of a log that goes on from another one.
+pub(crate) fn clear(disk: &dyn Disk) -> Result<()> {
+    for name in disk.list().map_err(io_error)? {
+        if segment_sequence(&name).is_some() || name.ends_with(".run") {
+            disk.remove(&name).map_err(io_error)?;
+        }
+    }
+    disk.sync_directory().map_err(io_error)
+}
+
 /// Opens a segment with its header in place (not yet durable, but its name is) and gives its allocated length.
 fn start_segment(
     disk: &dyn Disk,
