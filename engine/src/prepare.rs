@@ -24,6 +24,8 @@ pub struct Prepared {
     pub columns: Vec<OutputColumn>,
     pub returns_rows: bool,
     pub(crate) planned: Arc<PlannedStatement>,
+    /// Nobody was told the columns: they may change when the statement has to be planned again before it runs.
+    pub(crate) may_change: bool,
     /// Types the client declared, for planning again.
     pub(crate) declared: Vec<DataType>,
     pub(crate) named: Arc<NamedParameters>,
@@ -68,6 +70,17 @@ impl PlannedStatement {
         PlannedStatement { kind, catalog_version: 0, params: Vec::new(), columns: Vec::new(), returns_rows: false }
     }
 
+    /// The plan of a statement that reads or writes relations.
+    pub(crate) fn plan(&self) -> Option<&Arc<PreparedPlan>> {
+        match &self.kind {
+            PlannedKind::Query { plan, .. }
+            | PlannedKind::Explain { plan, .. }
+            | PlannedKind::CopyFrom { plan, .. }
+            | PlannedKind::CopyTo { plan, .. } => Some(plan),
+            PlannedKind::Empty | PlannedKind::Utility(_) | PlannedKind::Ddl(_) | PlannedKind::Extension(_) => None,
+        }
+    }
+
     /// Must be planned again when the catalog has moved.
     pub(crate) fn depends_on_catalog(&self) -> bool {
         !matches!(self.kind, PlannedKind::Empty | PlannedKind::Utility(_) | PlannedKind::Extension(_))
@@ -90,6 +103,12 @@ impl Session {
         self.prepare_named(text, param_types, Arc::new(NamedParameters::default()))
     }
 
+    /// As [`Self::prepare`] for a statement that is run once, at once, and described by its result.
+    pub fn prepare_once(&mut self, text: &str) -> Result<Prepared> {
+        let prepared = self.prepare(text, &[])?;
+        Ok(Prepared { may_change: true, ..prepared })
+    }
+
     pub(crate) fn prepare_named(
         &mut self,
         text: &str,
@@ -106,6 +125,7 @@ impl Session {
             columns: planned.columns.clone(),
             returns_rows: planned.returns_rows,
             planned,
+            may_change: false,
             declared: declared.to_vec(),
             named,
         })
@@ -196,7 +216,7 @@ impl Session {
         let planned = self.plan(&prepared.text, &prepared.declared, &prepared.named)?;
         let same = planned.columns.len() == prepared.columns.len()
             && planned.columns.iter().zip(&prepared.columns).all(|(new, old)| new.name == old.name && new.ty == old.ty);
-        if !same {
+        if !same && !prepared.may_change {
             return Err(QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
         }
         Ok(planned)

@@ -139,7 +139,7 @@ impl Session {
         let types: Vec<DataType> = params.iter().map(natural_type).collect();
         // Cypher infers less than SQL: its parameters take their values' types from the start.
         let declared = if reads_graph(text) { &types[..] } else { &[] };
-        let prepared = match self.prepare_named(text, declared, Arc::clone(named)) {
+        let mut prepared = match self.prepare_named(text, declared, Arc::clone(named)) {
             Ok(prepared) => prepared,
             // A parameter whose type the statement leaves open takes its value's.
             Err(error) if error.sqlstate() == sqlstate::INDETERMINATE_DATATYPE && !params.is_empty() => {
@@ -147,6 +147,7 @@ impl Session {
             }
             Err(error) => return Err(error),
         };
+        prepared.may_change = true;
         let params = self.coerce_params(&prepared, params, &types)?;
         match self.execute(&prepared, params)? {
             Execution::Rows(mut cursor) | Execution::CopyOut(mut cursor, _) => {
@@ -258,17 +259,17 @@ impl Session {
 
     fn execute_planned(&mut self, prepared: &Prepared, params: Vec<Value>) -> Result<Execution> {
         self.refuse_failed_block()?;
-        let planned = self.replan_if_stale(prepared)?;
+        let planned = self.locked_plan(prepared)?;
         let params = bind_values(&planned, prepared, params)?;
         match &planned.kind {
             PlannedKind::Query { plan, kind } if plan.outside_transaction => {
-                self.execute_outside(Arc::clone(plan), *kind, &params, prepared)
+                self.execute_outside(Arc::clone(plan), *kind, &params, planned.columns.clone())
             }
             PlannedKind::Query { plan, kind } => {
                 let context = self.begin_statement(&params)?;
                 let stream = self.guard(exec::execute(plan, context.clone()))?;
                 let cursor = RowCursor {
-                    columns: prepared.columns.clone(),
+                    columns: planned.columns.clone(),
                     stream,
                     context,
                     tag: CursorTag::Query(*kind),
@@ -281,7 +282,7 @@ impl Session {
                 let context = self.begin_statement(&params)?;
                 let lines = self.guard(explain::lines(plan, context.clone(), *analyze, *json))?;
                 let rows = lines.into_iter().map(|line| vec![Value::from(line)]).collect();
-                Ok(Execution::Rows(self.fixed_cursor(prepared.columns.clone(), rows, context, "EXPLAIN", true)))
+                Ok(Execution::Rows(self.fixed_cursor(planned.columns.clone(), rows, context, "EXPLAIN", true)))
             }
             PlannedKind::Ddl(list) => {
                 let list = list.clone();
@@ -306,7 +307,7 @@ impl Session {
             PlannedKind::CopyTo { plan, options } => {
                 let context = self.begin_statement(&params)?;
                 let stream = self.guard(exec::execute(plan, context.clone()))?;
-                let columns = prepared.columns.clone();
+                let columns = planned.columns.clone();
                 let restart = self.restart(plan);
                 let cursor = RowCursor { columns, stream, context, tag: CursorTag::Copy, open: true, restart };
                 Ok(Execution::CopyOut(cursor, options.clone()))
@@ -325,13 +326,28 @@ impl Session {
         }
     }
 
+    /// The statement's plan with its relations locked. Who had to wait for a lock plans again: whoever held it may have
+    /// changed the relation. Only then is the statement's snapshot taken.
+    fn locked_plan(&mut self, prepared: &Prepared) -> Result<Arc<PlannedStatement>> {
+        loop {
+            let planned = self.replan_if_stale(prepared)?;
+            let Some(plan) = planned.plan().filter(|plan| !plan.outside_transaction) else { return Ok(planned) };
+            self.prepare_transaction();
+            let transaction = Arc::clone(&self.ensure_transaction().transaction);
+            let locked = plan.lock_relations(&transaction);
+            if !self.guard(locked)? {
+                return Ok(planned);
+            }
+        }
+    }
+
     /// A procedure that commits on its own: the session's transaction must hold nothing.
     fn execute_outside(
         &mut self,
         plan: Arc<exec::PreparedPlan>,
         kind: QueryKind,
         params: &[Value],
-        prepared: &Prepared,
+        columns: Vec<OutputColumn>,
     ) -> Result<Execution> {
         if let Some(active) = &self.active
             && active.transaction.isolation() != sinew_storage::Isolation::ReadCommitted
@@ -354,7 +370,6 @@ impl Session {
         let passing = Arc::new(self.begin_transaction(Isolation::default()));
         let context = self.exec_context(passing, params, true);
         let stream = exec::execute(&plan, context.clone())?;
-        let columns = prepared.columns.clone();
         let tag = CursorTag::Query(kind);
         Ok(Execution::Rows(RowCursor { columns, stream, context, tag, open: false, restart: None }))
     }
@@ -619,16 +634,26 @@ impl Session {
         (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms))
     }
 
+    /// Gives the transaction, begun if there is none, what ends the statement's waits.
+    fn prepare_transaction(&mut self) {
+        if self.nested > 0 {
+            return;
+        }
+        let token = self.cancel.clone();
+        let lock_timeout = self.lock_timeout();
+        let transaction = &self.ensure_transaction().transaction;
+        transaction.set_lock_timeout(lock_timeout);
+        transaction.set_cancel_token(token);
+    }
+
     pub(crate) fn begin_statement(&mut self, params: &[Value]) -> Result<ExecContext> {
         let nested = self.nested > 0;
-        let token = self.cancel.clone();
+        self.prepare_transaction();
         let active = self.ensure_transaction();
         let read_only = active.read_only;
         active.used = true;
         let transaction = Arc::clone(&active.transaction);
         if !nested {
-            transaction.set_lock_timeout(self.lock_timeout());
-            transaction.set_cancel_token(token);
             transaction.begin_statement()?;
         }
         Ok(self.exec_context(transaction, params, !read_only))

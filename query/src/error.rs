@@ -202,7 +202,7 @@ impl From<StorageError> for QueryError {
             StorageError::InvalidValue(_) => DATA_EXCEPTION,
             StorageError::InvalidSearchQuery(_) => SYNTAX_ERROR,
             StorageError::LimitExceeded(_) => PROGRAM_LIMIT_EXCEEDED,
-            StorageError::WriteConflict { .. } => SERIALIZATION_FAILURE,
+            StorageError::WriteConflict { .. } | StorageError::NotSerializable { .. } => SERIALIZATION_FAILURE,
             StorageError::Deadlock { .. } => DEADLOCK_DETECTED,
             StorageError::LockTimeout | StorageError::LockNotAvailable { .. } => LOCK_NOT_AVAILABLE,
             StorageError::Cancelled | StorageError::StatementTimeout => QUERY_CANCELED,
@@ -226,6 +226,7 @@ impl From<StorageError> for QueryError {
             }
             StorageError::DependentObjects { detail, .. }
             | StorageError::WriteConflict { detail }
+            | StorageError::NotSerializable { detail }
             | StorageError::Deadlock { detail } => out.0.detail = Some(detail),
             StorageError::NodeHasRelationships { .. } => {
                 out = out.cypher("ConstraintVerificationFailed", "runtime", "DeleteConnectedNode");

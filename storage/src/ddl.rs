@@ -94,6 +94,15 @@ impl Transaction {
         self.lock(relation, mode).map(drop)
     }
 
+    /// As [`Self::lock_relation`]; true when it had to wait. Under READ COMMITTED the snapshot is renewed then.
+    pub fn lock_relation_waited(&self, relation: RelationId, mode: RelationLock) -> Result<bool> {
+        let waited = self.lock(relation, mode)?;
+        if waited {
+            self.refresh_snapshot();
+        }
+        Ok(waited)
+    }
+
     /// Locks for DDL. What committed before the lock was granted must be seen, so the snapshot is renewed where the
     /// isolation level allows it.
     fn lock_for_ddl(&self, relation: RelationId, mode: RelationLock) -> Result<()> {

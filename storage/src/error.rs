@@ -36,6 +36,9 @@ pub enum StorageError {
     // Retry.
     #[error("could not serialize access due to concurrent update")]
     WriteConflict { detail: String },
+    /// SERIALIZABLE only.
+    #[error("could not serialize access due to read/write dependencies among transactions")]
+    NotSerializable { detail: String },
     #[error("deadlock detected")]
     Deadlock { detail: String },
     #[error("canceling statement due to lock timeout")]

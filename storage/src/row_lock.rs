@@ -61,6 +61,16 @@ impl Transaction {
         }
     }
 
+    /// Locks a row of whose newest version something is to be said, whatever the snapshot shows. It is not to be written by
+    /// what is learned that way.
+    pub fn lock_newest_row(&self, table: &TableDef, row: RowId, mode: RowLock) -> Result<()> {
+        if self.needs_row_locks(table.id)? {
+            self.lock(table.id, RelationLock::RowShare)?;
+            self.lock_row_target(table.id, row.0, mode, LockWait::Block)?;
+        }
+        Ok(())
+    }
+
     /// Locks a row that is about to be written. `WriteConflict` when it changed since the snapshot and the writer was not
     /// told.
     pub(crate) fn lock_row_for_write(&self, table: &TableDef, row: RowId, mode: RowLock) -> Result<()> {

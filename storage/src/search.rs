@@ -13,12 +13,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::catalog::{IndexDef, IndexKind};
+use crate::catalog::{IndexDef, IndexKind, IndexTarget};
 use crate::derived::{CachedTail, IndexBase, IndexSource, Indexer, RowReader, SearchState, find_embedder};
 use crate::error::{Result, StorageError};
 use crate::fulltext::{self, TextTail};
 use crate::ids::{Lsn, RelationId};
-use crate::store::{Change, Transaction};
+use crate::store::{Change, Keyspace, Transaction};
 use crate::vector::{self, VectorTail};
 
 pub use crate::fulltext::analyzer_names;
@@ -60,6 +60,7 @@ impl Transaction {
     ) -> Result<Vec<SearchHit>> {
         let derived = self.derived();
         let source = self.index_source(index)?;
+        self.note_search(index);
         let cancel = self.cancel_token();
         let search = || {
             let state = derived.text.get(&index.id);
@@ -101,6 +102,7 @@ impl Transaction {
         }
         let derived = self.derived();
         let source = self.index_source(index)?;
+        self.note_search(index);
         let cancel = self.cancel_token();
         let embedders = &derived.shared.embedders;
         let search = || {
@@ -142,6 +144,16 @@ impl Transaction {
             IndexKind::Vector(_) => {
                 vector::check_definition(index, source.field_count(), &self.derived().shared.embedders)
             }
+        }
+    }
+
+    /// A search reads everything that its index covers.
+    fn note_search(&self, index: &IndexDef) {
+        let Some(reads) = self.reads() else { return };
+        match &index.target {
+            IndexTarget::Table { table, .. } => reads.whole(Keyspace::of_relation(*table)),
+            IndexTarget::Nodes { .. } => reads.whole(Keyspace::NODES),
+            IndexTarget::Relationships { .. } => reads.whole(Keyspace::RELATIONSHIPS),
         }
     }
 

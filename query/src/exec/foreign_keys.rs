@@ -326,7 +326,7 @@ impl ForeignKeys {
     fn refuse(&self, reference: &Reference, key: &[Value], cx: &Cx) -> Result<()> {
         for id in self.candidates(reference, key, cx)? {
             // Somebody may be about to delete it: wait and see.
-            if reference.locked_row(id, key, RowLock::KeyShare, cx)?.is_some() {
+            if reference.refers_now(id, key, cx)? {
                 return Err(reference.still_referenced(key, cx));
             }
         }

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use sinew_storage::catalog::Catalog;
-use sinew_storage::{DataType, RelationId, Transaction};
+use sinew_storage::{DataType, RelationId, RelationLock, Transaction};
 
 pub use explain::{explain, explain_analyze};
 pub use ordering::{compare_keys, compare_orderability};
@@ -89,8 +89,8 @@ pub struct PreparedPlan {
     /// Calls a procedure that must run outside any transaction.
     pub outside_transaction: bool,
     param_names: Vec<Arc<str>>,
-    /// Tables it reads or writes, with the versions of their definitions.
-    relations: Vec<(RelationId, u64)>,
+    /// Tables it reads or writes, with the versions of their definitions and the locks it needs.
+    relations: Vec<UsedRelation>,
     graph_version: u64,
     root: Arc<Node>,
     sizes: RunSizes,
@@ -111,13 +111,29 @@ impl PreparedPlan {
             && self
                 .relations
                 .iter()
-                .all(|(id, version)| catalog.tables.get(id).is_some_and(|table| table.version == *version))
+                .all(|used| catalog.tables.get(&used.id).is_some_and(|table| table.version == used.version))
+    }
+
+    /// Takes the relation locks, to the end of the transaction. True when it had to wait for one: the statement may have
+    /// to be planned again, and needs a snapshot that is not older. Errors as [`Transaction::lock_relation`].
+    pub fn lock_relations(&self, transaction: &Transaction) -> Result<bool> {
+        let mut waited = false;
+        for used in &self.relations {
+            waited |= transaction.lock_relation_waited(used.id, used.lock)?;
+        }
+        Ok(waited)
     }
 }
 
+struct UsedRelation {
+    id: RelationId,
+    version: u64,
+    lock: RelationLock,
+}
+
 /// Adds the tables that a plan reads or writes, those of its subqueries included.
-fn collect_relations(plan: &Plan, out: &mut Vec<(RelationId, u64)>) {
-    fn of_expr(expr: &Expr, out: &mut Vec<(RelationId, u64)>) {
+fn collect_relations(plan: &Plan, out: &mut Vec<UsedRelation>) {
+    fn of_expr(expr: &Expr, out: &mut Vec<UsedRelation>) {
         if let Expr::Subquery(subquery) = expr {
             collect_relations(&subquery.plan, out);
         }
@@ -126,14 +142,20 @@ fn collect_relations(plan: &Plan, out: &mut Vec<(RelationId, u64)>) {
         }
     }
     let table = match plan {
-        Plan::TableScan(scan) => Some(&scan.table),
-        Plan::SearchScan(scan) => Some(&scan.table),
-        Plan::Insert(insert) => Some(&insert.table),
-        Plan::Update(update) => Some(&update.table),
-        Plan::Delete(delete) => Some(&delete.table),
+        Plan::TableScan(scan) => Some((&scan.table, RelationLock::AccessShare)),
+        Plan::SearchScan(scan) => Some((&scan.table, RelationLock::AccessShare)),
+        Plan::Insert(insert) => Some((&insert.table, RelationLock::RowExclusive)),
+        Plan::Update(update) => Some((&update.table, RelationLock::RowExclusive)),
+        Plan::Delete(delete) => Some((&delete.table, RelationLock::RowExclusive)),
         _ => None,
     };
-    out.extend(table.map(|table| (table.id, table.version)));
+    if let Some((table, lock)) = table {
+        match out.iter_mut().find(|used| used.id == table.id) {
+            // The stronger lock first: nobody can come in between.
+            Some(used) => used.lock = used.lock.max(lock),
+            None => out.push(UsedRelation { id: table.id, version: table.version, lock }),
+        }
+    }
     for expr in visit::own_exprs(plan) {
         of_expr(expr, out);
     }

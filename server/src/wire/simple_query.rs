@@ -61,7 +61,7 @@ impl Backend {
         let class = StatementClass::of(&statement.text);
         self.publish_statement(class);
         self.finish_portals_before(&statement.text);
-        let prepared = self.session.prepare(&statement.text, &[])?;
+        let prepared = self.session.prepare_once(&statement.text)?;
         if !prepared.params.is_empty() {
             return Err(QueryError::new(sinew::sqlstate::UNDEFINED_PARAMETER, "there is no parameter $1")
                 .hint("the simple protocol has no parameters"));

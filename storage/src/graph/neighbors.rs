@@ -17,7 +17,7 @@ impl Transaction {
         // Taking the snapshot may move the epoch, so it comes first.
         let image = Arc::clone(&self.derived().graph);
         let delta = if self.has_writes() { Some(self.graph_delta()) } else { None };
-        GraphReader::new(image, delta)
+        GraphReader::new(image, delta).recording(self.reads().cloned())
     }
 
     /// The transaction's own graph changes, replayed when they changed in a way that was not followed.

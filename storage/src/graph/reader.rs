@@ -11,8 +11,10 @@ use super::adjacency::{EdgeCursor, page_of};
 use super::delta::GraphDelta;
 use super::id_set::{ID_PAGE_BITS, IdSet};
 use super::image::GraphImage;
+use super::keys::{label_node_key, node_key};
 use super::{Direction, Neighbor};
 use crate::ids::{LabelId, NodeId, RelationshipId, RelationshipTypeId};
+use crate::store::{Keyspace, ReadRecorder};
 
 /// Topology and labels as one statement sees them. Cheap to make and to clone; operators that expand many nodes hold
 /// one per batch instead of going through the transaction for each node. It does not follow later writes.
@@ -21,6 +23,8 @@ pub struct GraphReader {
     pub(super) image: Arc<GraphImage>,
     /// None when the transaction changed nothing in the graph.
     pub(super) delta: Option<Arc<GraphDelta>>,
+    /// Where a SERIALIZABLE transaction notes what it reads here.
+    reads: Option<Arc<ReadRecorder>>,
 }
 
 type Edge = (u64, u64);
@@ -66,7 +70,40 @@ impl<C: Iterator<Item = Edge>> Iterator for Edges<'_, C> {
 
 impl GraphReader {
     pub(super) fn new(image: Arc<GraphImage>, delta: Option<Arc<GraphDelta>>) -> GraphReader {
-        GraphReader { image, delta: delta.filter(|delta| !delta.is_empty()) }
+        GraphReader { image, delta: delta.filter(|delta| !delta.is_empty()), reads: None }
+    }
+
+    pub(super) fn recording(self, reads: Option<Arc<ReadRecorder>>) -> GraphReader {
+        GraphReader { reads, ..self }
+    }
+
+    /// The relationships of a node are read.
+    fn note_node(&self, node: u64, direction: Direction) {
+        let Some(reads) = &self.reads else { return };
+        if direction != Direction::Incoming {
+            reads.node(Keyspace::ADJACENCY_OUT, NodeId(node));
+        }
+        if direction != Direction::Outgoing {
+            reads.node(Keyspace::ADJACENCY_IN, NodeId(node));
+        }
+    }
+
+    /// The nodes of a label, or all, are read.
+    fn note_label(&self, label: Option<LabelId>) {
+        let Some(reads) = &self.reads else { return };
+        match label {
+            Some(label) => reads.prefix(Keyspace::LABEL_NODES, &label.0.to_be_bytes()),
+            None => reads.whole(Keyspace::NODES),
+        }
+    }
+
+    /// The relationships of a type, or all, are read.
+    fn note_type(&self, ty: Option<RelationshipTypeId>) {
+        let Some(reads) = &self.reads else { return };
+        match ty {
+            Some(ty) => reads.prefix(Keyspace::ADJACENCY_OUT, &ty.0.to_be_bytes()),
+            None => reads.whole(Keyspace::ADJACENCY_OUT),
+        }
     }
 
     /// The given types sorted and once each; all known ones when none is given.
@@ -127,6 +164,7 @@ impl GraphReader {
         direction: Direction,
         visit: &mut impl FnMut(Neighbor) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
+        self.note_node(node, direction);
         let neighbor = |edge: Edge, outgoing| Neighbor {
             relationship: RelationshipId(edge.1),
             ty: RelationshipTypeId(ty),
@@ -189,6 +227,7 @@ impl GraphReader {
     }
 
     fn type_degree(&self, ty: u32, node: u64, direction: Direction) -> u64 {
+        self.note_node(node, direction);
         let one = |incoming| {
             if self.delta_for(ty, node, incoming).is_some() {
                 return self.edges(ty, node, incoming, (0, 0)).count() as u64;
@@ -214,6 +253,7 @@ impl GraphReader {
         direction: Direction,
         types: &[RelationshipTypeId],
     ) -> Vec<Neighbor> {
+        self.note_node(source.0, direction);
         let mut found = Vec::new();
         for ty in self.types(types) {
             let start = found.len();
@@ -253,6 +293,9 @@ impl GraphReader {
     }
 
     pub fn node_exists(&self, node: NodeId) -> bool {
+        if let Some(reads) = &self.reads {
+            reads.key(Keyspace::NODES, &node_key(node));
+        }
         match self.delta.as_ref().and_then(|delta| delta.nodes.get(&node.0)) {
             Some(after) => after.is_some(),
             None => self.image.nodes.contains(node.0),
@@ -260,6 +303,9 @@ impl GraphReader {
     }
 
     pub fn node_has_label(&self, node: NodeId, label: LabelId) -> bool {
+        if let Some(reads) = &self.reads {
+            reads.key(Keyspace::LABEL_NODES, &label_node_key(label, node));
+        }
         match self.delta.as_ref().and_then(|delta| delta.nodes.get(&node.0)) {
             Some(after) => after.as_ref().is_some_and(|labels| labels.contains(&label)),
             None => self.image.label(label.0).is_some_and(|nodes| nodes.contains(node.0)),
@@ -275,6 +321,7 @@ impl GraphReader {
 
     /// Nodes of one label, or all.
     pub fn node_count(&self, label: Option<LabelId>) -> u64 {
+        self.note_label(label);
         let set = self.node_set(label);
         let mut count = set.map_or(0, IdSet::len);
         for (node, after) in self.delta.iter().flat_map(|delta| &delta.nodes) {
@@ -286,6 +333,7 @@ impl GraphReader {
 
     /// Relationships of one type, or all.
     pub fn relationship_count(&self, ty: Option<RelationshipTypeId>) -> u64 {
+        self.note_type(ty);
         let of_type = |ty: u32| self.image.relationship_type(ty).map(|image| &image.relationships);
         let mut count = match ty {
             None => self.image.relationship_count(),
@@ -302,6 +350,7 @@ impl GraphReader {
 
     /// Node ids in ascending order, of one label or all.
     pub fn scan_nodes(&self, label: Option<LabelId>) -> impl Iterator<Item = u64> + Send + use<> {
+        self.note_label(label);
         let reader = self.clone();
         pages(move |from| {
             let image = reader.node_set(label).and_then(|set| set.page_at_or_after(from));
@@ -317,6 +366,7 @@ impl GraphReader {
 
     /// Relationship ids of one type in ascending order.
     pub fn scan_relationships(&self, ty: RelationshipTypeId) -> impl Iterator<Item = u64> + Send + use<> {
+        self.note_type(Some(ty));
         let reader = self.clone();
         let ty = ty.0;
         pages(move |from| {

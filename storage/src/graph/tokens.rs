@@ -19,7 +19,7 @@ pub(crate) const MAX_LABELS_OR_TYPES: usize = 4_096;
 const MAX_PROPERTY_KEYS: usize = 1 << 20;
 const MAX_NAME_BYTES: usize = 16_383;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TokenKind {
     Label = 0,
     RelationshipType = 1,
@@ -129,11 +129,19 @@ impl Transaction {
     }
 
     pub fn label_id(&self, name: &str) -> Option<LabelId> {
-        self.with_tokens(|tokens| tokens.find(TokenKind::Label, name)).map(LabelId)
+        self.find_token(TokenKind::Label, name).map(LabelId)
+    }
+
+    fn find_token(&self, kind: TokenKind, name: &str) -> Option<u32> {
+        let found = self.with_tokens(|tokens| tokens.find(kind, name));
+        if let (None, Some(reads)) = (found, self.reads()) {
+            reads.unknown(kind, name);
+        }
+        found
     }
 
     pub fn relationship_type_id(&self, name: &str) -> Option<RelationshipTypeId> {
-        self.with_tokens(|tokens| tokens.find(TokenKind::RelationshipType, name)).map(RelationshipTypeId)
+        self.find_token(TokenKind::RelationshipType, name).map(RelationshipTypeId)
     }
 
     pub fn property_key_id(&self, name: &str) -> Option<PropertyKeyId> {

@@ -29,6 +29,7 @@ use super::layers::CommittedSet;
 use super::log::CommitLog;
 use super::log::record::{Attachment, HEADER_BYTES, encode_attachment, encode_writes};
 use super::memory_table::Stored;
+use super::reads::RecentWrites;
 use super::snapshot::Snapshot;
 use super::write_set::{KeyspaceWrites, WriteSet};
 use super::{Change, Keyspace, KvSnapshot, StoreShared};
@@ -74,6 +75,7 @@ pub(super) struct Committer {
     log: Option<CommitLog>,
     requests: Receiver<Request>,
     last_writers: LastWriters,
+    recent_writes: RecentWrites,
     /// Once set, every commit is answered with it.
     failed: Option<StorageError>,
     /// When the oldest commit that is not durable was written.
@@ -104,6 +106,7 @@ impl Committer {
             log,
             requests,
             last_writers: LastWriters::default(),
+            recent_writes: RecentWrites::default(),
             failed: None,
             unsynced_since: None,
             record: Vec::new(),
@@ -201,7 +204,12 @@ impl Committer {
         let mut catalog = Arc::clone(&current.catalog);
         let mut lsn = current.lsn;
         let mut accepted = Vec::with_capacity(batch.len());
-        for request in batch {
+        let is_watched = self.shared.published.oldest_reader().is_some();
+        for mut request in batch {
+            if let Some((reads, _)) = &mut request.writes.reads {
+                // Whoever used a new name has committed its token before.
+                reads.resolve(|kind, name| current.derived.shared.tokens.find(kind, name));
+            }
             match self.validate(&request.writes, &catalog) {
                 Ok(()) => {}
                 Err(error) => {
@@ -220,6 +228,9 @@ impl Committer {
             }
             lsn = next_lsn;
             self.last_writers.record(&request.writes, lsn);
+            if is_watched {
+                self.recent_writes.record(&request.writes, lsn);
+            }
             accepted.push(Accepted { lsn, request });
         }
         if accepted.is_empty() {
@@ -235,6 +246,7 @@ impl Committer {
                 tracing::error!(%error, "commit failed");
                 self.shared.counters.give_back(unwritten);
                 self.last_writers.take_back(current.lsn);
+                self.recent_writes.take_back(current.lsn);
                 // After an unknown outcome the same LSNs must not be written again.
                 if !matches!(error, StorageError::DiskFull(_) | StorageError::LimitExceeded(_)) {
                     self.failed = Some(error.clone());
@@ -261,6 +273,9 @@ impl Committer {
         accepted.into_iter().for_each(|set| self.answer(set.request, Ok(set.lsn)));
         drop(current);
         self.last_writers.prune(horizon);
+        // Who began to read while an unwatched batch was written does not know what it wrote.
+        let oldest_reader = self.shared.published.oldest_reader().filter(|_| is_watched);
+        self.recent_writes.forget(oldest_reader.unwrap_or(lsn));
         self.freeze_when_full();
     }
 
@@ -424,6 +439,19 @@ impl Committer {
     fn validate(&self, writes: &WriteSet, catalog: &Catalog) -> Result<()> {
         if let Some(conflict) = self.last_writers.find_conflict(writes) {
             return Err(self.describe_conflict(&conflict, writes, catalog));
+        }
+        if let Some((reads, since)) = &writes.reads {
+            let detail = match self.recent_writes.find_conflict(reads, *since) {
+                Ok(None) => None,
+                Ok(Some(keyspace)) => {
+                    let name = super::conflict_error::keyspace_name(keyspace, catalog);
+                    Some(format!("{name} was read and has been changed since"))
+                }
+                Err(()) => Some("it cannot be told any more what was changed since".to_owned()),
+            };
+            if let Some(detail) = detail {
+                return Err(StorageError::NotSerializable { detail });
+            }
         }
         let own_catalog = writes.keyspaces.get(&Keyspace::CATALOG);
         for (relation, version) in &writes.relation_versions {

@@ -39,7 +39,7 @@ pub(super) fn describe(conflict: &Conflict, writes: &WriteSet, catalog: &Catalog
     }
 }
 
-fn keyspace_name(keyspace: Keyspace, catalog: &Catalog) -> String {
+pub(super) fn keyspace_name(keyspace: Keyspace, catalog: &Catalog) -> String {
     let id = RelationId(keyspace.0);
     if let Some(table) = catalog.tables.get(&id) {
         return format!("table \"{}\"", table.name);

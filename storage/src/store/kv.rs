@@ -291,6 +291,9 @@ impl Transaction {
                 Lookup::Below => state.snapshot.clone(),
             }
         };
+        if let Some(reads) = self.reads() {
+            reads.key(keyspace, key);
+        }
         match snapshot {
             Some(snapshot) => snapshot.rows.get(keyspace, key),
             None => self.snapshot().rows.get(keyspace, key),
@@ -314,6 +317,9 @@ impl Transaction {
         upper: KvBound<'_>,
         reverse: bool,
     ) -> Result<KvIter<'t>> {
+        if let Some(reads) = self.reads() {
+            reads.range(keyspace, lower, upper);
+        }
         self.kv_range_over(&self.rows(), keyspace, lower, upper, reverse)
     }
 
@@ -418,6 +424,9 @@ impl Transaction {
 
     /// Number of keys that a full range would give. Constant time without own writes in the keyspace.
     pub(crate) fn kv_count(&self, keyspace: Keyspace) -> Result<u64> {
+        if let Some(reads) = self.reads() {
+            reads.whole(keyspace);
+        }
         let rows = self.rows();
         let state = self.state.read_recursive();
         let Some(writes) = state.writes.keyspaces.get(&keyspace) else { return rows.key_count(keyspace) };

@@ -23,6 +23,7 @@ mod log;
 mod memory_table;
 mod meta;
 mod options;
+mod reads;
 mod recovery;
 #[cfg(test)]
 mod simulated_disk;
@@ -42,6 +43,7 @@ pub use locks::{AdvisoryKey, LockInfo, LockTarget, LockWait, RowLock, SessionLoc
 pub(crate) use meta::LSN_KEY;
 pub use meta::{FORMAT_VERSION, StoreIdentity};
 pub use options::{CancelToken, Isolation, StoreOptions, StoreStats};
+pub(crate) use reads::ReadRecorder;
 pub(crate) use transaction::GRAPH_RELATION;
 pub use transaction::Transaction;
 

@@ -26,7 +26,24 @@ pub(crate) struct Snapshot {
 /// conflict information is forgotten that a transaction could still need.
 pub(crate) struct Published {
     current: ArcSwap<Snapshot>,
-    registered: Mutex<BTreeMap<Lsn, usize>>,
+    registered: Mutex<Registered>,
+}
+
+/// LSNs of snapshots in use, with the number of users.
+#[derive(Default)]
+struct Registered {
+    all: BTreeMap<Lsn, usize>,
+    /// Those of SERIALIZABLE transactions, which are in `all` too.
+    serializable: BTreeMap<Lsn, usize>,
+}
+
+fn remove_one(counts: &mut BTreeMap<Lsn, usize>, lsn: Lsn) {
+    if let Some(count) = counts.get_mut(&lsn) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&lsn);
+        }
+    }
 }
 
 impl Published {
@@ -43,18 +60,26 @@ impl Published {
     pub fn register(&self) -> Arc<Snapshot> {
         let mut registered = self.registered.lock();
         let snapshot = self.current.load_full();
-        *registered.entry(snapshot.lsn).or_insert(0) += 1;
+        *registered.all.entry(snapshot.lsn).or_insert(0) += 1;
         snapshot
     }
 
+    /// Commits above a registered LSN are remembered by what they wrote, from the next batch on.
+    pub fn register_reader(&self, lsn: Lsn) {
+        *self.registered.lock().serializable.entry(lsn).or_insert(0) += 1;
+    }
+
+    pub fn unregister_reader(&self, lsn: Lsn) {
+        remove_one(&mut self.registered.lock().serializable, lsn);
+    }
+
+    /// The oldest LSN given to [`Self::register_reader`].
+    pub fn oldest_reader(&self) -> Option<Lsn> {
+        self.registered.lock().serializable.keys().next().copied()
+    }
+
     pub fn unregister(&self, lsn: Lsn) {
-        let mut registered = self.registered.lock();
-        if let Some(count) = registered.get_mut(&lsn) {
-            *count -= 1;
-            if *count == 0 {
-                registered.remove(&lsn);
-            }
-        }
+        remove_one(&mut self.registered.lock().all, lsn);
     }
 
     /// Publishes `next` and returns the horizon: no open or future transaction bases a write on an older LSN.
@@ -64,7 +89,7 @@ impl Published {
         let (previous, horizon) = {
             let registered = self.registered.lock();
             let previous = self.current.swap(next);
-            (previous, registered.keys().next().copied().unwrap_or(lsn).min(lsn))
+            (previous, registered.all.keys().next().copied().unwrap_or(lsn).min(lsn))
         };
         // Freeing a large retired state happens outside the lock.
         drop(previous);
@@ -74,6 +99,6 @@ impl Published {
     /// The oldest LSN in use, or the newest one.
     pub fn oldest(&self) -> Lsn {
         let registered = self.registered.lock();
-        registered.keys().next().copied().unwrap_or(self.current.load().lsn)
+        registered.all.keys().next().copied().unwrap_or(self.current.load().lsn)
     }
 }

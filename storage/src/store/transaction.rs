@@ -17,6 +17,7 @@ use rustc_hash::FxHashSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::locks::{HeldLocks, LockMode, LockRequest, LockTarget, Owner, Patience};
+use super::reads::ReadRecorder;
 use super::snapshot::Snapshot;
 use super::write_set::{Lookup, WriteSet};
 use super::{AdvisoryKey, CancelToken, Isolation, Keyspace, LockOutcome, LockWait, RowLock, Store};
@@ -36,6 +37,10 @@ pub struct Transaction {
     pub(super) state: RwLock<TransactionState>,
     pub(super) epoch: AtomicU64,
     settings: Mutex<Settings>,
+    /// Under SERIALIZABLE.
+    reads: Option<Arc<ReadRecorder>>,
+    /// LSN registered for the validation of reads.
+    reads_since: Mutex<Option<Lsn>>,
     locks: Mutex<HeldLocks>,
     cache: TransactionCache,
     last_write_target: Mutex<Option<Arc<WriteTarget>>>,
@@ -84,6 +89,8 @@ impl Transaction {
             state: RwLock::default(),
             epoch: AtomicU64::new(0),
             settings: Mutex::default(),
+            reads: (isolation == Isolation::Serializable).then(Arc::default),
+            reads_since: Mutex::default(),
             locks: Mutex::default(),
             cache: TransactionCache::default(),
             last_write_target: Mutex::default(),
@@ -136,7 +143,19 @@ impl Transaction {
             None => state.registered = Some(snapshot.lsn),
         }
         state.snapshot = Some(Arc::clone(&snapshot));
+        if self.reads.is_some() {
+            let mut reads_since = self.reads_since.lock();
+            if reads_since.is_none() {
+                self.store.published().register_reader(snapshot.lsn);
+                *reads_since = Some(snapshot.lsn);
+            }
+        }
         snapshot
+    }
+
+    /// Where reads are to be noted; None unless they count.
+    pub(crate) fn reads(&self) -> Option<&Arc<ReadRecorder>> {
+        self.reads.as_ref()
     }
 
     /// LSN of the snapshot that the current statement reads.
@@ -332,7 +351,7 @@ impl Transaction {
     /// Hands the write set to the committer and waits for it to be durable. A read-only transaction returns its
     /// snapshot's LSN at once. On error nothing of the transaction remains (except `CommitUnknown`).
     pub fn commit(self) -> Result<Lsn> {
-        let writes = {
+        let mut writes = {
             let mut state = self.state.write();
             if state.writes.is_empty() {
                 drop(state);
@@ -342,6 +361,9 @@ impl Transaction {
             state.snapshot = None;
             std::mem::take(&mut state.writes)
         };
+        if let (Some(reads), Some(since)) = (&self.reads, *self.reads_since.lock()) {
+            writes.reads = Some((reads.take(), since));
+        }
         let synchronous = self.settings.lock().synchronous;
         self.store.commit(writes, synchronous)
     }
@@ -455,6 +477,9 @@ impl Drop for Transaction {
         let state = self.state.get_mut();
         if let Some(lsn) = state.registered.take() {
             self.store.published().unregister(lsn);
+        }
+        if let Some(lsn) = self.reads_since.get_mut().take() {
+            self.store.published().unregister_reader(lsn);
         }
         let owner = self.owner();
         self.locks.get_mut().release_all(owner, self.store.locks());

@@ -19,6 +19,7 @@ use rustc_hash::FxHashMap;
 
 use super::kv::KvBound;
 use super::memory_table::Chunk;
+use super::reads::ReadSet;
 use super::{Change, Keyspace};
 use crate::error::{Result, StorageError};
 use crate::ids::{Lsn, RelationId};
@@ -119,6 +120,8 @@ pub(crate) struct WriteSet {
     pub relation_versions: FxHashMap<RelationId, u64>,
     /// Version of the graph's index definitions, when nodes or relationships were written.
     pub graph_version: Option<u64>,
+    /// What a SERIALIZABLE transaction read, and the LSN of its snapshot.
+    pub reads: Option<(ReadSet, Lsn)>,
     pub size_bytes: usize,
     /// Moves when catalog rows change.
     pub catalog_epoch: u64,

@@ -264,7 +264,8 @@ impl Rig {
         }
         match probe.try_rows(STATEMENT).await {
             Ok(rows) => {
-                let is_problem = |row: &&probe::Row| !row.iter().any(|cell| cell.eq_ignore_ascii_case("ok"));
+                // object, checked, problem
+                let is_problem = |row: &&probe::Row| row.last().is_none_or(|problem| problem != "NULL");
                 let problems = rows.iter().filter(is_problem).map(|row| row.join("|")).collect();
                 difference::compare(STATEMENT, Vec::new(), problems)
             }

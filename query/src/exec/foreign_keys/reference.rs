@@ -110,6 +110,15 @@ impl Reference {
         Ok(row.filter(|row| same_key(&values_at(row, &self.columns), key)))
     }
 
+    /// Whether a row refers to `key` in its newest version, which stays until the transaction ends.
+    pub fn refers_now(&self, id: RowId, key: &[Value], cx: &Cx) -> Result<bool> {
+        cx.check_cancel()?;
+        let transaction = cx.transaction();
+        transaction.lock_newest_row(&self.referencing, id, RowLock::KeyShare)?;
+        let row = transaction.newest_row(&self.referencing, id)?;
+        Ok(row.is_some_and(|row| same_key(&values_at(&row, &self.columns), key)))
+    }
+
     /// `(a, b)=(1, 2)`, with the columns of one of the tables.
     fn key_text(&self, table: &TableDef, positions: &[usize], key: &[Value], cx: &Cx) -> String {
         let context = cx.eval_context();
