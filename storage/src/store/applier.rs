@@ -26,6 +26,8 @@ use super::{KvSnapshot, StoreShared};
 use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
 
+/// How long applied layers are held.
+const RETIRE_AFTER: Duration = Duration::from_secs(1);
 /// A keyspace with at least this many entries is appended in one pass where possible.
 const BULK_ENTRIES: usize = 256;
 /// Commits kept in the change log; an index that is further behind is rebuilt.
@@ -86,6 +88,8 @@ pub(super) struct Applier {
     attachments: Option<Arc<Attachments>>,
     /// Attachments whose writes redb holds, by the LSN up to which the log is needed until then.
     spent: Vec<(Lsn, u64)>,
+    /// Layers applied last. Freeing a large one takes long, and whoever lets go of it last has to do it: not the committer.
+    retired: Vec<Frozen>,
     change_log_floor: Lsn,
 }
 
@@ -96,7 +100,7 @@ impl Applier {
         attachments: Option<Arc<Attachments>>,
         change_log_floor: Lsn,
     ) -> Applier {
-        Applier { shared, database, attachments, spent: Vec::new(), change_log_floor }
+        Applier { shared, database, attachments, spent: Vec::new(), retired: Vec::new(), change_log_floor }
     }
 
     /// Serves the stack until it is stopped or fails; closes the file.
@@ -106,6 +110,7 @@ impl Applier {
             let applied = catch_unwind(AssertUnwindSafe(|| self.apply(&layers)));
             let applied =
                 applied.unwrap_or_else(|_| Err(StorageError::Internal("applying commits panicked".to_owned())));
+            self.retired = layers;
             if let Err(error) = applied {
                 // The commits are safe in the log; only new ones can no longer be taken.
                 tracing::error!(%error, "commits could not be applied; writes are refused until the database is reopened");
@@ -121,7 +126,7 @@ impl Applier {
     }
 
     /// The oldest layers that can be applied, once there are any; None when the applier is to end.
-    fn next_layers(&self) -> Option<Vec<Frozen>> {
+    fn next_layers(&mut self) -> Option<Vec<Frozen>> {
         let layers = &self.shared.layers;
         let mut state = layers.state.lock();
         loop {
@@ -132,7 +137,13 @@ impl Applier {
             if state.stopping {
                 return None;
             }
-            layers.changed.wait(&mut state);
+            if self.retired.is_empty() {
+                layers.changed.wait(&mut state);
+            } else if layers.changed.wait_for(&mut state, RETIRE_AFTER).timed_out() {
+                // Statements that read them have ended by now, most likely.
+                let retired = std::mem::take(&mut self.retired);
+                MutexGuard::unlocked(&mut state, || drop(retired));
+            }
         }
     }
 

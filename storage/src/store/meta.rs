@@ -6,7 +6,7 @@ use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
 
 /// Version of the file format that this program writes, and the newest that it reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 pub(super) const FORMAT_KEY: &[u8] = b"format_version";
 pub(super) const UUID_KEY: &[u8] = b"database_uuid";

@@ -490,8 +490,11 @@ fn begin_epoch(database: &Database) -> Result<()> {
         let mut meta = transaction.open_table(TableDefinition::<&[u8], &[u8]>::new(&name)).map_err(table_error)?;
         let mut put = |key: &[u8], value: &[u8]| meta.insert(key, value).map(drop).map_err(storage_error);
         put(EPOCH_KEY, &(epoch + 1).to_be_bytes())?;
-        if format.is_none() {
+        if format != Some(FORMAT_VERSION) {
+            // A file without a log is one whose log is empty.
             put(FORMAT_KEY, &FORMAT_VERSION.to_be_bytes())?;
+        }
+        if format.is_none() {
             put(UUID_KEY, uuid::Uuid::now_v7().as_bytes())?;
             put(LSN_KEY, &0_u64.to_be_bytes())?;
             let name = Keyspace::CATALOG.table_name();
