@@ -6,6 +6,7 @@ mod concurrency;
 mod crash;
 mod foreign_keys;
 mod golden;
+mod http;
 mod locks;
 mod messages;
 mod snb;
