@@ -146,7 +146,9 @@ impl Rows for TransactionRows<'_> {
             Ok(_) => Ok(()),
             // Numbers (of events, steps, messages) and names are chosen from the snapshot. One that another transaction
             // took since is a conflict, as a row that it changed is: on a new snapshot another is chosen.
-            Err(StorageError::DuplicateKey { constraint, .. }) if !self.sees_key(&catalog, &table, &constraint, &values)? => {
+            Err(StorageError::DuplicateKey { constraint, .. })
+                if !self.sees_key(&catalog, &table, &constraint, &values)? =>
+            {
                 Err(QueryError::restart())
             }
             Err(error) => Err(error.into()),

@@ -80,7 +80,8 @@ fn check_sizes(request: &Request) -> Result<(), HttpError> {
     let headers_size_bytes: usize =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers_size_bytes > HEADERS_LIMIT_BYTES {
-        let message = format!("the headers have {headers_size_bytes} bytes, at most {HEADERS_LIMIT_BYTES} are possible");
+        let message =
+            format!("the headers have {headers_size_bytes} bytes, at most {HEADERS_LIMIT_BYTES} are possible");
         return Err(HttpError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", message));
     }
     Ok(())
