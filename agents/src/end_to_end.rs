@@ -144,7 +144,24 @@ fn statements_and_their_errors() {
     let error = fails(&mut session, "CALL execute_agent('b', 'x')", "42704");
     assert_eq!(error.0.message, "agent \"b\" does not exist");
     fails(&mut session, "CALL execute_agent('a', 'x', budget => '{\"max_token\": 5}')", "22023");
-    fails(&mut session, "CALL cancel_agent_run('018f0000-0000-7000-8000-000000000001')", "42704");
+    let unknown = "'018f0000-0000-7000-8000-000000000001'";
+    for call in ["cancel_agent_run({})", "resume_agent_run({})", "decide_approval({}, 'approve')"] {
+        fails(&mut session, &format!("CALL {}", call.replace("{}", unknown)), "42704");
+    }
+    // Promised and not there yet.
+    for call in ["compact_memory('c')", "replay_agent_run({})"] {
+        let call = call.replace("{}", unknown);
+        let name = call.split('(').next().unwrap_or_default();
+        for text in [format!("CALL {call}"), format!("SELECT * FROM {call}")] {
+            let error = fails(&mut session, &text, "0A000");
+            assert!(error.0.message.contains(name), "{error}");
+        }
+    }
+    // A body may use what the tool has and no more.
+    fails(&mut session, "CREATE TOOL t2(a int) LANGUAGE sql AS $$ SELECT $2 $$", "42P02");
+    fails(&mut session, "CREATE TOOL t2(a int) LANGUAGE cypher AS $$ RETURN $2 AS x $$", "42P02");
+    fails(&mut session, "CREATE TOOL t2(a int) LANGUAGE cypher AS $$ RETURN $b AS x $$", "42P02");
+    run(&mut session, "CREATE TOOL t2(a int, b text) LANGUAGE sql AS $$ SELECT $2, '$3' $$");
 }
 
 /// A script model `script`, and an agent `a` with these tools on it.

@@ -1,7 +1,6 @@
-//! The system relations of a new database.
+//! The system relations of a new database, and what earlier versions left out of them.
 
 use sinew_query::{QueryError, Result};
-use sinew_storage::Isolation;
 use sinew_storage::catalog::{
     IndexColumn, IndexDef, IndexKind, IndexTarget, TableBehaviour, TableDef, VectorIndexOptions, VectorMetric,
 };
@@ -13,14 +12,37 @@ use crate::{Database, INTERNAL_USER};
 const UPDATED_AT: &str = "coalesce((SELECT m.created_at FROM sinew.messages m WHERE m.conversation_id = conversations.conversation_id \
      ORDER BY m.seq DESC LIMIT 1), created_at)";
 
+/// Earlier versions had no foreign key from messages to conversations, so messages may be left of conversations that are
+/// gone; and conversations that a message began had no metadata.
+const TIE_MESSAGES: &[&str] = &[
+    "UPDATE sinew.conversations SET metadata = '{}' WHERE metadata IS NULL",
+    "INSERT INTO sinew.conversations (conversation_id, created_at) \
+     SELECT m.conversation_id, min(m.created_at) FROM sinew.messages m \
+     WHERE NOT EXISTS (SELECT 1 FROM sinew.conversations c WHERE c.conversation_id = m.conversation_id) \
+     GROUP BY m.conversation_id",
+    "ALTER TABLE sinew.messages ADD CONSTRAINT messages_conversation_id_fkey FOREIGN KEY (conversation_id) \
+     REFERENCES sinew.conversations (conversation_id) ON UPDATE CASCADE ON DELETE CASCADE",
+];
+
 /// Creates what is missing, in one transaction.
 pub(crate) fn run(database: &Database) -> Result<()> {
-    let passing = database.store().begin(Isolation::ReadCommitted);
-    let exists = passing.catalog().table("sinew", "messages").is_some();
-    drop(passing);
-    if exists {
-        return Ok(());
+    let catalog = database.store().catalog();
+    match catalog.table("sinew", "messages") {
+        None => create(database),
+        Some(messages) if messages.foreign_keys.is_empty() => {
+            let mut session = database.session_for(INTERNAL_USER);
+            session.query("BEGIN", &[])?;
+            for statement in TIE_MESSAGES {
+                session.query(statement, &[])?;
+            }
+            session.query("COMMIT", &[])?;
+            Ok(())
+        }
+        Some(_) => Ok(()),
     }
+}
+
+fn create(database: &Database) -> Result<()> {
     let mut session = database.session_for(INTERNAL_USER);
     session.query("BEGIN", &[])?;
     session.query(include_str!("bootstrap.sql"), &[])?;

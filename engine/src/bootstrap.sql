@@ -23,5 +23,7 @@ CREATE TABLE sinew.messages (
     embedding_pending bool NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (conversation_id, seq),
-    UNIQUE (message_id)
+    UNIQUE (message_id),
+    CONSTRAINT messages_conversation_id_fkey FOREIGN KEY (conversation_id)
+        REFERENCES sinew.conversations (conversation_id) ON UPDATE CASCADE ON DELETE CASCADE
 );

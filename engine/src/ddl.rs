@@ -78,6 +78,7 @@ impl Session {
             }
             Ddl::DropForeignKeys { keys, .. } => {
                 for (table, name) in keys {
+                    self.refuse_system_table(transaction, table)?;
                     transaction.drop_foreign_key(table, &name)?;
                 }
                 Ok(())

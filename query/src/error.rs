@@ -200,6 +200,7 @@ impl From<StorageError> for QueryError {
             StorageError::SavepointNotFound(_) => INVALID_SAVEPOINT_SPECIFICATION,
             StorageError::DimensionMismatch { .. } => DATA_EXCEPTION,
             StorageError::InvalidValue(_) => DATA_EXCEPTION,
+            StorageError::OutOfRange(_) => NUMERIC_VALUE_OUT_OF_RANGE,
             StorageError::InvalidSearchQuery(_) => SYNTAX_ERROR,
             StorageError::LimitExceeded(_) => PROGRAM_LIMIT_EXCEEDED,
             StorageError::WriteConflict { .. } | StorageError::NotSerializable { .. } => SERIALIZATION_FAILURE,

@@ -27,6 +27,9 @@ pub enum StorageError {
     DimensionMismatch { what: String, expected: u32, actual: u32 },
     #[error("{0}")]
     InvalidValue(String),
+    /// A number beyond what it may be (22003).
+    #[error("{0}")]
+    OutOfRange(String),
     #[error("{0}")]
     InvalidSearchQuery(String),
     /// A limit of the product (54000).

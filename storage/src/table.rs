@@ -174,6 +174,9 @@ impl Transaction {
         }
         self.kv_put_locked(keyspace, &row_key(row), &bytes)?;
         self.note_row_change(&target, row);
+        if table.behaviour == TableBehaviour::Messages {
+            self.note_message_seq(table, values);
+        }
         Ok(())
     }
 

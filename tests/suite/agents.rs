@@ -169,3 +169,37 @@ fn a_failing_endpoint_is_retried_then_reported() {
         assert!(error.hint().is_some_and(|hint| hint.contains("clerk")), "{error:?}");
     });
 }
+
+/// The answer to a question that the demo proposes, from its messages and its graph.
+#[test]
+fn the_demo_answers_from_messages_and_graph() {
+    run_test(async {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let server = Server::start(PROGRAM, directory.path(), &["--demo"]).await;
+        let client = server.connect().await;
+        let question = "Why did buoy 3 break loose, and what was decided?";
+        text(&client, &format!("CALL execute_agent('assistant', '{question}')")).await;
+        let outputs = text(&client, "SELECT output FROM agent_runs WHERE status = 'succeeded'").await;
+        let [output] = outputs.as_slice() else { panic!("{outputs:?}") };
+        let cited = |kind: &str| -> Vec<String> {
+            let marks = output.split(&format!("[{kind} ")).skip(1);
+            marks.filter_map(|rest| rest.split_once(']')).map(|(id, _)| id.to_owned()).collect()
+        };
+        let (messages, nodes) = (cited("message"), cited("node"));
+        assert!(messages.iter().any(|id| id.starts_with("storm-night#")), "{output}");
+        assert!(!nodes.is_empty(), "{output}");
+        for id in messages {
+            let (conversation, seq) = id.rsplit_once('#').expect("conversation and seq");
+            let query =
+                format!("SELECT count(*) FROM messages WHERE conversation_id = '{conversation}' AND seq = {seq}");
+            assert_eq!(text(&client, &query).await, ["1"], "{id}");
+        }
+        for id in nodes {
+            assert_eq!(text(&client, &format!("SELECT count(*) FROM nodes WHERE id = {id}")).await, ["1"], "{id}");
+        }
+        let lines: Vec<&str> = output.lines().collect();
+        let distinct: std::collections::BTreeSet<&str> =
+            lines.iter().map(|line| line.split_once(": ").map_or(*line, |(_, said)| said)).collect();
+        assert_eq!(lines.len(), distinct.len(), "{output}");
+    });
+}

@@ -7,6 +7,7 @@ mod crash;
 mod foreign_keys;
 mod golden;
 mod history;
+mod http;
 mod isolation;
 mod locks;
 mod messages;

@@ -131,3 +131,87 @@ fn reopening_keeps_rows_graph_and_search() {
     say(&mut session, "a", "done");
     assert_eq!(cells(&mut session, "SELECT seq FROM messages ORDER BY seq"), ["1", "2"]);
 }
+
+#[test]
+fn a_conversation_that_a_message_begins_has_its_defaults() {
+    let mut session = session();
+    say(&mut session, "c1", "Hello.");
+    assert_eq!(cells(&mut session, "SELECT metadata, title FROM conversations"), ["{}|NULL"]);
+    session.query("UPDATE conversations SET title = 'Greeting'", &[]).unwrap();
+    assert_eq!(cells(&mut session, "SELECT conversation_id, title FROM conversations"), ["c1|Greeting"]);
+}
+
+#[test]
+fn messages_go_with_their_conversation() {
+    let mut session = session();
+    for conversation in ["a", "a", "b"] {
+        say(&mut session, conversation, "The copper wire broke.");
+    }
+    let refused = session.query("UPDATE messages SET conversation_id = 'nosuch' WHERE conversation_id = 'b'", &[]);
+    assert_eq!(refused.unwrap_err().sqlstate(), "23503");
+    assert_eq!(session.query("TRUNCATE conversations", &[]).unwrap_err().sqlstate(), "0A000");
+    let refused = session.query("ALTER TABLE messages DROP CONSTRAINT messages_conversation_id_fkey", &[]);
+    assert_eq!(refused.unwrap_err().sqlstate(), "42501");
+    session.query("BEGIN", &[]).unwrap();
+    session.query("DELETE FROM conversations WHERE conversation_id = 'a'", &[]).unwrap();
+    let found = "SELECT conversation_id FROM search_messages('copper wire', k => 9, mode => 'text')";
+    assert_eq!(cells(&mut session, found), ["b"]);
+    session.query("COMMIT", &[]).unwrap();
+    assert_eq!(cells(&mut session, found), ["b"]);
+    assert_eq!(cells(&mut session, "SELECT conversation_id, seq FROM messages"), ["b|1"]);
+    // A conversation begun anew does not repeat numbers.
+    say(&mut session, "a", "Again.");
+    assert_eq!(cells(&mut session, "SELECT seq FROM messages WHERE conversation_id = 'a'"), ["3"]);
+    // Another name goes to the messages, and the next number is found under it.
+    session.query("UPDATE conversations SET conversation_id = 'c' WHERE conversation_id = 'a'", &[]).unwrap();
+    say(&mut session, "c", "And again.");
+    assert_eq!(cells(&mut session, "SELECT seq FROM messages WHERE conversation_id = 'c' ORDER BY 1"), ["3", "4"]);
+}
+
+#[test]
+fn a_message_waits_for_a_conversation_that_is_being_deleted() {
+    let database = Database::in_memory().unwrap();
+    let (mut first, mut second) = (database.session(), database.session());
+    say(&mut first, "a", "one");
+    first.query("BEGIN", &[]).unwrap();
+    first.query("DELETE FROM conversations", &[]).unwrap();
+    let waiting = std::thread::spawn(move || {
+        say(&mut second, "a", "two");
+        second
+    });
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let mut watcher = database.session();
+    while cells(&mut watcher, "SELECT count(*) FROM pg_locks WHERE NOT granted") == ["0"] {
+        assert!(std::time::Instant::now() < deadline, "the second session never waited");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    first.query("COMMIT", &[]).unwrap();
+    let mut second = waiting.join().expect("the message is inserted");
+    let joined = "SELECT m.content FROM messages m JOIN conversations c ON c.conversation_id = m.conversation_id";
+    assert_eq!(cells(&mut second, joined), ["two"]);
+}
+
+/// A directory of a version without the foreign key: messages without a conversation, and one without metadata.
+#[test]
+fn an_older_directory_gets_the_foreign_key() {
+    let directory = tempfile::tempdir().unwrap();
+    {
+        let database = Database::open(directory.path()).unwrap();
+        let mut engine = database.session_for(sinew::INTERNAL_USER);
+        engine.query("ALTER TABLE sinew.messages DROP CONSTRAINT messages_conversation_id_fkey", &[]).unwrap();
+        say(&mut engine, "orphaned", "Nobody knows me.");
+        say(&mut engine, "kept", "I have a place.");
+        engine.query("DELETE FROM conversations WHERE conversation_id = 'orphaned'", &[]).unwrap();
+        engine.query("ALTER TABLE sinew.conversations ALTER COLUMN metadata DROP NOT NULL", &[]).unwrap();
+        engine.query("UPDATE sinew.conversations SET metadata = NULL", &[]).unwrap();
+        database.close().unwrap();
+    }
+    let database = Database::open(directory.path()).unwrap();
+    let mut session = database.session();
+    assert_eq!(
+        cells(&mut session, "SELECT conversation_id, metadata FROM conversations ORDER BY 1"),
+        ["kept|{}", "orphaned|{}"]
+    );
+    session.query("DELETE FROM conversations WHERE conversation_id = 'orphaned'", &[]).unwrap();
+    assert_eq!(cells(&mut session, "SELECT conversation_id FROM messages"), ["kept"]);
+}

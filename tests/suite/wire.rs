@@ -136,6 +136,28 @@ fn copy_in_and_out() {
 }
 
 #[test]
+fn rows_of_the_graph_are_counted() {
+    use futures::SinkExt;
+    with_server(|server| async move {
+        let client = server.connect().await;
+        let nodes = "INSERT INTO nodes (labels) SELECT ARRAY['P'] FROM generate_series(1, 5)";
+        assert_eq!(client.execute(nodes, &[]).await.unwrap(), 5);
+        let returning = client.query("INSERT INTO nodes (id) VALUES (50), (60) RETURNING id", &[]).await.unwrap();
+        assert_eq!(returning.len(), 2);
+        let edges = "INSERT INTO edges (type, source, target) VALUES ('R', 50, 60), ('R', 60, 50)";
+        assert_eq!(client.execute(edges, &[]).await.unwrap(), 2);
+        for (copy, rows) in [
+            ("COPY nodes (id, labels) FROM STDIN", "70\t{P}\n80\t{P}\n90\t{}\n"),
+            ("COPY edges (type, source, target) FROM STDIN", "R\t70\t80\nR\t80\t90\nR\t90\t70\n"),
+        ] {
+            let mut sink = Box::pin(client.copy_in(copy).await.unwrap());
+            sink.send(std::io::Cursor::new(rows)).await.unwrap();
+            assert_eq!(sink.as_mut().finish().await.unwrap(), 3, "{copy}");
+        }
+    });
+}
+
+#[test]
 fn a_running_statement_is_cancelled() {
     with_server(|server| async move {
         let client = server.connect().await;

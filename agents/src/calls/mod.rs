@@ -4,6 +4,7 @@ mod control;
 mod create;
 mod execute;
 mod memory;
+mod not_yet;
 mod shape;
 mod stream;
 
@@ -44,5 +45,6 @@ pub fn functions(engine: &Arc<Engine>, options: &AgentOptions) -> Vec<Arc<dyn Ta
     out.extend(control::functions(&handle));
     out.extend(create::functions(options));
     out.extend(memory::functions());
+    out.extend(not_yet::functions());
     out
 }

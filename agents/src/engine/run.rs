@@ -433,7 +433,8 @@ pub fn append_message(
     message: NewMessage<'_>,
 ) -> Result<i64> {
     let key = [("conversation_id", Value::from(conversation_id))];
-    if unit.rows.get("conversations", &key)?.is_none() {
+    // Held, so that nobody deletes it with its messages while this one is not there yet.
+    if !unit.rows.hold("conversations", &key)? {
         unit.rows.insert(
             "conversations",
             Record::new()

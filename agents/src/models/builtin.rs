@@ -7,6 +7,8 @@
 //!
 //! A sentence's score is the weight of the question's terms in it, where rare terms (over all that was found) weigh
 //! more, with a share of the score of the turn before: an answer often stands right behind the question it answers.
+//! A sentence counts once however often it was said, and not at all when it says no more than the question does. What the
+//! graph knows of a thing that the question names is quoted even where messages share more words with the question.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -60,11 +62,22 @@ fn plan_searches(question: &str, request: &ChatRequest) -> Vec<ToolCall> {
     calls
 }
 
+/// Share of the best score that is needed to be quoted.
+const QUOTED_SHARE: f64 = 0.45;
+/// Share of the best message's score at which what the graph knows of a named thing goes first.
+const FIRST_SHARE: f64 = 0.8;
+
 /// Something that may be quoted.
 struct Evidence {
     /// As it is shown.
     line: String,
+    /// What it says, normalized: said again, it is no further evidence.
+    text: String,
     terms: BTreeSet<String>,
+    /// Of a message: the sentence's own terms, without those of who said it.
+    said: BTreeSet<String>,
+    /// Of the graph: the titles of the nodes it is about, as terms.
+    about: Vec<BTreeSet<String>>,
     /// Citations, in the order shown.
     citations: Vec<String>,
     /// Evidence of the same source and one position earlier shares some of its score.
@@ -73,6 +86,18 @@ struct Evidence {
     from_graph: bool,
     /// 0 for the best hit of its search.
     rank: usize,
+}
+
+impl Evidence {
+    /// Whether it has to do with the question and says more than that.
+    fn adds_to(&self, question: &BTreeSet<String>) -> bool {
+        self.from_graph || (!self.said.is_disjoint(question) && !self.said.is_subset(question))
+    }
+
+    /// Whether the question names a node that this is about.
+    fn is_named_in(&self, question: &BTreeSet<String>) -> bool {
+        self.about.iter().any(|title| !title.is_empty() && title.is_subset(question))
+    }
 }
 
 /// The answer from the results of tools.
@@ -119,9 +144,13 @@ fn collect_messages(result: &JsonValue, question: &str, evidence: &mut Vec<Evide
             if sentence.ends_with('?') || normalized(sentence) == asked {
                 continue;
             }
+            let said = terms(sentence);
             evidence.push(Evidence {
                 line: format!("{who}: \"{}\"", shorten(sentence)),
-                terms: terms(sentence).into_iter().chain(terms(who)).collect(),
+                text: normalized(sentence),
+                terms: said.iter().cloned().chain(terms(who)).collect(),
+                said,
+                about: Vec::new(),
                 citations: vec![format!("[message {conversation}#{seq}]")],
                 source: conversation.to_owned(),
                 position: seq,
@@ -158,8 +187,11 @@ fn collect_nodes(result: &JsonValue, evidence: &mut Vec<Evidence>) {
         }
         let citations = vec![format!("[node {id}]")];
         evidence.push(Evidence {
+            text: normalized(&line),
             line,
             terms: words,
+            said: BTreeSet::new(),
+            about: vec![terms(&title)],
             citations,
             source: source.clone(),
             position: 0,
@@ -176,9 +208,13 @@ fn collect_nodes(result: &JsonValue, evidence: &mut Vec<Evidence>) {
             words.extend(terms(&other_title));
             words.extend(terms(&ty.replace('_', " ")));
             words.extend(labels(other).flat_map(terms));
+            let line = format!("{from} {} {to}", ty.replace('_', " ").to_lowercase());
             evidence.push(Evidence {
-                line: format!("{from} {} {to}", ty.replace('_', " ").to_lowercase()),
+                text: normalized(&line),
+                line,
                 terms: words,
+                said: BTreeSet::new(),
+                about: vec![terms(&title), terms(&other_title)],
                 citations: vec![format!("[node {id}]"), format!("[node {other_id}]")],
                 source: format!("{source} {ty} {other_id}"),
                 position: 0,
@@ -209,10 +245,14 @@ fn property_text(value: &JsonValue) -> Option<String> {
     }
 }
 
-/// The best evidence, messages before graph facts, each kind best first, nothing twice.
+/// The best evidence, each kind best first, nothing twice. Messages go before facts of the graph, unless the question names
+/// what the graph knows about and no message fits it much better.
 fn choose<'a>(question: &BTreeSet<String>, evidence: &'a [Evidence]) -> Vec<&'a Evidence> {
+    let mut texts: BTreeSet<&str> = BTreeSet::new();
+    let evidence: Vec<&'a Evidence> =
+        evidence.iter().filter(|item| item.adds_to(question) && texts.insert(&item.text)).collect();
     let mut frequency: BTreeMap<&str, usize> = BTreeMap::new();
-    for item in evidence {
+    for item in &evidence {
         for term in &item.terms {
             *frequency.entry(term).or_default() += 1;
         }
@@ -225,12 +265,13 @@ fn choose<'a>(question: &BTreeSet<String>, evidence: &'a [Evidence]) -> Vec<&'a 
     }
     let overlap = |item: &Evidence| question.intersection(&item.terms).map(weight).sum::<f64>() / total;
     let mut best_of_turn: BTreeMap<(&str, i64), f64> = BTreeMap::new();
-    for item in evidence.iter().filter(|item| !item.from_graph) {
+    for item in evidence.iter().copied().filter(|item| !item.from_graph) {
         let best = best_of_turn.entry((&item.source, item.position)).or_default();
         *best = best.max(overlap(item));
     }
-    let mut scored: Vec<(f64, &Evidence)> = evidence
+    let mut scored: Vec<(f64, &'a Evidence)> = evidence
         .iter()
+        .copied()
         .map(|item| {
             let own = overlap(item);
             let before = best_of_turn.get(&(item.source.as_str(), item.position - 1)).copied().unwrap_or(0.0);
@@ -242,18 +283,25 @@ fn choose<'a>(question: &BTreeSet<String>, evidence: &'a [Evidence]) -> Vec<&'a 
         .filter(|(_, item)| overlap(item) > 0.0)
         .collect();
     scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    let Some(best) = scored.first().map(|(score, _)| *score) else { return Vec::new() };
+    let best_of = |from_graph: bool| {
+        let first = scored.iter().find(|(_, item)| item.from_graph == from_graph);
+        first.map_or(0.0, |(score, _)| *score)
+    };
+    let (best_message, best_fact) = (best_of(false), best_of(true));
+    let best = best_message.max(best_fact);
+    let is_quoted = |score: f64, item: &Evidence| {
+        score >= best * QUOTED_SHARE || (item.is_named_in(question) && score >= best_fact * QUOTED_SHARE)
+    };
+    let names_fact =
+        scored.iter().any(|(score, item)| item.is_named_in(question) && *score >= best_message * FIRST_SHARE);
+    let mut kinds = [(false, MESSAGE_LINES), (true, GRAPH_LINES)];
+    if names_fact {
+        kinds.reverse();
+    }
     let mut chosen: Vec<&Evidence> = Vec::new();
-    for (from_graph, limit) in [(false, MESSAGE_LINES), (true, GRAPH_LINES)] {
-        let mut lines: BTreeSet<&str> = BTreeSet::new();
-        for (score, item) in scored.iter().filter(|(_, item)| item.from_graph == from_graph) {
-            if lines.len() >= limit || *score < best * 0.45 {
-                break;
-            }
-            if lines.insert(&item.line) {
-                chosen.push(item);
-            }
-        }
+    for (from_graph, limit) in kinds {
+        let quoted = scored.iter().filter(|(score, item)| item.from_graph == from_graph && is_quoted(*score, item));
+        chosen.extend(quoted.take(limit).map(|(_, item)| *item));
     }
     chosen
 }
@@ -293,12 +341,12 @@ fn normalized(text: &str) -> String {
 }
 
 const STOP_WORDS: &[&str] = &[
-    "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did",
-    "do", "does", "for", "from", "had", "has", "have", "he", "her", "him", "his", "how", "i", "if", "in", "into", "is",
-    "it", "its", "just", "know", "me", "my", "no", "not", "of", "on", "or", "our", "please", "say", "said", "she",
-    "so", "some", "tell", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those",
-    "to", "us", "was", "we", "were", "what", "when", "where", "which", "who", "whom", "whose", "why", "will", "with",
-    "would", "you", "your",
+    "a", "about", "all", "also", "am", "an", "and", "any", "are", "as", "ask", "asked", "at", "be", "been", "but",
+    "by", "can", "could", "did", "do", "does", "for", "from", "had", "has", "have", "he", "her", "him", "his", "how",
+    "i", "if", "in", "into", "is", "it", "its", "just", "know", "may", "me", "might", "must", "my", "no", "not", "of",
+    "on", "or", "our", "please", "say", "said", "she", "should", "so", "some", "tell", "than", "that", "the", "their",
+    "them", "then", "there", "these", "they", "this", "those", "to", "us", "was", "we", "were", "what", "when",
+    "where", "which", "who", "whom", "whose", "why", "will", "with", "would", "you", "your",
 ];
 
 /// Stems of the words that carry meaning.
@@ -388,6 +436,40 @@ mod tests {
         let answer = ask("Which company does Ann work at?", &[result]);
         assert!(answer.contains("Ann works at Acme [node 17] [node 21]"), "{answer}");
         assert!(!answer.contains("Rex"), "{answer}");
+    }
+
+    #[test]
+    fn what_is_said_again_or_says_nothing_is_no_evidence() {
+        let say = |conversation: &str, seq: i64, name: &str, content: &str| {
+            json!({"conversation_id": conversation,
+            "seq": seq, "role": "user", "name": name, "content": content})
+        };
+        let result = json!({"messages": [
+            say("a", 1, "Ann", "We should ask Maren Oduya about that."),
+            say("b", 1, "Bob", "We should ask Maren Oduya about that."),
+            say("c", 1, "Ann", "Maren Oduya keeps the boathouse keys."),
+            say("d", 1, "Bob", "Maren Oduya keeps the boathouse keys!"),
+            say("e", 1, "Maren Oduya", "The weather is fine.")]});
+        let answer = ask("What about Maren Oduya?", &[result]);
+        assert_eq!(answer, "Here is what I found:\n- Ann: \"Maren Oduya keeps the boathouse keys.\" [message c#1]");
+    }
+
+    #[test]
+    fn facts_of_a_named_thing_are_quoted_and_go_first_when_they_fit() {
+        let node = json!({"nodes": [{"id": 5, "labels": ["Place"], "properties": {"name": "Buoy 3"},
+            "relationships": [{"type": "LOCATED_IN", "outgoing": true,
+                "node": {"id": 6, "labels": ["Place"], "properties": {"name": "Eider Sound"}}}]}]});
+        let messages = json!({"messages": [
+            {"conversation_id": "s", "seq": 1, "role": "user", "content": "Buoy 3 came loose because its shackle broke."},
+            {"conversation_id": "s", "seq": 2, "role": "user", "content": "It was decided to take titanium shackles."}]});
+        let places = |answer: &str| (answer.find("[message s#1]"), answer.find("[node 5]"));
+        let why = ask("Why did buoy 3 break loose, and what was decided?", &[messages.clone(), node.clone()]);
+        let (message, fact) = places(&why);
+        assert!(message.is_some() && fact.is_some() && message < fact && why.contains("s#2]"), "{why}");
+        let place = ask("Where is buoy 3 located?", &[messages, node]);
+        let (message, fact) = places(&place);
+        assert!(place.contains("Buoy 3 located in Eider Sound [node 5] [node 6]"), "{place}");
+        assert!(fact.is_some() && message.is_none_or(|message| fact < Some(message)), "{place}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use sinew::{QueryError, Result, Value, sqlstate};
 use uuid::Uuid;
 
 use super::agent::AgentDef;
-use super::fields::Invalid;
+use super::fields::{Invalid, with_article};
 use super::memory::MemoryDef;
 use super::model::ModelDef;
 use super::secret::SecretDef;
@@ -46,7 +46,7 @@ fn uuid_value(id: Uuid) -> Value {
 pub fn define(rows: &dyn Rows, request: Define<'_>) -> Result<Record, Invalid> {
     let Define { kind, name, mut definition, change, user, now_us } = request;
     if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
-        return Err(invalid_value(format!("\"{name}\" is no name for a {}", kind.name())).into());
+        return Err(invalid_value(format!("\"{name}\" is no name for {}", with_article(kind.name()))).into());
     }
     let key = object_key(rows, kind, name, user, change == Change::Alter)?;
     let existing = rows.get(kind.table(), &borrowed(&key))?;
@@ -396,6 +396,9 @@ mod tests {
         let error = run(&journal, ObjectKind::Agent, "a", json!({"tools": ["serch_graph"]}), Change::Create)
             .expect_err("unknown");
         assert_eq!(error.0.hint.as_deref(), Some("did you mean \"search_graph\"?"));
+        let error =
+            run(&journal, ObjectKind::Agent, "a", json!({"max_iteration": 3}), Change::Create).expect_err("unknown");
+        assert_eq!(error.0.message, "unknown option \"max_iteration\" of an agent");
         let error = run(&journal, ObjectKind::Tool, "run_sql", json!({"language": "sql", "body": "x"}), Change::Create);
         assert_eq!(error.expect_err("built in").sqlstate(), "42710");
     }

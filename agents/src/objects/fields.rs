@@ -24,6 +24,12 @@ impl From<Invalid> for QueryError {
     }
 }
 
+/// `a model`, `an agent`.
+pub fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}
+
 /// The fields of one definition.
 pub struct Fields<'a> {
     /// As errors name it: `model`, `agent`.
@@ -35,10 +41,10 @@ impl<'a> Fields<'a> {
     /// Every field must be one of `known`.
     pub fn new(kind: &'static str, definition: &'a JsonValue, known: &[&'static str]) -> Result<Fields<'a>, Invalid> {
         let JsonValue::Object(map) = definition else {
-            return Err(invalid_value(format!("the definition of a {kind} must be a JSON object")).into());
+            return Err(invalid_value(format!("the definition of {} must be a JSON object", with_article(kind))).into());
         };
         if let Some(unknown) = map.keys().find(|key| !known.contains(&key.as_str())) {
-            let mut error = invalid_value(format!("unknown option \"{unknown}\" of a {kind}"));
+            let mut error = invalid_value(format!("unknown option \"{unknown}\" of {}", with_article(kind)));
             error = match near_miss(unknown, known.iter().copied()) {
                 Some(near) => error.hint(format!("did you mean \"{near}\"?")),
                 None => error.hint(format!("options are {}", known.join(", "))),
@@ -53,7 +59,7 @@ impl<'a> Fields<'a> {
     }
 
     pub fn fail(&self, field: &str, message: impl std::fmt::Display) -> Invalid {
-        let error = invalid_value(format!("option \"{field}\" of a {}: {message}", self.kind));
+        let error = invalid_value(format!("option \"{field}\" of {}: {message}", with_article(self.kind)));
         Invalid { field: Some(field.to_owned()), error }
     }
 
@@ -73,7 +79,7 @@ impl<'a> Fields<'a> {
     pub fn required_text(&self, field: &str) -> Result<String, Invalid> {
         let text = self.text(field)?;
         text.ok_or_else(|| {
-            let error = invalid_value(format!("a {} needs the option \"{field}\"", self.kind));
+            let error = invalid_value(format!("{} needs the option \"{field}\"", with_article(self.kind)));
             Invalid { field: None, error }
         })
     }

@@ -76,6 +76,10 @@ impl Rows for MemoryRows {
         Ok(before - rows.len())
     }
 
+    fn hold(&self, table: &str, key: &[(&str, Value)]) -> Result<bool> {
+        Ok(self.get(table, key)?.is_some())
+    }
+
     fn next_message_seq(&self, conversation_id: &str) -> Result<i64> {
         let select = Select::from("messages").equal("conversation_id", conversation_id);
         Ok(self.select(select)?.iter().filter_map(|row| row.opt_int("seq")).max().unwrap_or(0) + 1)

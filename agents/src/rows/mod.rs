@@ -99,13 +99,16 @@ fn compare(a: &Value, b: &Value) -> std::cmp::Ordering {
 
 /// The rows of one transaction. Tables are those of schema `sinew`, by name.
 pub trait Rows {
-    /// Columns that the record does not name are NULL. 23505 when a unique key is taken.
+    /// Columns that the record does not name are NULL. 23505 when a unique key is taken by a row that this transaction
+    /// sees, 40001 when by one that was committed meanwhile.
     fn insert(&self, table: &str, record: Record) -> Result<()>;
     fn select(&self, select: Select<'_>) -> Result<Vec<Record>>;
     /// Overwrites the named columns of the one row that `key` finds; false when there is none.
     fn update(&self, table: &str, key: &[(&str, Value)], changes: Record) -> Result<bool>;
     /// Number of rows removed.
     fn delete(&self, table: &str, equal: &[(&str, Value)]) -> Result<usize>;
+    /// Keeps the row that `key` finds from being deleted before the transaction ends; false when there is none.
+    fn hold(&self, table: &str, key: &[(&str, Value)]) -> Result<bool>;
     /// Next `messages.seq` of a conversation.
     fn next_message_seq(&self, conversation_id: &str) -> Result<i64>;
     /// LSN of the snapshot read.
@@ -128,8 +131,8 @@ pub trait Journal: Send + Sync {
 }
 
 impl dyn Journal + '_ {
-    /// Runs `work` until it commits: conflicts with other sessions (40001, 40P01, and a unique key taken meanwhile by
-    /// the other one) start it again on a new snapshot, with growing pauses.
+    /// Runs `work` until it commits: conflicts with other sessions (40001, which is also a row changed or a unique key
+    /// taken since the snapshot, and 40P01) start it again on a new snapshot, with growing pauses.
     pub fn transact<T>(&self, mut work: impl FnMut(&dyn Rows) -> Result<T>) -> Result<T> {
         let mut attempt = 0;
         loop {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use sinew::{Database, QueryError, Result, Value};
 use sinew_storage::catalog::{Catalog, ColumnDef, IndexDef, IndexKind, IndexTarget, TableDef};
-use sinew_storage::{IndexRange, Isolation, RelationId, RelationLock, RowId, Transaction};
+use sinew_storage::{
+    IndexRange, Isolation, LockWait, LockedRow, RelationId, RelationLock, RowId, RowLock, StorageError, Transaction,
+};
 
 use super::{Journal, Record, Rows, Select};
 
@@ -114,6 +116,22 @@ impl<'t> TransactionRows<'t> {
         Ok(found)
     }
 
+    /// Whether the snapshot, own writes included, has a row with the key that `values` have in a unique index.
+    fn sees_key(&self, catalog: &Catalog, table: &TableDef, index: &str, values: &[Value]) -> Result<bool> {
+        let Some(index) = catalog.indexes_of(table.id).iter().find(|candidate| candidate.name == index) else {
+            return Ok(false);
+        };
+        let IndexTarget::Table { columns, .. } = &index.target else { return Ok(false) };
+        let mut key = Vec::with_capacity(columns.len());
+        for column in columns {
+            let position = table.position_of(column.column);
+            let position =
+                position.ok_or_else(|| QueryError::internal(format!("index {} has lost a column", index.name)))?;
+            key.push(values[position].clone());
+        }
+        Ok(self.transaction.index_scan(index, &IndexRange::equal(key), false)?.next().transpose()?.is_some())
+    }
+
     fn find_by_key(&self, catalog: &Catalog, table: &TableDef, key: &[(&str, Value)]) -> Result<Vec<(RowId, Record)>> {
         self.find(catalog, table, &Select { table: &table.name, equal: key.to_vec(), ..Select::default() })
     }
@@ -124,8 +142,17 @@ impl Rows for TransactionRows<'_> {
         let catalog = self.transaction.catalog();
         let table = self.table_for_write(&catalog, table)?;
         let values = to_values(&table, record, None)?;
-        self.transaction.insert_row(&table, &values)?;
-        Ok(())
+        match self.transaction.insert_row(&table, &values) {
+            Ok(_) => Ok(()),
+            // Numbers (of events, steps, messages) and names are chosen from the snapshot. One that another transaction
+            // took since is a conflict, as a row that it changed is: on a new snapshot another is chosen.
+            Err(StorageError::DuplicateKey { constraint, .. })
+                if !self.sees_key(&catalog, &table, &constraint, &values)? =>
+            {
+                Err(QueryError::restart())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn select(&self, select: Select<'_>) -> Result<Vec<Record>> {
@@ -151,6 +178,20 @@ impl Rows for TransactionRows<'_> {
             count += usize::from(self.transaction.delete_row(&table, id)?);
         }
         Ok(count)
+    }
+
+    fn hold(&self, table: &str, key: &[(&str, Value)]) -> Result<bool> {
+        let catalog = self.transaction.catalog();
+        let table = self.table(&catalog, table)?;
+        let Some((id, _)) = self.find_by_key(&catalog, &table, key)?.pop() else { return Ok(false) };
+        Ok(match self.transaction.lock_row(&table, id, RowLock::KeyShare, LockWait::Block)? {
+            LockedRow::Unchanged => true,
+            LockedRow::Changed(newest) => {
+                let newest = to_record(&table, newest);
+                key.iter().all(|(column, value)| newest.get(column) == value)
+            }
+            LockedRow::Gone | LockedRow::Skipped => false,
+        })
     }
 
     fn next_message_seq(&self, conversation_id: &str) -> Result<i64> {
@@ -232,5 +273,98 @@ impl AccessPath {
         }
         let ordered = ascending && covers_all && rest.starts_with(select.order_by);
         Some(AccessPath { index: Arc::clone(index), range: IndexRange { equal, lower, upper }, ordered })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AgentOptions, AgentRuntime, install};
+
+    /// Few enough that none of them is refused for having lost too often: whoever loses lost to a commit of another.
+    const WORKERS: i64 = 3;
+    const ROUNDS: i64 = 12;
+
+    fn database() -> (Database, AgentRuntime) {
+        let database = Database::in_memory().expect("an in-memory database opens");
+        let options = AgentOptions { workers: 0, ..AgentOptions::default() };
+        let runtime = install(&database, options).expect("agents are installed");
+        (database, runtime)
+    }
+
+    /// Runs `work` in as many threads as there are workers, and gives the sum.
+    fn in_parallel(work: impl Fn() -> i64 + Sync) -> i64 {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..WORKERS).map(|_| scope.spawn(&work)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("the thread ends")).sum()
+        })
+    }
+
+    #[test]
+    fn of_several_workers_one_gets_the_task() {
+        let (database, _runtime) = database();
+        let journal = StoreJournal::new(database);
+        let journal: &dyn Journal = &journal;
+        let key = |step: i64| [("run_id", Value::Uuid([7; 16])), ("step", Value::Int(step))];
+        let created = journal.transact(|rows| {
+            for step in 0..ROUNDS {
+                let task = Record::new()
+                    .with("run_id", Value::Uuid([7; 16]))
+                    .with("step", step)
+                    .with("kind", "model")
+                    .with("status", "ready")
+                    .with("priority", 0i64)
+                    .with("attempt", 1i64)
+                    .with("not_before", Value::Timestamp(0))
+                    .with("created_at", Value::Timestamp(0));
+                rows.insert("agent_tasks", task)?;
+            }
+            Ok(())
+        });
+        created.expect("tasks are created");
+        let claim = |step: i64| {
+            journal.transact(|rows| {
+                let task = rows.get("agent_tasks", &key(step))?.expect("the task is there");
+                if task.get("status").as_str() != Some("ready") {
+                    return Ok(false);
+                }
+                rows.update("agent_tasks", &key(step), Record::new().with("status", "leased"))
+            })
+        };
+        let won = in_parallel(|| (0..ROUNDS).map(|step| i64::from(claim(step).expect("won or lost"))).sum());
+        assert_eq!(won, ROUNDS);
+    }
+
+    #[test]
+    fn numbers_chosen_from_a_snapshot_are_chosen_again_when_taken() {
+        let (database, _runtime) = database();
+        let journal = StoreJournal::new(database);
+        let journal: &dyn Journal = &journal;
+        let run = || Value::Uuid([7; 16]);
+        let newest = || Select::from("agent_events").equal("run_id", run()).order_by(&["seq"]).descending().limit(1);
+        let append = || {
+            journal.transact(|rows| {
+                let last = rows.select(newest())?.pop().map_or(Ok(0), |event| event.int("seq"))?;
+                let event = Record::new()
+                    .with("run_id", run())
+                    .with("seq", last + 1)
+                    .with("at", Value::Timestamp(0))
+                    .with("kind", "test")
+                    .with("text", "");
+                rows.insert("agent_events", event)
+            })
+        };
+        in_parallel(|| {
+            (0..ROUNDS).for_each(|_| append().expect("a number is found"));
+            0
+        });
+        let last = journal.transact(|rows| rows.select(newest())).expect("read").pop().expect("events");
+        assert_eq!(last.int("seq").ok(), Some(WORKERS * ROUNDS));
+        // One that is seen to be taken is no conflict.
+        let again = journal.transact(|rows| {
+            let event = rows.select(newest())?.pop().expect("events");
+            rows.insert("agent_events", event)
+        });
+        assert_eq!(again.expect_err("taken").sqlstate(), "23505");
     }
 }

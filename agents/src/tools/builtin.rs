@@ -14,7 +14,10 @@ use crate::objects::BuiltinTool;
 const RELATIONSHIPS_PER_NODE: usize = 10;
 
 /// Names taken from one question.
-const NAME_CANDIDATES: usize = 48;
+const NAME_CANDIDATES: usize = 96;
+
+/// Above so many nodes they are looked at by name only when no index finds anything: names have no index of their own.
+const NAME_SCAN_NODES: i64 = 200_000;
 
 /// Characters kept of a message's content.
 const CONTENT_CHARS: usize = 2_000;
@@ -69,8 +72,9 @@ pub fn run_builtin(session: &mut Session, tool: BuiltinTool, call: &ToolInvocati
     }
 }
 
-/// The best `k` hits of a message search. Left out are the run's own messages and what earlier runs made of the same
-/// question: the question again, and answers that only cite other messages. Both resemble the query more than any source.
+/// The best `k` hits of a message search. Left out are the run's own messages, what was said before in the same words, and
+/// what earlier runs made of the same question: the question again, and answers that only cite other messages. Both
+/// resemble the query more than any source.
 fn search_messages(session: &mut Session, query: &str, k: usize, run_id: RunId) -> Result<Vec<JsonValue>> {
     let statement =
         "SELECT conversation_id, seq, role, name, content, created_at, score, run_id FROM search_messages($1, $2)";
@@ -78,11 +82,12 @@ fn search_messages(session: &mut Session, query: &str, k: usize, run_id: RunId) 
     let params = [query.into(), Value::Int((k as i64 * 4 + 8).min(1000))];
     let own = run_id.to_string();
     let mut hits: Vec<JsonValue> = Vec::new();
+    let mut said: std::collections::HashSet<String> = std::collections::HashSet::new();
     for mut row in query_json(session, statement, &params)? {
         let content = row["content"].as_str().unwrap_or_default();
         let earlier_run = !row["run_id"].is_null();
         let derived = earlier_run && (cites(content) || restates(query, content));
-        if row["run_id"] == *own || derived || hits.len() >= k {
+        if row["run_id"] == *own || derived || hits.len() >= k || !said.insert(content.to_owned()) {
             continue;
         }
         if let JsonValue::Object(members) = &mut row {
@@ -128,14 +133,20 @@ pub fn recall(session: &mut Session, query: &str, k: usize, run_id: RunId) -> Re
 
 fn search_graph(session: &mut Session, query: &str, k: i64) -> Result<JsonValue> {
     let statement = "SELECT id, labels, properties, score FROM search_nodes($1, $2)";
-    let mut nodes = query_json(session, statement, &[query.into(), Value::Int(k)])?;
-    if nodes.is_empty() {
-        // Without a text or vector index over the graph nothing is found by search: names still are.
-        let names: Vec<Value> = name_candidates(query).into_iter().map(Value::from).collect();
-        if !names.is_empty() {
-            let statement = "MATCH (n) WHERE n.name IN $1 \
-                 RETURN id(n) AS id, labels(n) AS labels, properties(n) AS properties ORDER BY id LIMIT $2";
-            nodes = query_json(session, statement, &[Value::list(names), Value::Int(k)])?;
+    let found = query_json(session, statement, &[query.into(), Value::Int(k)])?;
+    // Nodes that the question names go first: a search ranks what talks about a thing above the thing itself.
+    let names: Vec<Value> = name_candidates(query).into_iter().map(Value::from).collect();
+    let mut nodes = Vec::new();
+    if !names.is_empty()
+        && (found.is_empty() || first_int(session, "MATCH (n) RETURN count(*) AS count", &[])? <= NAME_SCAN_NODES)
+    {
+        let statement = "MATCH (n) WHERE n.name IN $1 \
+             RETURN id(n) AS id, labels(n) AS labels, properties(n) AS properties ORDER BY id LIMIT $2";
+        nodes = query_json(session, statement, &[Value::list(names), Value::Int(k)])?;
+    }
+    for node in found {
+        if nodes.len() < k as usize && nodes.iter().all(|known| known["id"] != node["id"]) {
+            nodes.push(node);
         }
     }
     for node in &mut nodes {
@@ -160,25 +171,37 @@ fn search_graph(session: &mut Session, query: &str, k: i64) -> Result<JsonValue>
     Ok(json!({"nodes": nodes}))
 }
 
-/// What in a question may be a name: one to three words in a row that begin with a capital or a digit.
+/// What in a question may be a name: one to three words in a row, one of which begins with a capital or a digit, as they
+/// are written and with capitals.
 fn name_candidates(query: &str) -> Vec<String> {
     let words: Vec<&str> =
         query.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric())).collect();
-    let begins_name = |word: &str| word.chars().next().is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
+    let begins_name = |word: &&str| word.chars().next().is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
     let mut candidates: Vec<String> = Vec::new();
-    for start in (0..words.len()).filter(|start| begins_name(words[*start])) {
+    let mut propose = |name: String| {
+        if !candidates.contains(&name) && candidates.len() < NAME_CANDIDATES {
+            candidates.push(name);
+        }
+    };
+    for start in 0..words.len() {
         for end in start + 1..=(start + 3).min(words.len()) {
-            let mut name = words[start..end].join(" ");
+            let words = &words[start..end];
+            if !words.iter().any(begins_name) || words.iter().any(|word| word.is_empty()) {
+                continue;
+            }
+            let name = words.join(" ");
             // "Ann's dog": the name is "Ann".
-            if let Some(owner) = name.strip_suffix("'s").or_else(|| name.strip_suffix("’s")) {
-                name = owner.to_owned();
-            }
-            if !candidates.contains(&name) && candidates.len() < NAME_CANDIDATES {
-                candidates.push(name);
-            }
+            let name = name.strip_suffix("'s").or_else(|| name.strip_suffix("’s")).unwrap_or(&name);
+            propose(name.to_owned());
+            propose(name.split(' ').map(capitalized).collect::<Vec<_>>().join(" "));
         }
     }
     candidates
+}
+
+fn capitalized(word: &str) -> String {
+    let mut characters = word.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 /// Properties a model can read: long arrays (embeddings) left out, long text cut.
@@ -285,20 +308,13 @@ mod tests {
 
     #[test]
     fn names_in_questions() {
-        assert_eq!(
-            name_candidates("Where does Ann Lee's boat lie?"),
-            [
-                "Where",
-                "Where does",
-                "Where does Ann",
-                "Ann",
-                "Ann Lee",
-                "Ann Lee's boat",
-                "Lee",
-                "Lee's boat",
-                "Lee's boat lie"
-            ]
-        );
+        let candidates = name_candidates("Where does Ann Lee's boat lie at buoy 3?");
+        for name in ["Ann", "Ann Lee", "Lee", "Buoy 3", "buoy 3"] {
+            assert!(candidates.iter().any(|candidate| candidate == name), "{name}: {candidates:?}");
+        }
+        for no_name in ["boat", "boat lie", "does", "at", "buoy"] {
+            assert!(!candidates.iter().any(|candidate| candidate == no_name), "{no_name}: {candidates:?}");
+        }
         assert!(name_candidates("what about it?").is_empty());
     }
 

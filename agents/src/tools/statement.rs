@@ -60,10 +60,17 @@ fn leading_word(text: &str) -> String {
     rest.chars().take_while(|c| c.is_alphabetic()).collect::<String>().to_uppercase()
 }
 
-/// Checks a tool's body when it is created: one statement of the right kind that plans, with its parameter types.
+/// Checks a tool's body when it is created: one statement of the right kind that plans, with its parameter types, and
+/// uses no others (42P02).
 pub fn check_body(session: &mut Session, text: &str, types: &[String], writes: bool) -> Result<()> {
     let text = check_statement(session, text, writes)?;
-    session.prepare(&text, &param_types(types)?)?;
+    let prepared = session.prepare(&text, &param_types(types)?)?;
+    let (used_count, count) = (prepared.params.len(), types.len());
+    if used_count > count {
+        let error = QueryError::new(sqlstate::UNDEFINED_PARAMETER, format!("there is no parameter ${used_count}"));
+        let parameters = if count == 1 { "parameter" } else { "parameters" };
+        return Err(error.detail(format!("The tool has {count} {parameters}.")));
+    }
     Ok(())
 }
 

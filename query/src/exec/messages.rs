@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 use sinew_storage::catalog::TableDef;
-use sinew_storage::{IndexRange, Value};
+use sinew_storage::{LockWait, LockedRow, RowLock, Value};
 
+use super::constraints::check_row;
+use super::row_rules::RowRules;
 use super::run::Cx;
 use crate::error::{QueryError, Result};
 
@@ -24,7 +26,9 @@ pub struct MessageColumns {
 pub struct MessageWriter {
     columns: MessageColumns,
     conversations: Option<Arc<TableDef>>,
-    /// Conversations whose row is known to exist.
+    /// Of `conversations`; made for the first row that is missing there.
+    rules: Option<RowRules>,
+    /// Conversations whose row is known to exist and locked.
     known: FxHashSet<Arc<str>>,
 }
 
@@ -50,7 +54,12 @@ impl MessageColumns {
 impl MessageWriter {
     pub fn new(table: &TableDef, cx: &Cx) -> Result<MessageWriter> {
         let conversations = cx.transaction().catalog().table(&table.schema, "conversations").cloned();
-        Ok(MessageWriter { columns: MessageColumns::find(table)?, conversations, known: FxHashSet::default() })
+        Ok(MessageWriter {
+            columns: MessageColumns::find(table)?,
+            conversations,
+            rules: None,
+            known: FxHashSet::default(),
+        })
     }
 
     /// Fills the columns that are NULL; whether `seq` is one the engine chose.
@@ -89,7 +98,7 @@ impl MessageWriter {
         Ok(())
     }
 
-    /// Inserts the conversation's row when there is none.
+    /// Sees to it that the conversation's row is there, and stays there until this transaction ends.
     pub fn ensure_conversation(&mut self, row: &[Value], cx: &Cx) -> Result<()> {
         let Value::Text(conversation_id) = &row[self.columns.conversation_id] else { return Ok(()) };
         let Some(table) = &self.conversations else { return Ok(()) };
@@ -101,20 +110,32 @@ impl MessageWriter {
         let index = catalog
             .primary_key(table.id)
             .ok_or_else(|| QueryError::internal(format!("table {} has no primary key", table.name)))?;
-        let range = IndexRange::equal(vec![Value::Text(Arc::clone(conversation_id))]);
-        let exists = transaction.index_scan(index, &range, false)?.next().transpose()?.is_some();
-        // Somebody else may have begun the conversation since the snapshot; then it is there, whoever sees it.
-        if !exists && transaction.find_newest_by_key(index, &[Value::Text(Arc::clone(conversation_id))])?.is_none() {
-            let values: Vec<Value> = table
-                .columns
-                .iter()
-                .map(|column| match column.name.as_str() {
-                    "conversation_id" => Value::Text(Arc::clone(conversation_id)),
-                    "created_at" => row[self.columns.created_at].clone(),
-                    _ => Value::Null,
-                })
-                .collect();
-            transaction.insert_row(table, &values)?;
+        let key = [Value::Text(Arc::clone(conversation_id))];
+        // Somebody else may have begun the conversation since the snapshot, or ended it, or be about to.
+        loop {
+            cx.check_cancel()?;
+            if let Some(id) = transaction.newest_row_by_key(index, &key)? {
+                let locked = transaction.lock_row(table, id, RowLock::KeyShare, LockWait::Block)?;
+                if matches!(locked, LockedRow::Unchanged) || transaction.newest_row_by_key(index, &key)? == Some(id) {
+                    break;
+                }
+            } else if transaction.find_newest_by_key(index, &key)?.is_none() {
+                if self.rules.is_none() {
+                    self.rules = Some(RowRules::new(table, cx)?);
+                }
+                let rules = self.rules.as_ref().expect("made above");
+                let mut values = Vec::with_capacity(table.columns.len());
+                for (position, column) in table.columns.iter().enumerate() {
+                    values.push(match column.name.as_str() {
+                        "conversation_id" => key[0].clone(),
+                        "created_at" => row[self.columns.created_at].clone(),
+                        _ => rules.default(position)?,
+                    });
+                }
+                check_row(table, &values, rules.checks(), rules.cx())?;
+                transaction.insert_row(table, &values)?;
+                break;
+            }
         }
         self.known.insert(Arc::clone(conversation_id));
         Ok(())

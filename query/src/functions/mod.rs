@@ -140,6 +140,10 @@ pub trait TableFunction: Send + Sync + fmt::Debug {
     fn writes(&self) -> bool {
         false
     }
+    /// Its rows are rows written, which the command's tag counts (INSERT and COPY into `sinew.nodes` and `sinew.edges`).
+    fn counts_rows(&self) -> bool {
+        false
+    }
     /// Must run with no transaction held, at the top level of a statement only (`execute_agent`).
     fn outside_transaction(&self) -> bool {
         false

@@ -264,6 +264,10 @@ impl TableFunction for GraphInsert {
         true
     }
 
+    fn counts_rows(&self) -> bool {
+        true
+    }
+
     fn call(&self, context: &ExecContext, args: &[Value]) -> Result<Box<dyn RowStream>> {
         if !context.allow_writes {
             return Err(QueryError::new(

@@ -1,12 +1,14 @@
-//! Request bodies: JSON only, bounded in size and time.
+//! What requests carry: path segments, and bodies that are JSON only, bounded in size and time.
 
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as JsonValue};
 
 use super::error::HttpError;
 
@@ -22,19 +24,51 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = HttpError;
 
     async fn from_request(request: Request, _: &S) -> Result<JsonBody<T>, HttpError> {
-        let bytes = read(request).await?;
-        serde_json::from_slice(&bytes).map(JsonBody).map_err(|error| {
-            let message = match error.classify() {
-                serde_json::error::Category::Data => format!("the body has an unexpected shape: {error}"),
-                _ => format!("the body is not valid JSON: {error}"),
-            };
-            HttpError::bad_request(message)
-        })
+        parse(&read(request).await?).map(JsonBody)
     }
 }
 
-/// Checks the content type of a request whose body, if any, does not matter.
-pub fn require_json(headers: &HeaderMap) -> Result<(), HttpError> {
+/// A body that nothing is read from: none, or a JSON object. Errors as [`JsonBody`].
+pub struct NoBody;
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = HttpError;
+
+    async fn from_request(request: Request, _: &S) -> Result<NoBody, HttpError> {
+        let bytes = read(request).await?;
+        if !bytes.trim_ascii().is_empty() {
+            parse::<Map<String, JsonValue>>(&bytes)?;
+        }
+        Ok(NoBody)
+    }
+}
+
+/// The one parameter of a path. 400 when it is not UTF-8.
+pub struct PathText(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathText {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<PathText, HttpError> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(text)) => Ok(PathText(text)),
+            Err(_) => Err(HttpError::bad_request("the path is not valid UTF-8")),
+        }
+    }
+}
+
+/// First as what it is, so that errors speak of JSON and not of the program's types.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HttpError> {
+    let body: JsonValue = serde_json::from_slice(bytes)
+        .map_err(|error| HttpError::bad_request(format!("the body is not valid JSON: {error}")))?;
+    if !body.is_object() {
+        return Err(HttpError::bad_request("the body must be a JSON object"));
+    }
+    serde_json::from_value(body)
+        .map_err(|error| HttpError::bad_request(format!("the body has an unexpected shape: {error}")))
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), HttpError> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = content_type.split(';').next().unwrap_or_default().trim();
     if media.eq_ignore_ascii_case("application/json") {
@@ -109,6 +143,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_body_of_no_matter_is_an_object_or_nothing() {
+        let status = async |body: &str| {
+            let request = Request::builder().method("POST").uri("/").header(header::CONTENT_TYPE, "application/json");
+            let request = request.body(Body::from(body.to_owned())).expect("request");
+            NoBody::from_request(request, &()).await.map_or_else(|error| error.status.as_u16(), |NoBody| 200)
+        };
+        for (body, expected) in [("", 200), (" \n", 200), ("{}", 200), ("{\"a\": 1}", 200), ("{", 400), ("[]", 400)] {
+            assert_eq!(status(body).await, expected, "{body:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn bodies_are_checked() {
         let json = Some("application/json");
         assert_eq!(status(Some("application/json; charset=utf-8"), br#"{"input":"x"}"#.to_vec()).await, 200);
@@ -117,6 +163,7 @@ mod tests {
         assert_eq!(status(json, b"{".to_vec()).await, 400);
         assert_eq!(status(json, br#"{"input":5}"#.to_vec()).await, 400);
         assert_eq!(status(json, br#"[]"#.to_vec()).await, 400);
+        assert_eq!(status(json, br#"["x"]"#.to_vec()).await, 400);
         assert_eq!(status(json, vec![b' '; BODY_LIMIT_BYTES + 1]).await, 413);
     }
 }

@@ -13,6 +13,11 @@ use axum::response::{IntoResponse, Response};
 
 use super::error::HttpError;
 
+/// Longest target (path and query) looked at.
+const TARGET_LIMIT_BYTES: usize = 8 << 10;
+/// Names and values of all headers together.
+const HEADERS_LIMIT_BYTES: usize = 64 << 10;
+
 /// Names by which this server may be addressed.
 #[derive(Clone, Debug, Default)]
 pub struct AllowedHosts {
@@ -34,16 +39,21 @@ impl AllowedHosts {
         }
     }
 
-    /// The reason for refusing, if there is one.
-    pub fn refusal(&self, headers: &HeaderMap, authority: Option<&str>) -> Option<String> {
-        let host = match (headers.get(header::HOST).map(|value| value.to_str()), authority) {
-            (Some(Ok(host)), _) => host,
-            (Some(Err(_)), _) => return Some("the Host header is not text".to_owned()),
-            (None, Some(authority)) => authority,
-            (None, None) => return Some("the Host header is missing".to_owned()),
+    /// 400 when the request does not say plainly whom it is for, 403 when that is not us or a page of another site asks.
+    /// `authority` is that of a target in absolute form, which goes before the Host header (RFC 9112, section 3.2.2).
+    pub fn check(&self, headers: &HeaderMap, authority: Option<&str>) -> Result<(), HttpError> {
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let host = match (hosts.next(), hosts.next(), authority) {
+            (_, Some(_), _) => return Err(HttpError::bad_request("there is more than one Host header")),
+            (_, None, Some(authority)) => authority,
+            (Some(host), None, None) => {
+                host.to_str().map_err(|_| HttpError::bad_request("the Host header is not text"))?
+            }
+            (None, None, None) => return Err(HttpError::bad_request("the Host header is missing")),
         };
+        let forbidden = |reason: String| HttpError::new(StatusCode::FORBIDDEN, "forbidden", reason);
         if !self.allows(host) {
-            return Some(format!("host \"{host}\" is not allowed; add it to http_hosts"));
+            return Err(forbidden(format!("host \"{host}\" is not allowed; add it to http_hosts")));
         }
         for origin in headers.get_all(header::ORIGIN) {
             let origin = origin.to_str().unwrap_or("");
@@ -53,11 +63,28 @@ impl AllowedHosts {
                         || self.names.contains(&without_port(origin_host).to_lowercase()))
             });
             if !own {
-                return Some(format!("origin \"{origin}\" is not allowed"));
+                return Err(forbidden(format!("origin \"{origin}\" is not allowed")));
             }
         }
-        None
+        Ok(())
     }
+}
+
+/// 414 and 431: what is far from any request that makes sense. hyper itself refuses what is larger still, without a body.
+fn check_sizes(request: &Request) -> Result<(), HttpError> {
+    let target_size_bytes = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target_size_bytes > TARGET_LIMIT_BYTES {
+        let message = format!("the target has {target_size_bytes} bytes, at most {TARGET_LIMIT_BYTES} are possible");
+        return Err(HttpError::new(StatusCode::URI_TOO_LONG, "uri_too_long", message));
+    }
+    let headers_size_bytes: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers_size_bytes > HEADERS_LIMIT_BYTES {
+        let message =
+            format!("the headers have {headers_size_bytes} bytes, at most {HEADERS_LIMIT_BYTES} are possible");
+        return Err(HttpError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", message));
+    }
+    Ok(())
 }
 
 fn without_port(host: &str) -> &str {
@@ -67,11 +94,13 @@ fn without_port(host: &str) -> &str {
     host.rsplit_once(':').map_or(host, |(name, _)| name)
 }
 
-/// 403 for every route unless the request may come from here.
+/// Refuses requests, whatever their route, that may not come from here or are too large to look at.
 pub async fn check(State(allowed): State<AllowedHosts>, request: Request, next: Next) -> Response {
-    match allowed.refusal(request.headers(), request.uri().authority().map(|authority| authority.as_str())) {
-        Some(reason) => HttpError::new(StatusCode::FORBIDDEN, "forbidden", reason).into_response(),
-        None => next.run(request).await,
+    let authority = request.uri().authority().map(|authority| authority.as_str());
+    let outcome = check_sizes(&request).and_then(|()| allowed.check(request.headers(), authority));
+    match outcome {
+        Err(error) => error.into_response(),
+        Ok(()) => next.run(request).await,
     }
 }
 
@@ -87,7 +116,27 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().expect("header"));
         }
-        allowed.refusal(&headers, None).is_some()
+        allowed.check(&headers, None).is_err()
+    }
+
+    #[test]
+    fn the_host_is_named_once_and_by_an_absolute_target_first() {
+        let allowed = AllowedHosts::default();
+        let status = |hosts: &[&str], authority: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                headers.append(header::HOST, host.parse().expect("header"));
+            }
+            allowed.check(&headers, authority).map_or_else(|error| error.status.as_u16(), |()| 200)
+        };
+        assert_eq!(status(&["localhost:3001"], None), 200);
+        assert_eq!(status(&["localhost", "localhost"], None), 400);
+        assert_eq!(status(&["localhost", "evil.example"], Some("localhost")), 400);
+        assert_eq!(status(&[], None), 400);
+        assert_eq!(status(&["evil.example"], None), 403);
+        assert_eq!(status(&["localhost"], Some("evil.example")), 403);
+        assert_eq!(status(&["localhost"], Some("user@localhost")), 403);
+        assert_eq!(status(&["evil.example"], Some("localhost:3001")), 200);
     }
 
     #[test]

@@ -1,21 +1,20 @@
 //! `/runs`: what became of a run.
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
 use serde_json::Value as JsonValue;
 use sinew::{Database, Session, Value};
 use uuid::Uuid;
 
 use super::HttpState;
-use super::body::require_json;
+use super::body::{NoBody, PathText};
 use super::error::HttpError;
 use super::sql::{query_json, with_session};
 
 const RUN_COLUMNS: &str = "run_id, parent_run_id, root_run_id, agent, agent_version, conversation_id, user_id, status, \
      stop_reason, input, output, budget, used, priority, error, created_at, started_at, finished_at";
 
-pub async fn get(State(state): State<HttpState>, Path(run): Path<String>) -> Result<Json<JsonValue>, HttpError> {
+pub async fn get(State(state): State<HttpState>, PathText(run): PathText) -> Result<Json<JsonValue>, HttpError> {
     let run_id = parse_id(&run)?;
     with_session(&state, move |session, database| find(session, database, run_id)).await.map(Json)
 }
@@ -23,10 +22,9 @@ pub async fn get(State(state): State<HttpState>, Path(run): Path<String>) -> Res
 /// Cancels the run and gives its row.
 pub async fn cancel(
     State(state): State<HttpState>,
-    Path(run): Path<String>,
-    headers: HeaderMap,
+    PathText(run): PathText,
+    _: NoBody,
 ) -> Result<Json<JsonValue>, HttpError> {
-    require_json(&headers)?;
     let run_id = parse_id(&run)?;
     with_session(&state, move |session, database| {
         find(session, database, run_id)?;

@@ -14,7 +14,7 @@ use sinew::{Database, Execution, QueryError, Session, Value};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::agents::{ExecuteRequest, start};
+use super::agents::{ExecuteRequest, find, start};
 use super::error::HttpError;
 use super::sql::{row_to_json, shutting_down, with_session};
 use super::{HttpState, runs};
@@ -33,22 +33,32 @@ pub fn wants_events(headers: &HeaderMap) -> bool {
         .any(|part| part.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
-/// Starts a run, or re-attaches to the one that `Last-Event-ID` names, and streams its events.
+/// Where the client stood: run and seq of the `Last-Event-ID` header. 400 when it is no id of an event.
+pub fn last_event(headers: &HeaderMap) -> Result<Option<(Uuid, i64)>, HttpError> {
+    let mut ids = headers.get_all("last-event-id").iter();
+    let Some(id) = ids.next() else { return Ok(None) };
+    let position = id.to_str().ok().and_then(parse_event_id).filter(|_| ids.next().is_none());
+    let message = "Last-Event-ID must be the id of an event of a run (run:seq)";
+    position.map(Some).ok_or_else(|| HttpError::bad_request(message))
+}
+
+/// Starts a run, or re-attaches to the one at `position`, and streams its events.
 pub async fn execute(
     state: HttpState,
     agent: String,
     request: ExecuteRequest,
-    headers: &HeaderMap,
+    position: Option<(Uuid, i64)>,
 ) -> Result<Response, HttpError> {
-    let position =
-        match headers.get("last-event-id") {
-            Some(id) => Some(id.to_str().ok().and_then(parse_event_id).ok_or_else(|| {
-                HttpError::bad_request("Last-Event-ID must be the id of an event of a run (run:seq)")
-            })?),
-            None => None,
-        };
     let (run_id, after_seq) = with_session(&state, move |session, database| match position {
-        Some((run_id, seq)) => runs::find(session, database, run_id).map(|_| (run_id, seq)),
+        Some((run_id, seq)) => {
+            let run = runs::find(session, database, run_id)?;
+            let found = find(session, database, &agent, request.user_id.as_deref())?;
+            if run["agent"] != found["name"] {
+                let message = format!("Last-Event-ID is of run \"{run_id}\", which is not one of agent \"{agent}\"");
+                return Err(HttpError::bad_request(message));
+            }
+            Ok((run_id, seq))
+        }
         None => {
             let row = start(session, database, &agent, &request, true)?;
             let run_id = row["run_id"].as_str().and_then(|id| Uuid::parse_str(id).ok());
@@ -125,7 +135,8 @@ fn event(run_id: Uuid, row: &JsonValue) -> Event {
 
 fn parse_event_id(id: &str) -> Option<(Uuid, i64)> {
     let (run_id, seq) = id.trim().split_once(':')?;
-    Some((Uuid::parse_str(run_id).ok()?, seq.parse().ok()?))
+    let is_number = !seq.is_empty() && seq.bytes().all(|byte| byte.is_ascii_digit());
+    Some((Uuid::parse_str(run_id).ok()?, seq.parse().ok().filter(|_| is_number)?))
 }
 
 #[cfg(test)]
@@ -138,6 +149,25 @@ mod tests {
         assert_eq!(parse_event_id(id).map(|(_, seq)| seq), Some(17));
         assert!(parse_event_id("17").is_none());
         assert!(parse_event_id("x:17").is_none());
+        for seq in ["", "-1", "+1", "1x", "99999999999999999999"] {
+            assert!(parse_event_id(&format!("018f0000-0000-7000-8000-000000000001:{seq}")).is_none(), "{seq}");
+        }
+    }
+
+    #[test]
+    fn a_last_event_is_named_rightly_or_refused() {
+        let last = |ids: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for id in ids {
+                headers.append("last-event-id", id.parse().expect("header"));
+            }
+            last_event(&headers).map(|found| found.map(|(_, seq)| seq)).map_err(|error| error.status.as_u16())
+        };
+        let id = "018f0000-0000-7000-8000-000000000001:17";
+        assert_eq!(last(&[]), Ok(None));
+        assert_eq!(last(&[id]), Ok(Some(17)));
+        assert_eq!(last(&["17"]), Err(400));
+        assert_eq!(last(&[id, id]), Err(400));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::catalog::{IndexDef, IndexTarget};
 use crate::error::Result;
 use crate::graph::tokens::TokenKind;
 use crate::ids::{PropertyKeyId, RelationId};
-use crate::store::{Keyspace, decode_u64, first_free_ids};
+use crate::store::{COUNTER_END, Keyspace, decode_u64, first_free_ids};
 
 pub(super) fn check(view: &View<'_>, findings: &mut Findings<'_>) -> Result<()> {
     check_names(view, findings)?;
@@ -109,7 +109,9 @@ fn check_counters(view: &View<'_>, findings: &mut Findings<'_>) -> Result<()> {
             None => Ok(1),
         };
         let Some(stored) = findings.readable(object, || name.clone(), stored)? else { continue };
-        if stored < free {
+        if stored >= COUNTER_END {
+            findings.problem(object, format!("{name} is exhausted: it can give no id any more"));
+        } else if stored < free {
             findings.problem(object, format!("{name} would give {stored}, ids up to {} are in use", free - 1));
         }
     }

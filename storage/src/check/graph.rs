@@ -14,7 +14,7 @@ use crate::graph::tokens::TokenKind;
 use crate::graph::{NodeRecord, PropertyOwner, keys, observed, records};
 use crate::ids::{NodeId, PropertyKeyId, RelationshipId, RelationshipTypeId};
 use crate::index::{is_ordered, node_index_values, relationship_index_values};
-use crate::store::Keyspace;
+use crate::store::{COUNTER_END, Keyspace};
 use crate::value::Value;
 
 pub(super) fn check(view: &View<'_>, findings: &mut Findings<'_>) -> Result<()> {
@@ -47,6 +47,9 @@ fn check_nodes(
         findings.count(nodes);
         let id = keys::decode_id(&key);
         let Some(id) = findings.readable(nodes, || "a node".to_owned(), id)? else { continue };
+        if id >= COUNTER_END {
+            findings.problem(nodes, format!("node {id} has an id that no bigint can hold"));
+        }
         image.expect_node(findings, id);
         let record = records::decode_node(NodeId(id), &row);
         let Some(record) = findings.readable(nodes, || format!("node {id}"), record)? else { continue };
@@ -123,6 +126,9 @@ fn check_relationships(
         findings.count(relationships);
         let id = keys::decode_id(&key);
         let Some(id) = findings.readable(relationships, || "a relationship".to_owned(), id)? else { continue };
+        if id >= COUNTER_END {
+            findings.problem(relationships, format!("relationship {id} has an id that no bigint can hold"));
+        }
         let record = records::decode_relationship(RelationshipId(id), &row);
         let Some(record) = findings.readable(relationships, || format!("relationship {id}"), record)? else {
             continue;

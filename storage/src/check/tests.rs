@@ -259,3 +259,17 @@ fn problems_are_counted_when_there_are_too_many_to_list() {
     assert!(rows.iter().any(|row| row.2.as_deref() == Some("150 further problems are not listed")));
     assert!(rows.contains(&("index public.notes_pkey", 5, None)));
 }
+
+#[test]
+fn exhausted_counters_and_ids_beyond_bigint_are_found() {
+    let store = store();
+    plant(&store, |t| {
+        t.kv_put(Keyspace::COUNTERS, b"nodes", &(1_u64 << 63).to_be_bytes()).unwrap();
+        let row = crate::graph::records::encode_node(&[], &[]);
+        t.kv_put(Keyspace::NODES, &keys::node_key(NodeId(1 << 63)), &row).unwrap();
+    });
+    let problems = check(&store);
+    for wanted in ["counters: nodes is exhausted", "nodes: node 9223372036854775808 has an id that no bigint"] {
+        assert!(problems.iter().any(|problem| problem.starts_with(wanted)), "not found: {wanted}\nin {problems:#?}");
+    }
+}

@@ -32,6 +32,9 @@ use crate::value::Value;
 
 pub(crate) const NODE_COUNTER: &str = "nodes";
 pub(crate) const RELATIONSHIP_COUNTER: &str = "relationships";
+/// Largest id that a node or relationship may be given, 2^62. Ids that the engine gives lie above the given ones, and so
+/// have as many again up to the end of bigint.
+pub const LARGEST_GIVEN_ID: u64 = 1 << 62;
 /// Relations of the lock table's rows.
 const NODE_ROWS: RelationId = RelationId(Keyspace::NODES.0);
 const RELATIONSHIP_ROWS: RelationId = RelationId(Keyspace::RELATIONSHIPS.0);
@@ -43,16 +46,15 @@ impl Transaction {
         Ok(id)
     }
 
-    /// Creates a node with a given id (`INSERT INTO sinew.nodes`); `DuplicateKey` when it exists. Later ids are above it.
+    /// Creates a node with a given id (`INSERT INTO sinew.nodes`); `DuplicateKey` when it exists, `OutOfRange` above
+    /// [`LARGEST_GIVEN_ID`]. Later ids are above it.
     pub fn create_node_with_id(
         &self,
         id: NodeId,
         labels: &[LabelId],
         properties: Vec<(PropertyKeyId, Value)>,
     ) -> Result<()> {
-        if id.0 > i64::MAX as u64 {
-            return Err(StorageError::InvalidValue(format!("node id {id} is out of range")));
-        }
+        check_given_id("node", id.0)?;
         self.lock_row_target(NODE_ROWS, id.0, RowLock::Update, LockWait::Block)?;
         if self.kv_get_newest(Keyspace::NODES, &node_key(id))?.is_some() {
             return Err(StorageError::DuplicateKey {
@@ -93,8 +95,8 @@ impl Transaction {
         Ok(id)
     }
 
-    /// Creates a relationship with a given id (`INSERT INTO sinew.edges`); `DuplicateKey` when it exists, `NodeNotFound`
-    /// when an end does not. Later ids are above it.
+    /// Creates a relationship with a given id; `DuplicateKey` when it exists, `OutOfRange` above [`LARGEST_GIVEN_ID`],
+    /// `NodeNotFound` when an end does not exist. Later ids are above it.
     pub fn create_relationship_with_id(
         &self,
         id: RelationshipId,
@@ -103,9 +105,7 @@ impl Transaction {
         target: NodeId,
         properties: Vec<(PropertyKeyId, Value)>,
     ) -> Result<()> {
-        if id.0 > i64::MAX as u64 {
-            return Err(StorageError::InvalidValue(format!("relationship id {id} is out of range")));
-        }
+        check_given_id("relationship", id.0)?;
         self.lock_row_target(RELATIONSHIP_ROWS, id.0, RowLock::Update, LockWait::Block)?;
         if self.kv_get_newest(Keyspace::RELATIONSHIPS, &relationship_key(id))?.is_some() {
             return Err(StorageError::DuplicateKey {
@@ -295,6 +295,14 @@ impl Transaction {
         self.note_graph_change(epoch, Change::RelationshipDeleted { id, ty, source, target });
         Ok(true)
     }
+}
+
+fn check_given_id(what: &str, id: u64) -> Result<()> {
+    if id > LARGEST_GIVEN_ID {
+        let message = format!("{what} id {id} is out of range: at most {LARGEST_GIVEN_ID} can be given");
+        return Err(StorageError::OutOfRange(message));
+    }
+    Ok(())
 }
 
 /// As stored: 1 and 1.0 differ, NaN equals itself.

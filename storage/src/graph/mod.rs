@@ -19,6 +19,7 @@ pub(crate) mod records;
 mod tests;
 pub(crate) mod tokens;
 
+pub use access::LARGEST_GIVEN_ID;
 pub(crate) use access::{NODE_COUNTER, RELATIONSHIP_COUNTER};
 pub use reader::GraphReader;
 

@@ -381,3 +381,24 @@ fn deletion_of_a_node_conflicts_with_a_relationship_created_at_it() {
     assert!(matches!(reader.create_node_with_id(NodeId(500), &[], Vec::new()), Err(StorageError::DuplicateKey { .. })));
     assert!(reader.create_node(&[], Vec::new()).unwrap().0 > 500);
 }
+
+#[test]
+fn given_ids_leave_room_for_those_of_the_engine() {
+    let store = Store::in_memory(StoreOptions::default()).unwrap();
+    let t = begin(&store, Isolation::ReadCommitted);
+    for too_large in [LARGEST_GIVEN_ID + 1, i64::MAX as u64, u64::MAX] {
+        let refused = t.create_node_with_id(NodeId(too_large), &[], Vec::new());
+        assert!(matches!(refused, Err(StorageError::OutOfRange(_))), "{too_large}: {refused:?}");
+    }
+    let first = t.create_node(&[], Vec::new()).unwrap();
+    assert!(first.0 < 100, "{first}");
+    t.create_node_with_id(NodeId(LARGEST_GIVEN_ID), &[], Vec::new()).unwrap();
+    assert_eq!(t.create_node(&[], Vec::new()).unwrap(), NodeId(LARGEST_GIVEN_ID + 1));
+    // The end of bigint is the end of ids.
+    t.raise_id(NODE_COUNTER, i64::MAX as u64 - 1).unwrap();
+    assert_eq!(t.create_node(&[], Vec::new()).unwrap(), NodeId(i64::MAX as u64));
+    for _ in 0..2 {
+        assert!(matches!(t.create_node(&[], Vec::new()), Err(StorageError::LimitExceeded(_))));
+    }
+    assert!(t.raise_id(NODE_COUNTER, i64::MAX as u64 + 1).is_err());
+}

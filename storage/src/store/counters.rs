@@ -21,6 +21,8 @@ use crate::ids::RelationId;
 
 const FIRST_BLOCK: u64 = 64;
 const LARGEST_BLOCK: u64 = 1 << 16;
+/// The first value that no counter gives: what they number is shown as bigint.
+pub(crate) const COUNTER_END: u64 = 1 << 63;
 
 struct Block {
     next: u64,
@@ -46,7 +48,8 @@ pub(crate) fn row_counter_name(table: RelationId) -> String {
 }
 
 impl Counters {
-    /// Next value, from 1. The published rows are read once per counter and process.
+    /// Next value, from 1 and below [`COUNTER_END`], else `LimitExceeded`. The published rows are read once per counter and
+    /// process.
     pub fn next(&self, name: &str, published: &Published) -> Result<u64> {
         let state = &mut *self.state.lock();
         if !state.named.contains_key(name) {
@@ -71,7 +74,7 @@ impl Counters {
 
     /// Values after this call lie above `id`.
     pub fn raise(&self, name: &str, id: u64, published: &Published) -> Result<()> {
-        let above = id.checked_add(1).ok_or_else(|| exhausted(name))?;
+        let above = id.checked_add(1).filter(|above| *above <= COUNTER_END).ok_or_else(|| exhausted(name))?;
         let state = &mut *self.state.lock();
         if !state.named.contains_key(name) {
             let block = load(name, &published.current().rows, &state.unwritten)?;
@@ -132,8 +135,13 @@ fn load(name: &str, rows: &KvSnapshot, unwritten: &BTreeMap<String, u64>) -> Res
 }
 
 fn take(block: &mut Block, unwritten: &mut BTreeMap<String, u64>, name: impl Fn() -> String) -> Result<u64> {
-    if block.next == block.end {
-        block.end = block.end.checked_add(block.size).ok_or_else(|| exhausted(&name()))?;
+    if block.next >= block.end {
+        // The last block is as long as what is left.
+        let end = block.next.saturating_add(block.size).min(COUNTER_END);
+        if end <= block.next {
+            return Err(exhausted(&name()));
+        }
+        block.end = end;
         block.size = (block.size * 2).min(LARGEST_BLOCK);
         unwritten.insert(name(), block.end);
     }

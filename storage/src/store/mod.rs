@@ -34,7 +34,7 @@ mod transaction;
 pub(crate) mod write_set;
 
 pub use change::Change;
-pub(crate) use counters::first_free_ids;
+pub(crate) use counters::{COUNTER_END, first_free_ids};
 pub use keyspace::Keyspace;
 pub use kv::{KvBound, KvBytes, KvIter, KvSnapshot};
 pub(crate) use kv::{MAX_VALUE_BYTES, decode_u64};

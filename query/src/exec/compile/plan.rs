@@ -241,6 +241,7 @@ impl Compiler<'_> {
             | Plan::Foreach { .. } => return self.write(plan),
             Plan::ProcedureCall { input, procedure, args, outputs } => {
                 self.read_count += 1;
+                let counted = procedure.counts_rows() && std::mem::take(&mut self.counting);
                 let input = self.plan(input)?;
                 let mut vars = input.layout.vars.clone();
                 vars.extend(outputs.iter().map(|(_, var)| *var));
@@ -251,6 +252,7 @@ impl Compiler<'_> {
                     procedure: Arc::clone(procedure),
                     args,
                     outputs: outputs.iter().map(|(position, _)| *position).collect(),
+                    counted,
                 };
                 return Ok(self.node(plan, layout, Arc::new(physical), procedure.writes(), before));
             }

@@ -1,6 +1,7 @@
 //! CALL in a query: the procedure runs once per input row.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::batch::Batch;
 use crate::error::{QueryError, Result};
@@ -16,6 +17,8 @@ pub struct ProcedureCallPlan {
     pub args: Vec<PhysExpr>,
     /// Positions among the procedure's columns.
     pub outputs: Vec<usize>,
+    /// The statement's own write: its rows are counted.
+    pub counted: bool,
 }
 
 impl Physical for ProcedureCallPlan {
@@ -93,6 +96,9 @@ impl ProcedureCall {
                             self.plan.procedure.name(),
                             batch.columns.len()
                         )));
+                    }
+                    if self.plan.counted {
+                        self.cx.run.rows_affected.fetch_add(batch.row_count as u64, Ordering::Relaxed);
                     }
                     let rows = vec![current.row as u32; batch.row_count];
                     return Ok(Some(current.batch.take(&rows).beside(batch.select(&self.plan.outputs))));

@@ -14,6 +14,7 @@ use crate::context::{ExecContext, Notice};
 use crate::error::{QueryError, Result};
 use crate::exec::RowStream;
 use crate::functions::{Param, TableFunction, args};
+use crate::near_miss::near_miss;
 use crate::system::graph_relations::node_row;
 use crate::system::rows::{stream_of, types_of};
 
@@ -165,6 +166,10 @@ fn query_vector(context: &ExecContext, index: &IndexDef, query: &str) -> Result<
 fn notice_missing_index(context: &ExecContext, label: Option<&str>, mode: Mode) {
     let kind = if mode == Mode::Vector { "vector" } else { "full-text" };
     let of = label.map_or_else(|| "nodes".to_owned(), |label| format!("nodes with label \"{label}\""));
+    let known = context.transaction.label_names();
+    let near = label
+        .filter(|label| context.transaction.label_id(label).is_none())
+        .and_then(|label| near_miss(label, known.iter().map(|name| &**name)));
     let pattern = label.map_or_else(|| "Label".to_owned(), quoted);
     let statement = if mode == Mode::Vector {
         format!("CREATE VECTOR INDEX name FOR (n:{pattern}) ON (n.property)")
@@ -175,7 +180,10 @@ fn notice_missing_index(context: &ExecContext, label: Option<&str>, mode: Mode) 
         severity: "NOTICE",
         sqlstate: "00000",
         message: format!("no {kind} index covers {of}, so nothing was searched"),
-        hint: Some(format!("create one with {statement}")),
+        hint: Some(match near {
+            Some(near) => format!("perhaps you meant the label \"{near}\""),
+            None => format!("create one with {statement}"),
+        }),
     });
 }
 

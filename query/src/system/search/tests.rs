@@ -353,7 +353,9 @@ fn nodes_are_found_under_all_indexes_or_those_of_a_label() {
 
     assert!(nodes(&context, "paris", 10, Some("City"), "vector").unwrap().is_empty());
     assert!(nodes(&context, "paris", 10, Some("No such"), "hybrid").unwrap().is_empty());
+    assert!(nodes(&context, "paris", 10, Some("Persno"), "hybrid").unwrap().is_empty());
     let notices = notices.lock();
     assert!(notices[0].contains("CREATE VECTOR INDEX name FOR (n:City)"), "{notices:?}");
     assert!(notices[1].contains("CREATE FULLTEXT INDEX name FOR (n:`No such`)"), "{notices:?}");
+    assert!(notices[2].contains("perhaps you meant the label \"Person\""), "{notices:?}");
 }
