@@ -182,7 +182,8 @@ fn the_demo_answers_from_messages_and_graph() {
         let outputs = text(&client, "SELECT output FROM agent_runs WHERE status = 'succeeded'").await;
         let [output] = outputs.as_slice() else { panic!("{outputs:?}") };
         let cited = |kind: &str| -> Vec<String> {
-            let marks = output.split(&format!("[{kind} ")).skip(1);
+            let mark = format!("[{kind} ");
+            let marks = output.split(&mark).skip(1);
             marks.filter_map(|rest| rest.split_once(']')).map(|(id, _)| id.to_owned()).collect()
         };
         let (messages, nodes) = (cited("message"), cited("node"));
