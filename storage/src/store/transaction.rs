@@ -10,12 +10,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashSet;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::holds::{Expiry, Hold};
 use super::locks::{HeldLocks, LockMode, LockRequest, LockTarget, Owner, Patience};
 use super::snapshot::Snapshot;
 use super::write_set::{Lookup, WriteSet};
@@ -33,7 +34,8 @@ pub struct Transaction {
     /// Process id of the session; 0 without one.
     session: AtomicU32,
     isolation: Isolation,
-    pub(super) state: RwLock<TransactionState>,
+    /// Shared with the store, which takes back snapshots that are too old.
+    pub(super) state: Arc<RwLock<TransactionState>>,
     pub(super) epoch: AtomicU64,
     settings: Mutex<Settings>,
     locks: Mutex<HeldLocks>,
@@ -56,6 +58,12 @@ impl Default for Settings {
 #[derive(Default)]
 pub(super) struct TransactionState {
     pub snapshot: Option<Arc<Snapshot>>,
+    /// The store's note of it.
+    hold: Option<Hold>,
+    /// The snapshot was too old, and nothing may be read any more.
+    pub is_expired: bool,
+    /// Of the running statement.
+    running: Option<CancelToken>,
     /// LSN registered with the store; at or below the base of everything written.
     registered: Option<Lsn>,
     pub writes: WriteSet,
@@ -81,7 +89,7 @@ impl Transaction {
             id,
             session: AtomicU32::new(0),
             isolation,
-            state: RwLock::default(),
+            state: Arc::default(),
             epoch: AtomicU64::new(0),
             settings: Mutex::default(),
             locks: Mutex::default(),
@@ -118,6 +126,10 @@ impl Transaction {
         if let Some(snapshot) = &state.snapshot {
             return Arc::clone(snapshot);
         }
+        if state.is_expired {
+            // For a look at the catalog; the next statement fails.
+            return self.store.published().current();
+        }
         let snapshot = self.take_snapshot(&mut state);
         drop(state);
         self.move_epoch();
@@ -135,6 +147,9 @@ impl Transaction {
             }
             None => state.registered = Some(snapshot.lsn),
         }
+        let is_kept = self.isolation != Isolation::ReadCommitted;
+        let process_id = self.session.load(Ordering::Relaxed);
+        self.store.snapshot_holds().hold(&mut state.hold, self.id, &snapshot, process_id, is_kept, &self.state);
         state.snapshot = Some(Arc::clone(&snapshot));
         snapshot
     }
@@ -236,13 +251,21 @@ impl Transaction {
         self.session.store(process_id.unsigned_abs(), Ordering::Relaxed);
     }
 
-    /// Begins a statement: a new layer and, under READ COMMITTED, a new snapshot.
+    /// Begins a statement: a new layer and, under READ COMMITTED, a new snapshot. Errors with `SnapshotTooOld` when the
+    /// one that the transaction kept was taken back.
     pub fn begin_statement(&self) -> Result<()> {
-        self.cancel_token().check()?;
+        let cancel = self.cancel_token();
+        cancel.check()?;
         let mut state = self.state.write();
+        if self.isolation == Isolation::ReadCommitted {
+            state.is_expired = false;
+        } else if state.is_expired {
+            return Err(StorageError::SnapshotTooOld);
+        }
         if self.isolation == Isolation::ReadCommitted || state.snapshot.is_none() {
             self.take_snapshot(&mut state);
         }
+        state.running = Some(cancel);
         state.writes.mark_statement();
         state.settled.clear();
         drop(state);
@@ -279,10 +302,15 @@ impl Transaction {
     }
 
     fn give_back_snapshot(&self, state: &mut TransactionState) {
+        state.running = None;
         if self.isolation != Isolation::ReadCommitted {
+            if state.is_expired {
+                state.let_go();
+            }
             return;
         }
-        state.snapshot = None;
+        state.is_expired = false;
+        state.let_go();
         if !state.is_based()
             && let Some(lsn) = state.registered.take()
         {
@@ -339,7 +367,7 @@ impl Transaction {
                 return Ok(self.snapshot_lsn());
             }
             // The snapshot's pages are not needed while the commit is under way; its LSN stays registered.
-            state.snapshot = None;
+            state.let_go();
             std::mem::take(&mut state.writes)
         };
         let synchronous = self.settings.lock().synchronous;
@@ -448,12 +476,35 @@ impl TransactionState {
     fn is_based(&self) -> bool {
         !self.writes.is_empty() || !self.writes.claims.is_empty() || !self.writes.keyspace_claims.is_empty()
     }
+
+    fn let_go(&mut self) {
+        self.snapshot = None;
+        self.hold = None;
+    }
+
+    /// The snapshot held since then is too old. `is_kept`: the transaction is to read nothing else.
+    pub(super) fn expire(&mut self, since: Instant, is_kept: bool) -> Expiry {
+        if self.hold.as_ref().is_none_or(|hold| hold.since != since) {
+            return Expiry::Settled;
+        }
+        if let Some(running) = &self.running {
+            running.revoke_snapshot();
+            return if std::mem::replace(&mut self.is_expired, true) { Expiry::Settled } else { Expiry::Revoked };
+        }
+        self.is_expired = is_kept;
+        self.hold = None;
+        self.snapshot.take().map_or(Expiry::Settled, Expiry::Taken)
+    }
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        let state = self.state.get_mut();
-        if let Some(lsn) = state.registered.take() {
+        let registered = {
+            let mut state = self.state.write();
+            state.let_go();
+            state.registered.take()
+        };
+        if let Some(lsn) = registered {
             self.store.published().unregister(lsn);
         }
         let owner = self.owner();
