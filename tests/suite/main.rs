@@ -8,5 +8,6 @@ mod foreign_keys;
 mod golden;
 mod locks;
 mod messages;
+mod operation;
 mod snb;
 mod wire;
