@@ -31,6 +31,6 @@ pub use sinew_query as query;
 pub use sinew_query::{Batch, Column, Notice, QueryError, Result, sqlstate};
 pub use sinew_storage::Isolation as IsolationSetting;
 pub use sinew_storage::{
-    CancelToken, DataType, Embedder, Interval, Json, Numeric, Store, StoreOptions, StoreStats, Value,
+    CancelToken, DataType, Embedder, HistogramStats, Interval, Json, Numeric, Store, StoreOptions, StoreStats, Value,
 };
 pub use sinew_storage::{backup, check};

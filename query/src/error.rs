@@ -113,6 +113,7 @@ pub mod sqlstate {
     pub const DUPLICATE_FILE: &str = "58P02";
     pub const TRANSACTION_RESOLUTION_UNKNOWN: &str = "08007";
     pub const PROTOCOL_VIOLATION: &str = "08P01";
+    pub const SNAPSHOT_TOO_OLD: &str = "72000";
     pub const INTERNAL_ERROR: &str = "XX000";
     pub const DATA_CORRUPTED: &str = "XX001";
 }
@@ -207,6 +208,7 @@ impl From<StorageError> for QueryError {
             StorageError::Deadlock { .. } => DEADLOCK_DETECTED,
             StorageError::LockTimeout | StorageError::LockNotAvailable { .. } => LOCK_NOT_AVAILABLE,
             StorageError::Cancelled | StorageError::StatementTimeout => QUERY_CANCELED,
+            StorageError::SnapshotTooOld => SNAPSHOT_TOO_OLD,
             StorageError::IndexLag { .. } => LOCK_NOT_AVAILABLE,
             StorageError::AlreadyOpen(_) | StorageError::FormatTooNew { .. } => CANNOT_CONNECT_NOW,
             StorageError::ShuttingDown => ADMIN_SHUTDOWN,
@@ -234,6 +236,15 @@ impl From<StorageError> for QueryError {
             }
             StorageError::NodeNotFound(_) | StorageError::RelationshipNotFound(_) => {
                 out = out.cypher("EntityNotFound", "runtime", "DeletedEntityAccess");
+            }
+            StorageError::SnapshotTooOld => {
+                out.0.hint = Some("max_snapshot_age limits how long one snapshot may be read".to_owned());
+            }
+            StorageError::DiskFull(_) => out.0.hint = Some("free some space, then try again".to_owned()),
+            StorageError::Io(_) | StorageError::CommitUnknown(_) => {
+                out.0.hint = Some(
+                    "reads go on; remove the cause and restart the server: no acknowledged commit is lost".to_owned(),
+                );
             }
             _ => {}
         }

@@ -2,9 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
+
+use crate::memory::{self, Shares};
 
 /// One layer of settings; None: not said here. The same fields serve as flags and as keys of the file.
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
@@ -28,12 +31,21 @@ pub struct Layer {
     /// Sessions open at once [env: SINEW_MAX_CONNECTIONS] [default: 200]
     #[arg(long, value_name = "N")]
     pub max_connections: Option<usize>,
-    /// Memory for the page cache, in MiB [env: SINEW_CACHE_SIZE_MB] [default: 64]
+    /// Memory for everything, in MiB [env: SINEW_MEMORY_MB] [default: a quarter of the machine's, at most 2048]
+    #[arg(long, value_name = "MIB")]
+    pub memory_mb: Option<usize>,
+    /// Memory for the page cache, in MiB; 0: a quarter of the memory budget [env: SINEW_CACHE_SIZE_MB]
     #[arg(long, value_name = "MIB")]
     pub cache_size_mb: Option<usize>,
     /// Memory one statement may hold, in MiB; 0: a quarter of the memory budget [env: SINEW_STATEMENT_MEMORY_MB]
     #[arg(long, value_name = "MIB")]
     pub statement_memory_mb: Option<usize>,
+    /// Longest use of one snapshot, in seconds; 0: no limit [env: SINEW_MAX_SNAPSHOT_AGE_S] [default: 3600]
+    #[arg(long, value_name = "SECONDS")]
+    pub max_snapshot_age_s: Option<usize>,
+    /// How long statements may go on after a stop signal, in seconds [env: SINEW_DRAIN_TIMEOUT_S] [default: 5]
+    #[arg(long, value_name = "SECONDS")]
+    pub drain_timeout_s: Option<usize>,
     /// Further host names for HTTP, separated by commas [env: SINEW_HTTP_HOSTS]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub http_hosts: Option<Vec<String>>,
@@ -52,8 +64,11 @@ pub struct ServerConfig {
     pub demo: bool,
     pub max_connections: usize,
     pub cache_size_bytes: usize,
-    /// 0: the engine's default.
+    pub memory_table_size_bytes: usize,
     pub statement_memory_bytes: usize,
+    /// Zero: no limit.
+    pub max_snapshot_age: Duration,
+    pub drain_timeout: Duration,
     pub http_hosts: Vec<String>,
     pub log: String,
 }
@@ -67,7 +82,10 @@ const DEFAULT_DATA: &str = "./sinew-data";
 const DEFAULT_LISTEN: &str = "127.0.0.1:5433";
 const DEFAULT_HTTP: &str = "127.0.0.1:3001";
 const DEFAULT_MAX_CONNECTIONS: usize = 200;
-const DEFAULT_CACHE_SIZE_MB: usize = 64;
+const DEFAULT_MAX_SNAPSHOT_AGE_S: usize = 3_600;
+const DEFAULT_DRAIN_TIMEOUT_S: usize = 5;
+/// A year stands for more.
+const MAX_SECONDS: usize = 365 * 86_400;
 const MIB: usize = 1 << 20;
 
 impl Layer {
@@ -96,8 +114,11 @@ impl Layer {
             demo: boolean("SINEW_DEMO")?,
             insecure: boolean("SINEW_INSECURE")?,
             max_connections: number("SINEW_MAX_CONNECTIONS")?,
+            memory_mb: number("SINEW_MEMORY_MB")?,
             cache_size_mb: number("SINEW_CACHE_SIZE_MB")?,
             statement_memory_mb: number("SINEW_STATEMENT_MEMORY_MB")?,
+            max_snapshot_age_s: number("SINEW_MAX_SNAPSHOT_AGE_S")?,
+            drain_timeout_s: number("SINEW_DRAIN_TIMEOUT_S")?,
             http_hosts: get("SINEW_HTTP_HOSTS")
                 .map(|names| names.split(',').map(|name| name.trim().to_owned()).collect()),
             log: get("SINEW_LOG"),
@@ -124,8 +145,11 @@ impl Layer {
             demo: self.demo.or(below.demo),
             insecure: self.insecure.or(below.insecure),
             max_connections: self.max_connections.or(below.max_connections),
+            memory_mb: self.memory_mb.or(below.memory_mb),
             cache_size_mb: self.cache_size_mb.or(below.cache_size_mb),
             statement_memory_mb: self.statement_memory_mb.or(below.statement_memory_mb),
+            max_snapshot_age_s: self.max_snapshot_age_s.or(below.max_snapshot_age_s),
+            drain_timeout_s: self.drain_timeout_s.or(below.drain_timeout_s),
             http_hosts: self.http_hosts.or(below.http_hosts),
             log: self.log.or(below.log),
         }
@@ -151,14 +175,33 @@ impl ServerConfig {
         if !(1..=10_000).contains(&max_connections) {
             return Err(ConfigError(format!("max_connections is {max_connections}, it must be 1 to 10000")));
         }
+        let budget_bytes = match layer.memory_mb {
+            None => memory::default_budget_bytes(),
+            Some(mib) if mib.saturating_mul(MIB) < memory::MIN_BUDGET_BYTES => {
+                return Err(ConfigError(format!(
+                    "memory_mb is {mib}, it must be at least {}",
+                    memory::MIN_BUDGET_BYTES / MIB
+                )));
+            }
+            Some(mib) => mib.saturating_mul(MIB),
+        };
+        let shares = Shares::of(budget_bytes);
+        // 0 asks for the share of the budget, as does saying nothing.
+        let or_share =
+            |mib: Option<usize>, share| mib.filter(|mib| *mib > 0).map_or(share, |mib| mib.saturating_mul(MIB));
+        let seconds =
+            |given: Option<usize>, default| Duration::from_secs(given.unwrap_or(default).min(MAX_SECONDS) as u64);
         Ok(ServerConfig {
             data: layer.data.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)),
             listen,
             http,
             demo: layer.demo.unwrap_or(false),
             max_connections,
-            cache_size_bytes: layer.cache_size_mb.unwrap_or(DEFAULT_CACHE_SIZE_MB).saturating_mul(MIB).max(MIB),
-            statement_memory_bytes: layer.statement_memory_mb.unwrap_or(0).saturating_mul(MIB),
+            cache_size_bytes: or_share(layer.cache_size_mb, shares.cache_bytes),
+            memory_table_size_bytes: shares.memory_table_bytes,
+            statement_memory_bytes: or_share(layer.statement_memory_mb, shares.statement_bytes),
+            max_snapshot_age: seconds(layer.max_snapshot_age_s, DEFAULT_MAX_SNAPSHOT_AGE_S),
+            drain_timeout: seconds(layer.drain_timeout_s, DEFAULT_DRAIN_TIMEOUT_S),
             http_hosts: layer.http_hosts.unwrap_or_default().iter().map(|name| name.to_lowercase()).collect(),
             log: layer.log.unwrap_or_else(|| "info".to_owned()),
         })
@@ -210,7 +253,21 @@ mod tests {
         assert_eq!(config.http, None);
         assert_eq!(config.max_connections, 7);
         assert!(config.demo);
-        assert_eq!(config.cache_size_bytes, 64 << 20);
+        assert_eq!(config.drain_timeout, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn the_memory_budget_is_shared_out() {
+        let layer = Layer { memory_mb: Some(1_024), max_snapshot_age_s: Some(0), ..Layer::default() };
+        let resolve = |layer| ServerConfig::resolve(layer, Layer::default(), Layer::default());
+        let config = resolve(layer.clone()).expect("valid");
+        assert_eq!((config.cache_size_bytes, config.statement_memory_bytes), (256 << 20, 256 << 20));
+        assert_eq!(config.memory_table_size_bytes, 32 << 20);
+        assert_eq!(config.max_snapshot_age, Duration::ZERO);
+        let layer = Layer { cache_size_mb: Some(10), statement_memory_mb: Some(20), ..layer };
+        let config = resolve(layer.clone()).expect("valid");
+        assert_eq!((config.cache_size_bytes, config.statement_memory_bytes), (10 << 20, 20 << 20));
+        assert!(resolve(Layer { memory_mb: Some(1), ..layer }).is_err());
     }
 
     #[test]

@@ -6,6 +6,8 @@ pub mod config;
 pub mod context;
 pub mod demo;
 pub mod http;
+pub mod memory;
 pub mod metrics;
 pub mod pool;
+pub mod readiness;
 pub mod wire;

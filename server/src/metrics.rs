@@ -6,7 +6,7 @@ use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
 };
-use sinew::StoreStats;
+use sinew::{HistogramStats, StoreStats};
 
 /// Seconds; from a key read to a long agent run.
 const QUERY_BUCKETS: &[f64] = &[0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0];
@@ -82,6 +82,11 @@ struct StoreGauges {
     snapshot_age_commits: IntGauge,
     commit_queue_depth: IntGauge,
     file_size: IntGauge,
+    log_size: IntGauge,
+    memory_table_size: IntGauge,
+    frozen_layers: IntGauge,
+    oldest_snapshot_age: Gauge,
+    writes_refused: IntGauge,
     graph_image_size: IntGauge,
     index_lag_commits: GaugeVec,
     index_tail_rows: GaugeVec,
@@ -150,6 +155,27 @@ impl Metrics {
                     )?,
                     commit_queue_depth: int_gauge(r, "sinew_store_commit_queue_depth", "Write sets waiting to commit")?,
                     file_size: int_gauge(r, "sinew_store_file_size_bytes", "Size of the database file")?,
+                    log_size: int_gauge(r, "sinew_store_log_size_bytes", "Size of the commit log's files")?,
+                    memory_table_size: int_gauge(
+                        r,
+                        "sinew_store_memory_table_bytes",
+                        "Memory of commits that the database file does not hold yet",
+                    )?,
+                    frozen_layers: int_gauge(
+                        r,
+                        "sinew_store_frozen_layers",
+                        "Parts of those commits that wait to be applied",
+                    )?,
+                    oldest_snapshot_age: gauge(
+                        r,
+                        "sinew_oldest_snapshot_age_seconds",
+                        "How long the oldest snapshot of a transaction has been held",
+                    )?,
+                    writes_refused: int_gauge(
+                        r,
+                        "sinew_store_writes_refused",
+                        "1 while the store takes no commits after a failure",
+                    )?,
                     graph_image_size: int_gauge(r, "sinew_graph_image_size_bytes", "Memory of the graph image")?,
                     index_lag_commits: gauge_vec(
                         r,
@@ -194,6 +220,11 @@ impl Metrics {
         store.snapshot_age_commits.set(stats.lsn.0.saturating_sub(stats.oldest_snapshot_lsn.0) as i64);
         store.commit_queue_depth.set(stats.commit_queue_depth as i64);
         store.file_size.set(stats.file_size_bytes as i64);
+        store.log_size.set(stats.log_size_bytes as i64);
+        store.memory_table_size.set(stats.memory_table_size_bytes as i64);
+        store.frozen_layers.set(stats.frozen_layer_count as i64);
+        store.oldest_snapshot_age.set(stats.oldest_snapshot_age.as_secs_f64());
+        store.writes_refused.set(i64::from(stats.failed.is_some()));
         store.graph_image_size.set(stats.graph_image_size_bytes as i64);
         for (name, indexed, tail_rows) in &stats.search_indexes {
             let lag = stats.lsn.0.saturating_sub(indexed.0);
@@ -210,7 +241,16 @@ impl Metrics {
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
             tracing::error!(%error, "metrics cannot be encoded");
         }
-        String::from_utf8_lossy(&out).into_owned()
+        let mut text = String::from_utf8_lossy(&out).into_owned();
+        let histograms = [
+            ("commit_duration_seconds", "Time of a commit until it is durable", 1e6, &stats.commit_times),
+            ("sinew_store_log_sync_duration_seconds", "Time of making the log durable", 1e6, &stats.log_sync_times),
+            ("sinew_store_commit_batch_size", "Write sets that were made durable at once", 1.0, &stats.batch_sizes),
+        ];
+        for (name, help, per_unit, histogram) in histograms {
+            write_histogram(&mut text, name, help, per_unit, histogram);
+        }
+        text
     }
 
     /// Measures how late the network runtime runs its tasks; never returns.
@@ -231,6 +271,19 @@ impl Default for Metrics {
     fn default() -> Metrics {
         Metrics::new()
     }
+}
+
+/// A histogram that the store counts itself, in the exposition format. `per_unit`: how many of its values make one of ours.
+fn write_histogram(out: &mut String, name: &str, help: &str, per_unit: f64, histogram: &HistogramStats) {
+    out.push_str(&format!("# HELP {name} {help}\n# TYPE {name} histogram\n"));
+    let mut cumulative = 0;
+    for (bound, count) in &histogram.buckets {
+        cumulative += count;
+        let bound = *bound as f64 / per_unit;
+        out.push_str(&format!("{name}_bucket{{le=\"{bound}\"}} {cumulative}\n"));
+    }
+    out.push_str(&format!("{name}_bucket{{le=\"+Inf\"}} {}\n", histogram.count));
+    out.push_str(&format!("{name}_sum {}\n{name}_count {}\n", histogram.sum as f64 / per_unit, histogram.count));
 }
 
 fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, prometheus::Error> {
@@ -283,8 +336,14 @@ mod tests {
         let metrics = Metrics::new();
         metrics.observe_statement(StatementClass::Agent, Duration::from_millis(5));
         metrics.observe_http("GET", "/health", 200, Duration::from_millis(1));
-        let stats =
-            StoreStats { search_indexes: vec![("messages_text".into(), Default::default(), 3)], ..Default::default() };
+        let commit_times = HistogramStats { buckets: vec![(50, 2), (1_000, 1)], count: 4, sum: 7_000 };
+        let stats = StoreStats {
+            search_indexes: vec![("messages_text".into(), Default::default(), 3)],
+            failed: Some("the disk is on fire".to_owned()),
+            oldest_snapshot_age: Duration::from_millis(1_500),
+            commit_times,
+            ..Default::default()
+        };
         let text = metrics.render(&stats);
         for name in [
             "agent_execution_duration_seconds_count 1",
@@ -296,6 +355,14 @@ mod tests {
             "runtime_loop_lag_seconds",
             "sinew_search_index_tail_rows{index=\"messages_text\"} 3",
             "sinew_store_durable_lsn",
+            "sinew_store_writes_refused 1",
+            "sinew_oldest_snapshot_age_seconds 1.5",
+            "# TYPE commit_duration_seconds histogram",
+            "commit_duration_seconds_bucket{le=\"0.00005\"} 2",
+            "commit_duration_seconds_bucket{le=\"0.001\"} 3",
+            "commit_duration_seconds_bucket{le=\"+Inf\"} 4",
+            "commit_duration_seconds_sum 0.007",
+            "commit_duration_seconds_count 4",
         ] {
             assert!(text.contains(name), "{name} is missing in\n{text}");
         }

@@ -53,18 +53,25 @@ pub enum StorageError {
     Cancelled,
     #[error("canceling statement due to statement timeout")]
     StatementTimeout,
+    /// Held for longer than [`crate::StoreOptions::max_snapshot_age`]; the transaction can only be rolled back.
+    #[error("snapshot too old")]
+    SnapshotTooOld,
     #[error("the search index is behind its table: indexed to LSN {indexed}, snapshot is at {wanted}")]
     IndexLag { indexed: Lsn, wanted: Lsn },
 
     // Release a resource, restore, or restart.
-    #[error("another process holds the database: {0}")]
+    /// Says who holds which database, as far as that is known.
+    #[error("{0}")]
     AlreadyOpen(String),
     /// A backup that cannot be written, or is not what its manifest says.
     #[error("{0}")]
     Backup(String),
     #[error("{0}")]
     FileExists(String),
-    #[error("file format {found} is newer than this program reads ({supported})")]
+    #[error(
+        "file format {found} is newer than this program reads ({supported}); open it with the release of sinew that \
+         wrote it, or a newer one"
+    )]
     FormatTooNew { found: u32, supported: u32 },
     #[error("the database is shutting down")]
     ShuttingDown,

@@ -29,8 +29,8 @@ pub use error::{Result, StorageError};
 pub use ids::*;
 pub use row_lock::LockedRow;
 pub use store::{
-    AdvisoryKey, CancelToken, Isolation, LockInfo, LockTarget, LockWait, RowLock, SessionLocks, Store, StoreOptions,
-    StoreStats, Transaction,
+    AdvisoryKey, CancelToken, HistogramStats, Isolation, LockInfo, LockTarget, LockWait, RowLock, SessionLocks,
+    SnapshotInfo, Store, StoreOptions, StoreStats, Transaction,
 };
 pub use table::{IdScan, IndexRange, RowScan};
 pub use types::DataType;

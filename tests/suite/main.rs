@@ -11,5 +11,6 @@ mod http;
 mod isolation;
 mod locks;
 mod messages;
+mod operation;
 mod snb;
 mod wire;

@@ -9,9 +9,8 @@ use clap::Args;
 use sinew::backup::BackupReport;
 use sinew::{QueryError, Store, StoreOptions};
 
-use super::progress::Progress;
+use super::progress::{OpeningProgress, Progress};
 use super::remote;
-use super::serve::repair_progress;
 use super::table::write_table;
 
 /// Which database to work on.
@@ -116,8 +115,12 @@ fn must_exist(data: &Path) -> Result<(), String> {
 
 fn open(data: &Path) -> Result<Arc<Store>, String> {
     must_exist(data)?;
-    let options = StoreOptions { repair_progress: Some(repair_progress()), ..StoreOptions::default() };
-    Store::open(data, options).map_err(describe)
+    let progress = OpeningProgress::new();
+    let shown = progress.clone();
+    let repair_progress = Some(Arc::new(move |done: f64| shown.update(done)) as Arc<dyn Fn(f64) + Send + Sync>);
+    let opened = Store::open(data, StoreOptions { repair_progress, ..StoreOptions::default() });
+    progress.finish();
+    opened.map_err(describe)
 }
 
 fn summary(done: &str, report: &BackupReport) -> String {

@@ -1,9 +1,11 @@
 //! Progress of long work on standard error: a bar on a terminal, a line per tenth elsewhere.
 
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 
 pub struct Progress {
     what: &'static str,
@@ -58,4 +60,56 @@ impl Drop for Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Nothing is shown of an opening that takes less.
+const SHOW_OPENING_AFTER: Duration = Duration::from_millis(500);
+/// Between two lines of an opening's progress in the log.
+const OPENING_LINES: Duration = Duration::from_secs(2);
+
+/// Progress of opening a store that has something to repair or to apply: a bar on a terminal, lines in the log elsewhere.
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct OpeningProgress(Arc<Mutex<Opening>>);
+
+struct Opening {
+    since: Instant,
+    bar: Option<ProgressBar>,
+    logged: Option<Instant>,
+}
+
+impl OpeningProgress {
+    pub fn new() -> OpeningProgress {
+        OpeningProgress(Arc::new(Mutex::new(Opening { since: Instant::now(), bar: None, logged: None })))
+    }
+
+    /// `done` is 0.0..=1.0.
+    pub fn update(&self, done: f64) {
+        let mut opening = self.0.lock();
+        let percent = (done.clamp(0.0, 1.0) * 100.0) as u64;
+        if opening.since.elapsed() < SHOW_OPENING_AFTER {
+            return;
+        }
+        if io::stderr().is_terminal() {
+            opening.bar.get_or_insert_with(opening_bar).set_position(percent);
+        } else if opening.logged.is_none_or(|at| at.elapsed() >= OPENING_LINES) {
+            opening.logged = Some(Instant::now());
+            tracing::info!("opening the database: {percent} %");
+        }
+    }
+
+    /// The store is open, or cannot be opened. The store keeps its callback, so this is not left to dropping.
+    pub fn finish(&self) {
+        if let Some(bar) = self.0.lock().bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn opening_bar() -> ProgressBar {
+    let bar = ProgressBar::new(100);
+    if let Ok(style) = ProgressStyle::with_template("opening the database {bar:40} {percent} %, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
 }

@@ -8,24 +8,26 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use sinew::{Database, DatabaseOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing_subscriber::EnvFilter;
 
+use super::progress::OpeningProgress;
 use crate::config::{Layer, ServerConfig};
 use crate::http::guard::AllowedHosts;
 use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
 use crate::pool::QueryPool;
+use crate::readiness::Readiness;
 use crate::wire::{self, CancelRegistry, WireContext};
 use crate::{agents, demo};
 
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
-/// All connections and requests are to end within this time of a stop signal.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+/// Beyond the drain timeout and the grace of cancelled statements, for all connections to end.
+const DRAIN_SLACK: Duration = Duration::from_secs(2);
 
 pub fn run(config_file: Option<PathBuf>, flags: Layer) -> Result<ExitCode, String> {
     let environment = Layer::from_environment(|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
@@ -66,41 +68,47 @@ async fn serve(config: ServerConfig) -> Result<ExitCode, String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| format!("cannot catch SIGTERM: {error}"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| format!("cannot catch SIGINT: {error}"))?;
 
+    let metrics = Arc::new(Metrics::new());
+    let readiness = Arc::new(Readiness::default());
     let cores = std::thread::available_parallelism().map_or(4, usize::from).max(4);
     let pool = QueryPool::new(cores, config.max_connections + http::REQUEST_LIMIT + cores);
-    let open_config = config.clone();
-    let opening = pool.run(move || open(&open_config));
-    let opened = tokio::select! {
-        opened = opening => opened.map_err(|lost| lost.to_string())?,
-        _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
-        _ = interrupt.recv() => return Ok(ExitCode::FAILURE),
-    };
-    let (database, agents) = opened?;
-
-    let metrics = Arc::new(Metrics::new());
     let (stop, shutdown) = watch::channel(false);
     let wire_address = wire_listener.local_addr().unwrap_or(config.listen);
+    let http_address = http_listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    // Clients are answered from now on, if only to tell them how far the database is.
     let context = Arc::new(WireContext {
-        database: database.clone(),
+        readiness: readiness.clone(),
         pool: pool.clone(),
         metrics: metrics.clone(),
         cancels: CancelRegistry::default(),
         max_connections: config.max_connections,
         startup_timeout: STARTUP_TIMEOUT,
         message_timeout: MESSAGE_TIMEOUT,
+        drain_timeout: config.drain_timeout,
         session_count: AtomicUsize::new(0),
         shutdown: shutdown.clone(),
     });
     let wire = tokio::spawn(wire::accept(context, wire_listener));
-    let http_address = http_listener.as_ref().and_then(|listener| listener.local_addr().ok());
     let http = http_listener.map(|listener| {
         let allowed = AllowedHosts {
             names: config.http_hosts.clone(),
             any_address: http_address.is_some_and(|address| !address.ip().is_loopback()),
         };
-        let state = HttpState::new(database.clone(), pool.clone(), metrics.clone());
+        let state = HttpState::new(readiness.clone(), pool.clone(), metrics.clone());
         tokio::spawn(http::serve(listener, http::router(state, allowed), shutdown.clone()))
     });
+
+    let addresses = std::iter::once(wire_address).chain(http_address).map(|address| address.to_string()).collect();
+    let (open_config, open_readiness) = (config.clone(), readiness.clone());
+    let opening = pool.run(move || open(&open_config, addresses, &open_readiness));
+    let opened = tokio::select! {
+        opened = opening => opened.map_err(|lost| lost.to_string())?,
+        // Nothing is lost by leaving now: what was begun is done again at the next start.
+        _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+        _ = interrupt.recv() => return Ok(ExitCode::FAILURE),
+    };
+    let (database, agents) = opened?;
+    readiness.ready(database.clone());
     let lag = tokio::spawn({
         let metrics = metrics.clone();
         async move { metrics.measure_loop_lag().await }
@@ -114,29 +122,22 @@ async fn serve(config: ServerConfig) -> Result<ExitCode, String> {
     let stopping_since = Instant::now();
     // Nobody listens when both tasks have ended already.
     let _ = stop.send(true);
-    let drain = async {
-        let _ = wire.await;
-        if let Some(http) = http {
-            let _ = http.await;
-        }
-    };
-    tokio::select! {
-        drained = tokio::time::timeout(DRAIN_TIMEOUT, drain) => {
-            if drained.is_err() {
-                tracing::warn!("some connections did not end in time");
-            }
-        }
-        _ = interrupt.recv() => tracing::warn!("interrupted again: not waiting for connections"),
-    }
-    lag.abort();
-    let closed = pool
-        .run(move || {
+    let closing = async {
+        drain(wire, http, config.drain_timeout).await;
+        lag.abort();
+        let close = move || {
             if let Some(agents) = &agents {
                 agents.shutdown();
             }
             database.close()
-        })
-        .await;
+        };
+        pool.run(close).await
+    };
+    let closed = tokio::select! {
+        closed = closing => closed,
+        _ = terminate.recv() => stop_at_once(),
+        _ = interrupt.recv() => stop_at_once(),
+    };
     match closed {
         Ok(Ok(())) => {
             tracing::info!("closed in {:.1} s", stopping_since.elapsed().as_secs_f64());
@@ -145,6 +146,28 @@ async fn serve(config: ServerConfig) -> Result<ExitCode, String> {
         Ok(Err(error)) => Err(format!("closing the database: {error}")),
         Err(lost) => Err(format!("closing the database: {lost}")),
     }
+}
+
+/// Waits for connections and requests to end, which they are made to after the drain timeout.
+async fn drain(wire: JoinHandle<()>, http: Option<JoinHandle<()>>, drain_timeout: Duration) {
+    let wire = tokio::time::timeout(drain_timeout + wire::STOP_GRACE + DRAIN_SLACK, wire);
+    let http = async {
+        match http {
+            // A request has no client to tell; a run of an agent goes on at the next start.
+            Some(http) => tokio::time::timeout(drain_timeout + DRAIN_SLACK, http).await.is_ok(),
+            None => true,
+        }
+    };
+    let (wire, http) = tokio::join!(wire, http);
+    if wire.is_err() || !http {
+        tracing::warn!("some connections did not end in time");
+    }
+}
+
+/// A second signal: the process ends as if it were killed, which loses no acknowledged commit.
+fn stop_at_once() -> ! {
+    tracing::warn!("signalled again: stopping without closing the database");
+    std::process::exit(1)
 }
 
 fn bind(setting: &str, address: SocketAddr) -> Result<tokio::net::TcpListener, String> {
@@ -161,20 +184,36 @@ fn bind(setting: &str, address: SocketAddr) -> Result<tokio::net::TcpListener, S
 type Opened = (Database, Option<Box<dyn agents::AgentService>>);
 
 /// Opens the database with progress, installs agents, loads the demo when asked to.
-fn open(config: &ServerConfig) -> Result<Opened, String> {
+fn open(config: &ServerConfig, addresses: Vec<String>, readiness: &Arc<Readiness>) -> Result<Opened, String> {
+    let started = Instant::now();
+    let progress = OpeningProgress::new();
     let mut options =
         DatabaseOptions { statement_memory_bytes: config.statement_memory_bytes, ..DatabaseOptions::default() };
     options.store.cache_size_bytes = config.cache_size_bytes;
-    options.store.repair_progress = Some(repair_progress());
+    options.store.memory_table_size_bytes = config.memory_table_size_bytes;
+    options.store.max_snapshot_age = config.max_snapshot_age;
+    options.store.listen_addresses = addresses;
+    options.store.repair_progress = Some(Arc::new({
+        let (readiness, progress) = (readiness.clone(), progress.clone());
+        move |done: f64| {
+            readiness.progress(done);
+            progress.update(done);
+        }
+    }));
     let data = config.data.display();
-    let database = Database::open_with(&config.data, options).map_err(|error| {
+    let opened = Database::open_with(&config.data, options);
+    progress.finish();
+    let database = opened.map_err(|error| {
         let hint = error.0.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
         format!("cannot open the database in {data}: {error}{hint}")
     })?;
+    tracing::debug!("opened in {:.2} s", started.elapsed().as_secs_f64());
+    readiness.stage("starting agents");
     let installed =
         agents::install(&database).map_err(|error| format!("cannot start agents: {error}")).and_then(|agents| {
             if config.demo {
-                demo::load_once(&database, agents.is_some())
+                readiness.stage("loading the demo");
+                demo::load_once(&database, agents.is_some(), &|done| readiness.progress(done))
                     .map_err(|error| format!("cannot load the demo: {}", demo::describe(&error)))?;
             }
             Ok(agents)
@@ -188,29 +227,6 @@ fn open(config: &ServerConfig) -> Result<Opened, String> {
             Err(message)
         }
     }
-}
-
-/// A bar on a terminal, a line per tenth elsewhere.
-pub(super) fn repair_progress() -> Arc<dyn Fn(f64) + Send + Sync> {
-    if io::stderr().is_terminal() {
-        let bar = ProgressBar::new(1000);
-        if let Ok(style) = ProgressStyle::with_template("repairing after an unclean stop {bar:40} {percent} %") {
-            bar.set_style(style);
-        }
-        return Arc::new(move |done| {
-            bar.set_position((done.clamp(0.0, 1.0) * 1000.0) as u64);
-            if done >= 1.0 {
-                bar.finish_and_clear();
-            }
-        });
-    }
-    let last_tenth = AtomicUsize::new(usize::MAX);
-    Arc::new(move |done| {
-        let tenth = (done.clamp(0.0, 1.0) * 10.0) as usize;
-        if last_tenth.swap(tenth, std::sync::atomic::Ordering::Relaxed) != tenth {
-            tracing::info!("repairing after an unclean stop: {} %", tenth * 10);
-        }
-    })
 }
 
 fn print_welcome(config: &ServerConfig, wire: SocketAddr, http: Option<SocketAddr>) {

@@ -7,6 +7,7 @@ mod core;
 mod generate;
 mod graph;
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::Instant;
 
@@ -53,8 +54,9 @@ const AGENTS: &[&str] = &[
      WITH (max_iterations = 4, timeout = '30s')",
 ];
 
-/// Loads the demo unless the database has conversations already. Agents are created when `with_agents`.
-pub fn load_once(database: &Database, with_agents: bool) -> Result<()> {
+/// Loads the demo unless the database has conversations already. Agents are created when `with_agents`. `progress` is
+/// called with 0.0..=1.0.
+pub fn load_once(database: &Database, with_agents: bool, progress: &dyn Fn(f64)) -> Result<()> {
     let mut session = database.session();
     let existing = session.query("SELECT count(*) FROM sinew.conversations", &[])?;
     if existing.rows.first().and_then(|row| row.first()) != Some(&Value::Int(0)) {
@@ -62,7 +64,7 @@ pub fn load_once(database: &Database, with_agents: bool) -> Result<()> {
     }
     let started = Instant::now();
     session.query("BEGIN", &[])?;
-    match load(&mut session, with_agents) {
+    match load(&mut session, with_agents, progress) {
         Ok(summary) => {
             session.query("COMMIT", &[])?;
             tracing::info!("demo loaded in {:.1} s: {summary}", started.elapsed().as_secs_f64());
@@ -86,11 +88,11 @@ pub fn describe(error: &QueryError) -> String {
     text
 }
 
-fn load(session: &mut Session, with_agents: bool) -> Result<String> {
+fn load(session: &mut Session, with_agents: bool, progress: &dyn Fn(f64)) -> Result<String> {
     let (conversations, messages) = history();
     let loads = graph::loads();
     let graph_rows: usize = loads.iter().map(|load| load.rows.len()).sum();
-    let progress = Progress::new((conversations.len() + messages.len() + graph_rows) as u64);
+    let progress = Progress::new((conversations.len() + messages.len() + graph_rows) as u64, progress);
 
     progress.stage("indexes", INDEXES.len());
     for statement in INDEXES {
@@ -264,12 +266,15 @@ fn quote(text: &str) -> String {
 }
 
 /// A bar on a terminal, a line per stage elsewhere.
-struct Progress {
+struct Progress<'c> {
     bar: Option<ProgressBar>,
+    row_count: u64,
+    done_rows: Cell<u64>,
+    report: &'c dyn Fn(f64),
 }
 
-impl Progress {
-    fn new(row_count: u64) -> Progress {
+impl<'c> Progress<'c> {
+    fn new(row_count: u64, report: &'c dyn Fn(f64)) -> Progress<'c> {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(row_count);
             if let Ok(style) = ProgressStyle::with_template("loading the demo {bar:40} {percent:>3} %  {msg}") {
@@ -277,7 +282,7 @@ impl Progress {
             }
             bar
         });
-        Progress { bar }
+        Progress { bar, row_count, done_rows: Cell::new(0), report }
     }
 
     fn stage(&self, what: &'static str, row_count: usize) {
@@ -288,6 +293,8 @@ impl Progress {
     }
 
     fn advance(&self, row_count: usize) {
+        self.done_rows.set(self.done_rows.get() + row_count as u64);
+        (self.report)(self.done_rows.get() as f64 / self.row_count.max(1) as f64);
         if let Some(bar) = &self.bar {
             bar.inc(row_count as u64);
         }

@@ -25,21 +25,27 @@ use self::error::HttpError;
 use self::guard::AllowedHosts;
 use crate::metrics::Metrics;
 use crate::pool::QueryPool;
+use crate::readiness::{Readiness, Starting};
 
 /// Requests that may hold a query thread at once; more wait their turn.
 pub const REQUEST_LIMIT: usize = 64;
 
 #[derive(Clone)]
 pub struct HttpState {
-    pub database: Database,
+    pub readiness: Arc<Readiness>,
     pub pool: QueryPool,
     pub metrics: Arc<Metrics>,
     pub requests: Arc<Semaphore>,
 }
 
 impl HttpState {
-    pub fn new(database: Database, pool: QueryPool, metrics: Arc<Metrics>) -> HttpState {
-        HttpState { database, pool, metrics, requests: Arc::new(Semaphore::new(REQUEST_LIMIT)) }
+    pub fn new(readiness: Arc<Readiness>, pool: QueryPool, metrics: Arc<Metrics>) -> HttpState {
+        HttpState { readiness, pool, metrics, requests: Arc::new(Semaphore::new(REQUEST_LIMIT)) }
+    }
+
+    /// 503 while it is being opened.
+    pub fn database(&self) -> Result<Database, HttpError> {
+        Ok(self.readiness.database()?)
     }
 }
 
@@ -74,27 +80,38 @@ pub async fn serve(listener: TcpListener, router: Router, mut shutdown: watch::R
     }
 }
 
+/// 200 when statements of all kinds are served; 503 while the database is opened, and when it takes no commits.
 async fn health(State(state): State<HttpState>) -> Response {
-    let database = state.database.clone();
-    let stats = state.pool.run(move || database.stats()).await;
-    match stats {
-        Ok(stats) => {
-            let body = serde_json::json!({
-                "status": "ok",
-                "version": env!("CARGO_PKG_VERSION"),
-                "lsn": stats.lsn.0,
-                "durableLsn": stats.durable_lsn.0,
-            });
-            ([(header::CACHE_CONTROL, "no-store")], axum::Json(body)).into_response()
+    let answer = |status: StatusCode, body: serde_json::Value| {
+        (status, [(header::CACHE_CONTROL, "no-store")], axum::Json(body)).into_response()
+    };
+    let Ok(database) = state.readiness.database() else {
+        let Starting { stage, progress } = state.readiness.starting();
+        let body = serde_json::json!({"status": "starting", "stage": stage, "progress": progress});
+        return answer(StatusCode::SERVICE_UNAVAILABLE, body);
+    };
+    let Ok(stats) = state.pool.run(move || database.stats()).await else {
+        return HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the database does not answer")
+            .into_response();
+    };
+    let mut body = serde_json::json!({
+        "status": if stats.failed.is_some() { "degraded" } else { "ok" },
+        "version": env!("CARGO_PKG_VERSION"),
+        "lsn": stats.lsn.0,
+        "durableLsn": stats.durable_lsn.0,
+    });
+    match stats.failed {
+        Some(reason) => {
+            body["reason"] = reason.into();
+            answer(StatusCode::SERVICE_UNAVAILABLE, body)
         }
-        Err(_) => HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the database does not answer")
-            .into_response(),
+        None => answer(StatusCode::OK, body),
     }
 }
 
 async fn metrics(State(state): State<HttpState>) -> Result<Response, HttpError> {
     state.metrics.query_threads.set(state.pool.thread_count() as i64);
-    let (database, metrics) = (state.database.clone(), state.metrics.clone());
+    let (database, metrics) = (state.database()?, state.metrics.clone());
     let text = state.pool.run(move || metrics.render(&database.stats())).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

@@ -17,7 +17,7 @@ pub async fn with_session<T: Send + 'static>(
 ) -> Result<T, HttpError> {
     // Requests wait here, not in the pool, so that they never take the threads of wire sessions.
     let permit = state.requests.clone().acquire_owned().await.map_err(|_| shutting_down())?;
-    let database = state.database.clone();
+    let database = state.database()?;
     state
         .pool
         .run(move || {

@@ -68,7 +68,7 @@ pub async fn execute(
     .await?;
     let (sender, receiver) = mpsc::channel(CHANNEL_SIZE);
     let permit = state.requests.clone().acquire_owned().await.map_err(|_| shutting_down())?;
-    let database = state.database.clone();
+    let database = state.database()?;
     state.pool.submit(move || {
         let _permit = permit;
         let mut session = database.session();

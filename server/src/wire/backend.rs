@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::BytesMut;
 use pgwire::messages::response::{self, ReadyForQuery};
@@ -341,6 +341,3 @@ pub(super) fn panic_text(panic: &Box<dyn std::any::Any + Send>) -> String {
         "unknown panic".to_owned()
     }
 }
-
-/// How long a statement that was told to stop may take before its connection is given up at shutdown.
-pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);

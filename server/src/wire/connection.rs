@@ -14,7 +14,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::backend::{Backend, SHUTDOWN_GRACE, Shared};
+use super::backend::{Backend, Shared};
 use super::cancel::{CancelHandle, CancelRegistry};
 use super::errors::{Severity, code, error_response};
 use super::frame::FrameReader;
@@ -23,10 +23,17 @@ use super::outbox::Outbox;
 use super::startup::{Opening, StartupRequest, greet, make_secret, open_session, read_opening, send_message};
 use crate::metrics::Metrics;
 use crate::pool::QueryPool;
+use crate::readiness::Readiness;
+
+/// How long a statement that was told to stop may take before its connection is given up at shutdown.
+pub const STOP_GRACE: Duration = Duration::from_secs(5);
+/// For a client to take the last words; less when the server stops.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+const LAST_WORDS_AT_SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// What all connections share.
 pub struct WireContext {
-    pub database: Database,
+    pub readiness: Arc<Readiness>,
     pub pool: QueryPool,
     pub metrics: Arc<Metrics>,
     pub cancels: CancelRegistry,
@@ -35,6 +42,8 @@ pub struct WireContext {
     pub startup_timeout: Duration,
     /// Between two reads of one half-sent message.
     pub message_timeout: Duration,
+    /// How long statements may go on when the server stops; then they are cancelled.
+    pub drain_timeout: Duration,
     /// Sessions open now.
     pub session_count: AtomicUsize,
     /// True from when the server is told to stop.
@@ -69,7 +78,13 @@ pub async fn serve(context: Arc<WireContext>, stream: TcpStream) {
     }
     let stream = Arc::new(stream);
     let mut rest = BytesMut::new();
-    let opening = match tokio::time::timeout(context.startup_timeout, read_opening(&stream, &mut rest)).await {
+    let mut shutdown = context.shutdown.clone();
+    let opening = tokio::select! {
+        opening = tokio::time::timeout(context.startup_timeout, read_opening(&stream, &mut rest)) => opening,
+        // Nobody has said anything yet: there is nobody to tell.
+        () = stopped(&mut shutdown) => return,
+    };
+    let opening = match opening {
         Ok(Ok(Some(opening))) => opening,
         Ok(Ok(None)) => return,
         Ok(Err(error)) => return refuse(&stream, &error).await,
@@ -80,14 +95,28 @@ pub async fn serve(context: Arc<WireContext>, stream: TcpStream) {
             context.cancels.cancel(process_id, &secret);
         }
         Opening::Session(request) => {
+            if *context.shutdown.borrow() {
+                let message = "the database system is shutting down";
+                return refuse(&stream, &QueryError::new(sqlstate::CANNOT_CONNECT_NOW, message)).await;
+            }
+            let database = match context.readiness.database() {
+                Ok(database) => database,
+                Err(error) => return refuse(&stream, &error).await,
+            };
             let Some(_slot) = SessionSlot::take(&context) else {
                 let error = QueryError::new(code::TOO_MANY_CONNECTIONS, "sorry, too many clients already")
                     .hint(format!("max_connections is {}", context.max_connections));
                 return refuse(&stream, &error).await;
             };
-            serve_session(&context, stream, request, rest).await;
+            serve_session(&context, database, stream, request, rest).await;
         }
     }
+}
+
+/// Returns when the server is told to stop.
+async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone: stop as well.
+    let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
 async fn refuse(stream: &Arc<TcpStream>, error: &QueryError) {
@@ -97,12 +126,18 @@ async fn refuse(stream: &Arc<TcpStream>, error: &QueryError) {
     let _ = tokio::time::timeout(Duration::from_secs(5), send).await;
 }
 
-async fn serve_session(context: &Arc<WireContext>, stream: Arc<TcpStream>, request: StartupRequest, rest: BytesMut) {
+async fn serve_session(
+    context: &Arc<WireContext>,
+    database: Database,
+    stream: Arc<TcpStream>,
+    request: StartupRequest,
+    rest: BytesMut,
+) {
     let shared = Arc::new(Shared {
         inbox: Inbox::default(),
         outbox: Outbox::new(stream.clone()),
         cancel: Arc::new(CancelHandle::default()),
-        database: context.database.clone(),
+        database,
         metrics: context.metrics.clone(),
     });
     let backend_shared = shared.clone();
@@ -175,10 +210,10 @@ impl Connection {
                 if self.stop_idle_backend() {
                     continue;
                 }
-                if since.elapsed() > 2 * SHUTDOWN_GRACE {
+                if since.elapsed() > self.context.drain_timeout + STOP_GRACE {
                     return End::Abandoned;
                 }
-                if since.elapsed() > SHUTDOWN_GRACE {
+                if since.elapsed() > self.context.drain_timeout {
                     self.shared.cancel.cancel();
                 }
             }
@@ -290,7 +325,8 @@ impl Connection {
     /// Sends what is left, ends what runs, and lets the session go.
     async fn close(&mut self, end: End) {
         if end == End::Finished {
-            let _ = tokio::time::timeout(Duration::from_secs(5), self.shared.outbox.drain()).await;
+            let limit = if *self.context.shutdown.borrow() { LAST_WORDS_AT_SHUTDOWN } else { LAST_WORDS };
+            let _ = tokio::time::timeout(limit, self.shared.outbox.drain()).await;
         }
         self.shared.inbox.close();
         self.shared.outbox.close();
@@ -299,9 +335,7 @@ impl Connection {
             if let Some(backend) = self.shared.inbox.take_parked() {
                 break Some(backend);
             }
-            if end == End::Abandoned
-                || (*self.context.shutdown.borrow() && waiting_since.elapsed() > 2 * SHUTDOWN_GRACE)
-            {
+            if end == End::Abandoned || (*self.context.shutdown.borrow() && waiting_since.elapsed() > STOP_GRACE) {
                 tracing::warn!("a statement did not stop in time; its connection was given up");
                 break None;
             }

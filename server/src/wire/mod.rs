@@ -26,6 +26,6 @@ mod simple_query;
 mod startup;
 
 pub use cancel::CancelRegistry;
-pub use connection::WireContext;
+pub use connection::{STOP_GRACE, WireContext};
 pub use frame::MESSAGE_LIMIT_BYTES;
 pub use listener::{accept, bind};

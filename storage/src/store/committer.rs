@@ -169,6 +169,7 @@ impl Committer {
 
     fn commit_batch_caught(&mut self, batch: Vec<CommitRequest>) {
         let set_count = batch.len() as u64;
+        self.shared.timings.batch.observe(set_count);
         self.wait_for_applier();
         if let Some(error) = &self.failed {
             batch.into_iter().for_each(|request| self.answer(request, Err(refused(error))));
@@ -178,7 +179,7 @@ impl Committer {
         if outcome.is_err() {
             // The requests were dropped by unwinding, which their waiters see as an unknown outcome.
             tracing::error!("the committer panicked; writes are refused until the database is reopened");
-            self.failed = Some(StorageError::Io("the committer panicked".to_owned()));
+            self.fail(StorageError::Io("the committer panicked".to_owned()));
         }
         self.shared.commit_batch_count.fetch_add(1, Ordering::Relaxed);
         self.shared.commit_count.fetch_add(set_count, Ordering::Relaxed);
@@ -240,6 +241,7 @@ impl Committer {
         let written = self.extra_rows(&current.rows, &accepted, &unwritten).and_then(|(extra, observed_grew)| {
             self.write_log(&accepted, &extra, current.lsn, lsn).map(|durable| (extra, observed_grew, durable))
         });
+        self.shared.failure.note_write(&written);
         let (extra, observed_grew, durable) = match written {
             Ok(written) => written,
             Err(error) => {
@@ -249,7 +251,7 @@ impl Committer {
                 self.recent_writes.take_back(current.lsn);
                 // After an unknown outcome the same LSNs must not be written again.
                 if !matches!(error, StorageError::DiskFull(_) | StorageError::LimitExceeded(_)) {
-                    self.failed = Some(error.clone());
+                    self.fail(error.clone());
                 }
                 accepted.into_iter().for_each(|set| self.answer(set.request, Err(error.clone())));
                 return;
@@ -339,7 +341,10 @@ impl Committer {
         let is_due = self.unsynced_since.is_some_and(|since| since.elapsed() >= SYNC_INTERVAL);
         if is_due || accepted.iter().any(|set| set.request.synchronous) {
             self.unsynced_since = None;
-            return log.sync();
+            let started = Instant::now();
+            let synced = log.sync();
+            self.shared.timings.log_sync.observe_time(started.elapsed());
+            return synced;
         }
         self.unsynced_since.get_or_insert_with(Instant::now);
         Ok(log.durable())
@@ -430,7 +435,7 @@ impl Committer {
             }
             Err(error) => {
                 tracing::error!(%error, "commits could not be made durable; writes are refused until the database is reopened");
-                self.failed = Some(error);
+                self.fail(error);
             }
         }
     }
@@ -544,8 +549,14 @@ impl Committer {
                     derived: Arc::clone(&current.derived),
                 });
             }
-            Err(error) => self.failed = Some(error),
+            Err(error) => self.fail(error),
         }
+    }
+
+    /// No commit is taken any more.
+    fn fail(&mut self, error: StorageError) {
+        self.shared.failure.note(&error);
+        self.failed = Some(error);
     }
 }
 

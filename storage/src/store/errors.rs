@@ -1,5 +1,7 @@
 //! redb's errors as ours.
 
+use std::path::Path;
+
 use crate::error::StorageError;
 
 pub(super) fn storage_error(error: redb::StorageError) -> StorageError {
@@ -31,9 +33,12 @@ pub(super) fn transaction_error(error: redb::TransactionError) -> StorageError {
     }
 }
 
+/// `place` is the data directory, or a word for what has none.
 pub(super) fn database_error(error: redb::DatabaseError, place: &str) -> StorageError {
     match error {
-        redb::DatabaseError::DatabaseAlreadyOpen => StorageError::AlreadyOpen(place.to_owned()),
+        redb::DatabaseError::DatabaseAlreadyOpen => {
+            StorageError::AlreadyOpen(super::lock_file::describe_holder(Path::new(place)))
+        }
         redb::DatabaseError::Storage(redb::StorageError::Io(error))
             if matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof) =>
         {

@@ -288,6 +288,7 @@ impl Transaction {
             match state.writes.lookup(keyspace, key) {
                 Lookup::Value(value) => return Ok(Some(KvBytes::Shared(value))),
                 Lookup::Deleted => return Ok(None),
+                Lookup::Below if state.is_expired => return Err(StorageError::SnapshotTooOld),
                 Lookup::Below => state.snapshot.clone(),
             }
         };
@@ -317,6 +318,9 @@ impl Transaction {
         upper: KvBound<'_>,
         reverse: bool,
     ) -> Result<KvIter<'t>> {
+        if self.state.read_recursive().is_expired {
+            return Err(StorageError::SnapshotTooOld);
+        }
         if let Some(reads) = self.reads() {
             reads.range(keyspace, lower, upper);
         }

@@ -151,6 +151,10 @@ impl LayerStack {
         self.frozen.iter().rev().cloned().collect()
     }
 
+    pub fn frozen_count(&self) -> usize {
+        self.frozen.len()
+    }
+
     /// redb holds everything.
     pub fn is_empty(&self) -> bool {
         self.active.is_empty() && self.frozen.is_empty()

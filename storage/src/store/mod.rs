@@ -15,13 +15,18 @@ mod counters;
 mod crash_tests;
 mod disk;
 mod errors;
+mod failure;
+mod holds;
 pub(crate) mod keyspace;
 mod kv;
 mod layers;
+mod lock_file;
 mod locks;
 mod log;
 mod memory_table;
 mod meta;
+#[cfg(test)]
+mod operation_tests;
 mod options;
 mod reads;
 mod recovery;
@@ -30,20 +35,24 @@ mod simulated_disk;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod timings;
 mod transaction;
 pub(crate) mod write_set;
 
 pub use change::Change;
 pub(crate) use counters::{COUNTER_END, first_free_ids};
+pub use holds::SnapshotInfo;
 pub use keyspace::Keyspace;
 pub use kv::{KvBound, KvBytes, KvIter, KvSnapshot};
 pub(crate) use kv::{MAX_VALUE_BYTES, decode_u64};
+pub use lock_file::LOCK_FILE_NAME;
 pub(crate) use locks::LockOutcome;
 pub use locks::{AdvisoryKey, LockInfo, LockTarget, LockWait, RowLock, SessionLocks};
 pub(crate) use meta::LSN_KEY;
 pub use meta::{FORMAT_VERSION, StoreIdentity};
 pub use options::{CancelToken, Isolation, StoreOptions, StoreStats};
 pub(crate) use reads::ReadRecorder;
+pub use timings::HistogramStats;
 pub(crate) use transaction::GRAPH_RELATION;
 pub use transaction::Transaction;
 
@@ -53,7 +62,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use parking_lot::{Condvar, Mutex};
@@ -64,11 +73,15 @@ use self::committer::{CommitRequest, Committer, Request, encode_set};
 use self::counters::Counters;
 use self::disk::{Disk, OsDisk};
 use self::errors::{commit_error, database_error, storage_error, table_error, transaction_error};
+use self::failure::Failure;
+use self::holds::SnapshotHolds;
 use self::kv::TableBase;
+use self::lock_file::LockFile;
 use self::locks::LockTable;
 use self::log::{Attachments, CommitLog};
 use self::meta::{EPOCH_KEY, FORMAT_KEY, UUID_KEY};
 use self::snapshot::{Published, Snapshot};
+use self::timings::Timings;
 use self::write_set::WriteSet;
 use crate::catalog::{Catalog, bootstrap_rows};
 use crate::derived::DerivedState;
@@ -86,6 +99,8 @@ const ATTACHMENT_BYTES: usize = if cfg!(test) { 128 << 10 } else { 4 << 20 };
 const QUEUE_CAPACITY: usize = 4_096;
 /// Derived state is checkpointed in the background about this often while something is committed.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
+/// Snapshots in use are looked at about this often.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(5);
 /// Attempts of a small commit of the store's own.
 const OWN_COMMIT_ATTEMPTS: usize = 64;
 
@@ -98,6 +113,9 @@ pub(crate) struct StoreShared {
     pub counters: Counters,
     pub commit_count: AtomicU64,
     pub commit_batch_count: AtomicU64,
+    pub timings: Timings,
+    pub failure: Failure,
+    pub holds: Arc<SnapshotHolds>,
     pub is_in_memory: bool,
 }
 
@@ -107,6 +125,7 @@ pub struct Store {
     options: StoreOptions,
     file: Option<PathBuf>,
     log: Option<Arc<dyn Disk>>,
+    lock_file: Option<LockFile>,
     requests: Sender<Request>,
     committer: Mutex<Option<JoinHandle<()>>>,
     applier: Mutex<Option<JoinHandle<Result<()>>>>,
@@ -147,8 +166,9 @@ impl Store {
         let database = opened
             .map_err(|_| StorageError::Corrupted(format!("{} cannot be read", file.display())))?
             .map_err(|error| database_error(error, &place))?;
+        let lock_file = LockFile::write(directory, &options.listen_addresses);
         let log = OsDisk::create(directory.join(LOG_FOLDER)).map_err(io_error)?;
-        Store::start(database, Some(Arc::new(log)), Some(directory), Some(file), options)
+        Store::start(database, Some(Arc::new(log)), Some(directory), Some((file, lock_file)), options)
     }
 
     /// A database that lives in memory and vanishes when dropped; for tests and tools.
@@ -174,7 +194,7 @@ impl Store {
         database: Database,
         log: Option<Arc<dyn Disk>>,
         directory: Option<&Path>,
-        file: Option<PathBuf>,
+        files: Option<(PathBuf, LockFile)>,
         options: StoreOptions,
     ) -> Result<Arc<Store>> {
         begin_epoch(&database)?;
@@ -212,6 +232,9 @@ impl Store {
             counters: Counters::default(),
             commit_count: AtomicU64::new(0),
             commit_batch_count: AtomicU64::new(0),
+            timings: Timings::default(),
+            failure: Failure::default(),
+            holds: Arc::default(),
             is_in_memory,
         });
         let (requests, queue) = crossbeam_channel::bounded(QUEUE_CAPACITY);
@@ -223,15 +246,18 @@ impl Store {
         let checkpointer = match directory {
             Some(_) => {
                 let (shared, stop) = (Arc::clone(&shared), Arc::clone(&stop));
-                Some(spawn("sinew-checkpoint", move || checkpoint_periodically(&shared, &stop))?)
+                let max_snapshot_age = options.max_snapshot_age;
+                Some(spawn("sinew-checkpoint", move || keep_house(&shared, &stop, max_snapshot_age))?)
             }
             None => None,
         };
+        let (file, lock_file) = files.unzip();
         Ok(Arc::new(Store {
             shared,
             options,
             file,
             log: log_disk,
+            lock_file,
             requests,
             committer: Mutex::new(Some(committer)),
             applier: Mutex::new(Some(applier)),
@@ -256,6 +282,10 @@ impl Store {
         let snapshot = self.shared.published.current();
         let file_size_bytes =
             self.file.as_ref().and_then(|file| std::fs::metadata(file).ok()).map_or(0, |metadata| metadata.len());
+        let (applied_lsn, memory_table_size_bytes, frozen_layer_count) = {
+            let layers = self.shared.layers.lock();
+            (layers.applied, layers.stack.size_bytes() as u64, layers.stack.frozen_count() as u64)
+        };
         StoreStats {
             lsn: snapshot.lsn,
             durable_lsn: snapshot.durable_lsn,
@@ -263,12 +293,36 @@ impl Store {
             commit_batch_count: self.shared.commit_batch_count.load(Ordering::Relaxed),
             open_transaction_count: self.open_transaction_count.load(Ordering::Relaxed),
             oldest_snapshot_lsn: self.shared.published.oldest(),
+            oldest_snapshot_age: self.shared.holds.oldest_age(),
             commit_queue_depth: self.requests.len() as u64,
             file_size_bytes,
-            memory_table_size_bytes: self.shared.layers.lock().stack.size_bytes() as u64,
+            log_size_bytes: self.log_size_bytes(),
+            applied_lsn,
+            memory_table_size_bytes,
+            frozen_layer_count,
+            failed: self.shared.failure(),
+            commit_times: self.shared.timings.commit.stats(),
+            log_sync_times: self.shared.timings.log_sync.stats(),
+            batch_sizes: self.shared.timings.batch.stats(),
             graph_image_size_bytes: snapshot.derived.graph_image_size_bytes(),
             search_indexes: snapshot.derived.search_index_stats(),
         }
+    }
+
+    fn log_size_bytes(&self) -> u64 {
+        let Some(folder) = self.file.as_ref().map(|file| file.with_file_name(LOG_FOLDER)) else { return 0 };
+        let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+        entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+    }
+
+    /// Why commits are refused; None when they are taken. Reads go on either way.
+    pub fn failure(&self) -> Option<String> {
+        self.shared.failure()
+    }
+
+    /// The snapshots that transactions hold, in no order.
+    pub fn snapshot_infos(&self) -> Vec<SnapshotInfo> {
+        self.shared.holds.infos()
     }
 
     /// The catalog of the newest snapshot.
@@ -302,7 +356,7 @@ impl Store {
         let _ = thread.join();
         // The committer stops it; if it died before that, this does.
         self.shared.layers.stop();
-        match self.applier.lock().take().map(JoinHandle::join) {
+        let result = match self.applier.lock().take().map(JoinHandle::join) {
             Some(Ok(applied)) => {
                 let result = result.and(applied);
                 match &self.log {
@@ -312,11 +366,19 @@ impl Store {
             }
             Some(Err(_)) => result.and(Err(StorageError::Internal("the applier panicked".to_owned()))),
             None => result,
+        };
+        if let Some(lock_file) = &self.lock_file {
+            lock_file.remove();
         }
+        result
     }
 
     pub(crate) fn published(&self) -> &Published {
         &self.shared.published
+    }
+
+    pub(crate) fn snapshot_holds(&self) -> &Arc<SnapshotHolds> {
+        &self.shared.holds
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -366,11 +428,14 @@ impl Store {
         if self.is_closed.load(Ordering::Acquire) {
             return Err(StorageError::ShuttingDown);
         }
+        let started = Instant::now();
         let attachment = match &self.shared.attachments {
             Some(attachments) if writes.size_bytes >= ATTACHMENT_BYTES => {
                 let mut bytes = Vec::with_capacity(writes.size_bytes / 2);
                 encode_set(&mut bytes, &writes);
-                Some(attachments.write(&bytes)?)
+                let written = attachments.write(&bytes);
+                self.shared.failure.note_write(&written);
+                Some(written?)
             }
             _ => None,
         };
@@ -378,14 +443,18 @@ impl Store {
         self.requests
             .send(Request::Commit(CommitRequest { writes, attachment, synchronous, reply }))
             .map_err(|_| StorageError::ShuttingDown)?;
-        answer.recv().unwrap_or_else(|_| {
+        let committed = answer.recv().unwrap_or_else(|_| {
             if self.is_closed.load(Ordering::Acquire) {
                 // Left in the queue behind the shutdown.
                 Err(StorageError::ShuttingDown)
             } else {
                 Err(StorageError::CommitUnknown("the committer ended while the commit was under way".to_owned()))
             }
-        })
+        });
+        if committed.is_ok() {
+            self.shared.timings.commit.observe_time(started.elapsed());
+        }
+        committed
     }
 
     /// PostgreSQL's CHECKPOINT: returns once redb durably holds everything committed before the call.
@@ -453,15 +522,27 @@ fn create_file(directory: &Path, file: &Path, options: &StoreOptions) -> Result<
     }
 }
 
-fn checkpoint_periodically(shared: &StoreShared, stop: &StopSignal) {
+/// Checkpoints what is derived, and takes back snapshots that are too old (zero: none is).
+fn keep_house(shared: &StoreShared, stop: &StopSignal, max_snapshot_age: Duration) {
     let mut checkpointed = shared.published.current().lsn;
+    let mut looked = Instant::now();
+    // A small limit, as in tests, wants a closer look.
+    let interval = if max_snapshot_age.is_zero() { CHECKPOINT_INTERVAL } else { max_snapshot_age / 4 };
+    let interval = interval.clamp(Duration::from_millis(50), SNAPSHOT_INTERVAL);
     let mut stopped = stop.stopped.lock();
     while !*stopped {
-        stop.wake.wait_for(&mut stopped, CHECKPOINT_INTERVAL);
+        stop.wake.wait_for(&mut stopped, interval);
         if *stopped {
             return;
         }
         parking_lot::MutexGuard::unlocked(&mut stopped, || {
+            if !max_snapshot_age.is_zero() {
+                shared.holds.expire(max_snapshot_age);
+            }
+            if looked.elapsed() < CHECKPOINT_INTERVAL {
+                return;
+            }
+            looked = Instant::now();
             let snapshot = shared.published.current();
             if snapshot.durable_lsn > checkpointed {
                 match snapshot.derived.checkpoint(snapshot.durable_lsn) {

@@ -10,12 +10,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashSet;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::holds::{Expiry, Hold};
 use super::locks::{HeldLocks, LockMode, LockRequest, LockTarget, Owner, Patience};
 use super::reads::ReadRecorder;
 use super::snapshot::Snapshot;
@@ -34,7 +35,8 @@ pub struct Transaction {
     /// Process id of the session; 0 without one.
     session: AtomicU32,
     isolation: Isolation,
-    pub(super) state: RwLock<TransactionState>,
+    /// Shared with the store, which takes back snapshots that are too old.
+    pub(super) state: Arc<RwLock<TransactionState>>,
     pub(super) epoch: AtomicU64,
     settings: Mutex<Settings>,
     /// Under SERIALIZABLE.
@@ -61,6 +63,12 @@ impl Default for Settings {
 #[derive(Default)]
 pub(super) struct TransactionState {
     pub snapshot: Option<Arc<Snapshot>>,
+    /// The store's note of it.
+    hold: Option<Hold>,
+    /// The snapshot was too old, and nothing may be read any more.
+    pub is_expired: bool,
+    /// Of the running statement.
+    running: Option<CancelToken>,
     /// LSN registered with the store; at or below the base of everything written.
     registered: Option<Lsn>,
     pub writes: WriteSet,
@@ -86,7 +94,7 @@ impl Transaction {
             id,
             session: AtomicU32::new(0),
             isolation,
-            state: RwLock::default(),
+            state: Arc::default(),
             epoch: AtomicU64::new(0),
             settings: Mutex::default(),
             reads: (isolation == Isolation::Serializable).then(Arc::default),
@@ -125,6 +133,10 @@ impl Transaction {
         if let Some(snapshot) = &state.snapshot {
             return Arc::clone(snapshot);
         }
+        if state.is_expired {
+            // For a look at the catalog; the next statement fails.
+            return self.store.published().current();
+        }
         let snapshot = self.take_snapshot(&mut state);
         drop(state);
         self.move_epoch();
@@ -142,6 +154,9 @@ impl Transaction {
             }
             None => state.registered = Some(snapshot.lsn),
         }
+        let is_kept = self.isolation != Isolation::ReadCommitted;
+        let process_id = self.session.load(Ordering::Relaxed);
+        self.store.snapshot_holds().hold(&mut state.hold, self.id, &snapshot, process_id, is_kept, &self.state);
         state.snapshot = Some(Arc::clone(&snapshot));
         if self.reads.is_some() {
             let mut reads_since = self.reads_since.lock();
@@ -255,13 +270,21 @@ impl Transaction {
         self.session.store(process_id.unsigned_abs(), Ordering::Relaxed);
     }
 
-    /// Begins a statement: a new layer and, under READ COMMITTED, a new snapshot.
+    /// Begins a statement: a new layer and, under READ COMMITTED, a new snapshot. Errors with `SnapshotTooOld` when the
+    /// one that the transaction kept was taken back.
     pub fn begin_statement(&self) -> Result<()> {
-        self.cancel_token().check()?;
+        let cancel = self.cancel_token();
+        cancel.check()?;
         let mut state = self.state.write();
+        if self.isolation == Isolation::ReadCommitted {
+            state.is_expired = false;
+        } else if state.is_expired {
+            return Err(StorageError::SnapshotTooOld);
+        }
         if self.isolation == Isolation::ReadCommitted || state.snapshot.is_none() {
             self.take_snapshot(&mut state);
         }
+        state.running = Some(cancel);
         state.writes.mark_statement();
         state.settled.clear();
         drop(state);
@@ -298,10 +321,15 @@ impl Transaction {
     }
 
     fn give_back_snapshot(&self, state: &mut TransactionState) {
+        state.running = None;
         if self.isolation != Isolation::ReadCommitted {
+            if state.is_expired {
+                state.let_go();
+            }
             return;
         }
-        state.snapshot = None;
+        state.is_expired = false;
+        state.let_go();
         if !state.is_based()
             && let Some(lsn) = state.registered.take()
         {
@@ -358,7 +386,7 @@ impl Transaction {
                 return Ok(self.snapshot_lsn());
             }
             // The snapshot's pages are not needed while the commit is under way; its LSN stays registered.
-            state.snapshot = None;
+            state.let_go();
             std::mem::take(&mut state.writes)
         };
         if let (Some(reads), Some(since)) = (&self.reads, *self.reads_since.lock()) {
@@ -470,12 +498,35 @@ impl TransactionState {
     fn is_based(&self) -> bool {
         !self.writes.is_empty() || !self.writes.claims.is_empty() || !self.writes.keyspace_claims.is_empty()
     }
+
+    fn let_go(&mut self) {
+        self.snapshot = None;
+        self.hold = None;
+    }
+
+    /// The snapshot held since then is too old. `is_kept`: the transaction is to read nothing else.
+    pub(super) fn expire(&mut self, since: Instant, is_kept: bool) -> Expiry {
+        if self.hold.as_ref().is_none_or(|hold| hold.since != since) {
+            return Expiry::Settled;
+        }
+        if let Some(running) = &self.running {
+            running.revoke_snapshot();
+            return if std::mem::replace(&mut self.is_expired, true) { Expiry::Settled } else { Expiry::Revoked };
+        }
+        self.is_expired = is_kept;
+        self.hold = None;
+        self.snapshot.take().map_or(Expiry::Settled, Expiry::Taken)
+    }
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        let state = self.state.get_mut();
-        if let Some(lsn) = state.registered.take() {
+        let registered = {
+            let mut state = self.state.write();
+            state.let_go();
+            state.registered.take()
+        };
+        if let Some(lsn) = registered {
             self.store.published().unregister(lsn);
         }
         if let Some(lsn) = self.reads_since.get_mut().take() {

@@ -77,7 +77,7 @@ impl Process {
             let Some(server) = &mut self.server else { break };
             let deadline = Instant::now() + OPEN_LIMIT;
             let status = loop {
-                // The port is bound before the data is opened, so an attempt may wait in the queue.
+                // The port is open before the data is; until then an attempt is answered that the server is starting.
                 let left = deadline.saturating_duration_since(Instant::now());
                 if let Ok(Ok(_)) = tokio::time::timeout(left, server.try_connect()).await {
                     return Ok(());

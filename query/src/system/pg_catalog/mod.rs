@@ -21,6 +21,7 @@ mod relations;
 mod roles;
 mod settings;
 mod statistics;
+mod store;
 mod types;
 mod views;
 
@@ -190,6 +191,7 @@ fn relations() -> &'static RelationSet {
             views::RELATIONS,
             statistics::RELATIONS,
             locks::RELATIONS,
+            store::RELATIONS,
             empty::RELATIONS,
         ])
     })
