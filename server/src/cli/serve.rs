@@ -194,7 +194,7 @@ fn open(config: &ServerConfig) -> Result<Opened, String> {
 pub(super) fn repair_progress() -> Arc<dyn Fn(f64) + Send + Sync> {
     if io::stderr().is_terminal() {
         let bar = ProgressBar::new(1000);
-        if let Ok(style) = ProgressStyle::with_template("repairing after an unclean stop {bar:40} {percent} %") {
+        if let Ok(style) = ProgressStyle::with_template("preparing the database {bar:40} {percent} %") {
             bar.set_style(style);
         }
         return Arc::new(move |done| {
@@ -208,7 +208,7 @@ pub(super) fn repair_progress() -> Arc<dyn Fn(f64) + Send + Sync> {
     Arc::new(move |done| {
         let tenth = (done.clamp(0.0, 1.0) * 10.0) as usize;
         if last_tenth.swap(tenth, std::sync::atomic::Ordering::Relaxed) != tenth {
-            tracing::info!("repairing after an unclean stop: {} %", tenth * 10);
+            tracing::info!("preparing the database: {} %", tenth * 10);
         }
     })
 }
