@@ -72,7 +72,7 @@ impl AdjacencyPage {
 
     /// The chunks of the hubs' lists, with the local node they belong to.
     pub fn chunks(&self) -> impl Iterator<Item = PageChunk<'_>> {
-        self.hubs.iter().flat_map(|(local, hub)| hub.chunks.iter().map(|chunk| PageChunk { local: *local, chunk }))
+        self.hubs.iter().flat_map(|(local, hub)| hub.chunks.iter().map(move |chunk| PageChunk { local: *local, chunk }))
     }
 
     /// Edges of all its nodes.
@@ -106,7 +106,7 @@ impl PageReader {
             *offset = u32::from_le_bytes(*end);
         }
         let len = offsets[PAGE_NODES] as usize;
-        if !offsets.is_sorted() || len > PAGE_NODES * HUB_DEGREE {
+        if !offsets[..].is_sorted() || len > PAGE_NODES * HUB_DEGREE {
             return Err(reader.corrupted("holds a page without order"));
         }
         let edges = EdgeArray::read(reader, len)?;
