@@ -12,9 +12,9 @@
 //! The snapshot pins its pages, so commits go on meanwhile and are not in the backup. The rename is the last step: a
 //! backup that was interrupted has no `sinew.redb` and is refused by [`restore`].
 //!
-//! The copy reads rows through [`KvSnapshot`] alone, so it is the same whatever lies beneath. Derived files (full text)
-//! are not copied: they are built from the rows when the restored database is opened. Should somebody put those of
-//! another time beside it, they are noticed by their epoch and LSN, as always.
+//! The copy reads rows through [`KvSnapshot`] alone, so it is the same whatever lies beneath. Derived files (full text,
+//! graph, vectors) are not copied: they are built from the rows when the restored database is opened. Should somebody put
+//! those of another time beside it, they are noticed by their epoch and LSN, as always.
 //!
 //! Ids are not given twice after a restore. A counter's row holds the end of the last reserved block, and the committer
 //! writes it in the same commit as, or one before, the first row with an id of that block (see `store/counters.rs`); so in

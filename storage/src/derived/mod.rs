@@ -18,11 +18,17 @@
 //! base knows the lifetime of its entries and may serve snapshots below its LSN.)
 
 mod cache;
+mod checkpoint_file;
+mod checkpoints;
 mod indexer;
 mod source;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use cache::{CachedTail, TransactionCache};
+pub(crate) use checkpoint_file::{CheckpointReader, CheckpointWriter, SECTION_BYTES};
+pub(crate) use checkpoints::Checkpoints;
 pub(crate) use indexer::{ChangeSpan, Follower, IndexBase, IndexCell, IndexContext, Indexer, PendingChanges};
 pub(crate) use source::{IndexSource, IndexedValues, RowReader, find_embedder};
 pub(crate) use tail::Tail;
@@ -30,7 +36,7 @@ pub(crate) use tail::Tail;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashSet;
@@ -48,8 +54,10 @@ use crate::vector::{VectorBase, VectorFollower, VectorTail};
 /// How long changes wait for company before a text base is committed (each commit costs several fsyncs).
 const TEXT_INTERVAL: Duration = Duration::from_secs(1);
 const VECTOR_INTERVAL: Duration = Duration::from_millis(200);
-/// How long a checkpoint waits for the indexer.
+/// How long a checkpoint waits for the indexers, and at close for files to be written.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_secs(10);
+/// Of that, how long closing waits for vectors to be up to date: without, they catch up at open.
+const VECTOR_PATIENCE: Duration = Duration::from_secs(2);
 
 /// One search index as of one snapshot.
 pub(crate) struct SearchState<B, T> {
@@ -73,6 +81,8 @@ pub(crate) struct DerivedShared {
     pub tail_limit_rows: usize,
     pub text: Indexer<TextBase>,
     pub vector: Indexer<VectorBase>,
+    /// None for a store in memory.
+    checkpoints: Option<Arc<Checkpoints>>,
 }
 
 /// Immutable; one per published snapshot, sharing what did not change.
@@ -87,7 +97,8 @@ pub struct DerivedState {
 impl DerivedState {
     /// Builds or loads everything at open. `directory` is None for an in-memory store (nothing is checkpointed).
     ///
-    /// The graph image is built before this returns; search bases that cannot be loaded are built in the background.
+    /// The graph image is loaded or built before this returns; vector bases, and text bases that cannot be loaded, come
+    /// in the background.
     pub fn open(
         directory: Option<&Path>,
         options: &StoreOptions,
@@ -97,6 +108,19 @@ impl DerivedState {
     ) -> Result<Arc<DerivedState>> {
         let text = TextFollower::open(directory, rows, catalog)?;
         let loaded = text.load(rows, catalog, lsn);
+        let checkpoints = match directory {
+            Some(directory) => Some(Arc::new(Checkpoints::open(directory, rows, catalog)?)),
+            None => None,
+        };
+        let loaded_graph = checkpoints.as_ref().and_then(|checkpoints| checkpoints.load_graph(rows, lsn));
+        let graph = match loaded_graph {
+            Some(graph) => graph,
+            None => Arc::new(GraphImage::build(rows, &|done| {
+                if let Some(progress) = &options.repair_progress {
+                    progress(done);
+                }
+            })?),
+        };
         let batch_rows = (options.tail_limit_rows / 4).clamp(1, 10_000);
         let shared = Arc::new(DerivedShared {
             tokens: TokenRegistry::load(rows)?,
@@ -104,13 +128,13 @@ impl DerivedState {
             tail_limit_rows: options.tail_limit_rows,
             vector: Indexer::start(
                 "sinew-vectors",
-                VectorFollower::new(options.embedders.clone()),
+                VectorFollower::new(options.embedders.clone(), checkpoints.clone(), catalog),
                 VECTOR_INTERVAL,
                 batch_rows,
             )?,
             text: Indexer::start("sinew-fulltext", text, TEXT_INTERVAL, batch_rows)?,
+            checkpoints,
         });
-        let graph = Arc::new(GraphImage::build(rows)?);
         let mut state = DerivedState {
             graph,
             text: Arc::default(),
@@ -182,16 +206,34 @@ impl DerivedState {
         })
     }
 
-    /// Writes checkpoints of what is at or below `durable`; called at close and from time to time. Text bases are brought
-    /// up to date; vectors and the graph image have no files yet.
-    pub fn checkpoint(&self, durable: Lsn) -> Result<()> {
-        self.shared.text.mark(durable);
+    /// Brings files up to date. The caller holds this state, whose LSN is `lsn`, and knows that it is durable. The last
+    /// time, at close, everything that changed is written, within [`CHECKPOINT_PATIENCE`]; otherwise large files are left
+    /// for later at times, and false says so. `is_interrupted` ends the work early.
+    pub(crate) fn checkpoint(&self, lsn: Lsn, is_last: bool, is_interrupted: &dyn Fn() -> bool) -> bool {
+        let deadline = Instant::now() + CHECKPOINT_PATIENCE;
+        let remaining = || deadline.saturating_duration_since(Instant::now());
+        let is_over = || is_interrupted() || is_last && Instant::now() >= deadline;
+        let shared = &self.shared;
+        shared.text.mark(lsn);
         // After the last checkpoint the directory may be opened again, by this process or another.
-        self.shared.text.release();
-        if !self.shared.text.settle(CHECKPOINT_PATIENCE) {
+        shared.text.release();
+        let mut is_complete = true;
+        // The indexers work meanwhile.
+        if let Some(checkpoints) = &shared.checkpoints {
+            is_complete &= checkpoints.write_graph(&self.graph, lsn, is_last, &is_over);
+        }
+        if !shared.text.settle(if is_last { remaining() } else { CHECKPOINT_PATIENCE }) {
             tracing::info!("full-text indexes are still being built; their checkpoint will catch up at open");
         }
-        Ok(())
+        if is_last && !shared.vector.settle(remaining().min(VECTOR_PATIENCE)) {
+            tracing::info!("vector indexes are still being built; their checkpoint will catch up at open");
+        }
+        if let Some(checkpoints) = &shared.checkpoints {
+            for state in self.vector.values() {
+                is_complete &= checkpoints.write_vectors(state, lsn, is_last, &is_over);
+            }
+        }
+        is_complete
     }
 
     /// Waits until every committed change is in the search bases, or `timeout` passes; true when it is.

@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use tantivy::Searcher;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::schema::{ID_FIELD, TextSchema};
 use super::tantivy_error;
 use crate::derived::IndexBase;
 use crate::error::Result;
 use crate::ids::Lsn;
-use crate::store::StoreIdentity;
+use crate::store::{Origin, StoreHistory};
 
 /// A searcher over the base as of one LSN. Immutable; holds its segments.
 pub(crate) struct TextBase {
@@ -46,37 +47,30 @@ impl IndexBase for TextBase {
 }
 
 /// Version of the schema and the analyzers; a base of another version is rebuilt.
-const LAYOUT_VERSION: u32 = 1;
+const LAYOUT_VERSION: u32 = 2;
 
 /// Kept in the payload of each tantivy commit, so that it is written atomically with what it describes.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Payload {
     layout: u32,
-    database: uuid::Uuid,
-    epoch: u64,
-    lsn: u64,
+    origin: Origin,
     analyzer: String,
     field_count: usize,
+    /// Of the others: the library keeps none.
+    checksum: u64,
 }
 
 impl Payload {
-    pub fn new(identity: &StoreIdentity, lsn: Lsn, schema: &TextSchema) -> Payload {
-        Payload {
-            layout: LAYOUT_VERSION,
-            database: uuid::Uuid::from_bytes(identity.database_uuid),
-            epoch: identity.epoch,
-            lsn: lsn.0,
-            analyzer: schema.analyzer.clone(),
-            field_count: schema.fields.len(),
-        }
+    pub fn new(origin: Origin, schema: &TextSchema) -> Payload {
+        let (analyzer, field_count) = (schema.analyzer.clone(), schema.fields.len());
+        let checksum = xxh3_64(format!("{LAYOUT_VERSION} {origin:?} {analyzer} {field_count}").as_bytes());
+        Payload { layout: LAYOUT_VERSION, origin, analyzer, field_count, checksum }
     }
 
     /// The LSN of the base, when it belongs to this database's past: not to a copy's or to one that was rolled back by
     /// restoring a backup.
-    pub fn accepted_lsn(&self, identity: &StoreIdentity, current: Lsn, schema: &TextSchema) -> Option<Lsn> {
-        let fits = self.epoch <= identity.epoch
-            && self.lsn <= current.0
-            && *self == Payload { epoch: self.epoch, lsn: self.lsn, ..Payload::new(identity, current, schema) };
-        fits.then_some(Lsn(self.lsn))
+    pub fn accepted_lsn(&self, history: &StoreHistory, current: Lsn, schema: &TextSchema) -> Option<Lsn> {
+        let fits = history.leads_from(&self.origin, current) && *self == Payload::new(self.origin, schema);
+        fits.then_some(self.origin.lsn)
     }
 }

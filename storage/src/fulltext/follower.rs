@@ -2,6 +2,7 @@
 //! nothing has come for a while.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +15,12 @@ use super::analyzer::tokenizer_manager;
 use super::base::{Payload, TextBase};
 use super::schema::TextSchema;
 use super::tantivy_error;
+use super::verify::verify;
 use crate::catalog::{Catalog, IndexKind};
 use crate::derived::{Follower, IndexContext, IndexSource, PendingChanges};
 use crate::error::{Result, StorageError};
 use crate::ids::{Lsn, RelationId};
-use crate::store::{Change, KvSnapshot, StoreIdentity};
+use crate::store::{Change, KvSnapshot, StoreHistory};
 
 /// The smallest budget that tantivy accepts.
 const WRITER_MEMORY_BYTES: usize = 15_000_000;
@@ -34,7 +36,7 @@ struct OpenIndex {
 pub(crate) struct TextFollower {
     /// `fts/` of the data directory; None keeps bases in memory.
     directory: Option<PathBuf>,
-    identity: StoreIdentity,
+    history: StoreHistory,
     open: FxHashMap<RelationId, OpenIndex>,
     writer: Option<(RelationId, IndexWriter)>,
 }
@@ -60,7 +62,7 @@ impl TextFollower {
                 }
             }
         }
-        Ok(TextFollower { directory, identity: rows.identity()?, open: FxHashMap::default(), writer: None })
+        Ok(TextFollower { directory, history: StoreHistory::read(rows)?, open: FxHashMap::default(), writer: None })
     }
 
     /// Opens what is on disk and fits the database. Others are left for a rebuild.
@@ -75,8 +77,11 @@ impl TextFollower {
                 continue;
             }
             let Some(source) = IndexSource::new(index, catalog) else { continue };
-            let base =
-                TextSchema::new(index, source.field_count()).and_then(|schema| self.load_one(&path, schema, lsn));
+            let load =
+                || TextSchema::new(index, source.field_count()).and_then(|schema| self.load_one(&path, schema, lsn));
+            // The library trusts its files, and may panic over damaged ones.
+            let base = catch_unwind(AssertUnwindSafe(load))
+                .unwrap_or_else(|_| Err(StorageError::Corrupted("opening a full-text index panicked".to_owned())));
             match base {
                 Ok(Some(base)) => {
                     let log = logs.entry(base.lsn).or_insert_with(|| read_log(rows, base.lsn));
@@ -110,16 +115,13 @@ impl TextFollower {
         index.set_tokenizers(tokenizer_manager());
         let payload = index.load_metas().map_err(tantivy_error)?.payload.unwrap_or_default();
         let Ok(payload) = serde_json::from_str::<Payload>(&payload) else { return Ok(None) };
-        let Some(base_lsn) = payload.accepted_lsn(&self.identity, lsn, &schema) else { return Ok(None) };
+        let Some(base_lsn) = payload.accepted_lsn(&self.history, lsn, &schema) else { return Ok(None) };
         if index.schema() != schema.schema {
             return Ok(None);
         }
-        let damaged = index.validate_checksum().map_err(tantivy_error)?;
-        if !damaged.is_empty() {
-            return Err(StorageError::Corrupted(format!("{} files of a full-text index are damaged", damaged.len())));
-        }
-        let reader = open_reader(&index)?;
-        Ok(Some(TextBase { lsn: base_lsn, searcher: reader.searcher() }))
+        let searcher = open_reader(&index)?.searcher();
+        verify(&index, &searcher, path)?;
+        Ok(Some(TextBase { lsn: base_lsn, searcher }))
     }
 
     fn path(&self, index: RelationId) -> Option<PathBuf> {
@@ -180,7 +182,7 @@ impl TextFollower {
 
     fn commit(&mut self, id: RelationId, mut writer: IndexWriter, lsn: Lsn) -> Result<Arc<TextBase>> {
         let open = self.open.get(&id).ok_or_else(|| StorageError::Internal("text index is not open".to_owned()))?;
-        let payload = serde_json::to_string(&Payload::new(&self.identity, lsn, &open.schema))
+        let payload = serde_json::to_string(&Payload::new(self.history.origin(lsn), &open.schema))
             .map_err(|error| StorageError::Internal(format!("payload of a text index: {error}")))?;
         let mut prepared = writer.prepare_commit().map_err(tantivy_error)?;
         prepared.set_payload(&payload);

@@ -2,9 +2,9 @@
 //!
 //! The base of an index is a tantivy index in `fts/<index id>/` of the data directory (in memory for a store without
 //! one). It holds, per row, the id and the postings of each indexed column or property, no text. Each commit of the base
-//! carries, in its payload, the database uuid, the epoch and the LSN it contains; a base whose payload does not fit the
-//! database is thrown away and rebuilt from the rows, as is one that does not open. Files may be deleted at any time while
-//! the store is closed.
+//! carries, in its payload, the state it was made of (`store/history.rs`): database uuid, epoch with its mark, LSN. A base
+//! whose payload does not fit the database is thrown away and rebuilt from the rows, as is one that does not open. Files
+//! may be deleted at any time while the store is closed.
 //!
 //! A base serves snapshots at or above its LSN. A snapshot captures the searcher of the newest base when it is made, so
 //! an older snapshot keeps the older searcher (and its segments) alive while it lives.
@@ -17,6 +17,7 @@ mod query;
 mod schema;
 mod search;
 mod tail;
+mod verify;
 
 pub(crate) use analyzer::WordTokenizer;
 pub use analyzer::analyzer_names;

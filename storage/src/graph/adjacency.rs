@@ -10,7 +10,11 @@
 //! A change rebuilds the arrays of its page (a few KB) once per batch; for a hub only the chunks it falls into. Ids below
 //! 2³² are kept in 32 bits. Pages never change after construction, so readers take no locks.
 
+mod encoding;
+
 use std::sync::Arc;
+
+pub(crate) use encoding::PageReader;
 
 /// Nodes in a page.
 pub(crate) const PAGE_NODES: usize = 256;

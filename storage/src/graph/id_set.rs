@@ -2,6 +2,8 @@
 //!
 //! Cloning is free and a change copies one container (at most 8 KB), where a `RoaringTreemap` would be copied whole.
 
+mod encoding;
+
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -62,6 +64,11 @@ impl IdSet {
     /// The first non-empty page at or above `page`: its number and the low bits of its ids.
     pub fn page_at_or_after(&self, page: u64) -> Option<(u64, &RoaringBitmap)> {
         self.pages.next_at_or_after(page).map(|(number, bitmap)| (number, &**bitmap))
+    }
+
+    /// Non-empty pages in order: number, and the low bits of the ids.
+    fn pages(&self) -> impl Iterator<Item = (u64, &RoaringBitmap)> {
+        self.pages.iter().map(|(page, bitmap)| (page, &**bitmap))
     }
 
     /// Ids in ascending order.

@@ -31,7 +31,7 @@ const RETIRE_AFTER: Duration = Duration::from_secs(1);
 /// A keyspace with at least this many entries is appended in one pass where possible.
 const BULK_ENTRIES: usize = 256;
 /// Commits kept in the change log; an index that is further behind is rebuilt.
-const CHANGE_LOG_COMMITS: u64 = if cfg!(test) { 400 } else { 200_000 };
+pub(crate) const CHANGE_LOG_COMMITS: u64 = if cfg!(test) { 400 } else { 200_000 };
 /// The log is trimmed when it is this much longer than it has to be.
 const CHANGE_LOG_SLACK: u64 = CHANGE_LOG_COMMITS / 10;
 

@@ -512,11 +512,11 @@ impl Committer {
             result = Err(error);
         } else if !self.shared.is_in_memory {
             let snapshot = self.shared.published.current();
-            let checkpoint = catch_unwind(AssertUnwindSafe(|| snapshot.derived.checkpoint(snapshot.durable_lsn)))
-                .unwrap_or_else(|_| Err(StorageError::Internal("the checkpoint panicked".to_owned())));
-            if let Err(error) = checkpoint {
+            let is_durable = snapshot.durable_lsn == snapshot.lsn;
+            let checkpoint = || snapshot.derived.checkpoint(snapshot.lsn, true, &|| false);
+            if is_durable && catch_unwind(AssertUnwindSafe(checkpoint)).is_err() {
                 // Derived state is rebuilt when it is missing.
-                tracing::warn!(%error, "derived indexes were not checkpointed");
+                tracing::error!("checkpointing derived indexes panicked");
             }
         }
         let lsn = self.shared.published.current().lsn;

@@ -11,6 +11,7 @@ pub const FORMAT_VERSION: u32 = 2;
 pub(super) const FORMAT_KEY: &[u8] = b"format_version";
 pub(super) const UUID_KEY: &[u8] = b"database_uuid";
 pub(super) const EPOCH_KEY: &[u8] = b"epoch";
+pub(super) const EPOCH_HISTORY_KEY: &[u8] = b"epoch_history";
 pub(crate) const LSN_KEY: &[u8] = b"lsn";
 pub(super) const CHANGE_LOG_FLOOR_KEY: &[u8] = b"change_log_floor";
 
@@ -54,7 +55,7 @@ impl KvSnapshot {
         Ok(Some(u32::from_be_bytes(bytes)))
     }
 
-    fn meta(&self, name: &[u8]) -> Result<Option<super::KvBytes>> {
+    pub(super) fn meta(&self, name: &[u8]) -> Result<Option<super::KvBytes>> {
         self.get(Keyspace::META, name)
     }
 }

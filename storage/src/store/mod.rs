@@ -7,6 +7,7 @@
 mod applier;
 mod change;
 mod change_log;
+mod checkpoint_thread;
 mod committer;
 mod conflict_error;
 mod conflicts;
@@ -16,6 +17,7 @@ mod crash_tests;
 mod disk;
 mod errors;
 mod failure;
+mod history;
 mod holds;
 pub(crate) mod keyspace;
 mod kv;
@@ -39,8 +41,11 @@ mod timings;
 mod transaction;
 pub(crate) mod write_set;
 
+pub(crate) use applier::CHANGE_LOG_COMMITS;
 pub use change::Change;
 pub(crate) use counters::{COUNTER_END, first_free_ids};
+pub(crate) use disk::sync_directory;
+pub(crate) use history::{Origin, StoreHistory};
 pub use holds::SnapshotInfo;
 pub use keyspace::Keyspace;
 pub use kv::{KvBound, KvBytes, KvIter, KvSnapshot};
@@ -62,24 +67,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use redb::{Builder, Database, ReadableDatabase, TableDefinition};
 
 use self::applier::{Applier, Layers};
+use self::checkpoint_thread::{StopSignal, keep_house};
 use self::committer::{CommitRequest, Committer, Request, encode_set};
 use self::counters::Counters;
 use self::disk::{Disk, OsDisk};
 use self::errors::{commit_error, database_error, storage_error, table_error, transaction_error};
 use self::failure::Failure;
+use self::history::begin_epoch;
 use self::holds::SnapshotHolds;
 use self::kv::TableBase;
 use self::lock_file::LockFile;
 use self::locks::LockTable;
 use self::log::{Attachments, CommitLog};
-use self::meta::{EPOCH_KEY, FORMAT_KEY, UUID_KEY};
+use self::meta::{EPOCH_HISTORY_KEY, EPOCH_KEY, FORMAT_KEY, UUID_KEY};
 use self::snapshot::{Published, Snapshot};
 use self::timings::Timings;
 use self::write_set::WriteSet;
@@ -97,10 +104,6 @@ pub const LOG_FOLDER: &str = "log";
 const ATTACHMENT_BYTES: usize = if cfg!(test) { 128 << 10 } else { 4 << 20 };
 /// Commits that may wait in the queue before `commit` blocks.
 const QUEUE_CAPACITY: usize = 4_096;
-/// Derived state is checkpointed in the background about this often while something is committed.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
-/// Snapshots in use are looked at about this often.
-const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(5);
 /// Attempts of a small commit of the store's own.
 const OWN_COMMIT_ATTEMPTS: usize = 64;
 
@@ -136,13 +139,6 @@ pub struct Store {
     message_sequences: crate::ddl::MessageSequences,
     next_transaction_id: AtomicU64,
     open_transaction_count: AtomicU64,
-}
-
-/// Wakes the checkpoint thread to end it.
-#[derive(Default)]
-struct StopSignal {
-    stopped: Mutex<bool>,
-    wake: Condvar,
 }
 
 impl Store {
@@ -197,7 +193,7 @@ impl Store {
         files: Option<(PathBuf, LockFile)>,
         options: StoreOptions,
     ) -> Result<Arc<Store>> {
-        begin_epoch(&database)?;
+        let is_new = create_if_empty(&database)?;
         if let Some(disk) = &log {
             let progress = options.repair_progress.clone();
             recovery::replay_log(disk, &database, options.memory_table_size_bytes, &move |done| {
@@ -205,6 +201,9 @@ impl Store {
                     progress(done);
                 }
             })?;
+        }
+        if !is_new {
+            begin_epoch(&database)?;
         }
         let base = TableBase::new(database.begin_read().map_err(transaction_error)?);
         let lsn = KvSnapshot::of_base(Arc::clone(&base), Lsn(0)).applied_lsn()?;
@@ -341,8 +340,7 @@ impl Store {
         let mut committer = self.committer.lock();
         let Some(thread) = committer.take() else { return Ok(()) };
         self.is_closed.store(true, Ordering::Release);
-        *self.stop.stopped.lock() = true;
-        self.stop.wake.notify_all();
+        self.stop.give();
         if let Some(checkpointer) = self.checkpointer.lock().take() {
             // A panic there has been logged; the committer checkpoints once more.
             let _ = checkpointer.join();
@@ -522,69 +520,33 @@ fn create_file(directory: &Path, file: &Path, options: &StoreOptions) -> Result<
     }
 }
 
-/// Checkpoints what is derived, and takes back snapshots that are too old (zero: none is).
-fn keep_house(shared: &StoreShared, stop: &StopSignal, max_snapshot_age: Duration) {
-    let mut checkpointed = shared.published.current().lsn;
-    let mut looked = Instant::now();
-    // A small limit, as in tests, wants a closer look.
-    let interval = if max_snapshot_age.is_zero() { CHECKPOINT_INTERVAL } else { max_snapshot_age / 4 };
-    let interval = interval.clamp(Duration::from_millis(50), SNAPSHOT_INTERVAL);
-    let mut stopped = stop.stopped.lock();
-    while !*stopped {
-        stop.wake.wait_for(&mut stopped, interval);
-        if *stopped {
-            return;
-        }
-        parking_lot::MutexGuard::unlocked(&mut stopped, || {
-            if !max_snapshot_age.is_zero() {
-                shared.holds.expire(max_snapshot_age);
-            }
-            if looked.elapsed() < CHECKPOINT_INTERVAL {
-                return;
-            }
-            looked = Instant::now();
-            let snapshot = shared.published.current();
-            if snapshot.durable_lsn > checkpointed {
-                match snapshot.derived.checkpoint(snapshot.durable_lsn) {
-                    Ok(()) => checkpointed = snapshot.durable_lsn,
-                    Err(error) => tracing::warn!(%error, "derived indexes were not checkpointed"),
-                }
-            }
-        });
-    }
-}
-
-/// Checks the format, creates what a new database needs, and moves the epoch.
-fn begin_epoch(database: &Database) -> Result<()> {
+/// Checks the format and writes what a new database needs; true when it is new.
+fn create_if_empty(database: &Database) -> Result<bool> {
     let rows = KvSnapshot::of_base(TableBase::new(database.begin_read().map_err(transaction_error)?), Lsn(0));
-    let format = rows.format_version()?;
-    if let Some(found) = format
-        && found > FORMAT_VERSION
-    {
-        return Err(StorageError::FormatTooNew { found, supported: FORMAT_VERSION });
+    match rows.format_version()? {
+        Some(found) if found > FORMAT_VERSION => {
+            return Err(StorageError::FormatTooNew { found, supported: FORMAT_VERSION });
+        }
+        Some(_) => return Ok(false),
+        None => drop(rows),
     }
-    let epoch = if format.is_some() { rows.identity()?.epoch } else { 0 };
-    drop(rows);
+    let history = history::with_opening(None, 1, Lsn(0))?;
     let transaction = database.begin_write().map_err(transaction_error)?;
     {
         let name = Keyspace::META.table_name();
         let mut meta = transaction.open_table(TableDefinition::<&[u8], &[u8]>::new(&name)).map_err(table_error)?;
         let mut put = |key: &[u8], value: &[u8]| meta.insert(key, value).map(drop).map_err(storage_error);
-        put(EPOCH_KEY, &(epoch + 1).to_be_bytes())?;
-        if format != Some(FORMAT_VERSION) {
-            // A file without a log is one whose log is empty.
-            put(FORMAT_KEY, &FORMAT_VERSION.to_be_bytes())?;
-        }
-        if format.is_none() {
-            put(UUID_KEY, uuid::Uuid::now_v7().as_bytes())?;
-            put(LSN_KEY, &0_u64.to_be_bytes())?;
-            let name = Keyspace::CATALOG.table_name();
-            let mut catalog =
-                transaction.open_table(TableDefinition::<&[u8], &[u8]>::new(&name)).map_err(table_error)?;
-            for (key, value) in bootstrap_rows()? {
-                catalog.insert(&key[..], &value[..]).map_err(storage_error)?;
-            }
+        put(EPOCH_KEY, &1_u64.to_be_bytes())?;
+        put(EPOCH_HISTORY_KEY, &history[..])?;
+        put(FORMAT_KEY, &FORMAT_VERSION.to_be_bytes())?;
+        put(UUID_KEY, uuid::Uuid::now_v7().as_bytes())?;
+        put(LSN_KEY, &0_u64.to_be_bytes())?;
+        let name = Keyspace::CATALOG.table_name();
+        let mut catalog = transaction.open_table(TableDefinition::<&[u8], &[u8]>::new(&name)).map_err(table_error)?;
+        for (key, value) in bootstrap_rows()? {
+            catalog.insert(&key[..], &value[..]).map_err(storage_error)?;
         }
     }
-    transaction.commit().map_err(commit_error)
+    transaction.commit().map_err(commit_error)?;
+    Ok(true)
 }

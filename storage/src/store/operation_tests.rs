@@ -1,5 +1,7 @@
 //! Tests of what operating the store relies on: snapshots have an age, failures show, the holder is named.
 
+use std::time::Duration;
+
 use super::simulated_disk::{REDB_NAME, SimulatedDisk};
 use super::*;
 

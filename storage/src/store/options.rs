@@ -22,7 +22,8 @@ pub struct StoreOptions {
     pub write_set_limit_bytes: usize,
     /// Embedders by name; a vector index over text names one of them.
     pub embedders: Vec<Arc<dyn Embedder>>,
-    /// Called with 0.0..=1.0 while an unclean stop is repaired, and again while the log is applied.
+    /// Called with 0.0..=1.0 while an unclean stop is repaired, while the log is applied, and while a large graph is built
+    /// from its rows.
     pub repair_progress: Option<Arc<dyn Fn(f64) + Send + Sync>>,
     /// Rows changed since an index's base before the indexer must catch up.
     pub tail_limit_rows: usize,

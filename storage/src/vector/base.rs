@@ -1,5 +1,7 @@
 //! The base of a vector index: slots with their lifetimes, the exact index, and the graph once there is one.
 
+mod checkpoint;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,17 +1,19 @@
 //! Keeps vector bases up to date: reads or computes vectors of changed rows, and grows graphs in the background.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::base::VectorBase;
 use super::search::VectorReader;
-use crate::derived::{Follower, IndexBase, IndexContext, PendingChanges};
+use crate::catalog::{Catalog, IndexKind};
+use crate::derived::{ChangeSpan, Checkpoints, Follower, IndexBase, IndexContext, PendingChanges};
 use crate::embed::Embedder;
 use crate::error::{Result, StorageError};
 use crate::ids::{Lsn, RelationId};
-use crate::store::KvSnapshot;
+use crate::store::{Change, KvSnapshot};
 
 /// Slots added to a graph per background step: about a tenth of a second.
 const GRAPH_STEP: u32 = 128;
@@ -22,12 +24,60 @@ pub(crate) struct VectorFollower {
     slots: FxHashMap<RelationId, FxHashMap<u64, u32>>,
     /// Indexes whose graph failed; they are scanned.
     graph_failed: Vec<RelationId>,
+    /// None when nothing is kept in files.
+    checkpoints: Option<Arc<Checkpoints>>,
+    /// Indexes that existed when the store was opened and whose file has not been looked at.
+    unread: FxHashSet<RelationId>,
 }
 
 impl VectorFollower {
-    pub fn new(embedders: Vec<Arc<dyn Embedder>>) -> VectorFollower {
-        VectorFollower { embedders, slots: FxHashMap::default(), graph_failed: Vec::new() }
+    pub fn new(
+        embedders: Vec<Arc<dyn Embedder>>,
+        checkpoints: Option<Arc<Checkpoints>>,
+        catalog: &Catalog,
+    ) -> VectorFollower {
+        let indexes = catalog.indexes.values().filter(|index| matches!(index.kind, IndexKind::Vector(_)));
+        let unread = indexes.map(|index| index.id).collect();
+        VectorFollower { embedders, slots: FxHashMap::default(), graph_failed: Vec::new(), checkpoints, unread }
     }
+
+    /// The base in the index's file, brought up to date by the change log. None when there is no file, or the log says
+    /// that it is of no use.
+    fn load(&mut self, index: &IndexContext, rows: &KvSnapshot, lsn: Lsn) -> Result<Option<Arc<VectorBase>>> {
+        let Some(checkpoints) = self.checkpoints.clone() else { return Ok(None) };
+        let reader = VectorReader::new(&index.def, &self.embedders)?;
+        let Some(mut file) = checkpoints.open_vectors(&index.def, lsn)? else { return Ok(None) };
+        let Some(changes) = changes_of(index, rows, file.lsn())? else {
+            tracing::info!(index = %index.def.name, "the checkpoint of a vector index is too old to catch up");
+            return Ok(None);
+        };
+        let (mut base, slots) = VectorBase::read_checkpoint(&mut file, reader.options().clone())?;
+        self.slots.insert(index.def.id, slots);
+        if !changes.is_empty() {
+            return self.advance(index, &Arc::new(base), changes, rows, lsn).map(Some);
+        }
+        base.set_indexed(lsn);
+        checkpoints.loaded_vectors(index.def.id, lsn, &file);
+        Ok(Some(Arc::new(base)))
+    }
+}
+
+/// What the log says of an index after `since`. None when it does not reach back, or the index was emptied.
+fn changes_of(index: &IndexContext, rows: &KvSnapshot, since: Lsn) -> Result<Option<PendingChanges>> {
+    let Some(log) = rows.changes_since(since)? else { return Ok(None) };
+    let mut pending = PendingChanges::default();
+    for commit in log {
+        let (lsn, changes) = commit?;
+        for change in &changes {
+            if *change == (Change::IndexReset { index: index.def.id }) {
+                return Ok(None);
+            }
+            if let Some(id) = index.source.touched(change) {
+                pending.entry(id).or_insert(ChangeSpan { first: lsn, last: lsn }).last = lsn;
+            }
+        }
+    }
+    Ok(Some(pending))
 }
 
 impl Follower for VectorFollower {
@@ -40,6 +90,17 @@ impl Follower for VectorFollower {
         lsn: Lsn,
         stop: &AtomicBool,
     ) -> Result<Arc<VectorBase>> {
+        if self.unread.remove(&index.def.id) {
+            let loaded = catch_unwind(AssertUnwindSafe(|| self.load(index, rows, lsn)))
+                .unwrap_or_else(|_| Err(StorageError::Internal("loading it panicked".to_owned())));
+            match loaded {
+                Ok(Some(base)) => return Ok(base),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(index = %index.def.name, %error, "a checkpoint cannot be used; reading the rows");
+                }
+            }
+        }
         let reader = VectorReader::new(&index.def, &self.embedders)?;
         let mut base = VectorBase::new(reader.options().clone(), lsn);
         let mut slots = FxHashMap::default();
@@ -115,6 +176,10 @@ impl Follower for VectorFollower {
     fn forget(&mut self, index: RelationId) {
         self.slots.remove(&index);
         self.graph_failed.retain(|failed| *failed != index);
+        self.unread.remove(&index);
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.remove_vectors(index);
+        }
     }
 
     fn idle(&mut self) {}

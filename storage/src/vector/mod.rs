@@ -12,7 +12,10 @@
 //! at LSN s sees the slots with `created ≤ s < ended`. Slots are never reused within a generation; when a quarter of them
 //! are dead the live ones are copied into a new generation, and older snapshots keep the base they captured.
 //!
-//! Nothing is written to disk: at open the base is rebuilt from the rows. Checkpoint files come later.
+//! A base is checkpointed to `vector/<index id>.checkpoint`: ids and vectors of the rows at one LSN, so that text need not
+//! be embedded again. The indexer's thread loads it after the store is open and catches up through the change log; if
+//! there is no file that fits, it reads the rows. Until then searches read the rows themselves, and until the graph has
+//! grown again they scan.
 
 mod base;
 mod distance;
