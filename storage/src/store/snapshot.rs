@@ -47,6 +47,11 @@ impl Published {
         snapshot
     }
 
+    /// Registers an LSN that is not older than one that stays registered meanwhile.
+    pub fn register_again(&self, lsn: Lsn) {
+        *self.registered.lock().entry(lsn).or_insert(0) += 1;
+    }
+
     pub fn unregister(&self, lsn: Lsn) {
         let mut registered = self.registered.lock();
         if let Some(count) = registered.get_mut(&lsn) {

@@ -36,7 +36,9 @@ pub struct Transaction {
     pub(super) state: RwLock<TransactionState>,
     pub(super) epoch: AtomicU64,
     settings: Mutex<Settings>,
-    locks: Mutex<HeldLocks>,
+    /// Shared with the transaction's readers.
+    locks: Arc<Mutex<HeldLocks>>,
+    is_reader: bool,
     cache: TransactionCache,
     last_write_target: Mutex<Option<Arc<WriteTarget>>>,
 }
@@ -84,10 +86,50 @@ impl Transaction {
             state: RwLock::default(),
             epoch: AtomicU64::new(0),
             settings: Mutex::default(),
-            locks: Mutex::default(),
+            locks: Arc::default(),
+            is_reader: false,
             cache: TransactionCache::default(),
             last_write_target: Mutex::default(),
         }
+    }
+
+    /// A second view of what the current statement reads, for a query that goes on while later statements of this
+    /// transaction run. It never moves to a newer snapshot and is not to write; the locks it takes are this transaction's,
+    /// so it must not be read from once this one has ended. None when this transaction has written something: the view
+    /// would not show it.
+    pub fn reader(&self) -> Option<Transaction> {
+        let snapshot = self.snapshot();
+        if self.has_writes() {
+            return None;
+        }
+        // Something at or below it is registered by this transaction, so that it may still be registered.
+        self.store.published().register_again(snapshot.lsn);
+        let state = TransactionState {
+            registered: Some(snapshot.lsn),
+            snapshot: Some(snapshot),
+            ..TransactionState::default()
+        };
+        let settings = {
+            let settings = self.settings.lock();
+            Settings {
+                cancel: settings.cancel.clone(),
+                lock_timeout: settings.lock_timeout,
+                synchronous: settings.synchronous,
+            }
+        };
+        Some(Transaction {
+            store: Arc::clone(&self.store),
+            id: self.id,
+            session: AtomicU32::new(self.session.load(Ordering::Relaxed)),
+            isolation: self.isolation,
+            state: RwLock::new(state),
+            epoch: AtomicU64::new(0),
+            settings: Mutex::new(settings),
+            locks: Arc::clone(&self.locks),
+            is_reader: true,
+            cache: TransactionCache::default(),
+            last_write_target: Mutex::default(),
+        })
     }
 
     /// The store this transaction belongs to.
@@ -456,8 +498,11 @@ impl Drop for Transaction {
         if let Some(lsn) = state.registered.take() {
             self.store.published().unregister(lsn);
         }
+        if self.is_reader {
+            return;
+        }
         let owner = self.owner();
-        self.locks.get_mut().release_all(owner, self.store.locks());
+        self.locks.lock().release_all(owner, self.store.locks());
         self.store.transaction_ended();
     }
 }
