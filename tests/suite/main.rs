@@ -3,10 +3,13 @@
 mod agents;
 mod backup;
 mod concurrency;
+mod copy;
 mod crash;
+mod cursors;
 mod foreign_keys;
 mod golden;
 mod locks;
 mod messages;
+mod sessions;
 mod snb;
 mod wire;
