@@ -258,6 +258,12 @@ fn enqueued_runs_belong_to_the_transaction() {
     assert_eq!(cell(&mut session, "SELECT count(*) FROM agent_runs"), "1");
     let streamed = run(&mut session, "SELECT kind FROM agent_stream('a', 'go')");
     assert_eq!(streamed.len(), 4, "{streamed:?}");
+    // A run writes, whoever's transaction that is in.
+    for call in ["CALL execute_agent('a', 'x')", "SELECT kind FROM agent_stream('a', 'x')"] {
+        run(&mut session, "BEGIN READ ONLY");
+        fails(&mut session, call, "25006");
+        run(&mut session, "ROLLBACK");
+    }
     // Drivers send BEGIN first: the run commits on its own.
     run(&mut session, "BEGIN");
     run(&mut session, "CALL execute_agent('a', 'go')");

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sinew_query::exec::{PreparedPlan, RowStream};
-use sinew_query::statement::{CopyOptions, OutputColumn, QueryKind};
+use sinew_query::statement::{CopyOptions, CopyTarget, OutputColumn, QueryKind};
 use sinew_query::{Batch, ExecContext, QueryError, Result};
-use sinew_storage::{DataType, Value};
+use sinew_storage::Value;
 
 use crate::prepare::with_stack;
 use crate::restart::Restart;
@@ -33,6 +33,8 @@ pub struct RowCursor {
     pub(crate) tag: CursorTag,
     /// The statement's layer is still open (false for rows that were collected).
     pub(crate) open: bool,
+    /// The stream reads a view of its own, so that other statements may run before its end.
+    pub(crate) detached: bool,
     /// Set while the statement may start over: until its first rows are handed out.
     pub(crate) restart: Option<Restart>,
 }
@@ -48,6 +50,16 @@ pub(crate) enum CursorTag {
 }
 
 impl RowCursor {
+    /// Rows of no statement of its own: nothing begins or ends with them.
+    pub(crate) fn over(
+        columns: Vec<OutputColumn>,
+        stream: Box<dyn RowStream>,
+        context: ExecContext,
+        tag: CursorTag,
+    ) -> RowCursor {
+        RowCursor { columns, stream, context, tag, open: false, detached: false, restart: None }
+    }
+
     /// None at the end.
     pub fn next_batch(&mut self) -> Result<Option<Batch>> {
         with_stack(|| {
@@ -81,15 +93,14 @@ impl RowCursor {
         &self.context
     }
 
-    /// Collects the rest in memory, so that the session can run other statements before they are sent (a portal with
-    /// a row limit). Bounded by the statement's memory limit.
-    pub(crate) fn collect(&mut self) -> Result<()> {
-        let rows_affected = self.stream.rows_affected();
-        let mut batches = VecDeque::new();
-        let mut value_count = 0usize;
+    /// Collects the rest in memory, behind `first`, so that the session can run other statements before it is sent. 53200
+    /// above the statement's memory limit.
+    pub(crate) fn collect(&mut self, first: Option<Batch>) -> Result<()> {
+        let mut size_bytes = first.as_ref().map_or(0, Batch::size_bytes);
+        let mut batches = VecDeque::from_iter(first);
         while let Some(batch) = self.next_batch()? {
-            value_count += batch.row_count * batch.columns.len().max(1);
-            if value_count.saturating_mul(std::mem::size_of::<Value>()) > self.context.memory_limit_bytes {
+            size_bytes += batch.size_bytes();
+            if size_bytes > self.context.memory_limit_bytes {
                 return Err(QueryError::new(
                     sinew_query::sqlstate::OUT_OF_MEMORY,
                     format!(
@@ -100,8 +111,9 @@ impl RowCursor {
             }
             batches.push_back(batch);
         }
-        let rows_affected = rows_affected.max(self.stream.rows_affected());
+        let rows_affected = self.stream.rows_affected();
         self.stream = Box::new(Collected { batches, rows_affected });
+        self.detached = false;
         Ok(())
     }
 }
@@ -125,7 +137,7 @@ impl RowStream for Collected {
 /// COPY FROM STDIN in progress. It must go back to the session: [`crate::Session::copy_from`] or
 /// [`crate::Session::abort_copy`].
 pub struct CopyIn {
-    pub columns: Vec<DataType>,
+    pub target: CopyTarget,
     pub options: CopyOptions,
     pub(crate) plan: Arc<PreparedPlan>,
     pub(crate) context: ExecContext,

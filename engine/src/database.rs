@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
+use sinew_query::activity::Sessions;
 use sinew_query::functions::{FunctionRegistry, TableFunction};
 use sinew_query::{QueryError, Result, sqlstate};
 use sinew_storage::{Embedder, Store, StoreOptions, StoreStats};
@@ -38,6 +39,7 @@ pub(crate) struct DatabaseInner {
     pub plan_cache: PlanCache,
     pub statement_memory_bytes: usize,
     pub started_us: i64,
+    pub sessions: Arc<Sessions>,
     next_process_id: AtomicI32,
     pub statement_count: AtomicU64,
 }
@@ -84,6 +86,7 @@ impl Database {
                 plan_cache: PlanCache::default(),
                 statement_memory_bytes: memory,
                 started_us: now_us(),
+                sessions: Arc::default(),
                 next_process_id: AtomicI32::new(1),
                 statement_count: AtomicU64::new(0),
             }),

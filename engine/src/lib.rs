@@ -14,6 +14,7 @@ mod prepare;
 mod restart;
 mod session;
 mod settings;
+mod sql_cursor;
 mod statement;
 mod transaction;
 mod utility;

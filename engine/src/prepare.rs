@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use sinew_query::cypher::NamedParameters;
 use sinew_query::exec::{self, PreparedPlan};
-use sinew_query::statement::{CopyOptions, Ddl, OutputColumn};
+use sinew_query::statement::{CopyOptions, CopyTarget, Ddl, OutputColumn};
 use sinew_query::{BindContext, BoundStatement, QueryError, QueryKind, Result, sqlstate};
 use sinew_storage::{DataType, Value};
 
@@ -54,7 +54,7 @@ pub(crate) enum PlannedKind {
     Ddl(Vec<Ddl>),
     CopyFrom {
         plan: Arc<PreparedPlan>,
-        columns: Vec<DataType>,
+        target: CopyTarget,
         options: CopyOptions,
     },
     CopyTo {
@@ -116,7 +116,16 @@ impl Session {
         named: Arc<NamedParameters>,
     ) -> Result<Prepared> {
         let planned = match self.plan_without_transaction(text)? {
-            Some(planned) => Arc::new(planned),
+            Some(mut planned) => {
+                if let PlannedKind::Utility(Utility::Declare { text, offset_chars, .. }) = &planned.kind {
+                    let query = self.prepare(text, declared).map_err(|mut error| {
+                        error.0.position = error.0.position.map(|position| position + offset_chars);
+                        error
+                    })?;
+                    planned.params = query.params;
+                }
+                Arc::new(planned)
+            }
             None => with_stack(|| self.plan(text, declared, &named))?,
         };
         Ok(Prepared {
@@ -300,11 +309,11 @@ fn plan_bound(
         BoundStatement::Ddl(list) => {
             PlannedStatement { catalog_version, ..PlannedStatement::without_rows(PlannedKind::Ddl(list)) }
         }
-        BoundStatement::CopyFrom { query, columns, options } => {
+        BoundStatement::CopyFrom { query, target, options } => {
             let plan = prepare(query)?;
             PlannedStatement {
                 catalog_version,
-                ..PlannedStatement::without_rows(PlannedKind::CopyFrom { plan, columns, options })
+                ..PlannedStatement::without_rows(PlannedKind::CopyFrom { plan, target, options })
             }
         }
         BoundStatement::CopyTo { query, options } => {

@@ -1,11 +1,13 @@
 //! A session: settings, the current transaction, prepared plans. All calls block; servers run them on a pool.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
+use sinew_query::activity::{ActivityState, SessionActivity, Terminator};
 use sinew_query::cypher::NamedParameters;
 use sinew_query::exec::{self, RowStream};
 use sinew_query::statement::OutputColumn;
@@ -17,6 +19,7 @@ use sinew_storage::{CancelToken, DataType, Isolation, SessionLocks, StorageError
 use crate::cursor::{CopyIn, CursorTag, Execution, QueryResult, RowCursor};
 use crate::prepare::{PlannedKind, PlannedStatement, Prepared, bind_values, reads_graph, with_stack};
 use crate::restart::Restart;
+use crate::sql_cursor::SqlCursor;
 use crate::statement::{StatementText, split};
 use crate::transaction::{ActiveTransaction, TransactionStatus, isolation_from_name, now_us};
 use crate::utility::Utility;
@@ -45,13 +48,6 @@ pub struct Session {
     reported: BTreeMap<&'static str, String>,
 }
 
-/// A cursor of DECLARE: its rows are collected when it is declared.
-pub(crate) struct SqlCursor {
-    pub columns: Vec<OutputColumn>,
-    pub rows: std::collections::VecDeque<Vec<Value>>,
-    pub context: ExecContext,
-}
-
 impl Session {
     pub(crate) fn new(database: Database, user: &str, process_id: i32) -> Session {
         let notices: Arc<RwLock<NoticeSink>> = Arc::new(RwLock::new(Arc::new(|_: Notice| {})));
@@ -61,6 +57,7 @@ impl Session {
             .map(|setting| (setting.name.to_lowercase(), setting.default.to_owned()))
             .collect();
         values.insert("session_authorization".to_owned(), user.to_owned());
+        let cancel = CancelToken::default();
         let context = Arc::new(SessionContext {
             user: user.to_owned(),
             database: "sinew".to_owned(),
@@ -75,7 +72,10 @@ impl Session {
             count_tokens: Arc::new(count_tokens),
             server_started_us: database.inner.started_us,
             advisory_locks: SessionLocks::new(&database.inner.store, process_id),
+            activity: SessionActivity::new(now_us(), cancel.clone()),
+            sessions: Arc::clone(&database.inner.sessions),
         });
+        context.sessions.register(&context);
         Session {
             database,
             context,
@@ -84,7 +84,7 @@ impl Session {
             implicit_block: false,
             nested: 0,
             lost_at_commit: false,
-            cancel: CancelToken::default(),
+            cancel,
             statements: HashMap::new(),
             cursors: BTreeMap::new(),
             reported: BTreeMap::new(),
@@ -124,6 +124,7 @@ impl Session {
                     if self.nested == 0 {
                         self.note_error();
                     }
+                    self.note_idle();
                     error.0.position = error.0.position.map(|position| position + statement.offset_chars);
                     return Err(error);
                 }
@@ -132,6 +133,7 @@ impl Session {
         if several {
             self.sync()?;
         }
+        self.note_idle();
         Ok(result)
     }
 
@@ -224,17 +226,68 @@ impl Session {
     /// Starts a statement. Outside a block it runs in an implicit transaction that ends with [`Self::finish`] (or, in a
     /// pipeline, with [`Self::sync`]). After an error the caller calls [`Self::note_error`].
     pub fn execute(&mut self, prepared: &Prepared, params: Vec<Value>) -> Result<Execution> {
-        self.database.inner.statement_count.fetch_add(1, Ordering::Relaxed);
-        if self.nested == 0 {
-            self.cancel.reset();
-            let timeout_ms = self.context.setting("statement_timeout").and_then(|ms| ms.parse().ok()).unwrap_or(0u64);
-            if timeout_ms > 0 {
-                self.cancel.set_deadline(Some(Instant::now() + Duration::from_millis(timeout_ms)));
-            }
+        self.execute_as(prepared, params, false)
+    }
+
+    /// As [`Self::execute`], for a result of which only a part is taken before other statements run: see
+    /// [`Self::suspend`].
+    pub fn execute_in_parts(&mut self, prepared: &Prepared, params: Vec<Value>) -> Result<Execution> {
+        self.execute_as(prepared, params, true)
+    }
+
+    fn execute_as(&mut self, prepared: &Prepared, params: Vec<Value>, in_parts: bool) -> Result<Execution> {
+        self.note_active(&prepared.text);
+        let result = self.start(prepared, params, in_parts);
+        if matches!(result, Err(_) | Ok(Execution::Command(_) | Execution::Empty)) {
+            self.note_idle();
         }
+        result
+    }
+
+    /// A suspended result is to be read on: from here on that counts as the session's statement.
+    pub fn resume(&mut self, prepared: &Prepared) -> Result<()> {
+        self.refuse_failed_block()?;
+        self.note_active(&prepared.text);
+        Ok(())
+    }
+
+    /// A statement of the client begins: earlier cancels are forgotten, its time runs.
+    fn note_active(&mut self, text: &str) {
+        if self.nested > 0 {
+            return;
+        }
+        self.context.activity.begin(text, now_us());
+        let timeout_ms = self.context.setting("statement_timeout").and_then(|ms| ms.parse().ok()).unwrap_or(0u64);
+        if timeout_ms > 0 {
+            self.cancel.set_deadline(Some(Instant::now() + Duration::from_millis(timeout_ms)));
+        }
+    }
+
+    /// The client's statement has been answered; others see the session idle from now on.
+    pub fn note_idle(&self) {
+        if self.nested > 0 {
+            return;
+        }
+        let state = match self.transaction_status() {
+            TransactionStatus::Idle => ActivityState::Idle,
+            TransactionStatus::InBlock => ActivityState::IdleInTransaction,
+            TransactionStatus::Failed => ActivityState::IdleInFailedTransaction,
+        };
+        self.context.activity.end(state, now_us);
+    }
+
+    /// What others see of the session's client, and how they end its connection.
+    pub fn set_client(&self, address: Option<SocketAddr>, terminator: Terminator) {
+        self.context.activity.set_client(address);
+        self.context.activity.set_terminator(terminator);
+    }
+
+    /// Starts a statement, of the client or on its behalf. `in_parts`: other statements may run before it ends.
+    pub(crate) fn start(&mut self, prepared: &Prepared, params: Vec<Value>, in_parts: bool) -> Result<Execution> {
+        self.database.inner.statement_count.fetch_add(1, Ordering::Relaxed);
         if let PlannedKind::Utility(utility) = &prepared.planned.kind {
             let utility = utility.clone();
-            return self.run_utility(utility, params);
+            return self.run_utility(utility, params, &prepared.params, in_parts);
         }
         if matches!(prepared.planned.kind, PlannedKind::Empty) {
             return Ok(Execution::Empty);
@@ -243,7 +296,7 @@ impl Session {
         let mut pause_us = 100;
         loop {
             let alone = self.active.is_none() && !self.implicit_block && self.nested == 0;
-            let result = with_stack(|| self.execute_planned(prepared, params.clone()));
+            let result = with_stack(|| self.execute_planned(prepared, params.clone(), in_parts));
             match result {
                 Err(error) if alone && started.elapsed() < AUTOCOMMIT_RETRY_LIMIT && self.may_retry(&error) => {
                     self.note_error();
@@ -257,7 +310,7 @@ impl Session {
         }
     }
 
-    fn execute_planned(&mut self, prepared: &Prepared, params: Vec<Value>) -> Result<Execution> {
+    fn execute_planned(&mut self, prepared: &Prepared, params: Vec<Value>, in_parts: bool) -> Result<Execution> {
         self.refuse_failed_block()?;
         let planned = self.locked_plan(prepared)?;
         let params = bind_values(&planned, prepared, params)?;
@@ -267,6 +320,9 @@ impl Session {
             }
             PlannedKind::Query { plan, kind } => {
                 let context = self.begin_statement(&params)?;
+                let own_view = if in_parts { self.view_of_its_own(plan, &context) } else { None };
+                let detached = own_view.is_some();
+                let context = own_view.unwrap_or(context);
                 let stream = self.guard(exec::execute(plan, context.clone()))?;
                 let cursor = RowCursor {
                     columns: planned.columns.clone(),
@@ -274,7 +330,9 @@ impl Session {
                     context,
                     tag: CursorTag::Query(*kind),
                     open: true,
-                    restart: self.restart(plan),
+                    detached,
+                    // What only reads a view of its own meets no rows that are newer.
+                    restart: if detached { None } else { self.restart(plan) },
                 };
                 if planned.returns_rows { Ok(Execution::Rows(cursor)) } else { self.drain(cursor) }
             }
@@ -295,10 +353,10 @@ impl Session {
                 self.end_statement()?;
                 Ok(Execution::Command(tag))
             }
-            PlannedKind::CopyFrom { plan, columns, options } => {
+            PlannedKind::CopyFrom { plan, target, options } => {
                 let context = self.begin_statement(&params)?;
                 Ok(Execution::CopyIn(CopyIn {
-                    columns: columns.clone(),
+                    target: target.clone(),
                     options: options.clone(),
                     plan: Arc::clone(plan),
                     context,
@@ -309,7 +367,8 @@ impl Session {
                 let stream = self.guard(exec::execute(plan, context.clone()))?;
                 let columns = planned.columns.clone();
                 let restart = self.restart(plan);
-                let cursor = RowCursor { columns, stream, context, tag: CursorTag::Copy, open: true, restart };
+                let tag = CursorTag::Copy;
+                let cursor = RowCursor { columns, stream, context, tag, open: true, detached: false, restart };
                 Ok(Execution::CopyOut(cursor, options.clone()))
             }
             PlannedKind::Extension(index) => {
@@ -349,6 +408,10 @@ impl Session {
         params: &[Value],
         columns: Vec<OutputColumn>,
     ) -> Result<Execution> {
+        let read_only = match &self.active {
+            Some(active) => active.read_only,
+            None => self.context.setting("default_transaction_read_only").as_deref() == Some("on"),
+        };
         if let Some(active) = &self.active
             && active.transaction.isolation() != sinew_storage::Isolation::ReadCommitted
         {
@@ -359,7 +422,7 @@ impl Session {
             .hint("use READ COMMITTED, autocommit mode, or enqueue_agent(…)"));
         }
         if let Some(active) = &self.active
-            && (active.transaction.has_writes() || !self.cursors.is_empty())
+            && (active.transaction.has_writes() || self.has_open_cursors())
         {
             return Err(QueryError::new(
                 sqlstate::ACTIVE_SQL_TRANSACTION,
@@ -368,10 +431,20 @@ impl Session {
             .hint("use enqueue_agent(…) to make the run part of this transaction, or run it in autocommit mode"));
         }
         let passing = Arc::new(self.begin_transaction(Isolation::default()));
-        let context = self.exec_context(passing, params, true);
+        let context = self.exec_context(passing, params, !read_only);
         let stream = exec::execute(&plan, context.clone())?;
         let tag = CursorTag::Query(kind);
-        Ok(Execution::Rows(RowCursor { columns, stream, context, tag, open: false, restart: None }))
+        Ok(Execution::Rows(RowCursor::over(columns, stream, context, tag)))
+    }
+
+    /// The context for a query that is to go on while other statements of the transaction run. None when it cannot: it
+    /// writes, locks rows, or the transaction has writes, of which those that follow were seen too.
+    fn view_of_its_own(&self, plan: &exec::PreparedPlan, context: &ExecContext) -> Option<ExecContext> {
+        if plan.writes || plan.locks_rows || self.nested > 0 {
+            return None;
+        }
+        let reader = context.transaction.reader()?;
+        Some(ExecContext { transaction: Arc::new(reader), ..context.clone() })
     }
 
     /// How a statement starts over; inside another statement that is for the outer one to say.
@@ -406,12 +479,19 @@ impl Session {
             batches: batch_of(&columns, rows).into_iter().collect(),
             rows_affected: 0,
         });
-        RowCursor { columns, stream, context, tag: CursorTag::Fixed(tag), open, restart: None }
+        RowCursor { open, ..RowCursor::over(columns, stream, context, CursorTag::Fixed(tag)) }
     }
 
     /// Ends a cursor: completes the statement, commits an implicit transaction unless more statements of the same
     /// message follow (see [`Self::begin_implicit_block`]), and gives the tag.
     pub fn finish(&mut self, cursor: RowCursor, rows_sent: u64) -> Result<String> {
+        let tag = self.complete(cursor, rows_sent);
+        self.note_idle();
+        tag
+    }
+
+    /// As [`Self::finish`] while the client's statement goes on.
+    pub(crate) fn complete(&mut self, cursor: RowCursor, rows_sent: u64) -> Result<String> {
         let affected = cursor.stream.rows_affected();
         let tag = match cursor.tag {
             CursorTag::Query(QueryKind::Insert) => format!("INSERT 0 {affected}"),
@@ -439,12 +519,21 @@ impl Session {
         if open {
             self.abort_statement();
         }
+        self.note_idle();
     }
 
-    /// Collects the rest of a cursor, so that other statements may run before its rows are taken.
+    /// Ends the cursor's statement, so that other statements may run before the rest of its rows is taken. A result that
+    /// was not begun by [`Self::execute_in_parts`], or that must not see what they do, is collected: 53200 above the
+    /// statement's memory limit.
     pub fn suspend(&mut self, cursor: &mut RowCursor) -> Result<()> {
+        if cursor.tag == CursorTag::Fetch {
+            // Other statements may fetch from the same cursor.
+            cursor.collect(None)?;
+        }
         if cursor.open {
-            cursor.collect()?;
+            if !cursor.detached {
+                cursor.collect(None)?;
+            }
             cursor.open = false;
             // The transaction itself goes on until Sync or COMMIT.
             if let Some(active) = &self.active {
@@ -462,22 +551,22 @@ impl Session {
             while stream.next_batch()?.is_some() {}
             Ok(stream.rows_affected())
         };
-        match run() {
-            Ok(rows) => {
-                self.end_statement()?;
-                Ok(format!("COPY {rows}"))
-            }
+        let result = match run() {
+            Ok(rows) => self.end_statement().map(|()| format!("COPY {rows}")),
             Err(error) => {
                 self.abort_statement();
                 Err(error)
             }
-        }
+        };
+        self.note_idle();
+        result
     }
 
     /// The client gave up on COPY FROM.
     pub fn abort_copy(&mut self, copy: CopyIn) {
         drop(copy);
         self.abort_statement();
+        self.note_idle();
     }
 
     /// From here until [`Self::sync`], statements outside a block share one implicit transaction (multi-statement simple
@@ -535,6 +624,8 @@ impl Session {
         self.run_utility(
             Utility::Set { name: name.to_owned(), value: Some(value.to_owned()), local: false },
             Vec::new(),
+            &[],
+            false,
         )
         .map(|_| ())
     }
@@ -619,9 +710,15 @@ impl Session {
             let read_only = self.context.setting("default_transaction_read_only").as_deref() == Some("on");
             let transaction = self.begin_transaction(isolation);
             let deferrable = self.context.setting("default_transaction_deferrable").as_deref() == Some("on");
-            self.active = Some(ActiveTransaction::new(transaction, false, read_only, deferrable));
+            self.enter(ActiveTransaction::new(transaction, false, read_only, deferrable));
         }
         self.active.as_mut().expect("the transaction was begun above")
+    }
+
+    /// The session's transaction from now on.
+    pub(crate) fn enter(&mut self, active: ActiveTransaction) {
+        self.context.activity.set_transaction_start(Some(active.started_us));
+        self.active = Some(active);
     }
 
     /// How long the session may keep a transaction open in silence; None without a limit or outside a transaction.
@@ -697,11 +794,19 @@ impl Session {
     }
 
     pub(crate) fn commit_transaction(&mut self) -> Result<()> {
-        self.cursors.clear();
+        if let Err(error) = self.collect_held_cursors() {
+            self.rollback_transaction();
+            return Err(error);
+        }
         let Some(mut active) = self.active.take() else { return Ok(()) };
+        // SET LOCAL counts: it ends only behind the commit. Whatever waits less than for the disk here waits for it.
+        let asynchronous = self.context.setting("synchronous_commit").as_deref() == Some("off");
+        active.transaction.set_synchronous_commit(!asynchronous);
         let saved = std::mem::take(&mut active.saved_settings);
         let result = active.commit();
         let committed = result.is_ok();
+        self.context.activity.set_transaction_start(None);
+        self.end_cursors(committed);
         self.lost_at_commit = !committed;
         for (name, saved) in saved {
             self.restore_setting(name, if committed { saved.at_commit.unwrap_or(saved.before) } else { saved.before });
@@ -710,8 +815,9 @@ impl Session {
     }
 
     pub(crate) fn rollback_transaction(&mut self) {
-        self.cursors.clear();
+        self.end_cursors(false);
         let Some(active) = self.active.take() else { return };
+        self.context.activity.set_transaction_start(None);
         for (name, saved) in active.saved_settings {
             self.restore_setting(name, saved.before);
         }
@@ -727,14 +833,6 @@ impl Session {
             Some(value) => values.insert(name, value),
             None => values.remove(&name),
         };
-    }
-
-    /// The columns of a cursor that DECLARE made; 34000 when there is none of that name.
-    pub fn cursor_columns(&self, name: &str) -> Result<Vec<OutputColumn>> {
-        self.cursors
-            .get(name)
-            .map(|cursor| cursor.columns.clone())
-            .ok_or_else(|| QueryError::new(sqlstate::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist")))
     }
 
     pub(crate) fn statement_named(&self, name: &str) -> Result<&Prepared> {
@@ -753,15 +851,13 @@ impl Session {
         self.nested -= 1;
         result
     }
-
-    pub(crate) fn planned_rows(planned: &PlannedStatement) -> bool {
-        planned.returns_rows
-    }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.context.sessions.unregister(self.context.process_id);
         self.rollback_transaction();
+        self.cursors.clear();
         // The context may outlive the session in cursors and sinks.
         self.context.advisory_locks.unlock_all();
     }

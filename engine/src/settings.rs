@@ -14,6 +14,8 @@ pub(crate) enum Check {
     /// A number of milliseconds, or with a unit (`500ms`, `2s`, `1min`); stored in milliseconds.
     DurationMs,
     OneOf(&'static [&'static str]),
+    /// On, off and their other names, or one of these.
+    SwitchOr(&'static [&'static str]),
     TimeZone,
     /// Cannot be set.
     ReadOnly,
@@ -88,7 +90,13 @@ pub(crate) static SETTINGS: &[Setting] = &[
     setting("sinew.progress", "off", Check::OneOf(&["off", "notice"]), false, "agent runs report steps as notices"),
     setting("standard_conforming_strings", "on", Check::OneOf(&["on"]), true, "backslashes are literal in '…'"),
     setting("statement_timeout", "0", Check::DurationMs, false, "longest run of one statement; 0 is off"),
-    setting("synchronous_commit", "on", Check::OneOf(&["on"]), false, "commits are acknowledged when durable"),
+    setting(
+        "synchronous_commit",
+        "on",
+        Check::SwitchOr(&["local", "remote_write", "remote_apply"]),
+        false,
+        "commits are acknowledged when durable; off: when visible, durable within a fraction of a second",
+    ),
     setting("TimeZone", "UTC", Check::TimeZone, true, "time zone of timestamps with time zone"),
     setting("transaction_deferrable", "off", Check::Bool, false, "accepted for compatibility"),
     setting(
@@ -147,6 +155,14 @@ pub(crate) fn check(name: &str, value: &str) -> Result<String> {
                 error.0.hint = Some(format!("available values: {}", values.join(", ")));
                 error
             }),
+        Check::SwitchOr(names) => match parse_bool(value) {
+            Some(on) => Ok(if on { "on" } else { "off" }.to_owned()),
+            None => names
+                .iter()
+                .find(|name| name.eq_ignore_ascii_case(value.trim()))
+                .map(|name| (*name).to_owned())
+                .ok_or_else(|| invalid().hint(format!("Available values: {}, on, off.", names.join(", ")))),
+        },
         Check::TimeZone => {
             let name = value.trim();
             jiff::tz::TimeZone::get(name).map_err(|_| invalid())?;
@@ -189,6 +205,12 @@ mod tests {
         assert_eq!(check("sinew.nothing", "1").unwrap_err().sqlstate(), "42704");
         assert_eq!(check("myapp.user", "ann").unwrap(), "ann");
         assert_eq!(check("server_version", "9").unwrap_err().sqlstate(), "55P02");
+        for (given, kept) in [("OFF", "off"), ("yes", "on"), ("Local", "local"), ("remote_apply", "remote_apply")] {
+            assert_eq!(check("synchronous_commit", given).unwrap(), kept);
+        }
+        let error = check("synchronous_commit", "maybe").unwrap_err();
+        assert_eq!(error.to_string(), "invalid value for parameter \"synchronous_commit\": \"maybe\"");
+        assert_eq!(error.0.hint.as_deref(), Some("Available values: local, remote_write, remote_apply, on, off."));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Statements about the session and its transaction: parsed here, by words.
 
-use sinew_query::{QueryError, Result};
+use sinew_query::{QueryError, Result, sqlstate};
 use sinew_storage::{Isolation, RelationLock};
 
 use crate::statement::{Scanner, TokenKind};
@@ -49,7 +49,9 @@ pub(crate) enum Utility {
     Declare {
         name: String,
         hold: bool,
+        /// The query, and the characters before it.
         text: String,
+        offset_chars: usize,
     },
     Fetch {
         count: Option<u64>,
@@ -126,6 +128,12 @@ impl<'a> Words<'a> {
 
     fn end(&self) -> Result<()> {
         if self.done() { Ok(()) } else { Err(self.unexpected("the end of the statement")) }
+    }
+
+    /// The first `$1` and its like: text and position.
+    fn parameter(&self) -> Option<(&'a str, usize)> {
+        let (_, start, end) = self.tokens.iter().find(|(kind, ..)| *kind == TokenKind::Parameter)?;
+        Some((&self.text[*start..*end], self.text[..*start].chars().count() + 1))
     }
 
     /// A literal in single quotes.
@@ -363,6 +371,10 @@ pub(crate) fn parse(text: &str) -> Result<Option<Utility>> {
         "prepare" => return prepare(&mut words).map(Some),
         "execute" => {
             let name = words.identifier("a statement name")?;
+            if let Some((parameter, position)) = words.parameter() {
+                let message = format!("there is no parameter {parameter}");
+                return Err(QueryError::new(sqlstate::UNDEFINED_PARAMETER, message).at(Some(position)));
+            }
             let rest = words.rest().trim();
             let args = if rest.is_empty() {
                 None
@@ -428,6 +440,9 @@ pub(crate) fn parse(text: &str) -> Result<Option<Utility>> {
         _ => return Ok(None),
     };
     words.end()?;
+    if let Some((parameter, position)) = words.parameter() {
+        return Err(QueryError::syntax(format!("syntax error at or near \"{parameter}\""), Some(position)));
+    }
     Ok(Some(utility))
 }
 
@@ -574,7 +589,11 @@ fn declare(words: &mut Words<'_>) -> Result<Utility> {
     if !words.take("for") {
         return Err(words.unexpected("FOR"));
     }
-    Ok(Utility::Declare { name, hold, text: words.rest().to_owned() })
+    if words.raw().eq_ignore_ascii_case("declare") {
+        return Err(words.unexpected("a query"));
+    }
+    let offset_chars = words.position().map_or(0, |position| position - 1);
+    Ok(Utility::Declare { name, hold, text: words.rest().to_owned(), offset_chars })
 }
 
 #[cfg(test)]
@@ -667,12 +686,24 @@ mod tests {
         assert_eq!(parsed("EXECUTE p(1, 'a')"), Utility::Execute { name: "p".into(), args: Some("1, 'a'".into()) });
         assert_eq!(
             parsed("DECLARE c NO SCROLL CURSOR WITH HOLD FOR SELECT 1"),
-            Utility::Declare { name: "c".into(), hold: true, text: "SELECT 1".into() }
+            Utility::Declare { name: "c".into(), hold: true, text: "SELECT 1".into(), offset_chars: 41 }
         );
         assert_eq!(
             parsed("FETCH FORWARD 10 FROM c"),
             Utility::Fetch { count: Some(10), name: "c".into(), skip: false }
         );
         assert_eq!(parsed("FETCH ALL c"), Utility::Fetch { count: None, name: "c".into(), skip: false });
+    }
+
+    #[test]
+    fn parameters_stand_in_the_query_of_a_cursor_only() {
+        assert!(parse("DECLARE c CURSOR FOR SELECT $1").is_ok());
+        assert!(parse("PREPARE p AS SELECT $1").is_ok());
+        assert_eq!(parse("DECLARE c CURSOR FOR DECLARE d CURSOR FOR SELECT 1").unwrap_err().sqlstate(), "42601");
+        let error = parse("SET statement_timeout = $1").unwrap_err();
+        assert_eq!((error.sqlstate(), error.0.position), ("42601", Some(25)));
+        assert_eq!(error.0.message, "syntax error at or near \"$1\"");
+        let error = parse("EXECUTE p($1)").unwrap_err();
+        assert_eq!((error.sqlstate(), error.0.position), ("42P02", Some(11)));
     }
 }

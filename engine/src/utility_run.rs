@@ -5,15 +5,22 @@ use std::sync::Arc;
 use sinew_query::{QueryError, Result, sqlstate};
 use sinew_storage::{DataType, Value};
 
-use crate::cursor::{CursorTag, Execution};
+use crate::cursor::Execution;
 use crate::prepare::{PlannedKind, text_column};
-use crate::session::{SqlCursor, batch_of};
 use crate::transaction::{ActiveTransaction, SavedSetting, isolation_from_name, isolation_name};
 use crate::utility::{TransactionModes, Utility};
-use crate::{RowCursor, Session, settings};
+use crate::{Session, settings};
 
 impl Session {
-    pub(crate) fn run_utility(&mut self, utility: Utility, params: Vec<Value>) -> Result<Execution> {
+    /// `params` are the values of the statement's parameters, which have these `types`. `in_parts`: as of
+    /// [`Session::execute_in_parts`].
+    pub(crate) fn run_utility(
+        &mut self,
+        utility: Utility,
+        params: Vec<Value>,
+        types: &[DataType],
+        in_parts: bool,
+    ) -> Result<Execution> {
         let ends_block = matches!(utility, Utility::Commit | Utility::Rollback | Utility::RollbackTo(_));
         if !ends_block {
             self.refuse_failed_block()?;
@@ -40,7 +47,7 @@ impl Session {
             }
             Utility::RollbackTo(name) => {
                 self.savepoint_outside_block("ROLLBACK TO SAVEPOINT")?;
-                self.cursors.clear();
+                self.end_cursors(false);
                 let active = self.ensure_transaction();
                 Self::storage(active.transaction.rollback_to_savepoint(&name))?;
                 active.failed = false;
@@ -123,10 +130,10 @@ impl Session {
                     Some(args) => self.evaluate_arguments(&args, &prepared.params)?,
                     None => params,
                 };
-                return self.execute(&prepared, values);
+                return self.start(&prepared, values, in_parts);
             }
-            Utility::Declare { name, hold, text } => {
-                self.declare(name, hold, &text)?;
+            Utility::Declare { name, hold, text, offset_chars } => {
+                self.declare(name, hold, (text.as_str(), offset_chars), params, types)?;
                 "DECLARE CURSOR"
             }
             Utility::Fetch { count, name, skip } => return self.fetch(count, &name, skip),
@@ -141,8 +148,10 @@ impl Session {
             }
             Utility::Backup(directory) => return self.backup(&directory),
             Utility::CheckDatabase => return self.check_database(),
-            // Every acknowledged commit is durable already.
-            Utility::Checkpoint => "CHECKPOINT",
+            Utility::Checkpoint => {
+                self.database.store().checkpoint()?;
+                "CHECKPOINT"
+            }
             // Statistics are exact counts kept by commits.
             Utility::Analyze => "ANALYZE",
             Utility::Vacuum => {
@@ -177,7 +186,7 @@ impl Session {
         let read_only = modes.read_only.unwrap_or_else(|| is_on("default_transaction_read_only"));
         let deferrable = modes.deferrable.unwrap_or_else(|| is_on("default_transaction_deferrable"));
         let transaction = self.begin_transaction(modes.isolation.unwrap_or(default));
-        self.active = Some(ActiveTransaction::new(transaction, true, read_only, deferrable));
+        self.enter(ActiveTransaction::new(transaction, true, read_only, deferrable));
         Ok(())
     }
 
@@ -402,57 +411,19 @@ impl Session {
             .zip(types)
             .map(|(part, ty)| format!("CAST({part} AS {})", sinew_query::types::type_name(ty)))
             .collect();
-        let mut result = self.query(&format!("SELECT {}", items.join(", ")), &[])?;
-        Ok(result.rows.pop().unwrap_or_default())
-    }
-
-    fn declare(&mut self, name: String, hold: bool, text: &str) -> Result<()> {
-        if hold {
-            return Err(QueryError::unsupported("DECLARE … WITH HOLD"));
-        }
-        self.savepoint_outside_block("DECLARE CURSOR")?;
-        if self.cursors.contains_key(&name) {
-            return Err(QueryError::new("42P03", format!("cursor \"{name}\" already exists")));
-        }
-        let prepared = self.prepare(text, &[])?;
-        if !Self::planned_rows(&prepared.planned) {
-            return Err(QueryError::syntax("a cursor needs a query that returns rows", None));
-        }
-        let Execution::Rows(mut cursor) = self.execute(&prepared, Vec::new())? else {
-            return Err(QueryError::syntax("a cursor needs a query that returns rows", None));
+        let prepared = self.prepare(&format!("SELECT {}", items.join(", ")), &[])?;
+        let Execution::Rows(mut cursor) = self.start(&prepared, Vec::new(), false)? else {
+            return Err(QueryError::internal("arguments of EXECUTE gave no row"));
         };
-        let mut rows = std::collections::VecDeque::new();
-        loop {
-            match cursor.next_batch() {
-                Ok(Some(batch)) => rows.extend((0..batch.row_count).map(|row| batch.row(row))),
-                Ok(None) => break,
-                Err(error) => {
-                    self.fail(cursor);
-                    return Err(error);
-                }
+        match cursor.next_batch() {
+            Ok(batch) => {
+                self.complete(cursor, 1)?;
+                Ok(batch.filter(|batch| batch.row_count > 0).map(|batch| batch.row(0)).unwrap_or_default())
+            }
+            Err(error) => {
+                self.fail(cursor);
+                Err(error)
             }
         }
-        let columns = cursor.columns.clone();
-        self.finish(cursor, 0)?;
-        let context = self.passing_context();
-        self.cursors.insert(name, SqlCursor { columns, rows, context });
-        Ok(())
-    }
-
-    fn fetch(&mut self, count: Option<u64>, name: &str, skip: bool) -> Result<Execution> {
-        self.cursor_columns(name)?;
-        let cursor = self.cursors.get_mut(name).expect("the cursor was found above");
-        let take = count.map_or(cursor.rows.len(), |count| (count as usize).min(cursor.rows.len()));
-        let rows: Vec<Vec<Value>> = cursor.rows.drain(..take).collect();
-        if skip {
-            return Ok(Execution::Command(format!("MOVE {take}")));
-        }
-        let columns = cursor.columns.clone();
-        let context = cursor.context.clone();
-        let stream = Box::new(crate::cursor::Collected {
-            batches: batch_of(&columns, rows).into_iter().collect(),
-            rows_affected: 0,
-        });
-        Ok(Execution::Rows(RowCursor { columns, stream, context, tag: CursorTag::Fetch, open: false, restart: None }))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use sinew_storage::{CancelToken, DataType, Embedder, SessionLocks, Transaction, Value};
 
+use crate::activity::{SessionActivity, Sessions};
 use crate::functions::FunctionRegistry;
 
 /// A message to the client that is no error (NOTICE).
@@ -36,6 +37,10 @@ pub struct SessionContext {
     pub server_started_us: i64,
     /// Session-level advisory locks.
     pub advisory_locks: SessionLocks,
+    /// What this session does, for others to see.
+    pub activity: SessionActivity,
+    /// All sessions of the database.
+    pub sessions: Arc<Sessions>,
 }
 
 impl SessionContext {

@@ -22,6 +22,8 @@ pub struct ErrorInfo {
     pub table: Option<String>,
     pub column: Option<String>,
     pub constraint: Option<String>,
+    /// Where it happened, when that is no place in the statement: `COPY t, line 3`.
+    pub context: Option<String>,
     /// openCypher's classification, for errors of Cypher statements.
     pub cypher: Option<CypherError>,
     /// The statement met a row that somebody changed after its snapshot: run again on a new one, it may succeed. The
@@ -154,6 +156,12 @@ impl QueryError {
 
     pub fn detail(mut self, detail: impl Into<String>) -> QueryError {
         self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Sets the context unless one is known already.
+    pub fn context(mut self, context: impl Into<String>) -> QueryError {
+        self.0.context.get_or_insert_with(|| context.into());
         self
     }
 

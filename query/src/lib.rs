@@ -1,5 +1,6 @@
 //! Values, SQL and Cypher front ends, one algebra, optimizer and executor.
 
+pub mod activity;
 pub mod algebra;
 pub mod batch;
 pub mod context;

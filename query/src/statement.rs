@@ -54,7 +54,7 @@ pub enum BoundStatement {
     /// COPY … FROM STDIN: an Insert over [`Plan::Supplied`].
     CopyFrom {
         query: BoundQuery,
-        columns: Vec<DataType>,
+        target: CopyTarget,
         options: CopyOptions,
     },
     CopyTo {
@@ -68,6 +68,15 @@ pub struct ExplainOptions {
     pub analyze: bool,
     pub verbose: bool,
     pub json: bool,
+}
+
+/// What COPY FROM writes to.
+#[derive(Clone, Debug)]
+pub struct CopyTarget {
+    /// The table's bare name.
+    pub table: String,
+    /// Of the columns that are given, in the order of the data.
+    pub columns: Vec<(String, DataType)>,
 }
 
 #[derive(Clone, Debug)]

@@ -70,6 +70,13 @@ def main(port: int) -> None:
             assert cursor.fetchone() == (1000, "row\t999")
             with cursor.copy("COPY driver_copy (a, b) TO STDOUT") as copy:
                 assert sum(1 for _ in copy.rows()) == 1000
+            with cursor.copy("COPY (SELECT a, b FROM driver_copy ORDER BY a) TO STDOUT (FORMAT binary)") as copy:
+                copy.set_types(["int4", "text"])
+                rows = list(copy.rows())
+                assert len(rows) == 1000 and rows[7] == (7, "row\t7"), rows[:8]
+            with cursor.copy("COPY (SELECT a FROM driver_copy WHERE a < 0) TO STDOUT (FORMAT binary)") as copy:
+                copy.set_types(["int4"])
+                assert list(copy.rows()) == []
             connection.rollback()
             try:
                 cursor.execute("SELECT count(*) FROM driver_copy")
@@ -82,12 +89,33 @@ def main(port: int) -> None:
             cursor.execute("SELECT generate_series(1, 10)")
             assert cursor.fetchmany(4) == [(1,), (2,), (3,), (4,)]
             assert len(cursor.fetchall()) == 6
+        # With parameters, over more rows than one batch, while the transaction writes.
+        with connection.cursor(name="many") as cursor, connection.cursor() as writer:
+            writer.execute("CREATE TABLE driver_many (g int)")
+            writer.execute("INSERT INTO driver_many SELECT generate_series(1, 5000)")
+            connection.commit()
+            cursor.itersize = 700
+            cursor.execute("SELECT g, %s::text FROM driver_many WHERE g > %s ORDER BY g", ("x", 5))
+            assert cursor.fetchone() == (6, "x")
+            writer.execute("DELETE FROM driver_many WHERE g > 100")
+            assert [g for (g, _) in cursor] == list(range(7, 5001))
+            connection.commit()
+        with connection.cursor(name="held", withhold=True) as cursor:
+            cursor.execute("SELECT g FROM driver_many WHERE g > %s ORDER BY g", (98,))
+            connection.commit()
+            assert cursor.fetchall() == [(99,), (100,)]
+        connection.execute("DROP TABLE driver_many")
+        connection.commit()
         with connection.cursor() as cursor:
             cursor.execute("MATCH (p:Person) WITH p.name AS name ORDER BY name LIMIT 2 RETURN name")
             names = [name for (name,) in cursor.fetchall()]
             cursor.execute("MATCH (p:Person) WHERE p.name IN %s RETURN count(p)", (names,))
             assert cursor.fetchone() == (2,)
         connection.rollback()
+
+        queue(port, connection)
+        diagnostics(connection)
+        pipeline(connection)
 
         # A write, then an agent run in the same transaction: refused with a hint.
         with connection.cursor() as cursor:
@@ -99,6 +127,78 @@ def main(port: int) -> None:
                 assert "enqueue_agent" in (error.diag.message_hint or ""), error.diag
             connection.rollback()
     print("psycopg 3: ok")
+
+
+def queue(port: int, connection: psycopg.Connection) -> None:
+    """Two workers take different jobs."""
+    connection.execute("CREATE TABLE driver_jobs (id int PRIMARY KEY, done bool NOT NULL DEFAULT false)")
+    connection.execute("INSERT INTO driver_jobs (id) SELECT generate_series(1, 3)")
+    connection.commit()
+    take = "SELECT id FROM driver_jobs WHERE NOT done ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
+    with psycopg.connect(f"host=127.0.0.1 port={port} user=bob dbname=sinew") as other:
+        (first,) = connection.execute(take).fetchone()
+        (second,) = other.execute(take).fetchone()
+        assert (first, second) == (1, 2), (first, second)
+        other.execute("UPDATE driver_jobs SET done = true WHERE id = %s", (second,))
+        other.commit()
+        (third,) = other.execute(take).fetchone()
+        assert third == 3, third
+        connection.execute("UPDATE driver_jobs SET done = true WHERE id = %s", (first,))
+        connection.commit()
+        other.rollback()
+        assert other.execute("SELECT count(*) FROM driver_jobs WHERE done").fetchone() == (2,)
+    connection.execute("DROP TABLE driver_jobs")
+    connection.commit()
+
+
+def diagnostics(connection: psycopg.Connection) -> None:
+    """A foreign key's violation says which one, and where."""
+    connection.execute("CREATE TABLE driver_parent (id int PRIMARY KEY)")
+    connection.execute("CREATE TABLE driver_child (id int PRIMARY KEY, parent int REFERENCES driver_parent)")
+    connection.commit()
+    try:
+        connection.execute("INSERT INTO driver_child VALUES (1, 42)")
+        raise AssertionError("a child without a parent was accepted")
+    except psycopg.errors.ForeignKeyViolation as error:
+        diag = error.diag
+        assert diag.sqlstate == "23503" and diag.severity == "ERROR", diag
+        assert diag.constraint_name == "driver_child_parent_fkey", diag.constraint_name
+        assert (diag.schema_name, diag.table_name) == ("public", "driver_child"), (diag.schema_name, diag.table_name)
+        assert diag.message_detail == 'Key (parent)=(42) is not present in table "driver_parent".', diag.message_detail
+        connection.rollback()
+    connection.execute("DROP TABLE driver_child, driver_parent")
+    connection.commit()
+    try:
+        connection.execute("CREATE TABLE driver_places (a int, b int)")
+        with connection.cursor().copy("COPY driver_places FROM STDIN") as copy:
+            copy.write("1\t2\n3\tno\n")
+        raise AssertionError("text was accepted for a number")
+    except psycopg.errors.InvalidTextRepresentation as error:
+        assert error.diag.context == 'COPY driver_places, line 2, column b: "no"', error.diag.context
+        connection.rollback()
+
+
+def pipeline(connection: psycopg.Connection) -> None:
+    """Several statements on their way at once; what follows an error is skipped up to the next sync."""
+    with connection.pipeline() as pipe:
+        first = connection.execute("SELECT 1")
+        connection.execute("CREATE TABLE driver_pipeline (a int)")
+        cursor = connection.cursor()
+        cursor.executemany("INSERT INTO driver_pipeline VALUES (%s)", [(i,) for i in range(100)])
+        counted = connection.execute("SELECT count(*) FROM driver_pipeline")
+        pipe.sync()
+        assert first.fetchone() == (1,)
+        assert counted.fetchone() == (100,)
+    connection.rollback()
+    try:
+        with connection.pipeline():
+            connection.execute("SELECT 1/0")
+            connection.execute("SELECT 2")
+        raise AssertionError("a division by zero passed")
+    except (psycopg.errors.DivisionByZero, psycopg.errors.PipelineAborted):
+        connection.rollback()
+    assert connection.execute("SELECT 3").fetchone() == (3,)
+    connection.rollback()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 mod agents;
 mod backup;
 mod concurrency;
+mod copy;
 mod crash;
+mod cursors;
 mod foreign_keys;
 mod golden;
 mod history;
@@ -12,5 +14,6 @@ mod isolation;
 mod locks;
 mod messages;
 mod operation;
+mod sessions;
 mod snb;
 mod wire;

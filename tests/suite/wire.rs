@@ -213,6 +213,7 @@ fn psql_meta_queries_bind() {
             ("\\d messages", "messages_content_text"),
             ("\\di", "t_pkey"),
             ("\\dn", "public"),
+            ("\\df", "query text, k integer DEFAULT"),
             ("\\l", "sinew"),
         ] {
             let output = run(command).expect("psql runs");

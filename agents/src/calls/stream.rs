@@ -7,7 +7,7 @@ use std::time::Duration;
 use sinew::query::context::ExecContext;
 use sinew::query::exec::RowStream;
 use sinew::query::functions::{Param, TableFunction};
-use sinew::{Batch, DataType, Result, Value};
+use sinew::{Batch, DataType, QueryError, Result, Value, sqlstate};
 
 use super::EngineHandle;
 use super::execute::{CANCEL_POLL, cancel_with_statement, start_request};
@@ -49,6 +49,12 @@ pub fn functions(handle: &EngineHandle) -> Vec<Arc<dyn TableFunction>> {
         outside_transaction: true,
         body: Box::new(move |context, args| {
             let engine = stream.engine()?;
+            if !context.allow_writes {
+                return Err(QueryError::new(
+                    sqlstate::READ_ONLY_SQL_TRANSACTION,
+                    "cannot execute agent_stream in a read-only transaction",
+                ));
+            }
             let request = StartRun {
                 conversation_id: args.opt_text("conversation_id"),
                 vars: args.json("vars"),

@@ -662,6 +662,17 @@ pub fn plan_is_volatile(plan: &Plan) -> bool {
     own || own_exprs(plan).into_iter().any(is_volatile) || inputs(plan).into_iter().any(plan_is_volatile)
 }
 
+/// Whether a plan locks rows, in its subqueries too.
+pub fn plan_locks_rows(plan: &Plan) -> bool {
+    fn of_expr(expr: &Expr) -> bool {
+        let own = matches!(expr, Expr::Subquery(subquery) if plan_locks_rows(&subquery.plan));
+        own || children(expr).into_iter().any(of_expr)
+    }
+    matches!(plan, Plan::LockRows { .. })
+        || own_exprs(plan).into_iter().any(of_expr)
+        || inputs(plan).into_iter().any(plan_locks_rows)
+}
+
 /// Whether a plan reads a CTE defined outside of it.
 pub fn reads_outer_cte(plan: &Plan) -> bool {
     fn walk(plan: &Plan, defined: &mut Vec<CteId>) -> bool {

@@ -86,6 +86,8 @@ pub struct PreparedPlan {
     pub vars: VarTable,
     /// The statement writes (needs a layer of its own and RowExclusive locks).
     pub writes: bool,
+    /// Locks rows as it gives them (FOR UPDATE and its kin).
+    pub locks_rows: bool,
     /// Calls a procedure that must run outside any transaction.
     pub outside_transaction: bool,
     param_names: Vec<Arc<str>>,
@@ -177,6 +179,7 @@ pub fn prepare_with(
 ) -> Result<Arc<PreparedPlan>> {
     let BoundQuery { plan, output, mut vars, params, param_names, .. } = query;
     let outside_transaction = runs_outside_transaction(&plan);
+    let locks_rows = visit::plan_locks_rows(&plan);
     let mut relations = Vec::new();
     collect_relations(&plan, &mut relations);
     let plan = if options.optimize {
@@ -198,6 +201,7 @@ pub fn prepare_with(
     let fast = if options.short_path { FastPlan::of(&root, &columns) } else { None };
     Ok(Arc::new(PreparedPlan {
         writes: root.writes,
+        locks_rows,
         output,
         params,
         vars,
@@ -247,8 +251,8 @@ fn start(
     }
     if context.params.len() < plan.params.len() {
         return Err(QueryError::new(
-            sqlstate::PROTOCOL_VIOLATION,
-            format!("the statement has {} parameters, {} were given", plan.params.len(), context.params.len()),
+            sqlstate::UNDEFINED_PARAMETER,
+            format!("there is no parameter ${}", context.params.len() + 1),
         ));
     }
     let run = Arc::new(RunState::new(context, plan.sizes, supplied, measure));

@@ -31,6 +31,7 @@ pub(crate) mod operators_vector;
 pub(crate) mod pattern;
 pub mod registry;
 pub(crate) mod resolve;
+pub(crate) mod sessions;
 pub(crate) mod string;
 pub(crate) mod string_format;
 pub(crate) mod system;

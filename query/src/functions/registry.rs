@@ -363,6 +363,7 @@ impl Registry {
         super::system::register(&mut table);
         super::system_catalog::register(&mut table);
         super::advisory::register(&mut table);
+        super::sessions::register(&mut table);
         super::aggregate_basic::register(&mut table);
         super::aggregate_statistics::register(&mut table);
         super::aggregate_collect::register(&mut table);

@@ -9,6 +9,7 @@ use super::registry::Table;
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::system::pg_catalog::definitions;
+use crate::system::pg_catalog::signatures::signature;
 use crate::types::reg;
 
 fn oid(value: &Value) -> Result<u32> {
@@ -122,21 +123,18 @@ pub(super) fn register(t: &mut Table) {
     t.f("pg_get_userbyid(oid) -> name", |c, _| Ok(Value::text(c.exec.session.user.as_str()))).stable();
     t.f("pg_get_serial_sequence(text, text) -> text", |_, _| Ok(Value::Null)).stable();
     t.f("pg_get_functiondef(oid) -> text", |_, _| Ok(Value::Null)).stable();
-    t.f("pg_get_function_result(oid) -> text", |_, a| {
-        let wanted = oid(&a[0])?;
-        Ok(super::all_functions().find(|f| f.oid == wanted).map_or(Value::Null, |f| Value::text(f.returns.name())))
+    t.f("pg_get_function_result(oid) -> text", |c, a| {
+        Ok(signature(c, oid(&a[0])?)?.and_then(|signature| signature.result).into())
     })
     .stable();
-    for signature in ["pg_get_function_arguments(oid) -> text", "pg_get_function_identity_arguments(oid) -> text"] {
-        t.f(signature, |_, a| {
-            let wanted = oid(&a[0])?;
-            Ok(super::all_functions().find(|f| f.oid == wanted).map_or(Value::Null, |f| {
-                let names: Vec<String> = f.params.iter().map(super::registry::TypePattern::name).collect();
-                Value::text(names.join(", "))
-            }))
-        })
-        .stable();
-    }
+    t.f("pg_get_function_arguments(oid) -> text", |c, a| {
+        Ok(signature(c, oid(&a[0])?)?.map(|signature| signature.arguments).into())
+    })
+    .stable();
+    t.f("pg_get_function_identity_arguments(oid) -> text", |c, a| {
+        Ok(signature(c, oid(&a[0])?)?.map(|signature| signature.identity_arguments).into())
+    })
+    .stable();
     t.f("pg_table_is_visible(oid) -> bool", relation_is_visible).oid(2079).stable();
     for signature in [
         "pg_type_is_visible(oid) -> bool",

@@ -7,6 +7,7 @@ use sinew_storage::{
 };
 
 use super::{CastContext, FunctionRegistry, can_cast, cast_value, resolve_function, resolve_operator};
+use crate::activity::SessionActivity;
 use crate::context::{EvalContext, ExecContext, SessionContext};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types;
@@ -51,6 +52,8 @@ pub(crate) fn context(settings: &[(&str, &str)]) -> ExecContext {
         count_tokens: Arc::new(|text| text.split_whitespace().count() as u32),
         server_started_us: 0,
         advisory_locks: SessionLocks::new(transaction.store(), 7),
+        activity: SessionActivity::new(0, CancelToken::default()),
+        sessions: Arc::default(),
     };
     ExecContext {
         transaction,

@@ -265,6 +265,9 @@ fn gap(text: &str) -> Option<QueryError> {
         (&["CREATE", "MATERIALIZED", "VIEW"], "CREATE MATERIALIZED VIEW"),
         (&["ALTER", "DEFAULT", "PRIVILEGES"], "ALTER DEFAULT PRIVILEGES"),
         (&["GRAPH_TABLE", "("], "GRAPH_TABLE"),
+        (&["FORCE_QUOTE", "*"], "COPY option FORCE_QUOTE"),
+        (&["FORCE", "QUOTE", "*"], "COPY option FORCE QUOTE"),
+        (&["HEADER", "MATCH"], "COPY option HEADER MATCH"),
     ];
     const FIRST: &[(&str, &str)] = &[
         ("TABLE", "TABLE as a query"),
@@ -290,6 +293,12 @@ fn gap(text: &str) -> Option<QueryError> {
         && let Some((_, what)) = FIRST.iter().find(|(first, _)| first == word)
     {
         return Some(refuse(what, *location));
+    }
+    if words.first().is_some_and(|(word, _)| word == "COPY")
+        && let Some(stdin) = words.iter().position(|(word, _)| word == "STDIN")
+        && let Some((_, location)) = words[stdin..].iter().find(|(word, _)| word == "WHERE")
+    {
+        return Some(refuse("COPY FROM … WHERE", *location));
     }
     // ON CONFLICT (…) WHERE … DO: the predicate of a partial index.
     let conflict = words.windows(3).position(|w| w[0].0 == "ON" && w[1].0 == "CONFLICT" && w[2].0 == "(")?;
@@ -328,6 +337,14 @@ mod tests {
     #[test]
     fn known_gaps_are_named() {
         assert_eq!(error("INSERT INTO t VALUES (1) ON CONFLICT (a) WHERE b > 1 DO NOTHING").1, "0A000");
+        assert_eq!(
+            error("COPY t FROM STDIN (FORMAT csv) WHERE a > 1"),
+            ("COPY FROM … WHERE is not supported".into(), "0A000", Some(32))
+        );
+        assert_eq!(
+            error("COPY t TO STDOUT (FORMAT csv, FORCE_QUOTE *)"),
+            ("COPY option FORCE_QUOTE is not supported".into(), "0A000", Some(31))
+        );
         assert_eq!(error("SELECT 1 BETWEEN SYMMETRIC 2 AND 0").1, "0A000");
     }
 

@@ -6,6 +6,11 @@ pub(crate) const MINUTE_US: i64 = 60_000_000;
 pub(crate) const SECOND_US: i64 = 1_000_000;
 /// Days from 1970-01-01 to 2000-01-01, the wire's epoch.
 pub(crate) const WIRE_EPOCH_DAYS: i32 = 10_957;
+/// PostgreSQL's first day (4714-11-24 BC) and first day no more, counted from the wire's epoch.
+pub(crate) const WIRE_DAYS: std::ops::Range<i32> = -2_451_545..2_145_031_949;
+/// The same of timestamps, in microseconds (to the end of the year 294276). The last thirty years of it lie beyond what is
+/// kept here.
+pub(crate) const WIRE_TIMESTAMPS_US: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
 
 /// A civil date and time. Year 0 is 1 BC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

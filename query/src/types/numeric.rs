@@ -312,37 +312,48 @@ pub(crate) fn to_binary(value: &Numeric, out: &mut Vec<u8>) {
     }
 }
 
-/// None when malformed.
-pub(crate) fn from_binary(bytes: &[u8]) -> Option<Numeric> {
-    let word = |at: usize| bytes.get(at..at + 2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+/// 22P03 when malformed.
+pub(crate) fn from_binary(bytes: &[u8]) -> Result<Numeric> {
+    let invalid = |message: &str| QueryError::new(sqlstate::INVALID_BINARY_REPRESENTATION, message);
+    let malformed = || invalid("incorrect binary data format for type numeric");
+    let word = |at: usize| {
+        let pair = bytes.get(at..at + 2).ok_or_else(malformed)?;
+        Ok::<u16, QueryError>(u16::from_be_bytes([pair[0], pair[1]]))
+    };
     let count = usize::from(word(0)?);
     let weight = i64::from(word(2)? as i16);
     let sign = word(4)?;
     let scale = i64::from(word(6)?);
     match sign {
-        0xC000 => return Some(Numeric::NaN),
-        0xD000 => return Some(Numeric::Infinity),
-        0xF000 => return Some(Numeric::NegativeInfinity),
+        0xC000 => return Ok(Numeric::NaN),
+        0xD000 => return Ok(Numeric::Infinity),
+        0xF000 => return Ok(Numeric::NegativeInfinity),
         0 | 0x4000 => {}
-        _ => return None,
+        _ => return Err(invalid("invalid sign in external \"numeric\" value")),
     }
-    if bytes.len() != 8 + count * 2 || scale > MAX_SCALE {
-        return None;
+    if scale > MAX_SCALE {
+        return Err(invalid("invalid scale in external \"numeric\" value"));
+    }
+    if bytes.len() != 8 + count * 2 {
+        return Err(malformed());
     }
     let mut text = String::with_capacity(count * 4);
     for i in 0..count {
         let digit = word(8 + i * 2)?;
         if digit > 9999 {
-            return None;
+            return Err(invalid("invalid digit in external \"numeric\" value"));
         }
         text.push_str(&format!("{digit:04}"));
     }
-    let magnitude = if text.is_empty() { BigInt::zero() } else { BigInt::parse_bytes(text.as_bytes(), 10)? };
+    let magnitude = match text.as_str() {
+        "" => BigInt::zero(),
+        digits => BigInt::parse_bytes(digits.as_bytes(), 10).ok_or_else(malformed)?,
+    };
     let magnitude = if sign == 0x4000 { -magnitude } else { magnitude };
     // The last digit stands for 10000^(weight - count + 1).
     let value = BigDecimal::new(magnitude, (count as i64 - 1 - weight) * 4);
     if value.is_zero() {
-        return Some(Numeric::Finite(BigDecimal::new(BigInt::zero(), scale)));
+        return Ok(Numeric::Finite(BigDecimal::new(BigInt::zero(), scale)));
     }
-    Some(Numeric::Finite(value.with_scale_round(scale, RoundingMode::Down)))
+    Ok(Numeric::Finite(value.with_scale_round(scale, RoundingMode::Down)))
 }

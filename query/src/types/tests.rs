@@ -295,6 +295,33 @@ fn wire_forms() {
 }
 
 #[test]
+fn binary_values_outside_of_postgresqls_range_are_refused() {
+    #[track_caller]
+    fn refused(ty: &DataType, bytes: &[u8], code: &str) {
+        let error = from_binary(bytes, ty).expect_err("outside of the range");
+        assert_eq!(error.sqlstate(), code, "{error}");
+    }
+    for ty in [DataType::Timestamp, DataType::Timestamptz] {
+        refused(&ty, &(-211_813_488_000_000_001i64).to_be_bytes(), "22008");
+        refused(&ty, &9_223_371_331_200_000_000i64.to_be_bytes(), "22008");
+        refused(&ty, &(i64::MAX - 1).to_be_bytes(), "22008");
+        refused(&ty, &(i64::MIN + 1).to_be_bytes(), "22008");
+        assert!(from_binary(&(-211_813_488_000_000_000i64).to_be_bytes(), &ty).is_ok(), "4714-11-24 BC");
+    }
+    refused(&DataType::Date, &(-2_451_546i32).to_be_bytes(), "22008");
+    refused(&DataType::Date, &2_145_031_949i32.to_be_bytes(), "22008");
+    assert_eq!(from_binary(&(-2_451_545i32).to_be_bytes(), &DataType::Date).unwrap(), Value::Date(-2_440_588));
+    assert_eq!(from_binary(&2_145_031_948i32.to_be_bytes(), &DataType::Date).unwrap(), Value::Date(2_145_042_905));
+    let numeric = DataType::Numeric(None);
+    refused(&numeric, &[0, 1, 0, 0, 0x12, 0x34, 0, 0, 0, 1], "22P03");
+    refused(&numeric, &[0, 1, 0, 0, 0, 0, 0x40, 0, 0, 1], "22P03");
+    refused(&numeric, &[0, 1, 0, 0, 0, 0, 0, 0, 0x27, 0x10], "22P03");
+    refused(&numeric, &[0, 2, 0, 0, 0, 0, 0, 0, 0, 1], "22P03");
+    // 12345 does not fit numeric(4,0).
+    refused(&DataType::Numeric(Some((4, 0))), &[0, 2, 0, 1, 0, 0, 0, 0, 0, 1, 0x09, 0x29], "22003");
+}
+
+#[test]
 fn hostile_binary_never_panics() {
     let mut random = StdRng::seed_from_u64(7);
     for round in 0..4_000 {

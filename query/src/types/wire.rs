@@ -1,12 +1,12 @@
 //! Binary wire forms, as PostgreSQL's send and receive functions make them.
 //!
-//! Reading is total: any bytes give a value or 22P03, without reserving more memory than the bytes justify.
+//! Reading is total: any bytes give a value, 22P03 or out of range, without reserving more memory than the bytes justify.
 
 use std::sync::Arc;
 
 use sinew_storage::{DataType, Interval, Value};
 
-use super::calendar::{DAY_US, WIRE_EPOCH_DAYS};
+use super::calendar::{DAY_US, WIRE_DAYS, WIRE_EPOCH_DAYS, WIRE_TIMESTAMPS_US};
 use super::{IntoValue, date, entity, is_dynamic, json, json_parse, mismatch, names, numeric, timestamp, vector};
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
@@ -171,7 +171,7 @@ pub(super) fn from_binary(bytes: &[u8], ty: &DataType) -> Result<Value> {
         DataType::Float4 => Value::Float(f64::from(f32::from_be_bytes(fixed(bytes, ty)?))),
         DataType::Float8 => Value::Float(f64::from_be_bytes(fixed(bytes, ty)?)),
         DataType::Numeric(modifier) => {
-            let value = numeric::from_binary(bytes).ok_or_else(|| malformed(ty))?;
+            let value = numeric::from_binary(bytes)?;
             numeric::apply_modifier(value, *modifier)?.into_value()
         }
         DataType::Unknown | DataType::Text => Value::text(utf8(bytes)?),
@@ -183,10 +183,8 @@ pub(super) fn from_binary(bytes: &[u8], ty: &DataType) -> Result<Value> {
             let days = i32::from_be_bytes(fixed(bytes, ty)?);
             Value::Date(match days {
                 date::INFINITY | date::NEGATIVE_INFINITY => days,
-                days => days
-                    .checked_add(WIRE_EPOCH_DAYS)
-                    .filter(|days| *days != date::INFINITY)
-                    .ok_or_else(|| QueryError::new(sqlstate::DATETIME_FIELD_OVERFLOW, "date out of range"))?,
+                days if WIRE_DAYS.contains(&days) => days + WIRE_EPOCH_DAYS,
+                _ => return Err(QueryError::new(sqlstate::DATETIME_FIELD_OVERFLOW, "date out of range")),
             })
         }
         DataType::Timestamp | DataType::Timestamptz => {
@@ -194,7 +192,9 @@ pub(super) fn from_binary(bytes: &[u8], ty: &DataType) -> Result<Value> {
             Value::Timestamp(if timestamp::is_infinite(us) {
                 us
             } else {
-                us.checked_add(WIRE_EPOCH_US)
+                Some(us)
+                    .filter(|us| WIRE_TIMESTAMPS_US.contains(us))
+                    .and_then(|us| us.checked_add(WIRE_EPOCH_US))
                     .filter(|us| !timestamp::is_infinite(*us))
                     .ok_or_else(timestamp::out_of_range)?
             })

@@ -43,7 +43,7 @@ impl From<QueryError> for HttpError {
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(code = error.sqlstate(), %message, "HTTP request failed");
         }
-        for more in [&error.0.detail, &error.0.hint].into_iter().flatten() {
+        for more in [&error.0.detail, &error.0.hint, &error.0.context].into_iter().flatten() {
             message.push_str("; ");
             message.push_str(more);
         }

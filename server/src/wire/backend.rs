@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -35,6 +36,8 @@ pub struct Shared {
     pub inbox: Inbox,
     pub outbox: Outbox,
     pub cancel: Arc<CancelHandle>,
+    /// Somebody asked for this connection's end (`pg_terminate_backend`).
+    pub is_terminated: AtomicBool,
     pub database: Database,
     pub metrics: Arc<Metrics>,
 }
@@ -146,6 +149,9 @@ impl Backend {
                 }
             }
         }
+        if self.shared.is_terminated.load(Ordering::Acquire) && !self.finished {
+            self.fatal(&terminated());
+        }
         if self.shared.outbox.is_lost() {
             self.finished = true;
         }
@@ -204,6 +210,12 @@ impl Backend {
 
     /// ErrorResponse, and the session learns of it.
     pub(super) fn report(&mut self, error: &QueryError, offset_chars: usize) {
+        if self.shared.is_terminated.load(Ordering::Acquire) {
+            // What ended is the connection, whatever the statement says of it.
+            self.session.note_error();
+            self.fatal(&terminated());
+            return;
+        }
         if matches!(error.sqlstate(), sqlstate::INTERNAL_ERROR | sqlstate::DATA_CORRUPTED | sqlstate::IO_ERROR) {
             tracing::error!(code = error.sqlstate(), message = %error, "statement failed");
         }
@@ -214,6 +226,9 @@ impl Backend {
 
     /// The connection ends with this error.
     pub(super) fn fatal(&mut self, error: &QueryError) {
+        if self.finished {
+            return;
+        }
         push_message(&error_response(error, Severity::Fatal, 0), &mut self.out);
         self.finished = true;
     }
@@ -225,6 +240,10 @@ impl Backend {
     }
 
     pub(super) fn ready_for_query(&mut self) {
+        if self.finished {
+            return;
+        }
+        self.session.note_idle();
         for (name, value) in self.session.take_changed_parameters() {
             push_message(&ParameterStatus::new(name, value), &mut self.out);
         }
@@ -340,4 +359,9 @@ pub(super) fn panic_text(panic: &Box<dyn std::any::Any + Send>) -> String {
     } else {
         "unknown panic".to_owned()
     }
+}
+
+/// 57P01, the last word to a client whose connection is ended from outside.
+pub(super) fn terminated() -> QueryError {
+    QueryError::new(sqlstate::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
 }

@@ -5,16 +5,16 @@
 //! client that is idle.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use sinew::{Database, QueryError, sqlstate};
+use sinew::{Database, QueryError};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::backend::{Backend, Shared};
+use super::backend::{Backend, Shared, terminated};
 use super::cancel::{CancelHandle, CancelRegistry};
 use super::errors::{Severity, code, error_response};
 use super::frame::FrameReader;
@@ -97,7 +97,7 @@ pub async fn serve(context: Arc<WireContext>, stream: TcpStream) {
         Opening::Session(request) => {
             if *context.shutdown.borrow() {
                 let message = "the database system is shutting down";
-                return refuse(&stream, &QueryError::new(sqlstate::CANNOT_CONNECT_NOW, message)).await;
+                return refuse(&stream, &QueryError::new(sinew::sqlstate::CANNOT_CONNECT_NOW, message)).await;
             }
             let database = match context.readiness.database() {
                 Ok(database) => database,
@@ -137,16 +137,28 @@ async fn serve_session(
         inbox: Inbox::default(),
         outbox: Outbox::new(stream.clone()),
         cancel: Arc::new(CancelHandle::default()),
+        is_terminated: AtomicBool::new(false),
         database,
         metrics: context.metrics.clone(),
     });
     let backend_shared = shared.clone();
+    let client_address = stream.peer_addr().ok();
     let secret = make_secret(request.minor);
     let greeting_secret = secret.clone();
     let opened = context
         .pool
         .run(move || -> Result<_, QueryError> {
             let (session, warnings) = open_session(&backend_shared.database, &request)?;
+            let terminated = Arc::downgrade(&backend_shared);
+            session.set_client(
+                client_address,
+                Arc::new(move || {
+                    if let Some(shared) = terminated.upgrade() {
+                        shared.is_terminated.store(true, Ordering::Release);
+                        shared.inbox.changed.notify_one();
+                    }
+                }),
+            );
             let process_id = session.context().process_id;
             let mut backend = Box::new(Backend::new(session, backend_shared));
             backend.greet(|session, out| greet(session, &request, process_id, &greeting_secret, &warnings, out));
@@ -205,6 +217,10 @@ impl Connection {
             }
             if self.shared.outbox.is_lost() {
                 return End::Lost;
+            }
+            // A backend at work sees it by itself when its statement ends.
+            if self.shared.is_terminated.load(Ordering::Acquire) && self.stop_idle_backend() {
+                continue;
             }
             if let Some(since) = stopping_since {
                 if self.stop_idle_backend() {
@@ -287,8 +303,7 @@ impl Connection {
     /// True when the backend was idle and has been told to end.
     fn stop_idle_backend(&self) -> bool {
         let Some(mut backend) = self.shared.inbox.take_parked() else { return false };
-        let error = QueryError::new(sqlstate::ADMIN_SHUTDOWN, "terminating connection due to administrator command");
-        backend.finish_with(&error);
+        backend.finish_with(&terminated());
         self.shared.inbox.park(backend);
         true
     }

@@ -4,13 +4,14 @@
 //! none. Nothing is collected: a batch of rows is in memory, and what the inbox holds. When the statement fails half way,
 //! the client's remaining CopyData, CopyDone and CopyFail arrive outside COPY and are ignored there, as in PostgreSQL.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use pgwire::messages::copy::CopyInResponse;
-use sinew::query::statement::CopyFormat;
+use sinew::query::statement::{CopyFormat, CopyTarget};
 use sinew::query::types;
 use sinew::query::{ExecContext, RowStream};
-use sinew::{Batch, CancelToken, Column, CopyIn, DataType, QueryError, Result, Value, sqlstate};
+use sinew::{Batch, CancelToken, Column, CopyIn, QueryError, Result, Value, sqlstate};
 
 use super::backend::{Backend, Shared};
 use super::copy_parse::{CopyDecoder, Progress, RawRow};
@@ -29,12 +30,15 @@ impl Backend {
     pub(super) fn copy_in(&mut self, copy: CopyIn) -> Result<String> {
         let context = copy.context().clone();
         let format = i8::from(copy.options.format == CopyFormat::Binary);
-        let count = copy.columns.len();
+        let count = copy.target.columns.len();
         push_message(&CopyInResponse::new(format, count as i16, vec![i16::from(format); count]), &mut self.out);
         self.flush();
         let source = CopySource {
-            decoder: CopyDecoder::new(copy.options.clone(), count),
-            columns: copy.columns.clone(),
+            decoder: CopyDecoder::new(
+                copy.options.clone(),
+                copy.target.columns.iter().map(|(name, _)| name.clone()).collect(),
+            ),
+            target: copy.target.clone(),
             binary: format == 1,
             context,
             cancel: self.session.cancel_token(),
@@ -48,7 +52,7 @@ impl Backend {
 
 struct CopySource {
     decoder: CopyDecoder,
-    columns: Vec<DataType>,
+    target: CopyTarget,
     binary: bool,
     context: ExecContext,
     cancel: CancelToken,
@@ -73,7 +77,8 @@ impl CopySource {
                 self.decoder.finish();
             }
             FrontendMessage::CopyFail(message) => {
-                return Err(QueryError::new(sqlstate::QUERY_CANCELED, format!("COPY from stdin failed: {message}")));
+                let error = QueryError::new(sqlstate::QUERY_CANCELED, format!("COPY from stdin failed: {message}"));
+                return Err(error.context(format!("COPY {}, line {}", self.target.table, self.decoder.line + 1)));
             }
             // Clients that pipeline send them before they know that a COPY begins.
             FrontendMessage::Flush | FrontendMessage::Sync => {}
@@ -89,7 +94,7 @@ impl CopySource {
     }
 
     fn value(&self, index: usize) -> Result<Value> {
-        let ty = &self.columns[index];
+        let ty = &self.target.columns[index].1;
         match self.row.field(index) {
             None => Ok(Value::Null),
             Some(bytes) if self.binary => types::from_binary(bytes, ty),
@@ -97,25 +102,43 @@ impl CopySource {
         }
     }
 
-    fn located(&self, mut error: QueryError, column: Option<usize>) -> QueryError {
-        if error.0.detail.is_none() {
-            let line = self.decoder.line;
-            error.0.detail = Some(match column.map(|column| (column, self.row.field(column))) {
-                Some((column, Some(bytes))) if !self.binary => {
-                    let shown: String = String::from_utf8_lossy(bytes).chars().take(100).collect();
-                    format!("COPY line {line}, column {}: \"{shown}\"", column + 1)
-                }
-                Some((column, _)) => format!("COPY line {line}, column {}", column + 1),
-                None => format!("COPY line {line}"),
-            });
+    /// Says where in the data an error is: in a value of the current row, or in the current line.
+    fn located(&self, error: QueryError, column: Option<usize>) -> QueryError {
+        let line = self.decoder.line;
+        // The header of binary data is before the first line.
+        if line == 0 {
+            return error;
         }
-        error
+        let mut context = format!("COPY {}, line {line}", self.target.table);
+        match column {
+            Some(column) => {
+                let _ = write!(context, ", column {}", self.target.columns[column].0);
+                if let Some(bytes) = self.row.field(column).filter(|_| !self.binary) {
+                    let _ = write!(context, ": \"{}\"", shortened(bytes));
+                }
+            }
+            None => {
+                if let Some(bytes) = self.decoder.current_line() {
+                    let _ = write!(context, ": \"{}\"", shortened(bytes));
+                }
+            }
+        }
+        error.context(context)
+    }
+}
+
+/// Text for an error's context: its first hundred characters.
+fn shortened(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    match text.char_indices().nth(100) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.into_owned(),
     }
 }
 
 impl RowStream for CopySource {
     fn next_batch(&mut self) -> Result<Option<Batch>> {
-        let mut columns: Vec<Vec<Value>> = vec![Vec::new(); self.columns.len()];
+        let mut columns: Vec<Vec<Value>> = vec![Vec::new(); self.target.columns.len()];
         let (mut row_count, mut size_bytes) = (0, 0);
         while row_count < BATCH_ROWS && size_bytes < BATCH_SIZE_BYTES {
             match self.decoder.next_row(&mut self.row).map_err(|error| self.located(error, None))? {
@@ -135,8 +158,8 @@ impl RowStream for CopySource {
         if row_count == 0 {
             return Ok(None);
         }
-        let columns =
-            columns.into_iter().zip(&self.columns).map(|(values, ty)| Column::from_values(ty, values)).collect();
+        let types = self.target.columns.iter().map(|(_, ty)| ty);
+        let columns = columns.into_iter().zip(types).map(|(values, ty)| Column::from_values(ty, values)).collect();
         Ok(Some(Batch::new(columns, row_count)))
     }
 }

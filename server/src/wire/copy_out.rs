@@ -20,10 +20,11 @@ impl Backend {
             &CopyOutResponse::new(format, count, vec![i16::from(format); count.max(0) as usize]),
             &mut self.out,
         );
+        // Signature and header travel with what follows them: clients read the first message as a row behind them.
+        let mut start = Vec::new();
         if binary {
-            let mut header = b"PGCOPY\n\xff\r\n\0".to_vec();
-            header.extend_from_slice(&[0; 8]);
-            put_copy_data(&header, &mut self.out);
+            start.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
+            start.extend_from_slice(&[0; 8]);
         } else if options.header {
             let names: Vec<Option<&[u8]>> = cursor.columns.iter().map(|column| Some(column.name.as_bytes())).collect();
             let mut line = Vec::new();
@@ -35,6 +36,7 @@ impl Backend {
         let sent = drive_rows(&self.shared, &mut self.out, cursor, |context, batch, row, out| {
             line.clear();
             if binary {
+                line.append(&mut start);
                 encode_binary(context, batch, row, &columns, &mut line)?;
             } else {
                 encode_text(context, batch, row, &columns, options, &mut line)?;
@@ -43,7 +45,8 @@ impl Backend {
             Ok(())
         })?;
         if binary {
-            put_copy_data(&(-1i16).to_be_bytes(), &mut self.out);
+            start.extend_from_slice(&(-1i16).to_be_bytes());
+            put_copy_data(&start, &mut self.out);
         }
         push_message(&CopyDone::new(), &mut self.out);
         Ok(sent)

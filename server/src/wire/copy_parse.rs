@@ -65,7 +65,8 @@ enum LineEnd {
 /// Decodes one COPY stream.
 pub struct CopyDecoder {
     options: CopyOptions,
-    column_count: usize,
+    /// Names, in the order of the data.
+    columns: Vec<String>,
     buffer: Vec<u8>,
     /// Start of the current line (or binary tuple) in `buffer`.
     start: usize,
@@ -74,8 +75,10 @@ pub struct CopyDecoder {
     line_end: LineEnd,
     in_quote: bool,
     last_was_escape: bool,
-    /// Lines (or tuples) begun so far.
+    /// Lines (or tuples) read so far; after an error the bad one counts, unless it was in the header of binary data.
     pub line: u64,
+    /// Of text: the line read last, until more is fed.
+    current: Option<Range<usize>>,
     skip_header: bool,
     binary_header_read: bool,
     finished: bool,
@@ -83,11 +86,11 @@ pub struct CopyDecoder {
 }
 
 impl CopyDecoder {
-    pub fn new(options: CopyOptions, column_count: usize) -> CopyDecoder {
+    pub fn new(options: CopyOptions, columns: Vec<String>) -> CopyDecoder {
         CopyDecoder {
             skip_header: options.header && options.format != CopyFormat::Binary,
             options,
-            column_count,
+            columns,
             buffer: Vec::new(),
             start: 0,
             scan: 0,
@@ -95,6 +98,7 @@ impl CopyDecoder {
             in_quote: false,
             last_was_escape: false,
             line: 0,
+            current: None,
             binary_header_read: false,
             finished: false,
             ended: false,
@@ -106,6 +110,7 @@ impl CopyDecoder {
         if self.ended && self.options.format != CopyFormat::Binary {
             return; // What follows `\.` is ignored.
         }
+        self.current = None;
         if self.start == self.buffer.len() {
             self.buffer.clear();
         } else if self.start > (64 << 10) && self.start * 2 > self.buffer.len() {
@@ -119,6 +124,11 @@ impl CopyDecoder {
         self.buffer.extend_from_slice(data);
     }
 
+    /// The text line read last, without its end; None for binary data and when a line could not be read to its end.
+    pub fn current_line(&self) -> Option<&[u8]> {
+        self.current.clone().map(|line| &self.buffer[line])
+    }
+
     /// No more data comes.
     pub fn finish(&mut self) {
         self.finished = true;
@@ -127,13 +137,25 @@ impl CopyDecoder {
     /// The next row into `row`. 22P04 when the data is malformed, 54000 when a line is too long.
     pub fn next_row(&mut self, row: &mut RawRow) -> Result<Progress> {
         if self.options.format == CopyFormat::Binary {
-            return self.next_binary_row(row);
+            let progress = self.next_binary_row(row);
+            if progress.is_err() && self.binary_header_read {
+                self.line += 1;
+            }
+            return progress;
         }
+        self.current = None;
         loop {
             if self.ended {
                 return Ok(Progress::End);
             }
-            let Some(line) = self.next_line()? else {
+            let line = match self.next_line() {
+                Ok(line) => line,
+                Err(error) => {
+                    self.line += 1;
+                    return Err(error);
+                }
+            };
+            let Some(line) = line else {
                 if self.ended || self.finished {
                     self.ended = true;
                     return Ok(Progress::End);
@@ -146,14 +168,15 @@ impl CopyDecoder {
                 continue;
             }
             row.clear();
+            self.current = Some(line.clone());
             match self.options.format {
                 CopyFormat::Csv => self.split_csv(line, row)?,
                 _ => self.split_text(line, row)?,
             }
-            if row.len() < self.column_count {
-                return Err(bad(format!("missing data for column {} of {}", row.len() + 1, self.column_count)));
+            if let Some(missing) = self.columns.get(row.len()) {
+                return Err(bad(format!("missing data for column \"{missing}\"")));
             }
-            if row.len() > self.column_count {
+            if row.len() > self.columns.len() {
                 return Err(bad("extra data after last expected column"));
             }
             return Ok(Progress::Row);
@@ -383,8 +406,8 @@ impl CopyDecoder {
             self.ended = true;
             return self.next_binary_row(row);
         }
-        if count < 0 || count as usize != self.column_count {
-            return Err(bad(format!("row field count is {count}, expected {}", self.column_count)));
+        if count < 0 || count as usize != self.columns.len() {
+            return Err(bad(format!("row field count is {count}, expected {}", self.columns.len())));
         }
         row.clear();
         for _ in 0..count {

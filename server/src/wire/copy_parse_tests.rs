@@ -17,8 +17,12 @@ fn options(format: CopyFormat) -> CopyOptions {
     }
 }
 
+fn decoder(options: &CopyOptions, columns: usize) -> CopyDecoder {
+    CopyDecoder::new(options.clone(), (1..=columns).map(|number| format!("c{number}")).collect())
+}
+
 fn read(options: &CopyOptions, columns: usize, pieces: &[&[u8]]) -> Result<Rows> {
-    let mut decoder = CopyDecoder::new(options.clone(), columns);
+    let mut decoder = decoder(options, columns);
     let mut row = RawRow::default();
     let mut rows = Vec::new();
     let mut pieces = pieces.iter();
@@ -89,7 +93,7 @@ fn text() {
 #[test]
 fn text_errors() {
     let o = options(CopyFormat::Text);
-    check_error(&o, 2, b"a\n", "missing data for column 2");
+    check_error(&o, 2, b"a\n", "missing data for column \"c2\"");
     check_error(&o, 1, b"a\tb\n", "extra data");
     check_error(&o, 1, b"a\nb\rc\n", "literal carriage return");
     check_error(&o, 1, b"a\r\nb\nc\r\n", "literal newline");
@@ -194,4 +198,37 @@ fn random_text_survives_escaping_and_chunking() {
             check(&o, 3, &data, &expected);
         }
     }
+}
+
+/// Where an error is said to be: line, and its text.
+fn place(o: &CopyOptions, columns: usize, data: &[u8]) -> (u64, Option<String>) {
+    let mut decoder = decoder(o, columns);
+    decoder.feed(data);
+    decoder.finish();
+    let mut row = RawRow::default();
+    loop {
+        match decoder.next_row(&mut row) {
+            Ok(Progress::Row) => {}
+            Ok(other) => panic!("no error but {other:?}"),
+            Err(_) => {
+                let line = decoder.current_line().map(|line| String::from_utf8_lossy(line).into_owned());
+                return (decoder.line, line);
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_know_their_line() {
+    let text = options(CopyFormat::Text);
+    assert_eq!(place(&text, 2, b"a\n"), (1, Some("a".to_owned())));
+    assert_eq!(place(&text, 2, b"a\tb\nc\td\te\n"), (2, Some("c\td\te".to_owned())));
+    assert_eq!(place(&text, 1, b"a\r\nb\nc\r\n"), (2, None));
+    let csv = CopyOptions { header: true, ..options(CopyFormat::Csv) };
+    assert_eq!(place(&csv, 1, b"head\n\"open\n").0, 2);
+    let mut binary = b"PGCOPY\n\xff\r\n\0".to_vec();
+    assert_eq!(place(&options(CopyFormat::Binary), 1, b"PGCOPX").0, 0);
+    binary.extend_from_slice(&[0; 8]);
+    binary.extend_from_slice(&[0, 1, 0, 0, 0, 1, 7, 0, 3]);
+    assert_eq!(place(&options(CopyFormat::Binary), 1, &binary), (2, None));
 }

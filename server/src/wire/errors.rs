@@ -67,6 +67,7 @@ pub fn error_response(error: &QueryError, severity: Severity, offset_chars: usiz
     add(b'D', &info.detail);
     add(b'H', &info.hint);
     add(b'P', &info.position.map(|position| (position + offset_chars).to_string()));
+    add(b'W', &info.context);
     add(b's', &info.schema);
     add(b't', &info.table);
     add(b'c', &info.column);
@@ -102,6 +103,7 @@ mod tests {
         error.0.table = Some("t".into());
         error.0.column = Some("c".into());
         error.0.constraint = Some("t_pkey".into());
+        error.0.context = Some("COPY t, line 3".into());
         let response = error_response(&error, Severity::Error, 10);
         let expected = [
             (b'S', "ERROR"),
@@ -111,6 +113,7 @@ mod tests {
             (b'D', "d"),
             (b'H', "h"),
             (b'P', "13"),
+            (b'W', "COPY t, line 3"),
             (b's', "public"),
             (b't', "t"),
             (b'c', "c"),

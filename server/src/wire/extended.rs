@@ -205,6 +205,10 @@ impl Backend {
         let suspended = match std::mem::replace(&mut portal.state, PortalState::Done) {
             PortalState::Suspended(suspended) => {
                 self.publish_statement(statement.class);
+                if let Err(error) = self.session.resume(prepared) {
+                    self.session.fail(suspended.cursor);
+                    return Err(error);
+                }
                 suspended
             }
             PortalState::Done if prepared.returns_rows => {
@@ -215,7 +219,7 @@ impl Backend {
             PortalState::Done => {
                 return Err(QueryError::new("55000", "portal cannot be run any more"));
             }
-            PortalState::Ready(params) => match self.start_portal(&statement, prepared, params)? {
+            PortalState::Ready(params) => match self.start_portal(&statement, prepared, params, limit.is_some())? {
                 Some(cursor) => Suspended { cursor, rest: None, sent: 0 },
                 None => {
                     self.observe(statement.class, started);
@@ -237,12 +241,13 @@ impl Backend {
         Ok(())
     }
 
-    /// Starts the statement; None when it is complete (its tag is sent).
+    /// Starts the statement; None when it is complete (its tag is sent). With `in_parts` it may be suspended.
     fn start_portal(
         &mut self,
         statement: &Statement,
         prepared: &Prepared,
         params: Vec<Value>,
+        in_parts: bool,
     ) -> Result<Option<RowCursor>> {
         if self.deallocate(&statement.text) {
             push_message(&CommandComplete::new("DEALLOCATE".to_owned()), &mut self.out);
@@ -255,7 +260,10 @@ impl Backend {
         }
         self.finish_portals_before(&statement.text);
         self.publish_statement(statement.class);
-        let execution = self.session.execute(prepared, params)?;
+        let execution = match in_parts {
+            true => self.session.execute_in_parts(prepared, params)?,
+            false => self.session.execute(prepared, params)?,
+        };
         self.publish_statement(statement.class);
         let tag = match execution {
             Execution::Rows(cursor) => return Ok(Some(cursor)),

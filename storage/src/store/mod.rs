@@ -272,7 +272,7 @@ impl Store {
 
     /// Starts a transaction. Costs an `Arc` clone until something is written.
     pub fn begin(self: &Arc<Self>, isolation: Isolation) -> Transaction {
-        let id = self.next_transaction_id.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_transaction_number();
         self.open_transaction_count.fetch_add(1, Ordering::Relaxed);
         Transaction::new(Arc::clone(self), id, isolation)
     }
@@ -369,6 +369,10 @@ impl Store {
             lock_file.remove();
         }
         result
+    }
+
+    fn next_transaction_number(&self) -> u64 {
+        self.next_transaction_id.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn published(&self) -> &Published {

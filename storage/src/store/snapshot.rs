@@ -64,6 +64,11 @@ impl Published {
         snapshot
     }
 
+    /// Registers an LSN that is not older than one that stays registered meanwhile.
+    pub fn register_again(&self, lsn: Lsn) {
+        *self.registered.lock().all.entry(lsn).or_insert(0) += 1;
+    }
+
     /// Commits above a registered LSN are remembered by what they wrote, from the next batch on.
     pub fn register_reader(&self, lsn: Lsn) {
         *self.registered.lock().serializable.entry(lsn).or_insert(0) += 1;

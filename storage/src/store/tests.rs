@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -502,4 +503,42 @@ fn stores_and_transactions_are_shared_between_threads() {
             scope.spawn(|| assert_eq!(all(&t).len(), 500));
         }
     });
+}
+
+#[test]
+fn a_reader_keeps_its_snapshot_and_shares_the_locks() {
+    use crate::ddl::RelationLock;
+    let store = store();
+    let first = store.begin(Isolation::ReadCommitted);
+    put(&first, "a", "1");
+    first.commit().unwrap();
+    let t = store.begin(Isolation::ReadCommitted);
+    t.begin_statement().unwrap();
+    let reader = t.reader().expect("nothing is written");
+    t.finish_statement();
+    t.begin_statement().unwrap();
+    put(&t, "b", "2");
+    t.finish_statement();
+    let other = store.begin(Isolation::ReadCommitted);
+    put(&other, "c", "3");
+    other.commit().unwrap();
+    assert_eq!(all(&reader), ["a"]);
+    assert!(t.reader().is_none(), "it would have to show what was written");
+    t.begin_statement().unwrap();
+    assert_eq!(all(&t), ["a", "b", "c"]);
+    t.finish_statement();
+    // What the reader locks stays locked when it is gone, to the end of the transaction.
+    let table = RelationId(17);
+    reader.lock_relation(table, RelationLock::AccessExclusive).unwrap();
+    let oldest = store.stats().oldest_snapshot_lsn;
+    drop(reader);
+    assert!(t.holds_relation(table, RelationLock::AccessExclusive));
+    let waiter = store.begin(Isolation::ReadCommitted);
+    waiter.set_lock_timeout(Some(Duration::ZERO));
+    assert!(waiter.lock_relation(table, RelationLock::AccessShare).is_err());
+    t.rollback();
+    waiter.lock_relation(table, RelationLock::AccessShare).unwrap();
+    drop(waiter);
+    assert!(store.stats().oldest_snapshot_lsn > oldest, "nothing is pinned any more");
+    assert_eq!(store.stats().open_transaction_count, 0);
 }

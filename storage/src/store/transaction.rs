@@ -39,11 +39,13 @@ pub struct Transaction {
     pub(super) state: Arc<RwLock<TransactionState>>,
     pub(super) epoch: AtomicU64,
     settings: Mutex<Settings>,
-    /// Under SERIALIZABLE.
+    /// Under SERIALIZABLE; shared with the transaction's readers.
     reads: Option<Arc<ReadRecorder>>,
     /// LSN registered for the validation of reads.
     reads_since: Mutex<Option<Lsn>>,
-    locks: Mutex<HeldLocks>,
+    /// Shared with the transaction's readers.
+    locks: Arc<Mutex<HeldLocks>>,
+    is_reader: bool,
     cache: TransactionCache,
     last_write_target: Mutex<Option<Arc<WriteTarget>>>,
 }
@@ -99,10 +101,60 @@ impl Transaction {
             settings: Mutex::default(),
             reads: (isolation == Isolation::Serializable).then(Arc::default),
             reads_since: Mutex::default(),
-            locks: Mutex::default(),
+            locks: Arc::default(),
+            is_reader: false,
             cache: TransactionCache::default(),
             last_write_target: Mutex::default(),
         }
+    }
+
+    /// A second view of what the current statement reads, for a query that goes on while later statements of this
+    /// transaction run. It never moves to a newer snapshot and is not to write; the locks it takes are this transaction's,
+    /// so it must not be read from once this one has ended. None when this transaction has written something: the view
+    /// would not show it.
+    pub fn reader(&self) -> Option<Transaction> {
+        let snapshot = self.snapshot();
+        if self.has_writes() {
+            return None;
+        }
+        // Something at or below it is registered by this transaction, so that it may still be registered.
+        self.store.published().register_again(snapshot.lsn);
+        let state = TransactionState {
+            registered: Some(snapshot.lsn),
+            snapshot: Some(Arc::clone(&snapshot)),
+            ..TransactionState::default()
+        };
+        let settings = {
+            let settings = self.settings.lock();
+            Settings {
+                cancel: settings.cancel.clone(),
+                lock_timeout: settings.lock_timeout,
+                synchronous: settings.synchronous,
+            }
+        };
+        let state = Arc::new(RwLock::new(state));
+        let process_id = self.session.load(Ordering::Relaxed);
+        {
+            let own = &mut *state.write();
+            let (holds, number) = (self.store.snapshot_holds(), self.store.next_transaction_number());
+            holds.hold(&mut own.hold, number, &snapshot, process_id, true, &state);
+        }
+        Some(Transaction {
+            store: Arc::clone(&self.store),
+            id: self.id,
+            session: AtomicU32::new(process_id),
+            isolation: self.isolation,
+            state,
+            epoch: AtomicU64::new(0),
+            settings: Mutex::new(settings),
+            reads: self.reads.clone(),
+            // The transaction itself is registered.
+            reads_since: Mutex::default(),
+            locks: Arc::clone(&self.locks),
+            is_reader: true,
+            cache: TransactionCache::default(),
+            last_write_target: Mutex::default(),
+        })
     }
 
     /// The store this transaction belongs to.
@@ -532,8 +584,11 @@ impl Drop for Transaction {
         if let Some(lsn) = self.reads_since.get_mut().take() {
             self.store.published().unregister_reader(lsn);
         }
+        if self.is_reader {
+            return;
+        }
         let owner = self.owner();
-        self.locks.get_mut().release_all(owner, self.store.locks());
+        self.locks.lock().release_all(owner, self.store.locks());
         self.store.transaction_ended();
     }
 }

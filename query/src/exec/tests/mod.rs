@@ -9,6 +9,7 @@ use std::sync::Arc;
 use sinew_storage::{CancelToken, Embedder, Isolation, SessionLocks, Store, StoreOptions, Transaction, Value};
 
 use super::{PrepareOptions, PreparedPlan, execute, prepare_with};
+use crate::activity::SessionActivity;
 use crate::context::{BindContext, ExecContext, SessionContext};
 use crate::cypher::NamedParameters;
 use crate::error::Result;
@@ -59,6 +60,8 @@ impl Fixture {
             count_tokens: Arc::new(|text| text.split_whitespace().count() as u32),
             server_started_us: 0,
             advisory_locks: SessionLocks::new(&store, 1),
+            activity: SessionActivity::new(0, CancelToken::default()),
+            sessions: Arc::default(),
         };
         let transaction = Arc::new(store.begin(Isolation::ReadCommitted));
         Fixture { session: Arc::new(session), transaction, memory_limit_bytes: 64 << 20, _store: store }

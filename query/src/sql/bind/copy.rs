@@ -13,7 +13,7 @@ use super::scope::FromItem;
 use super::{Binder, Bound};
 use crate::algebra::{Expr, Insert, Plan};
 use crate::error::{QueryError, Result, sqlstate};
-use crate::statement::{BoundStatement, CopyFormat, CopyOptions, OutputColumn, QueryKind};
+use crate::statement::{self, BoundStatement, CopyFormat, CopyOptions, OutputColumn, QueryKind};
 use crate::system::graph_relations;
 
 impl Binder<'_> {
@@ -21,6 +21,7 @@ impl Binder<'_> {
         let Statement::Copy { source, to, target, options, legacy_options, values } = statement else {
             return Err(QueryError::internal("COPY was expected"));
         };
+        self.refuses_parameters = true;
         match target {
             CopyTarget::Stdin | CopyTarget::Stdout => {}
             CopyTarget::File { .. } => {
@@ -32,7 +33,7 @@ impl Binder<'_> {
         if !values.is_empty() {
             return Err(QueryError::unsupported("COPY data inside the statement"));
         }
-        let options = copy_options(options, legacy_options)?;
+        let options = copy_options(options, legacy_options, |word| self.option_position(word))?;
         match (source, to) {
             (CopySource::Table { table_name, columns }, false) => self.copy_from(table_name, columns, options),
             (CopySource::Query(_), false) => Err(QueryError::syntax("COPY (query) can only copy to somewhere", None)),
@@ -47,6 +48,13 @@ impl Binder<'_> {
                 Ok(BoundStatement::CopyTo { query, options })
             }
         }
+    }
+
+    /// Position of an option's word in the statement's text: the last time it stands there.
+    fn option_position(&self, word: &str) -> Option<usize> {
+        let text = self.source?;
+        let byte = text.to_ascii_uppercase().rfind(word)?;
+        Some(text[..byte].chars().count() + 1)
     }
 
     fn copy_from(mut self, name: &ObjectName, columns: &[Ident], options: CopyOptions) -> Result<BoundStatement> {
@@ -67,16 +75,17 @@ impl Binder<'_> {
         };
         let (targets, _) = self.insert_targets(&table, &names)?;
         let mut output = Vec::with_capacity(targets.len());
-        let mut types = Vec::with_capacity(targets.len());
+        let mut columns = Vec::with_capacity(targets.len());
         let mut values: Vec<Option<Expr>> = vec![None; table.columns.len()];
         for &target in &targets {
             let column = &table.columns[target];
             let var = self.vars.add(column.name.as_str(), column.ty.clone());
             output.push(var);
-            types.push(column.ty.clone());
+            columns.push((column.name.clone(), column.ty.clone()));
             values[target] = Some(Expr::Column(var, column.ty.clone()));
         }
         let source = Plan::Supplied { output };
+        let target = statement::CopyTarget { table: table.name.clone(), columns };
         let bound = match graph {
             Some(relation) => {
                 let args = values
@@ -112,7 +121,7 @@ impl Binder<'_> {
             }
         };
         let query = self.finish(bound, QueryKind::Insert)?;
-        Ok(BoundStatement::CopyFrom { query, columns: types, options })
+        Ok(BoundStatement::CopyFrom { query, target, options })
     }
 
     fn copy_table_out(&mut self, name: &ObjectName, columns: &[Ident]) -> Result<Bound> {
@@ -176,8 +185,17 @@ impl Binder<'_> {
     }
 }
 
-/// Reads both syntaxes into one set of options; the defaults depend on the format.
-fn copy_options(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<CopyOptions> {
+/// Reads both syntaxes into one set of options; the defaults depend on the format. `place` gives the position of a word,
+/// in upper case.
+fn copy_options(
+    options: &[CopyOption],
+    legacy: &[CopyLegacyOption],
+    place: impl Fn(&str) -> Option<usize>,
+) -> Result<CopyOptions> {
+    let unsupported = |option: &str| {
+        let first = option.split([' ', '(']).next().unwrap_or(option);
+        QueryError::unsupported(format!("COPY option {option}")).at(place(first))
+    };
     let mut format = CopyFormat::Text;
     let (mut delimiter, mut null, mut header, mut quote, mut escape) = (None, None, false, None, None);
     for option in options {
@@ -196,16 +214,16 @@ fn copy_options(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<C
                 };
             }
             CopyOption::Freeze(false) => {}
-            CopyOption::Freeze(true) => return Err(QueryError::unsupported("COPY FREEZE")),
+            CopyOption::Freeze(true) => return Err(unsupported("FREEZE")),
             CopyOption::Delimiter(c) => delimiter = Some(*c),
             CopyOption::Null(text) => null = Some(text.clone()),
             CopyOption::Header(on) => header = *on,
             CopyOption::Quote(c) => quote = Some(*c),
             CopyOption::Escape(c) => escape = Some(*c),
             CopyOption::Encoding(name) => utf8_only(name)?,
-            CopyOption::ForceQuote(_) => return Err(QueryError::unsupported("COPY FORCE_QUOTE")),
-            CopyOption::ForceNotNull(_) => return Err(QueryError::unsupported("COPY FORCE_NOT_NULL")),
-            CopyOption::ForceNull(_) => return Err(QueryError::unsupported("COPY FORCE_NULL")),
+            CopyOption::ForceQuote(_) => return Err(unsupported("FORCE_QUOTE")),
+            CopyOption::ForceNotNull(_) => return Err(unsupported("FORCE_NOT_NULL")),
+            CopyOption::ForceNull(_) => return Err(unsupported("FORCE_NULL")),
         }
     }
     for option in legacy {
@@ -221,16 +239,12 @@ fn copy_options(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<C
                         CopyLegacyCsvOption::Header => header = true,
                         CopyLegacyCsvOption::Quote(c) => quote = Some(*c),
                         CopyLegacyCsvOption::Escape(c) => escape = Some(*c),
-                        CopyLegacyCsvOption::ForceQuote(_) | CopyLegacyCsvOption::ForceNotNull(_) => {
-                            return Err(QueryError::unsupported("COPY FORCE QUOTE and FORCE NOT NULL"));
-                        }
+                        CopyLegacyCsvOption::ForceQuote(_) => return Err(unsupported("FORCE QUOTE")),
+                        CopyLegacyCsvOption::ForceNotNull(_) => return Err(unsupported("FORCE NOT NULL")),
                     }
                 }
             }
-            other => {
-                let name = other.to_string();
-                return Err(QueryError::unsupported(format!("COPY option {name}")));
-            }
+            other => return Err(unsupported(&other.to_string())),
         }
     }
     let csv = format == CopyFormat::Csv;
@@ -287,16 +301,23 @@ mod tests {
 
     #[test]
     fn defaults_follow_the_format() {
-        let text = copy_options(&[], &[]).expect("text");
+        let text = copy_options(&[], &[], |_| None).expect("text");
         assert_eq!((text.format, text.delimiter, text.null.as_str()), (CopyFormat::Text, b'\t', "\\N"));
-        let csv = copy_options(&[CopyOption::Format(Ident::new("csv"))], &[]).expect("csv");
+        let csv = copy_options(&[CopyOption::Format(Ident::new("csv"))], &[], |_| None).expect("csv");
         assert_eq!((csv.format, csv.delimiter, csv.null.as_str(), csv.quote), (CopyFormat::Csv, b',', "", b'"'));
     }
 
     #[test]
     fn impossible_options_are_refused() {
-        assert!(copy_options(&[CopyOption::Quote('x')], &[]).is_err());
-        assert!(copy_options(&[CopyOption::Delimiter('é')], &[]).is_err());
-        assert!(copy_options(&[CopyOption::Freeze(true)], &[]).is_err());
+        let refused = |option| copy_options(&[option], &[], |word| Some(word.len())).expect_err("refused");
+        assert_eq!(refused(CopyOption::Quote('x')).sqlstate(), "0A000");
+        assert_eq!(refused(CopyOption::Delimiter('é')).sqlstate(), "0A000");
+        let error = refused(CopyOption::Freeze(true));
+        assert_eq!((error.0.message.as_str(), error.0.position), ("COPY option FREEZE is not supported", Some(6)));
+        let error = refused(CopyOption::ForceQuote(vec![Ident::new("a")]));
+        assert_eq!(
+            (error.0.message.as_str(), error.0.position),
+            ("COPY option FORCE_QUOTE is not supported", Some(11))
+        );
     }
 }

@@ -87,6 +87,8 @@ pub(in crate::sql) struct Binder<'a> {
     pub lock_scope: LockScope,
     /// Clauses that the query bound next takes over.
     pub inherited_locks: Vec<RowLockClause>,
+    /// The statement takes no parameters.
+    pub refuses_parameters: bool,
 }
 
 /// A query's plan and its columns.
@@ -121,7 +123,10 @@ pub fn bind_statement(context: &BindContext<'_>, statement: &Statement, text: &s
         }
         Statement::Copy { .. } => binder.bind_copy(statement),
         Statement::Explain { .. } => binder.bind_explain(statement),
-        _ => binder.bind_ddl(statement),
+        _ => {
+            binder.refuses_parameters = true;
+            binder.bind_ddl(statement)
+        }
     }
 }
 
@@ -141,6 +146,7 @@ impl<'a> Binder<'a> {
             nesting: 0,
             lock_scope: LockScope::default(),
             inherited_locks: Vec::new(),
+            refuses_parameters: false,
         }
     }
 

@@ -11,10 +11,11 @@ use crate::error::{QueryError, Result, sqlstate};
 const PARAMETER_LIMIT: usize = 65_535;
 
 impl Binder<'_> {
-    /// `$n`, with the type known so far.
+    /// `$n`, with the type known so far. 42P02 where none may stand.
     pub fn bind_placeholder(&mut self, text: &str, span: Span) -> Result<Expr> {
         let number = text.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok());
-        let Some(number) = number.filter(|number| (1..=PARAMETER_LIMIT).contains(number)) else {
+        let allowed = number.filter(|number| !self.refuses_parameters && (1..=PARAMETER_LIMIT).contains(number));
+        let Some(number) = allowed else {
             return Err(QueryError::new(sqlstate::UNDEFINED_PARAMETER, format!("there is no parameter {text}"))
                 .at(self.at(span)));
         };

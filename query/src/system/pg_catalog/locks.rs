@@ -21,33 +21,35 @@ pub(super) static RELATIONS: &[SystemRelation] = &[view(
 /// Rows on one "page".
 const PAGE_ROWS: u64 = 1 << 15;
 
+/// As `pg_locks.locktype` and `pg_stat_activity.wait_event` name it.
+pub(super) fn lock_type(target: LockTarget) -> &'static str {
+    match target {
+        LockTarget::Relation(_) => "relation",
+        LockTarget::Row { .. } => "tuple",
+        LockTarget::Key { .. } => "key",
+        LockTarget::Advisory { .. } => "advisory",
+    }
+}
+
 fn locks(context: &ExecContext) -> Rows {
     let rows = context.transaction.store().lock_infos().into_iter().map(|lock| {
         let mut relation = None;
         let mut place = (None, None);
         let mut object = (None, None, None);
-        let kind = match lock.target {
-            LockTarget::Relation(id) => {
-                relation = Some(id.0);
-                "relation"
-            }
+        match lock.target {
+            LockTarget::Relation(id) => relation = Some(id.0),
             LockTarget::Row { relation: id, row } => {
                 relation = Some(id.0);
                 place = (i32::try_from(row / PAGE_ROWS).ok(), i16::try_from(row % PAGE_ROWS).ok());
-                "tuple"
             }
-            LockTarget::Key { index, .. } => {
-                relation = Some(index.0);
-                "key"
-            }
+            LockTarget::Key { index, .. } => relation = Some(index.0),
             LockTarget::Advisory { key, is_pair } => {
                 let (high, low) = LockTarget::advisory_halves(key);
                 object = (Some(high), Some(low), Some(if is_pair { 2i16 } else { 1 }));
-                "advisory"
             }
-        };
+        }
         row![
-            kind,
+            lock_type(lock.target),
             DATABASE_OID,
             relation,
             place.0,

@@ -20,6 +20,7 @@ mod locks;
 mod relations;
 mod roles;
 mod settings;
+pub(crate) mod signatures;
 mod statistics;
 mod store;
 mod types;

@@ -1,9 +1,13 @@
 //! Activity and statistics. Figures that are not kept are NULL rather than 0.
 
-use super::identity::{DATABASE_OID, OWNER_OID};
-use super::{NULL, Row, Rows, SystemRelation, identity, no_rows, row, view};
-use crate::context::ExecContext;
+use std::collections::HashMap;
+
 use sinew_storage::Value;
+
+use super::identity::{DATABASE_OID, OWNER_OID};
+use super::{NULL, Row, Rows, SystemRelation, identity, locks, no_rows, row, view};
+use crate::activity::ActivityState;
+use crate::context::ExecContext;
 
 const TABLE_COLUMNS: &str = "relid oid, schemaname name, relname name, seq_scan int8, seq_tup_read int8, \
      idx_scan int8, idx_tup_fetch int8, n_tup_ins int8, n_tup_upd int8, n_tup_del int8, n_tup_hot_upd int8, \
@@ -53,33 +57,52 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
     ),
 ];
 
-/// The calling session: others are not known here.
+/// Every session of the database, those of HTTP requests and agents included.
 fn activity(context: &ExecContext) -> Rows {
-    let session = &context.session;
-    Ok(vec![row![
-        DATABASE_OID,
-        &session.database,
-        session.process_id,
-        NULL,
-        OWNER_OID,
-        &session.user,
-        session.setting("application_name").unwrap_or_default(),
-        NULL,
-        NULL,
-        NULL,
-        NULL,
-        Value::Timestamp(context.transaction_time_us),
-        Value::Timestamp(context.statement_time_us),
-        Value::Timestamp(context.statement_time_us),
-        NULL,
-        NULL,
-        "active",
-        NULL,
-        NULL,
-        NULL,
-        NULL,
-        "client backend",
-    ]])
+    let waiting: HashMap<i32, &'static str> = context
+        .transaction
+        .store()
+        .lock_infos()
+        .into_iter()
+        .filter(|lock| !lock.is_granted)
+        .filter_map(|lock| Some((lock.process_id?, locks::lock_type(lock.target))))
+        .collect();
+    let time = |time_us: Option<i64>| time_us.map_or(NULL, Value::Timestamp);
+    let rows = context.session.sessions.all().into_iter().map(|session| {
+        let activity = &session.activity;
+        let current = activity.current();
+        let wait = match (current.state, waiting.get(&session.process_id)) {
+            (ActivityState::Active, Some(lock)) => (Some("Lock"), Some(*lock)),
+            (ActivityState::Active, None) => (None, None),
+            _ => (Some("Client"), Some("ClientRead")),
+        };
+        let client = activity.client();
+        row![
+            DATABASE_OID,
+            &session.database,
+            session.process_id,
+            NULL,
+            OWNER_OID,
+            &session.user,
+            session.setting("application_name").unwrap_or_default(),
+            client.map(|client| client.ip().to_string()),
+            NULL,
+            client.map(|client| i32::from(client.port())),
+            Value::Timestamp(activity.started_us),
+            time(activity.transaction_start_us()),
+            time(current.query_start_us),
+            time(current.state_change_us),
+            wait.0,
+            wait.1,
+            current.state.name(),
+            NULL,
+            NULL,
+            NULL,
+            current.query,
+            "client backend",
+        ]
+    });
+    Ok(rows.collect())
 }
 
 fn tables(context: &ExecContext) -> Rows {

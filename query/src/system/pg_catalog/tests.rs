@@ -9,6 +9,7 @@ use sinew_storage::{
 };
 
 use super::{definitions, identity};
+use crate::activity::{ActivityState, SessionActivity};
 use crate::context::{ExecContext, SessionContext};
 use crate::functions::FunctionRegistry;
 use crate::system::{system_relation, system_relation_names};
@@ -110,10 +111,14 @@ fn context() -> ExecContext {
         count_tokens: Arc::new(|_| 0),
         server_started_us: 0,
         advisory_locks: SessionLocks::new(transaction.store(), 7),
+        activity: SessionActivity::new(0, CancelToken::default()),
+        sessions: Arc::default(),
     };
+    let session = Arc::new(session);
+    session.sessions.register(&session);
     ExecContext {
         transaction: Arc::new(transaction),
-        session: Arc::new(session),
+        session,
         params: Arc::new([]),
         cancel: CancelToken::default(),
         transaction_time_us: 1_700_000_000_000_000,
@@ -373,7 +378,17 @@ fn the_session_is_role_and_activity() {
     let context = context();
     assert_eq!(select(&context, "pg_roles", "oid", int(10), &["rolname"]), vec![vec![text("ada")]]);
     assert_eq!(select(&context, "pg_database", "datname", "library", &["encoding"]), vec![vec![int(6)]]);
-    assert_eq!(select(&context, "pg_stat_activity", "pid", int(7), &["state"]), vec![vec![text("active")]]);
+    context.session.activity.begin("SELECT 1", 5);
+    let columns = ["state", "query", "query_start", "wait_event"];
+    assert_eq!(
+        select(&context, "pg_stat_activity", "pid", int(7), &columns),
+        vec![vec![text("active"), text("SELECT 1"), Value::Timestamp(5), Value::Null]]
+    );
+    context.session.activity.end(ActivityState::IdleInTransaction, || 6);
+    assert_eq!(
+        select(&context, "pg_stat_activity", "pid", int(7), &["state", "state_change", "wait_event"]),
+        vec![vec![text("idle in transaction"), Value::Timestamp(6), text("ClientRead")]]
+    );
     assert_eq!(select(&context, "pg_settings", "name", "TimeZone", &["setting"]), vec![vec![text("UTC")]]);
     assert_eq!(select(&context, "pg_extension", "extname", "vector", &["extversion"]), vec![vec![text("0.8.0")]]);
 }

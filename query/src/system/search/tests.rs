@@ -15,6 +15,7 @@ use sinew_storage::{
 
 use super::messages::SearchMessages;
 use super::nodes::SearchNodes;
+use crate::activity::SessionActivity;
 use crate::context::{ExecContext, SessionContext};
 use crate::error::Result;
 use crate::functions::TableFunction;
@@ -51,6 +52,8 @@ fn context_with_notices(transaction: Transaction) -> (ExecContext, Notices) {
         count_tokens: Arc::new(|text| text.split_whitespace().count() as u32),
         server_started_us: 0,
         advisory_locks: SessionLocks::new(transaction.store(), 1),
+        activity: SessionActivity::new(0, CancelToken::default()),
+        sessions: Arc::default(),
     };
     let context = ExecContext {
         transaction: Arc::new(transaction),
