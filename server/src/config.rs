@@ -31,6 +31,9 @@ pub struct Layer {
     /// Memory for the page cache, in MiB [env: SINEW_CACHE_SIZE_MB] [default: 64]
     #[arg(long, value_name = "MIB")]
     pub cache_size_mb: Option<usize>,
+    /// Memory for what one transaction writes, in MiB; more goes to disk [env: SINEW_WRITE_SET_MEMORY_MB] [default: 128]
+    #[arg(long, value_name = "MIB")]
+    pub write_set_memory_mb: Option<usize>,
     /// Memory one statement may hold, in MiB; 0: a quarter of the memory budget [env: SINEW_STATEMENT_MEMORY_MB]
     #[arg(long, value_name = "MIB")]
     pub statement_memory_mb: Option<usize>,
@@ -52,6 +55,7 @@ pub struct ServerConfig {
     pub demo: bool,
     pub max_connections: usize,
     pub cache_size_bytes: usize,
+    pub write_set_memory_bytes: usize,
     /// 0: the engine's default.
     pub statement_memory_bytes: usize,
     pub http_hosts: Vec<String>,
@@ -68,6 +72,7 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:5433";
 const DEFAULT_HTTP: &str = "127.0.0.1:3001";
 const DEFAULT_MAX_CONNECTIONS: usize = 200;
 const DEFAULT_CACHE_SIZE_MB: usize = 64;
+const DEFAULT_WRITE_SET_MEMORY_MB: usize = 128;
 const MIB: usize = 1 << 20;
 
 impl Layer {
@@ -97,6 +102,7 @@ impl Layer {
             insecure: boolean("SINEW_INSECURE")?,
             max_connections: number("SINEW_MAX_CONNECTIONS")?,
             cache_size_mb: number("SINEW_CACHE_SIZE_MB")?,
+            write_set_memory_mb: number("SINEW_WRITE_SET_MEMORY_MB")?,
             statement_memory_mb: number("SINEW_STATEMENT_MEMORY_MB")?,
             http_hosts: get("SINEW_HTTP_HOSTS")
                 .map(|names| names.split(',').map(|name| name.trim().to_owned()).collect()),
@@ -125,6 +131,7 @@ impl Layer {
             insecure: self.insecure.or(below.insecure),
             max_connections: self.max_connections.or(below.max_connections),
             cache_size_mb: self.cache_size_mb.or(below.cache_size_mb),
+            write_set_memory_mb: self.write_set_memory_mb.or(below.write_set_memory_mb),
             statement_memory_mb: self.statement_memory_mb.or(below.statement_memory_mb),
             http_hosts: self.http_hosts.or(below.http_hosts),
             log: self.log.or(below.log),
@@ -158,6 +165,11 @@ impl ServerConfig {
             demo: layer.demo.unwrap_or(false),
             max_connections,
             cache_size_bytes: layer.cache_size_mb.unwrap_or(DEFAULT_CACHE_SIZE_MB).saturating_mul(MIB).max(MIB),
+            write_set_memory_bytes: layer
+                .write_set_memory_mb
+                .unwrap_or(DEFAULT_WRITE_SET_MEMORY_MB)
+                .saturating_mul(MIB)
+                .max(MIB),
             statement_memory_bytes: layer.statement_memory_mb.unwrap_or(0).saturating_mul(MIB),
             http_hosts: layer.http_hosts.unwrap_or_default().iter().map(|name| name.to_lowercase()).collect(),
             log: layer.log.unwrap_or_else(|| "info".to_owned()),
@@ -211,6 +223,7 @@ mod tests {
         assert_eq!(config.max_connections, 7);
         assert!(config.demo);
         assert_eq!(config.cache_size_bytes, 64 << 20);
+        assert_eq!(config.write_set_memory_bytes, 128 << 20);
     }
 
     #[test]

@@ -165,6 +165,7 @@ fn open(config: &ServerConfig) -> Result<Opened, String> {
     let mut options =
         DatabaseOptions { statement_memory_bytes: config.statement_memory_bytes, ..DatabaseOptions::default() };
     options.store.cache_size_bytes = config.cache_size_bytes;
+    options.store.write_set_memory_bytes = config.write_set_memory_bytes;
     options.store.repair_progress = Some(repair_progress());
     let data = config.data.display();
     let database = Database::open_with(&config.data, options).map_err(|error| {

@@ -23,10 +23,14 @@ mod log;
 mod memory_table;
 mod meta;
 mod options;
+mod own_changes;
 mod recovery;
 #[cfg(test)]
 mod simulated_disk;
 mod snapshot;
+mod spill;
+#[cfg(test)]
+mod spill_tests;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -304,6 +308,11 @@ impl Store {
         }
     }
 
+    /// None for a database in memory.
+    pub(crate) fn attachments(&self) -> Option<&Attachments> {
+        self.shared.attachments.as_deref()
+    }
+
     pub(crate) fn published(&self) -> &Published {
         &self.shared.published
     }
@@ -351,13 +360,17 @@ impl Store {
         self.open_transaction_count.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn commit(&self, writes: WriteSet, synchronous: bool) -> Result<Lsn> {
+    fn commit(&self, mut writes: WriteSet, synchronous: bool) -> Result<Lsn> {
         if self.is_closed.load(Ordering::Acquire) {
             return Err(StorageError::ShuttingDown);
         }
+        let spill = match &self.shared.attachments {
+            Some(attachments) => writes.seal(attachments)?,
+            None => None,
+        };
         let attachment = match &self.shared.attachments {
-            Some(attachments) if writes.size_bytes >= ATTACHMENT_BYTES => {
-                let mut bytes = Vec::with_capacity(writes.size_bytes / 2);
+            Some(attachments) if spill.is_none() && writes.size_bytes() >= ATTACHMENT_BYTES => {
+                let mut bytes = Vec::with_capacity(writes.size_bytes() / 2);
                 encode_set(&mut bytes, &writes);
                 Some(attachments.write(&bytes)?)
             }
@@ -365,7 +378,7 @@ impl Store {
         };
         let (reply, answer) = crossbeam_channel::bounded(1);
         self.requests
-            .send(Request::Commit(CommitRequest { writes, attachment, synchronous, reply }))
+            .send(Request::Commit(CommitRequest { writes, attachment, spill, synchronous, reply }))
             .map_err(|_| StorageError::ShuttingDown)?;
         answer.recv().unwrap_or_else(|_| {
             if self.is_closed.load(Ordering::Acquire) {
