@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::change_log::encode_changes;
+use super::commit_effects::{catalog_after, encode_set, with_spilled_changes};
 use super::conflicts::{Conflict, LastWriters};
 use super::kv::encode_lsn;
 use super::layers::{CommittedSet, Layer};
@@ -32,11 +33,10 @@ use super::log::record::{Attachment, HEADER_BYTES, encode_attachment, encode_spi
 use super::memory_table::Stored;
 use super::snapshot::Snapshot;
 use super::spill::SealedSpill;
-use super::write_set::{ChangePosition, KeyspaceWrites, WriteSet};
+use super::write_set::WriteSet;
 use super::{Change, Keyspace, KvSnapshot, StoreShared};
 use crate::catalog::Catalog;
 use crate::catalog::rows as catalog_rows;
-use crate::derived::DerivedState;
 use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
 
@@ -49,8 +49,6 @@ const SET_LAYER_BYTES: usize = if cfg!(test) { 64 << 10 } else { 1 << 20 };
 /// Commits wait while the applier is this many memory tables, or bytes of all layers, behind.
 const FROZEN_TABLES: usize = 4;
 const FROZEN_BYTES: usize = 2 << 30;
-/// Changes of a spilled set that the derived state is told at a time, at least.
-const CHANGE_CHUNK: usize = 4_096;
 /// After this long without a commit, redb is brought up to date.
 const IDLE_BEFORE_FREEZE: Duration = Duration::from_secs(2);
 /// What was committed without waiting for the disk is durable after this long at the latest.
@@ -564,45 +562,12 @@ fn grouped(batch: Vec<CommitRequest>) -> Vec<Vec<CommitRequest>> {
     groups
 }
 
-/// The derived state with the graph changes of a spilled set. Search indexes that the set touches are left to be reset, as
-/// the changes that remain say.
-fn with_spilled_changes(derived: &Arc<DerivedState>, writes: &mut WriteSet) -> Result<Arc<DerivedState>> {
-    let mut position = ChangePosition::default();
-    let (derived, touched) = derived.with_changes(&mut std::iter::from_fn(|| {
-        let chunk = writes.next_changes(&mut position, CHANGE_CHUNK);
-        chunk.map(|chunk| (!chunk.is_empty()).then_some(chunk)).transpose()
-    }))?;
-    writes.changes = touched.into_iter().map(|index| Change::IndexReset { index }).collect();
-    Ok(derived)
-}
-
-/// Appends a set to a record or attachment, without what was spilled. Keyspaces that are merged at commit are left out.
-pub(super) fn encode_set(out: &mut Vec<u8>, writes: &WriteSet) {
-    for (keyspace, writes) in writes.keyspaces.iter().filter(|(keyspace, _)| !keyspace.merges_by_or()) {
-        encode_keyspace(out, *keyspace, writes);
-    }
-}
-
-fn encode_keyspace(out: &mut Vec<u8>, keyspace: Keyspace, writes: &KeyspaceWrites) {
-    let entries = writes.entries.iter().map(|(key, entry)| (key, entry.value.as_ref()));
-    encode_writes(out, keyspace, writes.cleared.is_some(), writes.entries.len(), entries);
-}
-
 /// What a commit is told after an earlier failure: unlike that one, it certainly did not happen.
 fn refused(error: &StorageError) -> StorageError {
     match error {
         StorageError::CommitUnknown(what) | StorageError::Io(what) => StorageError::Io(what.clone()),
         other => StorageError::Io(other.to_string()),
     }
-}
-
-/// The catalog after the set's catalog rows; None when it has none.
-fn catalog_after(catalog: &Catalog, writes: &WriteSet, lsn: Lsn) -> Result<Option<Catalog>> {
-    let Some(rows) = writes.keyspaces.get(&Keyspace::CATALOG) else { return Ok(None) };
-    let mut next = catalog.clone();
-    next.apply_rows(rows.entries.iter().map(|(key, entry)| Ok((key, entry.value.as_ref()))))?;
-    next.version = lsn.0;
-    Ok(Some(next))
 }
 
 fn merge_bits(a: &[u8], b: &[u8]) -> Vec<u8> {

@@ -7,6 +7,7 @@
 mod applier;
 mod change;
 mod change_log;
+mod commit_effects;
 mod committer;
 mod conflict_error;
 mod conflicts;
@@ -62,7 +63,8 @@ use parking_lot::{Condvar, Mutex};
 use redb::{Builder, Database, ReadableDatabase, TableDefinition};
 
 use self::applier::{Applier, Layers};
-use self::committer::{CommitRequest, Committer, Request, encode_set};
+use self::commit_effects::encode_set;
+use self::committer::{CommitRequest, Committer, Request};
 use self::counters::Counters;
 use self::disk::{Disk, OsDisk};
 use self::errors::{commit_error, database_error, storage_error, table_error, transaction_error};

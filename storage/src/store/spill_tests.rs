@@ -13,7 +13,7 @@ use super::*;
 use crate::ids::{LabelId, NodeId, RelationId, RelationshipId, RelationshipTypeId};
 
 const KEYSPACES: [Keyspace; 2] = [Keyspace(50_000), Keyspace(50_001)];
-const MEMORY_BYTES: usize = 8 << 10;
+const MEMORY_BYTES: usize = 16 << 10;
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 type Model = [Rows; 2];
@@ -118,7 +118,7 @@ fn spilled_sets_read_roll_back_and_commit_like_maps() {
             let t = store.begin(Isolation::ReadCommitted);
             let mut own = committed.clone();
             let mut savepoints: Vec<(String, Model)> = Vec::new();
-            for step in 0..random.random_range(1..40) {
+            for step in 0..random.random_range(1..16) {
                 match random.random_range(0..10) {
                     0 => {
                         let name = format!("s{step}");
@@ -139,7 +139,7 @@ fn spilled_sets_read_roll_back_and_commit_like_maps() {
                     _ => {
                         t.begin_statement().unwrap();
                         let before = own.clone();
-                        for _ in 0..random.random_range(1..8) {
+                        for _ in 0..random.random_range(1..6) {
                             write(&t, &mut own, &mut random);
                         }
                         if random.random_bool(0.2) {
@@ -195,7 +195,7 @@ fn one_large_statement_records_no_undo_and_leaves_no_file() {
             t.kv_insert_new(KEYSPACES[0], &row.to_be_bytes(), &[7; 100]).unwrap();
         }
         assert!(t.state.read().writes.is_spilled());
-        assert!(t.state.read().writes.size_bytes() > 50 * MEMORY_BYTES);
+        assert!(t.state.read().writes.size_bytes() > 30 * MEMORY_BYTES);
         assert_eq!(t.kv_count(KEYSPACES[0]).unwrap(), 5_000);
         if is_kept {
             t.finish_statement();

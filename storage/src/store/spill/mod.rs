@@ -21,7 +21,7 @@
 //!
 //! At commit the rest is frozen too, the file gets a directory and is synced, and the log's record names it: from then on
 //! the runs are a layer over redb, which the applier merges into redb, one key after another. In memory stay the first key
-//! of each block and a Bloom filter of each section, about two bytes a key and one for every 300 written.
+//! of each block of 16 KiB, the block read last and a Bloom filter of ten bits a key for each section.
 //!
 //! A file that no record names is removed when the transaction ends, or at open. A database in memory spills nothing.
 

@@ -190,6 +190,10 @@ impl WriteSet {
 
     /// The key was made by this transaction: nobody else knows it.
     pub fn is_fresh(&self, keyspace: Keyspace, key: &[u8]) -> Result<bool> {
+        if self.layers.is_empty() {
+            let entry = self.keyspaces.get(&keyspace).and_then(|writes| writes.entries.get(key));
+            return Ok(entry.is_some_and(|entry| entry.fresh));
+        }
         Ok(merge::find_merged(&self.parts(keyspace), key)?.is_some_and(|entry| entry.fresh))
     }
 
