@@ -221,7 +221,7 @@ impl From<StorageError> for QueryError {
             StorageError::AlreadyOpen(_) | StorageError::FormatTooNew { .. } => CANNOT_CONNECT_NOW,
             StorageError::ShuttingDown => ADMIN_SHUTDOWN,
             StorageError::DiskFull(_) => DISK_FULL,
-            StorageError::Io(_) | StorageError::Backup(_) => IO_ERROR,
+            StorageError::Io(_) | StorageError::TemporaryFile(_) | StorageError::Backup(_) => IO_ERROR,
             StorageError::FileExists(_) => DUPLICATE_FILE,
             StorageError::CommitUnknown(_) => TRANSACTION_RESOLUTION_UNKNOWN,
             StorageError::Corrupted(_) => DATA_CORRUPTED,

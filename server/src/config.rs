@@ -37,6 +37,9 @@ pub struct Layer {
     /// Memory for the page cache, in MiB; 0: a quarter of the memory budget [env: SINEW_CACHE_SIZE_MB]
     #[arg(long, value_name = "MIB")]
     pub cache_size_mb: Option<usize>,
+    /// Memory for what one transaction writes, in MiB; more goes to disk [env: SINEW_WRITE_SET_MEMORY_MB] [default: 128]
+    #[arg(long, value_name = "MIB")]
+    pub write_set_memory_mb: Option<usize>,
     /// Memory one statement may hold, in MiB; 0: a quarter of the memory budget [env: SINEW_STATEMENT_MEMORY_MB]
     #[arg(long, value_name = "MIB")]
     pub statement_memory_mb: Option<usize>,
@@ -65,6 +68,7 @@ pub struct ServerConfig {
     pub max_connections: usize,
     pub cache_size_bytes: usize,
     pub memory_table_size_bytes: usize,
+    pub write_set_memory_bytes: usize,
     pub statement_memory_bytes: usize,
     /// Zero: no limit.
     pub max_snapshot_age: Duration,
@@ -86,6 +90,7 @@ const DEFAULT_MAX_SNAPSHOT_AGE_S: usize = 3_600;
 const DEFAULT_DRAIN_TIMEOUT_S: usize = 5;
 /// A year stands for more.
 const MAX_SECONDS: usize = 365 * 86_400;
+const DEFAULT_WRITE_SET_MEMORY_MB: usize = 128;
 const MIB: usize = 1 << 20;
 
 impl Layer {
@@ -116,6 +121,7 @@ impl Layer {
             max_connections: number("SINEW_MAX_CONNECTIONS")?,
             memory_mb: number("SINEW_MEMORY_MB")?,
             cache_size_mb: number("SINEW_CACHE_SIZE_MB")?,
+            write_set_memory_mb: number("SINEW_WRITE_SET_MEMORY_MB")?,
             statement_memory_mb: number("SINEW_STATEMENT_MEMORY_MB")?,
             max_snapshot_age_s: number("SINEW_MAX_SNAPSHOT_AGE_S")?,
             drain_timeout_s: number("SINEW_DRAIN_TIMEOUT_S")?,
@@ -147,6 +153,7 @@ impl Layer {
             max_connections: self.max_connections.or(below.max_connections),
             memory_mb: self.memory_mb.or(below.memory_mb),
             cache_size_mb: self.cache_size_mb.or(below.cache_size_mb),
+            write_set_memory_mb: self.write_set_memory_mb.or(below.write_set_memory_mb),
             statement_memory_mb: self.statement_memory_mb.or(below.statement_memory_mb),
             max_snapshot_age_s: self.max_snapshot_age_s.or(below.max_snapshot_age_s),
             drain_timeout_s: self.drain_timeout_s.or(below.drain_timeout_s),
@@ -199,6 +206,11 @@ impl ServerConfig {
             max_connections,
             cache_size_bytes: or_share(layer.cache_size_mb, shares.cache_bytes),
             memory_table_size_bytes: shares.memory_table_bytes,
+            write_set_memory_bytes: layer
+                .write_set_memory_mb
+                .unwrap_or(DEFAULT_WRITE_SET_MEMORY_MB)
+                .saturating_mul(MIB)
+                .max(MIB),
             statement_memory_bytes: or_share(layer.statement_memory_mb, shares.statement_bytes),
             max_snapshot_age: seconds(layer.max_snapshot_age_s, DEFAULT_MAX_SNAPSHOT_AGE_S),
             drain_timeout: seconds(layer.drain_timeout_s, DEFAULT_DRAIN_TIMEOUT_S),
@@ -254,6 +266,7 @@ mod tests {
         assert_eq!(config.max_connections, 7);
         assert!(config.demo);
         assert_eq!(config.drain_timeout, Duration::from_secs(5));
+        assert_eq!(config.write_set_memory_bytes, 128 << 20);
     }
 
     #[test]

@@ -78,6 +78,9 @@ pub enum StorageError {
     /// Nothing was written; the statement may be tried again once there is room.
     #[error("could not write, the disk is full: {0}")]
     DiskFull(String),
+    /// The transaction can be rolled back; nothing else is affected.
+    #[error("I/O error on a temporary file: {0}")]
+    TemporaryFile(String),
     #[error("I/O error: {0}; writes are refused until the database is reopened")]
     Io(String),
     #[error("outcome of the commit is unknown after an I/O error: {0}")]

@@ -10,7 +10,7 @@ use crate::encoding::key::{NULL_FIRST, NULL_LAST, encode_key_column, prefix_succ
 use crate::encoding::row::RowProjection;
 use crate::error::{Result, StorageError};
 use crate::ids::{ColumnId, LabelId, PropertyKeyId, RelationshipTypeId, RowId};
-use crate::store::write_set::WriteSet;
+use crate::store::write_set::{Lookup, WriteSet};
 use crate::store::{Keyspace, KvBytes, KvSnapshot, Transaction, decode_u64};
 use crate::table::{IdScan, IndexRange};
 use crate::value::Value;
@@ -375,7 +375,7 @@ pub(crate) fn duplicate_key_at_commit(
     };
     let table = catalog.tables.get(table);
     let values = table.and_then(|table| {
-        let row = writes.keyspaces.get(&Keyspace::of_relation(table.id))?.entries.get(own_value)?.value.clone()?;
+        let Ok(Lookup::Value(row)) = writes.lookup(Keyspace::of_relation(table.id), own_value) else { return None };
         let positions = column_positions(table, columns).ok()?;
         RowProjection::new(table, &positions).ok()?.decode(&row).ok()
     });

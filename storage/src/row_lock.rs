@@ -91,7 +91,7 @@ impl Transaction {
 
     /// Compares a key whose lock is held in the statement's view with its newest version.
     pub(crate) fn since_snapshot(&self, keyspace: Keyspace, key: &[u8]) -> Result<SinceSnapshot> {
-        if self.wrote(keyspace, key) {
+        if self.wrote(keyspace, key)? {
             // Written over the newest version, under the lock that is still held.
             return Ok(SinceSnapshot::Unchanged);
         }

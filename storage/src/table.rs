@@ -16,7 +16,7 @@ use crate::encoding::row::{RowProjection, encode_row};
 use crate::error::{Result, StorageError};
 use crate::ids::{RelationId, RowId};
 use crate::index::{IndexKey, column_positions, index_key, is_ordered};
-use crate::store::{Change, Keyspace, KvBytes, RowLock, Transaction, decode_u64};
+use crate::store::{Keyspace, KvBytes, RowLock, Transaction, decode_u64};
 use crate::value::Value;
 
 /// A range of an ordered index: equality on the first columns, bounds on the next one.
@@ -52,7 +52,7 @@ pub(crate) struct WriteTarget {
     table: RelationId,
     version: u64,
     indexes: Vec<OrderedIndex>,
-    has_search_indexes: bool,
+    search_indexes: Vec<RelationId>,
 }
 
 struct OrderedIndex {
@@ -64,17 +64,17 @@ struct OrderedIndex {
 impl WriteTarget {
     fn new(catalog: Arc<Catalog>, table: &TableDef) -> Result<WriteTarget> {
         let mut indexes = Vec::new();
-        let mut has_search_indexes = false;
+        let mut search_indexes = Vec::new();
         for index in catalog.indexes_of(table.id) {
             if !is_ordered(index) {
-                has_search_indexes = true;
+                search_indexes.push(index.id);
             } else if let IndexTarget::Table { columns, .. } = &index.target {
                 let positions = column_positions(table, columns)?;
                 let projection = RowProjection::new(table, &positions)?;
                 indexes.push(OrderedIndex { def: Arc::clone(index), positions, projection });
             }
         }
-        Ok(WriteTarget { table: table.id, version: table.version, indexes, has_search_indexes, catalog })
+        Ok(WriteTarget { table: table.id, version: table.version, indexes, search_indexes, catalog })
     }
 }
 
@@ -113,12 +113,6 @@ impl Transaction {
         Ok(target)
     }
 
-    fn note_row_change(&self, target: &WriteTarget, row: RowId) {
-        if target.has_search_indexes {
-            self.note_change(Change::Row { table: target.table, row });
-        }
-    }
-
     /// Errors: `DuplicateKey`, `InvalidValue`, `LimitExceeded`. Types, NOT NULL and CHECK are the caller's.
     pub fn insert_row(&self, table: &TableDef, values: &[Value]) -> Result<RowId> {
         let target = self.prepare_write(table)?;
@@ -136,7 +130,7 @@ impl Transaction {
             self.insert_index_key(&index.def, key, row.0)?;
         }
         self.kv_insert_new(Keyspace::of_relation(table.id), &row_key(row), &bytes)?;
-        self.note_row_change(&target, row);
+        self.note_row_change(table.id, row, &target.search_indexes);
         if table.behaviour == TableBehaviour::Messages {
             self.note_message_seq(table, values);
         }
@@ -173,7 +167,7 @@ impl Transaction {
             self.delete_index_key(&index.def, old_key, row.0)?;
         }
         self.kv_put_locked(keyspace, &row_key(row), &bytes)?;
-        self.note_row_change(&target, row);
+        self.note_row_change(table.id, row, &target.search_indexes);
         if table.behaviour == TableBehaviour::Messages {
             self.note_message_seq(table, values);
         }
@@ -191,7 +185,7 @@ impl Transaction {
             self.delete_index_entry(&index.def, &index.projection.decode(&old)?, row.0)?;
         }
         self.kv_delete_locked(keyspace, &row_key(row))?;
-        self.note_row_change(&target, row);
+        self.note_row_change(table.id, row, &target.search_indexes);
         Ok(true)
     }
 

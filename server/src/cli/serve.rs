@@ -191,6 +191,7 @@ fn open(config: &ServerConfig, addresses: Vec<String>, readiness: &Arc<Readiness
         DatabaseOptions { statement_memory_bytes: config.statement_memory_bytes, ..DatabaseOptions::default() };
     options.store.cache_size_bytes = config.cache_size_bytes;
     options.store.memory_table_size_bytes = config.memory_table_size_bytes;
+    options.store.write_set_memory_bytes = config.write_set_memory_bytes;
     options.store.max_snapshot_age = config.max_snapshot_age;
     options.store.listen_addresses = addresses;
     options.store.repair_progress = Some(Arc::new({

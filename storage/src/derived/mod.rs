@@ -33,7 +33,7 @@ pub(crate) use indexer::{ChangeSpan, Follower, IndexBase, IndexCell, IndexContex
 pub(crate) use source::{IndexSource, IndexedValues, RowReader, find_embedder};
 pub(crate) use tail::Tail;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -206,6 +206,37 @@ impl DerivedState {
         })
     }
 
+    /// The state with the graph as it is after a large commit, whose changes come some at a time; and the search indexes that
+    /// they touch, in order. These are to be reset: to follow that many rows would take as long as to rebuild.
+    pub fn with_changes(
+        &self,
+        chunks: &mut dyn Iterator<Item = Result<Vec<Change>>>,
+    ) -> Result<(Arc<DerivedState>, Vec<RelationId>)> {
+        let mut graph = Arc::clone(&self.graph);
+        let mut touched = BTreeSet::new();
+        for chunk in chunks {
+            let chunk = chunk?;
+            if chunk.iter().any(is_topology_change) {
+                Arc::make_mut(&mut graph).apply(chunk.iter());
+            }
+            for change in &chunk {
+                if let Change::IndexReset { index } = change {
+                    touched.insert(*index);
+                }
+                touched.extend(touched_indexes(&self.text, change));
+                touched.extend(touched_indexes(&self.vector, change));
+            }
+        }
+        let state = DerivedState {
+            graph,
+            text: Arc::clone(&self.text),
+            vector: Arc::clone(&self.vector),
+            shared: Arc::clone(&self.shared),
+            catalog_version: self.catalog_version,
+        };
+        Ok((Arc::new(state), touched.into_iter().collect()))
+    }
+
     /// Brings files up to date. The caller holds this state, whose LSN is `lsn`, and knows that it is durable. The last
     /// time, at close, everything that changed is written, within [`CHECKPOINT_PATIENCE`]; otherwise large files are left
     /// for later at times, and false says so. `is_interrupted` ends the work early.
@@ -263,6 +294,10 @@ impl DerivedState {
         }
         (size(&self.text) + size(&self.vector)) as u64
     }
+}
+
+fn touched_indexes<B, T>(states: &SearchStates<B, T>, change: &Change) -> impl Iterator<Item = RelationId> {
+    states.values().filter(move |state| state.source.touched(change).is_some()).map(|state| state.def.id)
 }
 
 fn is_topology_change(change: &Change) -> bool {

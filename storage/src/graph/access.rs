@@ -157,7 +157,7 @@ impl Transaction {
 
     /// Locks a node; false when nobody else can know it.
     fn lock_node(&self, id: NodeId, mode: RowLock) -> Result<bool> {
-        if self.created(Keyspace::NODES, &node_key(id)) {
+        if self.created(Keyspace::NODES, &node_key(id))? {
             return Ok(false);
         }
         self.lock_row_target(NODE_ROWS, id.0, mode, LockWait::Block)?;
@@ -166,7 +166,7 @@ impl Transaction {
 
     /// Locks a node or relationship that is about to be written. `WriteConflict` when it changed since the snapshot.
     fn lock_for_write(&self, keyspace: Keyspace, id: u64, mode: RowLock) -> Result<()> {
-        if self.created(keyspace, &id.to_be_bytes()) {
+        if self.created(keyspace, &id.to_be_bytes())? {
             return Ok(());
         }
         self.lock_row_target(RelationId(keyspace.0), id, mode, LockWait::Block)?;

@@ -22,6 +22,8 @@ use super::layers::{Frozen, Layer, LayerStack};
 use super::log::Attachments;
 use super::meta::{CHANGE_LOG_FLOOR_KEY, LSN_KEY};
 use super::snapshot::Snapshot;
+use super::spill::{SpillFile, SpilledSet};
+use super::write_set::WriteEntry;
 use super::{KvSnapshot, StoreShared};
 use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
@@ -90,6 +92,8 @@ pub(super) struct Applier {
     spent: Vec<(Lsn, u64)>,
     /// Layers applied last. Freeing a large one takes long, and whoever lets go of it last has to do it: not the committer.
     retired: Vec<Frozen>,
+    /// Spill files, as `spent`.
+    spent_spills: Vec<(Lsn, Arc<SpillFile>)>,
     change_log_floor: Lsn,
 }
 
@@ -100,7 +104,15 @@ impl Applier {
         attachments: Option<Arc<Attachments>>,
         change_log_floor: Lsn,
     ) -> Applier {
-        Applier { shared, database, attachments, spent: Vec::new(), retired: Vec::new(), change_log_floor }
+        Applier {
+            shared,
+            database,
+            attachments,
+            spent: Vec::new(),
+            spent_spills: Vec::new(),
+            retired: Vec::new(),
+            change_log_floor,
+        }
     }
 
     /// Serves the stack until it is stopped or fails; closes the file.
@@ -182,9 +194,20 @@ impl Applier {
         self.shared.layers.notify();
         let sets = layer_list.iter().filter_map(|layer| match layer {
             Layer::Set(set) => set.attachment.map(|number| (set.lsn, number)),
-            Layer::Table(_) => None,
+            Layer::Table(_) | Layer::Spilled(_) => None,
         });
         self.spent.extend(sets);
+        let spills = layer_list.iter().filter_map(|layer| match layer {
+            Layer::Spilled(set) => Some((set.lsn, Arc::clone(&set.file))),
+            Layer::Table(_) | Layer::Set(_) => None,
+        });
+        self.spent_spills.extend(spills);
+        // A file goes with the last snapshot that reads it.
+        self.spent_spills.retain(|(lsn, file)| {
+            let is_needed = *lsn > complete;
+            file.set_needed(is_needed);
+            is_needed
+        });
         if let Some(attachments) = &self.attachments {
             self.spent.retain(|(lsn, number)| {
                 let is_needed = *lsn > complete;
@@ -263,6 +286,11 @@ pub(super) fn apply_layers(
                         tables.apply(*keyspace, entries.iter())?;
                     }
                 }
+                Layer::Spilled(set) => {
+                    for keyspace in set.keyspaces() {
+                        tables.apply_spilled(set, keyspace)?;
+                    }
+                }
             }
         }
         tables.insert(Keyspace::META, LSN_KEY, &encode_lsn(complete))?;
@@ -333,6 +361,34 @@ impl<'t> OpenTables<'t> {
         Ok(())
     }
 
+    /// Entries come from disk in key order. What redb cannot keep in its cache it writes to its file before the commit.
+    fn apply_spilled(&mut self, set: &SpilledSet, keyspace: Keyspace) -> Result<()> {
+        let is_cleared = set.is_cleared(keyspace);
+        if is_cleared {
+            self.clear(keyspace)?;
+        }
+        let may_append = set.is_all_fresh(keyspace);
+        let mut entries = set.stream(keyspace)?;
+        let Some(first) = entries.next().transpose()? else { return Ok(()) };
+        let table = self.table(keyspace)?;
+        let last_stored = table.last().map_err(storage_error)?.map(|(key, _)| key.value().to_vec());
+        let lies_behind = last_stored.is_none_or(|last| last[..] < first.0[..]);
+        let all = std::iter::once(Ok(first)).chain(entries);
+        if may_append && lies_behind {
+            return append_stream(table, all);
+        }
+        for entry in all {
+            let (key, entry) = entry?;
+            match &entry.value {
+                Some(value) => drop(table.insert(&key[..], &value[..]).map_err(storage_error)?),
+                // A key that was made and deleted again was never here.
+                None if entry.fresh => {}
+                None => drop(table.remove(&key[..]).map_err(storage_error)?),
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the new floor.
     fn trim_change_log(&mut self, floor: Lsn, last: Lsn) -> Result<Lsn> {
         if last.0 < floor.0 + CHANGE_LOG_COMMITS + CHANGE_LOG_SLACK {
@@ -360,11 +416,30 @@ fn append_all<'e>(table: &mut RedbTable<'_>, entries: impl Iterator<Item = &'e E
     let mut cursor = table.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(storage_error)?;
     for entry in entries {
         let value = entry.value.as_deref().expect("checked above");
-        cursor.insert_before(&entry.key[..], value).map_err(|error| match error {
-            redb::CursorError::Storage(error) => storage_error(error),
-            other => StorageError::Internal(other.to_string()),
-        })?;
+        cursor.insert_before(&entry.key[..], value).map_err(cursor_error)?;
     }
     cursor.close().map_err(storage_error)?;
     Ok(true)
+}
+
+/// Appends entries, all behind everything in the table; a delete among them is of a key that is not there.
+fn append_stream(
+    table: &mut RedbTable<'_>,
+    entries: impl Iterator<Item = Result<(Arc<[u8]>, WriteEntry)>>,
+) -> Result<()> {
+    let mut cursor = table.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(storage_error)?;
+    for entry in entries {
+        let (key, entry) = entry?;
+        if let Some(value) = &entry.value {
+            cursor.insert_before(&key[..], &value[..]).map_err(cursor_error)?;
+        }
+    }
+    cursor.close().map_err(storage_error)
+}
+
+fn cursor_error(error: redb::CursorError) -> StorageError {
+    match error {
+        redb::CursorError::Storage(error) => storage_error(error),
+        other => StorageError::Internal(other.to_string()),
+    }
 }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! redb itself is brought up to date later, by the applier. A set that is large, or that clears a keyspace, becomes a
-//! layer of its own; the others share the memory table.
+//! layer of its own; the others share the memory table. A spilled set is a batch of its own: its changes are read from disk
+//! and given to the graph image some at a time.
 //!
 //! Sets are validated before anything is written. A failed append leaves everything as it was; after a failed sync what
 //! reached the disk is unknown, and every later commit is refused until the database is reopened. Whatever happens in
@@ -23,15 +24,17 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::change_log::encode_changes;
+use super::commit_effects::{catalog_after, encode_set, with_spilled_changes};
 use super::conflicts::{Conflict, LastWriters};
 use super::kv::encode_lsn;
-use super::layers::CommittedSet;
+use super::layers::{CommittedSet, Layer};
 use super::log::CommitLog;
-use super::log::record::{Attachment, HEADER_BYTES, encode_attachment, encode_writes};
+use super::log::record::{Attachment, HEADER_BYTES, encode_attachment, encode_spill, encode_writes};
 use super::memory_table::Stored;
 use super::reads::RecentWrites;
 use super::snapshot::Snapshot;
-use super::write_set::{KeyspaceWrites, WriteSet};
+use super::spill::SealedSpill;
+use super::write_set::WriteSet;
 use super::{Change, Keyspace, KvSnapshot, StoreShared};
 use crate::catalog::Catalog;
 use crate::catalog::rows as catalog_rows;
@@ -64,6 +67,8 @@ pub(super) struct CommitRequest {
     pub writes: WriteSet,
     /// The writes are in a file beside the log already.
     pub attachment: Option<Attachment>,
+    /// What does not stay in memory is in a spill file, which is durable.
+    pub spill: Option<SealedSpill>,
     /// Answered once durable; otherwise once visible.
     pub synchronous: bool,
     pub reply: Sender<Result<Lsn>>,
@@ -137,7 +142,8 @@ impl Committer {
             while let Some(request) = next {
                 match request {
                     Request::Commit(request) => {
-                        size_bytes += if request.attachment.is_some() { 0 } else { request.writes.size_bytes };
+                        let is_apart = request.attachment.is_some() || request.spill.is_some();
+                        size_bytes += if is_apart { 0 } else { request.writes.size_bytes() };
                         batch.push(request);
                     }
                     Request::Checkpoint(reply) => {
@@ -152,8 +158,8 @@ impl Committer {
                 let full = batch.len() >= BATCH_SETS || size_bytes >= BATCH_BYTES;
                 next = if full { None } else { self.requests.try_recv().ok() };
             }
-            if !batch.is_empty() {
-                self.commit_batch_caught(batch);
+            for group in grouped(batch) {
+                self.commit_batch_caught(group);
             }
             if let Some(reply) = checkpoint_reply {
                 // Whoever asked may be gone.
@@ -203,6 +209,7 @@ impl Committer {
     fn commit_batch(&mut self, batch: Vec<CommitRequest>) {
         let current = self.shared.published.current();
         let mut catalog = Arc::clone(&current.catalog);
+        let mut derived = Arc::clone(&current.derived);
         let mut lsn = current.lsn;
         let mut accepted = Vec::with_capacity(batch.len());
         let is_watched = self.shared.published.oldest_reader().is_some();
@@ -211,8 +218,12 @@ impl Committer {
                 // Whoever used a new name has committed its token before.
                 reads.resolve(|kind, name| current.derived.shared.tokens.find(kind, name));
             }
-            match self.validate(&request.writes, &catalog) {
-                Ok(()) => {}
+            let valid = self.validate(&request.writes, &catalog).and_then(|()| match request.spill {
+                Some(_) => with_spilled_changes(&derived, &mut request.writes),
+                None => Ok(Arc::clone(&derived)),
+            });
+            match valid {
+                Ok(next) => derived = next,
                 Err(error) => {
                     self.answer(request, Err(error));
                     continue;
@@ -265,7 +276,7 @@ impl Committer {
             accepted.iter_mut().map(|set| (set.lsn, std::mem::take(&mut set.request.writes.changes))).collect();
         self.enter(&mut accepted, extra, current.lsn, lsn);
         let rows = self.shared.layers.lock().rows_at(lsn);
-        let derived = current.derived.apply(&rows, &catalog, &commits);
+        let derived = derived.apply(&rows, &catalog, &commits);
         let horizon = {
             // The applier may have moved rows to redb meanwhile.
             let state = self.shared.layers.lock();
@@ -327,9 +338,13 @@ impl Committer {
         for set in accepted {
             if let Some(attachment) = set.request.attachment {
                 encode_attachment(record, attachment);
-            } else {
-                encode_set(record, &set.request.writes);
+                continue;
             }
+            if let Some(sealed) = set.request.spill {
+                set.request.writes.set_file_needed(true);
+                encode_spill(record, sealed);
+            }
+            encode_set(record, &set.request.writes);
         }
         for ((keyspace, key), value) in extra {
             let (key, value) = (Arc::from(&key[..]), Arc::from(&value[..]));
@@ -356,7 +371,10 @@ impl Committer {
         let mut state = self.shared.layers.lock();
         for set in accepted {
             let writes = &mut set.request.writes;
-            let size_bytes = writes.size_bytes;
+            let size_bytes = if set.request.spill.is_some() { 0 } else { writes.size_bytes() };
+            if let Some(spilled) = writes.take_spilled(lsn) {
+                state.stack.push_set(Layer::Spilled(Arc::new(spilled)), before);
+            }
             let mut keyspaces = std::mem::take(&mut writes.keyspaces);
             keyspaces.retain(|keyspace, _| !keyspace.merges_by_or());
             let is_cleared = keyspaces.values().any(|writes| writes.cleared.is_some());
@@ -364,7 +382,7 @@ impl Committer {
             let attachment = set.request.attachment.take().map(|attachment| attachment.number);
             if is_cleared || size_bytes >= SET_LAYER_BYTES || attachment.is_some() {
                 let layer = Arc::new(CommittedSet { lsn, keyspaces, size_bytes, attachment });
-                state.stack.push_set(layer, before);
+                state.stack.push_set(Layer::Set(layer), before);
                 continue;
             }
             for (keyspace, writes) in keyspaces {
@@ -442,7 +460,7 @@ impl Committer {
 
     /// First-committer-wins, by key, claim, and definition.
     fn validate(&self, writes: &WriteSet, catalog: &Catalog) -> Result<()> {
-        if let Some(conflict) = self.last_writers.find_conflict(writes) {
+        if let Some(conflict) = self.last_writers.find_conflict(writes)? {
             return Err(self.describe_conflict(&conflict, writes, catalog));
         }
         if let Some((reads, since)) = &writes.reads {
@@ -491,14 +509,22 @@ impl Committer {
 
     /// Answers a transaction. A file written for a set that was not committed is removed.
     fn answer(&self, request: CommitRequest, result: Result<Lsn>) {
+        let CommitRequest { writes, attachment, reply, .. } = request;
         let is_unknown = matches!(result, Err(StorageError::CommitUnknown(_)));
-        if let (Some(attachment), Some(attachments)) = (request.attachment, &self.shared.attachments)
+        if let (Some(attachment), Some(attachments)) = (attachment, &self.shared.attachments)
             && !is_unknown
         {
             attachments.remove(attachment.number);
         }
+        if result.is_err() {
+            if !is_unknown {
+                writes.set_file_needed(false);
+            }
+            // Its file goes before the transaction is told.
+            drop(writes);
+        }
         // A transaction whose thread is gone does not wait.
-        let _ = request.reply.send(result);
+        let _ = reply.send(result);
     }
 
     /// Writes reserved counters, checkpoints derived state and has everything applied.
@@ -560,16 +586,19 @@ impl Committer {
     }
 }
 
-/// Appends a set to a record or attachment. Keyspaces that are merged at commit are left out.
-pub(super) fn encode_set(out: &mut Vec<u8>, writes: &WriteSet) {
-    for (keyspace, writes) in writes.keyspaces.iter().filter(|(keyspace, _)| !keyspace.merges_by_or()) {
-        encode_keyspace(out, *keyspace, writes);
+/// A spilled set is committed by itself.
+fn grouped(batch: Vec<CommitRequest>) -> Vec<Vec<CommitRequest>> {
+    let mut groups: Vec<Vec<CommitRequest>> = Vec::new();
+    let mut follows_spilled = false;
+    for request in batch {
+        let is_spilled = request.spill.is_some();
+        match groups.last_mut() {
+            Some(group) if !is_spilled && !follows_spilled => group.push(request),
+            _ => groups.push(vec![request]),
+        }
+        follows_spilled = is_spilled;
     }
-}
-
-fn encode_keyspace(out: &mut Vec<u8>, keyspace: Keyspace, writes: &KeyspaceWrites) {
-    let entries = writes.entries.iter().map(|(key, entry)| (key, entry.value.as_ref()));
-    encode_writes(out, keyspace, writes.cleared.is_some(), writes.entries.len(), entries);
+    groups
 }
 
 /// What a commit is told after an earlier failure: unlike that one, it certainly did not happen.
@@ -578,15 +607,6 @@ fn refused(error: &StorageError) -> StorageError {
         StorageError::CommitUnknown(what) | StorageError::Io(what) => StorageError::Io(what.clone()),
         other => StorageError::Io(other.to_string()),
     }
-}
-
-/// The catalog after the set's catalog rows; None when it has none.
-fn catalog_after(catalog: &Catalog, writes: &WriteSet, lsn: Lsn) -> Result<Option<Catalog>> {
-    let Some(rows) = writes.keyspaces.get(&Keyspace::CATALOG) else { return Ok(None) };
-    let mut next = catalog.clone();
-    next.apply_rows(rows.entries.iter().map(|(key, entry)| Ok((key, entry.value.as_ref()))))?;
-    next.version = lsn.0;
-    Ok(Some(next))
 }
 
 fn merge_bits(a: &[u8], b: &[u8]) -> Vec<u8> {

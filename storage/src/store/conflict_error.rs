@@ -1,7 +1,7 @@
 //! What a transaction is told when somebody else committed first.
 
 use super::conflicts::Conflict;
-use super::write_set::WriteSet;
+use super::write_set::{Lookup, WriteSet};
 use super::{Keyspace, KvSnapshot};
 use crate::catalog::{Catalog, IndexKind, rows as catalog_rows};
 use crate::error::StorageError;
@@ -15,8 +15,12 @@ pub(super) fn describe(conflict: &Conflict, writes: &WriteSet, catalog: &Catalog
             detail: format!("{} changed", keyspace_name(conflict.keyspace, catalog)),
         };
     };
-    let own = writes.keyspaces.get(&conflict.keyspace).and_then(|own| own.entries.get(key));
-    let own_value = own.and_then(|entry| entry.value.as_deref());
+    // A key that cannot be read back is reported as any other conflict.
+    let own_value = match writes.lookup(conflict.keyspace, key) {
+        Ok(Lookup::Value(value)) => Some(value),
+        Ok(Lookup::Deleted | Lookup::Below) | Err(_) => None,
+    };
+    let own_value = own_value.as_deref();
     if conflict.is_written
         && conflict.keyspace == Keyspace::CATALOG
         && own_value.is_some()

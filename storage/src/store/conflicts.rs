@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::Keyspace;
 use super::write_set::{WriteEntry, WriteSet};
+use crate::error::Result;
 use crate::ids::Lsn;
 
 /// What happened to a key last, each as the LSN of the commit; 0 for never.
@@ -62,7 +63,9 @@ fn is_unchecked(entry: &WriteEntry) -> bool {
 
 impl LastWriters {
     /// The first key of `set` that somebody wrote after the set's transaction read it.
-    pub fn find_conflict(&self, set: &WriteSet) -> Option<Conflict> {
+    ///
+    /// Of a spilled set, locks are believed, and its keys are only read when some are not locked.
+    pub fn find_conflict(&self, set: &WriteSet) -> Result<Option<Conflict>> {
         for (keyspace, writes) in &set.keyspaces {
             if keyspace.merges_by_or() {
                 continue;
@@ -72,12 +75,23 @@ impl LastWriters {
                 if is_unchecked(entry) {
                     continue;
                 }
-                let history = writers.keys.get(key).copied().unwrap_or_default();
-                let written = history.write > entry.base;
-                let claimed = entry.value.is_none() && history.claim > entry.base;
-                if written || claimed || writers.last_clear > entry.base || self.forgotten > entry.base {
-                    let is_written = written && history.delete < history.write;
-                    return Some(Conflict { keyspace: *keyspace, key: Some(Arc::clone(key)), is_written });
+                if let Some(is_written) = self.key_conflict(writers, key, entry) {
+                    return Ok(Some(Conflict { keyspace: *keyspace, key: Some(Arc::clone(key)), is_written }));
+                }
+            }
+        }
+        for keyspace in set.layered_keyspaces() {
+            let Some(writers) = self.keyspaces.get(&keyspace) else { continue };
+            if !set.has_unguarded(keyspace) {
+                continue;
+            }
+            for entry in set.stream(keyspace)? {
+                let (key, entry) = entry?;
+                if !entry.fresh
+                    && !entry.locked
+                    && let Some(is_written) = self.key_conflict(writers, &key, &entry)
+                {
+                    return Ok(Some(Conflict { keyspace, key: Some(key), is_written }));
                 }
             }
         }
@@ -85,15 +99,24 @@ impl LastWriters {
             let Some(writers) = self.keyspaces.get(keyspace) else { continue };
             let deleted = writers.keys.get(key).is_some_and(|history| history.delete > *base);
             if deleted || writers.last_clear > *base || self.forgotten > *base {
-                return Some(Conflict { keyspace: *keyspace, key: Some(Arc::clone(key)), is_written: false });
+                return Ok(Some(Conflict { keyspace: *keyspace, key: Some(Arc::clone(key)), is_written: false }));
             }
         }
         for (keyspace, base) in &set.keyspace_claims {
             if self.keyspaces.get(keyspace).is_some_and(|writers| writers.last_write > *base) {
-                return Some(Conflict { keyspace: *keyspace, key: None, is_written: false });
+                return Ok(Some(Conflict { keyspace: *keyspace, key: None, is_written: false }));
             }
         }
-        None
+        Ok(None)
+    }
+
+    /// Whether a write of the key lost; true when somebody else wrote it, and it exists since.
+    fn key_conflict(&self, writers: &KeyspaceWriters, key: &[u8], entry: &WriteEntry) -> Option<bool> {
+        let history = writers.keys.get(key).copied().unwrap_or_default();
+        let written = history.write > entry.base;
+        let claimed = entry.value.is_none() && history.claim > entry.base;
+        let lost = written || claimed || writers.last_clear > entry.base || self.forgotten > entry.base;
+        lost.then_some(written && history.delete < history.write)
     }
 
     /// Remembers an accepted set.
@@ -116,6 +139,14 @@ impl LastWriters {
                     }
                     self.order.push_back((lsn, *keyspace, Arc::clone(key)));
                 }
+            }
+        }
+        for keyspace in set.layered_keyspaces() {
+            let writers = self.keyspaces.entry(keyspace).or_default();
+            writers.last_write = lsn;
+            if set.is_cleared(keyspace) || set.has_unguarded(keyspace) {
+                // Single keys are not remembered: who wrote an unlocked key of the keyspace before loses.
+                writers.last_clear = lsn;
             }
         }
         for (keyspace, key) in set.claims.keys() {

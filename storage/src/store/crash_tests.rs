@@ -22,12 +22,18 @@ const NUMBER: &[u8] = b"~number";
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
-fn options() -> StoreOptions {
-    StoreOptions { cache_size_bytes: 1 << 20, memory_table_size_bytes: 12 << 10, ..StoreOptions::default() }
+/// Large sets are spilled with every other seed, and attachments with the others.
+fn options(seed: u64) -> StoreOptions {
+    StoreOptions {
+        cache_size_bytes: 1 << 20,
+        memory_table_size_bytes: 12 << 10,
+        write_set_memory_bytes: if seed.is_multiple_of(2) { 24 << 10 } else { 1 << 20 },
+        ..StoreOptions::default()
+    }
 }
 
-fn open(disk: &SimulatedDisk) -> Result<Arc<Store>> {
-    Store::with_backend(disk.file(REDB_NAME), Some(Arc::new(disk.clone())), options())
+fn open(disk: &SimulatedDisk, seed: u64) -> Result<Arc<Store>> {
+    Store::with_backend(disk.file(REDB_NAME), Some(Arc::new(disk.clone())), options(seed))
 }
 
 /// What one writer's `number`th commit does: some writes and deletes, sometimes many, sometimes everything anew.
@@ -101,7 +107,7 @@ fn run(disk: &SimulatedDisk, seed: u64, start: &[u64], commits: u64, chance: f64
     let random = Mutex::new(StdRng::seed_from_u64(seed));
     if start.iter().all(|number| *number == 0) {
         // A file is created under another name, so a half-made one is never opened.
-        open(disk).and_then(|store| store.close()).unwrap();
+        open(disk, seed).and_then(|store| store.close()).unwrap();
     }
     disk.observe({
         let (acknowledged, moments) = (Arc::clone(&acknowledged), Arc::clone(&moments));
@@ -113,7 +119,7 @@ fn run(disk: &SimulatedDisk, seed: u64, start: &[u64], commits: u64, chance: f64
             }
         }
     });
-    let store = open(disk).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    let store = open(disk, seed).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| {
             let (store, acknowledged) = (Arc::clone(&store), Arc::clone(&acknowledged));
@@ -140,7 +146,7 @@ fn run(disk: &SimulatedDisk, seed: u64, start: &[u64], commits: u64, chance: f64
 /// Opens an image and compares every writer's rows with what its last commit left.
 fn check(moment: &Moment, seed: u64, models: &mut [Vec<Rows>]) -> Vec<u64> {
     let disk = SimulatedDisk::holding(moment.image.clone());
-    let store = open(&disk).unwrap_or_else(|error| panic!("seed {seed}: the image does not open: {error}"));
+    let store = open(&disk, seed).unwrap_or_else(|error| panic!("seed {seed}: the image does not open: {error}"));
     let mut found = Vec::new();
     for writer in 0..WRITERS {
         let keyspace = Keyspace(FIRST + writer);
@@ -173,6 +179,8 @@ fn check(moment: &Moment, seed: u64, models: &mut [Vec<Rows>]) -> Vec<u64> {
     // The opened image takes commits, and keeps them.
     commit(&store, Keyspace(FIRST + WRITERS), &(false, vec![(b"a".to_vec(), Some(b"b".to_vec()))]), true).unwrap();
     store.close().unwrap();
+    let left_over: Vec<String> = disk.list().unwrap().into_iter().filter(|name| name.ends_with(".spill")).collect();
+    assert!(left_over.is_empty(), "seed {seed}: {left_over:?}");
     found
 }
 
@@ -215,7 +223,7 @@ fn a_failed_disk_refuses_writes_and_reopening_settles_them() {
     for seed in 0..30 {
         let mut random = StdRng::seed_from_u64(seed);
         let disk = SimulatedDisk::default();
-        let store = open(&disk).unwrap();
+        let store = open(&disk, seed).unwrap();
         let mut acknowledged = 0;
         for number in 1..=20 {
             commit(&store, Keyspace(FIRST), &change(seed, 0, number), true).unwrap();
@@ -232,7 +240,12 @@ fn a_failed_disk_refuses_writes_and_reopening_settles_them() {
             attempted = number;
             match commit(&store, Keyspace(FIRST), &change(seed, 0, number), true) {
                 Ok(_) => acknowledged = number,
-                Err(StorageError::Io(_) | StorageError::CommitUnknown(_) | StorageError::DiskFull(_)) => {
+                Err(
+                    StorageError::Io(_)
+                    | StorageError::CommitUnknown(_)
+                    | StorageError::DiskFull(_)
+                    | StorageError::TemporaryFile(_),
+                ) => {
                     refused += 1;
                     break;
                 }
@@ -258,7 +271,7 @@ fn a_failed_disk_refuses_writes_and_reopening_settles_them() {
 #[test]
 fn a_full_disk_takes_commits_again_once_there_is_room() {
     let disk = SimulatedDisk::default();
-    let store = open(&disk).unwrap();
+    let store = open(&disk, 1).unwrap();
     let row = |number: u64| (false, vec![(number.to_be_bytes().to_vec(), Some(vec![1; 700]))]);
     disk.limit_growth(0);
     let mut number = 0;

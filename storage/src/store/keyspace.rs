@@ -59,6 +59,12 @@ impl Keyspace {
         format!("k{}", self.0)
     }
 
+    /// What a transaction writes here is little, or looked at by its commit: it is never spilled.
+    pub(crate) fn stays_in_memory(self) -> bool {
+        let is_graph = (Keyspace::NODES.0..=Keyspace::LABEL_NODES.0).contains(&self.0);
+        self.0 <= Keyspace::INDEX_CHECKPOINTS.0 && !is_graph
+    }
+
     /// Rows of this keyspace are sets of bits that only grow: concurrent writers are merged, not refused.
     pub(crate) fn merges_by_or(self) -> bool {
         self == Keyspace::OBSERVED_TYPES

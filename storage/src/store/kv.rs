@@ -13,7 +13,7 @@ use super::errors::{storage_error, table_error};
 use super::layers::{Layer, LayerKeyspace};
 use super::memory_table::Chunk;
 use super::write_set::{Guard, Lookup, WriteBase};
-use super::{Change, Keyspace, Transaction};
+use super::{Keyspace, Transaction};
 use crate::derived::DerivedState;
 use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
@@ -22,8 +22,6 @@ use crate::ids::Lsn;
 pub(crate) const MAX_VALUE_BYTES: usize = 1 << 30;
 /// Newer writes copied at a time by a range read.
 const OVERLAY_CHUNK: usize = 64;
-/// Own changes copied per lock.
-const CHANGE_CHUNK: usize = 256;
 
 type RedbTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
@@ -127,7 +125,7 @@ impl KvSnapshot {
 
     pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<KvBytes>> {
         for layer in self.layers.iter() {
-            match layer.lookup(keyspace, key, self.lsn) {
+            match layer.lookup(keyspace, key, self.lsn)? {
                 Lookup::Value(value) => return Ok(Some(KvBytes::Shared(value))),
                 Lookup::Deleted => return Ok(None),
                 Lookup::Below => {}
@@ -186,7 +184,7 @@ impl KvSnapshot {
         if !is_cleared && let Some(table) = self.base.table(keyspace)? {
             count = table.len().map_err(storage_error)? as i64;
         }
-        count += over.iter().map(LayerKeyspace::count_delta).sum::<i64>();
+        count += over.iter().map(LayerKeyspace::count_delta).sum::<Result<i64>>()?;
         Ok(count.max(0) as u64)
     }
 }
@@ -216,7 +214,7 @@ struct MergedRange<'t, F> {
     below: Peekable<KvIter<'t>>,
 }
 
-impl<'t, F: FnMut(KvBound<'_>, KvBound<'_>) -> Chunk> MergedRange<'t, F> {
+impl<'t, F: FnMut(KvBound<'_>, KvBound<'_>) -> Result<Chunk>> MergedRange<'t, F> {
     fn new(newer: F, lower: KvBound<'_>, upper: KvBound<'_>, reverse: bool, below: KvIter<'t>) -> MergedRange<'t, F> {
         MergedRange {
             newer,
@@ -229,16 +227,16 @@ impl<'t, F: FnMut(KvBound<'_>, KvBound<'_>) -> Chunk> MergedRange<'t, F> {
         }
     }
 
-    fn fill_chunk(&mut self) {
+    fn fill_chunk(&mut self) -> Result<()> {
         if !self.chunk.is_empty() || self.newer_exhausted {
-            return;
+            return Ok(());
         }
         let (lower, upper) = (self.lower.as_ref().map(|key| &key[..]), self.upper.as_ref().map(|key| &key[..]));
         if is_empty_range(lower, upper) {
             self.newer_exhausted = true;
-            return;
+            return Ok(());
         }
-        self.chunk = (self.newer)(lower, upper);
+        self.chunk = (self.newer)(lower, upper)?;
         if self.chunk.len() < OVERLAY_CHUNK {
             self.newer_exhausted = true;
         } else if let Some((last, _)) = self.chunk.back() {
@@ -248,15 +246,27 @@ impl<'t, F: FnMut(KvBound<'_>, KvBound<'_>) -> Chunk> MergedRange<'t, F> {
                 self.lower = Bound::Excluded(Arc::clone(last));
             }
         }
+        Ok(())
+    }
+
+    /// An error ends the range.
+    fn end(&mut self) {
+        self.newer_exhausted = true;
+        self.chunk.clear();
+        let nothing: KvIter<'t> = Box::new(std::iter::empty());
+        self.below = nothing.peekable();
     }
 }
 
-impl<F: FnMut(KvBound<'_>, KvBound<'_>) -> Chunk> Iterator for MergedRange<'_, F> {
+impl<F: FnMut(KvBound<'_>, KvBound<'_>) -> Result<Chunk>> Iterator for MergedRange<'_, F> {
     type Item = Result<(KvBytes, KvBytes)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            self.fill_chunk();
+            if let Err(error) = self.fill_chunk() {
+                self.end();
+                return Some(Err(error));
+            }
             let Some((own_key, _)) = self.chunk.front() else { return self.below.next() };
             match self.below.peek() {
                 Some(Err(_)) => return self.below.next(),
@@ -285,7 +295,7 @@ impl Transaction {
     pub(crate) fn kv_get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<KvBytes>> {
         let snapshot = {
             let state = self.state.read_recursive();
-            match state.writes.lookup(keyspace, key) {
+            match state.writes.lookup(keyspace, key)? {
                 Lookup::Value(value) => return Ok(Some(KvBytes::Shared(value))),
                 Lookup::Deleted => return Ok(None),
                 Lookup::Below if state.is_expired => return Err(StorageError::SnapshotTooOld),
@@ -303,7 +313,7 @@ impl Transaction {
 
     /// As [`Self::kv_get`] over another snapshot than the statement's.
     pub(crate) fn kv_get_over(&self, rows: &KvSnapshot, keyspace: Keyspace, key: &[u8]) -> Result<Option<KvBytes>> {
-        let own = self.state.read_recursive().writes.lookup(keyspace, key);
+        let own = self.state.read_recursive().writes.lookup(keyspace, key)?;
         match own {
             Lookup::Value(value) => Ok(Some(KvBytes::Shared(value))),
             Lookup::Deleted => Ok(None),
@@ -345,11 +355,7 @@ impl Transaction {
             return Ok(below);
         }
         let own = move |lower: KvBound<'_>, upper: KvBound<'_>| {
-            let state = self.state.read_recursive();
-            match state.writes.keyspaces.get(&keyspace) {
-                Some(writes) => writes.chunk(lower, upper, reverse, OVERLAY_CHUNK),
-                None => Chunk::new(),
-            }
+            self.state.read_recursive().writes.chunk(keyspace, lower, upper, reverse, OVERLAY_CHUNK)
         };
         Ok(Box::new(MergedRange::new(own, lower, upper, reverse, below)))
     }
@@ -400,10 +406,20 @@ impl Transaction {
             Guard::Locked => self.store().published().current().lsn.max(snapshot_lsn),
             Guard::Snapshot | Guard::Fresh => snapshot_lsn,
         };
-        let limit = self.store().options().write_set_limit_bytes;
-        self.state.write().writes.write(keyspace, key, value, WriteBase { lsn: base, guard }, limit)?;
+        let options = self.store().options();
+        let written = {
+            let mut state = self.state.write();
+            let writes = &mut state.writes;
+            writes.write(keyspace, key, value, WriteBase { lsn: base, guard }, options.write_set_limit_bytes)?;
+            match self.store().attachments() {
+                Some(attachments) if writes.spillable_bytes() > options.write_set_memory_bytes => {
+                    writes.spill(attachments)
+                }
+                _ => Ok(()),
+            }
+        };
         self.move_epoch();
-        Ok(())
+        written
     }
 
     /// Of this transaction and one that deletes the key, neither having seen the other, the one that commits first wins.
@@ -433,13 +449,14 @@ impl Transaction {
         }
         let rows = self.rows();
         let state = self.state.read_recursive();
-        let Some(writes) = state.writes.keyspaces.get(&keyspace) else { return rows.key_count(keyspace) };
-        if writes.cleared.is_some() {
-            return Ok(writes.entries.values().filter(|entry| entry.value.is_some()).count() as u64);
+        if !state.writes.touches(keyspace) {
+            return rows.key_count(keyspace);
         }
-        let mut count = rows.key_count(keyspace)?;
-        for (key, entry) in &writes.entries {
-            let exists_below = !entry.fresh && rows.get(keyspace, key)?.is_some();
+        let is_cleared = state.writes.is_cleared(keyspace);
+        let mut count = if is_cleared { 0 } else { rows.key_count(keyspace)? };
+        for entry in state.writes.stream(keyspace)? {
+            let (key, entry) = entry?;
+            let exists_below = !is_cleared && !entry.fresh && rows.get(keyspace, &key)?.is_some();
             match (exists_below, entry.value.is_some()) {
                 (false, true) => count += 1,
                 (true, false) => count -= 1,
@@ -447,34 +464,6 @@ impl Transaction {
             }
         }
         Ok(count)
-    }
-
-    /// Remembers a touched id in the top layer.
-    pub(crate) fn note_change(&self, change: Change) {
-        self.state.write().writes.changes.push(change);
-        self.move_epoch();
-    }
-
-    /// Calls `visit` on the transaction's own changes so far, oldest first (rolled-back layers are gone). No lock is held
-    /// during the calls.
-    pub(crate) fn for_each_own_change(&self, visit: &mut dyn FnMut(&Change)) {
-        let mut visited = 0;
-        loop {
-            let chunk: Vec<Change> = {
-                let state = self.state.read_recursive();
-                state.writes.changes.iter().skip(visited).take(CHANGE_CHUNK).cloned().collect()
-            };
-            visited += chunk.len();
-            chunk.iter().for_each(&mut *visit);
-            if chunk.len() < CHANGE_CHUNK {
-                return;
-            }
-        }
-    }
-
-    /// Moves whenever the transaction's own changes do (writes, rollbacks, new snapshot): key for cached deltas.
-    pub(crate) fn change_epoch(&self) -> u64 {
-        self.epoch.load(std::sync::atomic::Ordering::Acquire)
     }
 
     /// Derived state of the snapshot that the current statement reads.

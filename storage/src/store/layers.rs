@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! newest   memory table, still growing
-//!          large set (a bulk load, or one that cleared a keyspace), as it was committed
+//!          large set (a bulk load, or one that cleared a keyspace), as it was committed; in memory or on disk
 //!          memory table, being applied
 //! oldest   redb
 //! ```
@@ -18,7 +18,9 @@ use rustc_hash::FxHashMap;
 use super::Keyspace;
 use super::kv::{KvBound, TableBase};
 use super::memory_table::{Chunk, KeyspaceVersions, MemoryTable, count_of};
+use super::spill::SpilledSet;
 use super::write_set::{KeyspaceWrites, Lookup};
+use crate::error::Result;
 use crate::ids::Lsn;
 
 /// A committed write set that was kept as it was.
@@ -34,22 +36,25 @@ pub(crate) struct CommittedSet {
 pub(crate) enum Layer {
     Table(Arc<MemoryTable>),
     Set(Arc<CommittedSet>),
+    Spilled(Arc<SpilledSet>),
 }
 
 /// One keyspace of a layer.
 pub(crate) enum LayerKeyspace {
     Versions(Arc<KeyspaceVersions>, Lsn),
     Set(Arc<CommittedSet>, Keyspace),
+    Spilled(Arc<SpilledSet>, Keyspace),
 }
 
 impl Layer {
-    pub fn lookup(&self, keyspace: Keyspace, key: &[u8], lsn: Lsn) -> Lookup {
+    pub fn lookup(&self, keyspace: Keyspace, key: &[u8], lsn: Lsn) -> Result<Lookup> {
         match self {
-            Layer::Table(table) => table.lookup(keyspace, key, lsn),
+            Layer::Table(table) => Ok(table.lookup(keyspace, key, lsn)),
             Layer::Set(set) => match set.keyspaces.get(&keyspace) {
-                Some(writes) => writes.lookup(key),
-                None => Lookup::Below,
+                Some(writes) => Ok(writes.lookup(key)),
+                None => Ok(Lookup::Below),
             },
+            Layer::Spilled(set) => set.lookup(keyspace, key),
         }
     }
 
@@ -60,13 +65,16 @@ impl Layer {
             Layer::Set(set) => {
                 set.keyspaces.contains_key(&keyspace).then(|| LayerKeyspace::Set(Arc::clone(set), keyspace))
             }
+            Layer::Spilled(set) => set.touches(keyspace).then(|| LayerKeyspace::Spilled(Arc::clone(set), keyspace)),
         }
     }
 
+    /// In memory.
     pub fn size_bytes(&self) -> usize {
         match self {
             Layer::Table(table) => table.size_bytes(),
             Layer::Set(set) => set.size_bytes,
+            Layer::Spilled(set) => set.memory_bytes(),
         }
     }
 }
@@ -77,29 +85,32 @@ impl LayerKeyspace {
         match self {
             LayerKeyspace::Versions(..) => false,
             LayerKeyspace::Set(set, keyspace) => set.keyspaces[keyspace].cleared.is_some(),
+            LayerKeyspace::Spilled(set, keyspace) => set.is_cleared(*keyspace),
         }
     }
 
     /// At most `limit` writes of a range, in order (or against it).
-    pub fn chunk(&self, lower: KvBound<'_>, upper: KvBound<'_>, reverse: bool, limit: usize) -> Chunk {
+    pub fn chunk(&self, lower: KvBound<'_>, upper: KvBound<'_>, reverse: bool, limit: usize) -> Result<Chunk> {
         match self {
-            LayerKeyspace::Versions(versions, lsn) => versions.chunk(lower, upper, reverse, *lsn, limit),
-            LayerKeyspace::Set(set, keyspace) => set.keyspaces[keyspace].chunk(lower, upper, reverse, limit),
+            LayerKeyspace::Versions(versions, lsn) => Ok(versions.chunk(lower, upper, reverse, *lsn, limit)),
+            LayerKeyspace::Set(set, keyspace) => Ok(set.keyspaces[keyspace].chunk(lower, upper, reverse, limit)),
+            LayerKeyspace::Spilled(set, keyspace) => set.chunk(*keyspace, lower, upper, reverse, limit),
         }
     }
 
     /// Keys more (or fewer) than below, for keyspaces in which a key is written fresh, replaced, or deleted, and nothing
     /// that does not exist is deleted. With [`Self::is_cleared`], the number of keys.
-    pub fn count_delta(&self) -> i64 {
+    pub fn count_delta(&self) -> Result<i64> {
         match self {
-            LayerKeyspace::Versions(versions, lsn) => versions.count_delta(*lsn),
+            LayerKeyspace::Versions(versions, lsn) => Ok(versions.count_delta(*lsn)),
             LayerKeyspace::Set(set, keyspace) => {
                 let writes = &set.keyspaces[keyspace];
                 if writes.cleared.is_some() {
-                    return writes.entries.values().filter(|entry| entry.value.is_some()).count() as i64;
+                    return Ok(writes.entries.values().filter(|entry| entry.value.is_some()).count() as i64);
                 }
-                writes.entries.values().map(|entry| count_of(entry.fresh, Some(entry.value.is_some()))).sum()
+                Ok(writes.entries.values().map(|entry| count_of(entry.fresh, Some(entry.value.is_some()))).sum())
             }
+            LayerKeyspace::Spilled(set, keyspace) => set.count_delta(*keyspace),
         }
     }
 }
@@ -126,9 +137,9 @@ impl LayerStack {
     }
 
     /// Puts a set over everything, and a new memory table over that. `complete` is the last LSN before the batch.
-    pub fn push_set(&mut self, set: Arc<CommittedSet>, complete: Lsn) {
+    pub fn push_set(&mut self, set: Layer, complete: Lsn) {
         self.freeze(complete);
-        self.frozen.push_front(Frozen { layer: Layer::Set(set), complete });
+        self.frozen.push_front(Frozen { layer: set, complete });
     }
 
     /// Begins a new memory table, so that the one so far, which is complete up to an LSN, can be applied.

@@ -278,7 +278,7 @@ pub(super) fn count_of(is_fresh: bool, exists: Option<bool>) -> i64 {
     }
 }
 
-fn is_below(key: &[u8], upper: KvBound<'_>) -> bool {
+pub(super) fn is_below(key: &[u8], upper: KvBound<'_>) -> bool {
     match upper {
         Bound::Included(bound) => key <= bound,
         Bound::Excluded(bound) => key < bound,
@@ -286,7 +286,7 @@ fn is_below(key: &[u8], upper: KvBound<'_>) -> bool {
     }
 }
 
-fn is_above(key: &[u8], lower: KvBound<'_>) -> bool {
+pub(super) fn is_above(key: &[u8], lower: KvBound<'_>) -> bool {
     match lower {
         Bound::Included(bound) => key >= bound,
         Bound::Excluded(bound) => key > bound,

@@ -8,6 +8,7 @@ mod applier;
 mod change;
 mod change_log;
 mod checkpoint_thread;
+mod commit_effects;
 mod committer;
 mod conflict_error;
 mod conflicts;
@@ -30,11 +31,15 @@ mod meta;
 #[cfg(test)]
 mod operation_tests;
 mod options;
+mod own_changes;
 mod reads;
 mod recovery;
 #[cfg(test)]
 mod simulated_disk;
 mod snapshot;
+mod spill;
+#[cfg(test)]
+mod spill_tests;
 #[cfg(test)]
 mod tests;
 mod timings;
@@ -75,7 +80,8 @@ use redb::{Builder, Database, ReadableDatabase, TableDefinition};
 
 use self::applier::{Applier, Layers};
 use self::checkpoint_thread::{StopSignal, keep_house};
-use self::committer::{CommitRequest, Committer, Request, encode_set};
+use self::commit_effects::encode_set;
+use self::committer::{CommitRequest, Committer, Request};
 use self::counters::Counters;
 use self::disk::{Disk, OsDisk};
 use self::errors::{commit_error, database_error, storage_error, table_error, transaction_error};
@@ -375,6 +381,11 @@ impl Store {
         self.next_transaction_id.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// None for a database in memory.
+    pub(crate) fn attachments(&self) -> Option<&Attachments> {
+        self.shared.attachments.as_deref()
+    }
+
     pub(crate) fn published(&self) -> &Published {
         &self.shared.published
     }
@@ -426,14 +437,22 @@ impl Store {
         self.open_transaction_count.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn commit(&self, writes: WriteSet, synchronous: bool) -> Result<Lsn> {
+    fn commit(&self, mut writes: WriteSet, synchronous: bool) -> Result<Lsn> {
         if self.is_closed.load(Ordering::Acquire) {
             return Err(StorageError::ShuttingDown);
         }
         let started = Instant::now();
+        let spill = match &self.shared.attachments {
+            Some(attachments) => {
+                let sealed = writes.seal(attachments);
+                self.shared.failure.note_write(&sealed);
+                sealed?
+            }
+            None => None,
+        };
         let attachment = match &self.shared.attachments {
-            Some(attachments) if writes.size_bytes >= ATTACHMENT_BYTES => {
-                let mut bytes = Vec::with_capacity(writes.size_bytes / 2);
+            Some(attachments) if spill.is_none() && writes.size_bytes() >= ATTACHMENT_BYTES => {
+                let mut bytes = Vec::with_capacity(writes.size_bytes() / 2);
                 encode_set(&mut bytes, &writes);
                 let written = attachments.write(&bytes);
                 self.shared.failure.note_write(&written);
@@ -443,7 +462,7 @@ impl Store {
         };
         let (reply, answer) = crossbeam_channel::bounded(1);
         self.requests
-            .send(Request::Commit(CommitRequest { writes, attachment, synchronous, reply }))
+            .send(Request::Commit(CommitRequest { writes, attachment, spill, synchronous, reply }))
             .map_err(|_| StorageError::ShuttingDown)?;
         let committed = answer.recv().unwrap_or_else(|_| {
             if self.is_closed.load(Ordering::Acquire) {

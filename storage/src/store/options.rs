@@ -18,7 +18,10 @@ pub struct StoreOptions {
     pub cache_size_bytes: usize,
     /// Commits above this size leave the memory table for redb, in bytes.
     pub memory_table_size_bytes: usize,
-    /// Write sets above this size are refused until spilling exists, in bytes.
+    /// What a transaction writes above this size goes to a temporary file beside the log, in bytes. A database in memory
+    /// has no such file.
+    pub write_set_memory_bytes: usize,
+    /// Write sets above this size, on disk or not, are refused, in bytes.
     pub write_set_limit_bytes: usize,
     /// Embedders by name; a vector index over text names one of them.
     pub embedders: Vec<Arc<dyn Embedder>>,
@@ -39,7 +42,8 @@ impl Default for StoreOptions {
         StoreOptions {
             cache_size_bytes: 64 << 20,
             memory_table_size_bytes: 64 << 20,
-            write_set_limit_bytes: 1 << 30,
+            write_set_memory_bytes: if cfg!(test) { 1 << 20 } else { 128 << 20 },
+            write_set_limit_bytes: usize::MAX,
             embedders: vec![Arc::new(crate::vector::HashEmbedder)],
             repair_progress: None,
             tail_limit_rows: 10_000,

@@ -165,7 +165,7 @@ impl ReadRecorder {
     }
 }
 
-/// The keys of one commit, sorted, by keyspace; None for a keyspace that was cleared.
+/// The keys of one commit, sorted, by keyspace; None for a keyspace that was cleared, or written too much to say.
 type WrittenKeys = Vec<(Keyspace, Option<Vec<Arc<[u8]>>>)>;
 
 /// The keys that recent commits wrote, for as long as a SERIALIZABLE transaction may have read before them.
@@ -198,7 +198,9 @@ impl RecentWrites {
             let keys = writes.cleared.is_none().then(|| writes.entries.keys().map(Arc::clone).collect());
             (*keyspace, keys)
         };
-        self.commits.push_back((lsn, set.keyspaces.iter().map(keys).collect()));
+        // What was spilled is not read again for this: its keyspaces count as written throughout.
+        let spilled = set.layered_keyspaces().into_iter().map(|keyspace| (keyspace, None));
+        self.commits.push_back((lsn, set.keyspaces.iter().map(keys).chain(spilled).collect()));
     }
 
     /// Those commits failed.

@@ -14,6 +14,7 @@ use super::layers::{CommittedSet, Layer, LayerStack};
 use super::log::record::Part;
 use super::log::replay;
 use super::memory_table::Stored;
+use super::spill::SpilledSet;
 use super::write_set::KeyspaceWrites;
 use super::{KvSnapshot, Lsn};
 use crate::error::{Result, StorageError};
@@ -50,13 +51,22 @@ pub(super) fn replay_log(
                 apply(&mut stack, record)?;
             }
             record = lsn;
-            let Part::Writes { keyspace, cleared, entries } = part else {
-                return Err(StorageError::Internal("an attachment of the log was not resolved".to_owned()));
+            let (keyspace, cleared, entries) = match part {
+                Part::Writes { keyspace, cleared, entries } => (keyspace, cleared, entries),
+                Part::Spill(sealed) => {
+                    let set = Arc::new(SpilledSet::find(disk, sealed, lsn)?);
+                    stack.push_set(Layer::Spilled(set), applied);
+                    return Ok(());
+                }
+                Part::Attachment(_) => {
+                    return Err(StorageError::Internal("an attachment of the log was not resolved".to_owned()));
+                }
             };
             if cleared {
                 let writes = KeyspaceWrites { cleared: Some(lsn), entries: BTreeMap::new() };
                 let keyspaces = FxHashMap::from_iter([(keyspace, writes)]);
-                stack.push_set(Arc::new(CommittedSet { lsn, keyspaces, size_bytes: 0, attachment: None }), applied);
+                let set = CommittedSet { lsn, keyspaces, size_bytes: 0, attachment: None };
+                stack.push_set(Layer::Set(Arc::new(set)), applied);
             }
             let active = &stack.active;
             for (key, value) in entries {

@@ -275,15 +275,13 @@ impl Transaction {
     }
 
     /// This transaction wrote (or deleted) the key.
-    pub(crate) fn wrote(&self, keyspace: Keyspace, key: &[u8]) -> bool {
-        !matches!(self.state.read_recursive().writes.lookup(keyspace, key), Lookup::Below)
+    pub(crate) fn wrote(&self, keyspace: Keyspace, key: &[u8]) -> Result<bool> {
+        Ok(!matches!(self.state.read_recursive().writes.lookup(keyspace, key)?, Lookup::Below))
     }
 
     /// This transaction made the key, so nobody else knows it.
-    pub(crate) fn created(&self, keyspace: Keyspace, key: &[u8]) -> bool {
-        let state = self.state.read_recursive();
-        let writes = state.writes.keyspaces.get(&keyspace);
-        writes.and_then(|writes| writes.entries.get(key)).is_some_and(|entry| entry.fresh)
+    pub(crate) fn created(&self, keyspace: Keyspace, key: &[u8]) -> Result<bool> {
+        self.state.read_recursive().writes.is_fresh(keyspace, key)
     }
 
     /// A lock at least as strong is held.

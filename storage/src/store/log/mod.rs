@@ -35,6 +35,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use self::record::{ALIGNMENT, Attachment, HEADER_BYTES, seal};
 use super::disk::{Disk, DiskFile};
+use super::spill::{self, SpillFile};
 use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
 
@@ -80,7 +81,8 @@ fn io_error(error: io::Error) -> StorageError {
     StorageError::Io(format!("commit log: {error}"))
 }
 
-/// Files of writes that are too large for a record, written by the committing thread before it queues.
+/// Files of writes that are too large for a record, written by the committing thread before it queues, or by the
+/// transaction as it goes.
 pub(crate) struct Attachments {
     disk: Arc<dyn Disk>,
     next: AtomicU64,
@@ -104,6 +106,11 @@ impl Attachments {
                 Err(io_error(error))
             }
         }
+    }
+
+    /// Begins a file for the writes of a transaction that has too many for its memory.
+    pub fn create_spill(&self) -> Result<Arc<SpillFile>> {
+        SpillFile::open(&self.disk, self.next.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Removes an attachment that no record needs any more.
@@ -142,7 +149,7 @@ impl CommitLog {
         for name in disk.list().map_err(io_error)? {
             if let Some(sequence) = segment_sequence(&name) {
                 sequences.push(sequence);
-            } else if name.ends_with(".run") {
+            } else if name.ends_with(".run") || name.ends_with(spill::SUFFIX) {
                 disk.remove(&name).map_err(io_error)?;
             }
         }
@@ -250,7 +257,7 @@ impl CommitLog {
 /// not mistaken for the beginning of a log that goes on from another one.
 pub(crate) fn clear(disk: &dyn Disk) -> Result<()> {
     for name in disk.list().map_err(io_error)? {
-        if segment_sequence(&name).is_some() || name.ends_with(".run") {
+        if segment_sequence(&name).is_some() || name.ends_with(".run") || name.ends_with(spill::SUFFIX) {
             disk.remove(&name).map_err(io_error)?;
         }
     }

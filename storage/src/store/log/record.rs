@@ -17,6 +17,7 @@
 //! |---|---|
 //! | 1 writes | keyspace, flags (1 = everything below was cleared), count, then per entry: key length, key, value length + 1 (0 deletes the key), value |
 //! | 2 attachment | number, length, 8 bytes XXH3-64: a file of writes parts beside the segments |
+//! | 3 spill | number, length, place of the directory, 8 bytes XXH3-64 of it: a file of spilled writes beside the segments |
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use crate::encoding::varint::{Reader, write_varint};
 use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
 use crate::store::Keyspace;
+use crate::store::spill::SealedSpill;
 
 pub(crate) const HEADER_BYTES: usize = 40;
 /// Records start at multiples of this.
@@ -33,6 +35,7 @@ pub(super) const ALIGNMENT: u64 = 8;
 const KIND_COMMITS: u32 = 1;
 const PART_WRITES: u8 = 1;
 const PART_ATTACHMENT: u8 = 2;
+const PART_SPILL: u8 = 3;
 const FLAG_CLEARED: u64 = 1;
 
 /// The fixed part of a record.
@@ -127,10 +130,19 @@ pub(crate) fn encode_attachment(out: &mut Vec<u8>, attachment: Attachment) {
     out.extend_from_slice(&attachment.checksum.to_le_bytes());
 }
 
+pub(crate) fn encode_spill(out: &mut Vec<u8>, sealed: SealedSpill) {
+    out.push(PART_SPILL);
+    for field in [sealed.number, sealed.size_bytes, sealed.directory_at] {
+        write_varint(out, field);
+    }
+    out.extend_from_slice(&sealed.checksum.to_le_bytes());
+}
+
 /// One part of a payload, read in place.
 pub(crate) enum Part<'b> {
     Writes { keyspace: Keyspace, cleared: bool, entries: Entries<'b> },
     Attachment(Attachment),
+    Spill(SealedSpill),
 }
 
 /// Entries of a writes part. Must be read to its end before the next part.
@@ -158,6 +170,11 @@ pub(crate) fn for_each_part(payload: &[u8], mut visit: impl FnMut(Part<'_>) -> R
                 let (number, size_bytes) = (reader.varint()?, reader.varint()?);
                 let checksum = u64::from_le_bytes(reader.array()?);
                 visit(Part::Attachment(Attachment { number, size_bytes, checksum }))?;
+            }
+            PART_SPILL => {
+                let (number, size_bytes, directory_at) = (reader.varint()?, reader.varint()?, reader.varint()?);
+                let checksum = u64::from_le_bytes(reader.array()?);
+                visit(Part::Spill(SealedSpill { number, size_bytes, directory_at, checksum }))?;
             }
             part => return Err(StorageError::Corrupted(format!("commit log record has a part of kind {part}"))),
         }
@@ -201,6 +218,8 @@ mod tests {
         encode_writes(&mut record, Keyspace(7), true, entries.len(), pairs);
         let attachment = Attachment { number: 3, size_bytes: 99, checksum: 5 };
         encode_attachment(&mut record, attachment);
+        let sealed = SealedSpill { number: 1 << 40, size_bytes: 7_000, directory_at: 6_000, checksum: 6 };
+        encode_spill(&mut record, sealed);
         seal(&mut record, 11, Lsn(4), Lsn(6), Lsn(3)).unwrap();
 
         let header_bytes: [u8; HEADER_BYTES] = record[..HEADER_BYTES].try_into().unwrap();
@@ -226,6 +245,7 @@ mod tests {
                     seen.extend(entries.map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))));
                 }
                 Part::Attachment(found) => assert_eq!(found, attachment),
+                Part::Spill(found) => assert_eq!(found, sealed),
             }
             Ok(())
         })

@@ -1,0 +1,47 @@
+//! What a write set means for its commit: bytes in the log, the catalog, and the derived state.
+
+use std::sync::Arc;
+
+use super::log::record::encode_writes;
+use super::write_set::{ChangePosition, KeyspaceWrites, WriteSet};
+use super::{Change, Keyspace};
+use crate::catalog::Catalog;
+use crate::derived::DerivedState;
+use crate::error::Result;
+use crate::ids::Lsn;
+
+/// Changes of a spilled set that the derived state is told at a time, at least.
+const CHANGE_CHUNK: usize = 4_096;
+
+/// The derived state with the graph changes of a spilled set. Search indexes that the set touches are left to be reset, as
+/// the changes that remain say.
+pub(super) fn with_spilled_changes(derived: &Arc<DerivedState>, writes: &mut WriteSet) -> Result<Arc<DerivedState>> {
+    let mut position = ChangePosition::default();
+    let (derived, touched) = derived.with_changes(&mut std::iter::from_fn(|| {
+        let chunk = writes.next_changes(&mut position, CHANGE_CHUNK);
+        chunk.map(|chunk| (!chunk.is_empty()).then_some(chunk)).transpose()
+    }))?;
+    writes.changes = touched.into_iter().map(|index| Change::IndexReset { index }).collect();
+    Ok(derived)
+}
+
+/// Appends a set to a record or attachment, without what was spilled. Keyspaces that are merged at commit are left out.
+pub(super) fn encode_set(out: &mut Vec<u8>, writes: &WriteSet) {
+    for (keyspace, writes) in writes.keyspaces.iter().filter(|(keyspace, _)| !keyspace.merges_by_or()) {
+        encode_keyspace(out, *keyspace, writes);
+    }
+}
+
+fn encode_keyspace(out: &mut Vec<u8>, keyspace: Keyspace, writes: &KeyspaceWrites) {
+    let entries = writes.entries.iter().map(|(key, entry)| (key, entry.value.as_ref()));
+    encode_writes(out, keyspace, writes.cleared.is_some(), writes.entries.len(), entries);
+}
+
+/// The catalog after the set's catalog rows; None when it has none.
+pub(super) fn catalog_after(catalog: &Catalog, writes: &WriteSet, lsn: Lsn) -> Result<Option<Catalog>> {
+    let Some(rows) = writes.keyspaces.get(&Keyspace::CATALOG) else { return Ok(None) };
+    let mut next = catalog.clone();
+    next.apply_rows(rows.entries.iter().map(|(key, entry)| Ok((key, entry.value.as_ref()))))?;
+    next.version = lsn.0;
+    Ok(Some(next))
+}
