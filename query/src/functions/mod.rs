@@ -18,6 +18,7 @@ pub(crate) mod datetime;
 pub(crate) mod datetime_format;
 pub(crate) mod digest;
 pub mod docs;
+pub(crate) mod growth;
 pub(crate) mod json;
 pub(crate) mod kernel;
 pub(crate) mod math;

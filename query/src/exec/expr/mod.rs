@@ -241,6 +241,11 @@ impl PhysExpr {
         }
     }
 
+    /// Whether its column is made of new values: neither an input's column nor one value for all rows.
+    pub fn is_computed(&self) -> bool {
+        !self.constant && !matches!(self.kind, ExprKind::Slot(_))
+    }
+
     /// Appends the slots it reads.
     pub fn collect_slots(&self, out: &mut Vec<usize>) {
         if let ExprKind::Slot(slot) = self.kind {
