@@ -180,7 +180,15 @@ impl Binder<'_> {
 fn copy_options(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<CopyOptions> {
     let mut format = CopyFormat::Text;
     let (mut delimiter, mut null, mut header, mut quote, mut escape) = (None, None, false, None, None);
+    // Each option once, whatever it says.
+    let redundant = || QueryError::syntax("conflicting or redundant options", None);
+    let mut given = Vec::new();
     for option in options {
+        let kind = std::mem::discriminant(option);
+        if given.contains(&kind) {
+            return Err(redundant());
+        }
+        given.push(kind);
         match option {
             CopyOption::Format(ident) => {
                 format = match ident.value.to_lowercase().as_str() {
@@ -208,15 +216,30 @@ fn copy_options(options: &[CopyOption], legacy: &[CopyLegacyOption]) -> Result<C
             CopyOption::ForceNull(_) => return Err(QueryError::unsupported("COPY FORCE_NULL")),
         }
     }
+    let mut given = Vec::new();
     for option in legacy {
+        let kind = std::mem::discriminant(option);
+        if given.contains(&kind) {
+            return Err(redundant());
+        }
+        given.push(kind);
         match option {
             CopyLegacyOption::Binary => format = CopyFormat::Binary,
             CopyLegacyOption::Delimiter(c) => delimiter = Some(*c),
             CopyLegacyOption::Null(text) => null = Some(text.clone()),
             CopyLegacyOption::Header => header = true,
             CopyLegacyOption::Csv(csv) => {
+                if format == CopyFormat::Binary {
+                    return Err(redundant());
+                }
                 format = CopyFormat::Csv;
+                let mut given = Vec::new();
                 for option in csv {
+                    let kind = std::mem::discriminant(option);
+                    if given.contains(&kind) {
+                        return Err(redundant());
+                    }
+                    given.push(kind);
                     match option {
                         CopyLegacyCsvOption::Header => header = true,
                         CopyLegacyCsvOption::Quote(c) => quote = Some(*c),
@@ -298,5 +321,7 @@ mod tests {
         assert!(copy_options(&[CopyOption::Quote('x')], &[]).is_err());
         assert!(copy_options(&[CopyOption::Delimiter('é')], &[]).is_err());
         assert!(copy_options(&[CopyOption::Freeze(true)], &[]).is_err());
+        let twice = [CopyOption::Header(true), CopyOption::Header(true)];
+        assert_eq!(copy_options(&twice, &[]).expect_err("given twice").sqlstate(), "42601");
     }
 }

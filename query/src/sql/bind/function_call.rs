@@ -150,10 +150,12 @@ impl Binder<'_> {
             Some([name]) => Some((None, name.clone())),
             _ => None,
         };
-        let counters = self.catalog.tables.values().flat_map(|table| &table.columns).filter_map(|column| {
-            let text = column.default.as_ref()?.expression.strip_prefix("nextval('")?.strip_suffix("')")?;
-            Some(text.replace("''", "'"))
-        });
+        let counters = self
+            .catalog
+            .tables
+            .values()
+            .flat_map(|table| &table.columns)
+            .filter_map(|column| super::identity::counter_of(column.default.as_ref()?));
         let known = counters.into_iter().find(|known| match (&qualified, crate::types::reg::split_name(known)) {
             (Some((schema, name)), Some(parts)) => {
                 parts.last() == Some(name)
