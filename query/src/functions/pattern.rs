@@ -409,6 +409,21 @@ fn regexp_match(args: &[Value]) -> Result<Value> {
     Ok(regex.captures(text(&args[0])?).map_or(Value::Null, |captures| groups(&captures)))
 }
 
+/// Hands the groups of the first match, or of all with the flag `g`, to `found`.
+pub(crate) fn all_groups(
+    string: &str,
+    pattern: &str,
+    flags: &str,
+    mut found: impl FnMut(Value) -> Result<()>,
+) -> Result<()> {
+    let flags = Flags::parse(flags)?;
+    let regex = compile(pattern, flags)?;
+    for captures in regex.captures_iter(string).take(if flags.global { usize::MAX } else { 1 }) {
+        found(groups(&captures))?;
+    }
+    Ok(())
+}
+
 /// `\1`…`\9` are groups, `\&` the whole match, `\\` a backslash.
 fn expand(replacement: &str, captures: &Captures<'_>, out: &mut TextBuilder<'_>) -> Result<()> {
     let mut rest = replacement;

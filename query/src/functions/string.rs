@@ -186,6 +186,14 @@ fn decode(string: &str, format: &str) -> Result<Vec<u8>> {
     }
 }
 
+/// 2202E outside the bytes.
+fn byte_index(value: &[u8], index: i64) -> Result<usize> {
+    usize::try_from(index).ok().filter(|index| *index < value.len()).ok_or_else(|| {
+        let message = format!("index {index} out of valid range, 0..{}", value.len() as i64 - 1);
+        QueryError::new(sqlstate::ARRAY_SUBSCRIPT_ERROR, message)
+    })
+}
+
 fn unknown_encoding(format: &str) -> QueryError {
     QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("unrecognized encoding: \"{format}\""))
 }
@@ -382,6 +390,17 @@ pub(super) fn register(t: &mut Table) {
     t.f("hashtext(text) -> int4", |_, a| Ok(Value::Int(i64::from(digest::hash_bytes(text(&a[0])?.as_bytes()) as i32))));
     t.f("encode(bytea, text) -> text", |_, a| Ok(Value::text(encode(bytes(&a[0])?, text(&a[1])?)?)));
     t.f("decode(text, text) -> bytea", |_, a| Ok(Value::Bytes(decode(text(&a[0])?, text(&a[1])?)?.into())));
+    t.f("get_byte(bytea, int4) -> int4", |_, a| {
+        let value = bytes(&a[0])?;
+        Ok(Value::Int(i64::from(value[byte_index(value, int(&a[1])?)?])))
+    });
+    t.f("set_byte(bytea, int4, int4) -> bytea", |_, a| {
+        let mut value = bytes(&a[0])?.to_vec();
+        let index = byte_index(&value, int(&a[1])?)?;
+        // The lowest eight bits count.
+        value[index] = int(&a[2])? as u8;
+        Ok(Value::Bytes(value.into()))
+    });
     t.f("convert_from(bytea, text) -> text", |_, a| {
         check_utf8(text(&a[1])?)?;
         from_utf8(bytes(&a[0])?)

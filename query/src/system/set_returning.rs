@@ -25,6 +25,7 @@ pub const NAMES: &[&str] = &[
     "jsonb_object_keys",
     "string_to_table",
     "regexp_split_to_table",
+    "regexp_matches",
     "pg_partition_ancestors",
 ];
 
@@ -154,7 +155,7 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
             };
             simple(vec![("from_json", DataType::Jsonb)], columns, kind)
         }
-        "string_to_table" | "regexp_split_to_table" => {
+        "string_to_table" | "regexp_split_to_table" | "regexp_matches" => {
             let text = |ty: &DataType| {
                 matches!(ty, DataType::Unknown | DataType::Text | DataType::Varchar(_) | DataType::Name)
             };
@@ -165,10 +166,13 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
             if args.len() == 3 {
                 params.push(("option", DataType::Text));
             }
-            if name == "string_to_table" {
-                simple(params, vec![("string_to_table", DataType::Text)], Kind::SplitString)
-            } else {
-                simple(params, vec![("regexp_split_to_table", DataType::Text)], Kind::SplitRegex)
+            match name {
+                "string_to_table" => simple(params, vec![("string_to_table", DataType::Text)], Kind::SplitString),
+                "regexp_matches" => {
+                    let column = ("regexp_matches", DataType::array_of(DataType::Text));
+                    simple(params, vec![column], Kind::RegexMatches)
+                }
+                _ => simple(params, vec![("regexp_split_to_table", DataType::Text)], Kind::SplitRegex),
             }
         }
         // There are no partitions: psql asks for those that a table may belong to.
@@ -194,6 +198,7 @@ enum Kind {
     JsonKeys,
     SplitString,
     SplitRegex,
+    RegexMatches,
     Nothing,
 }
 
@@ -258,6 +263,7 @@ impl TableFunction for SetFunction {
             Kind::JsonKeys => json_keys(&args[0])?,
             Kind::SplitString => split_string(context, args)?,
             Kind::SplitRegex => split_regex(context, args)?,
+            Kind::RegexMatches => regex_matches(context, args)?,
             Kind::Nothing => Vec::new(),
         };
         Ok(stream_rows(context, &self.columns, rows))
@@ -518,6 +524,17 @@ fn split_regex(context: &ExecContext, args: &[Value]) -> Result<Vec<Vec<Value>>>
     Ok(rows)
 }
 
+fn regex_matches(context: &ExecContext, args: &[Value]) -> Result<Vec<Vec<Value>>> {
+    let (Some(text), Some(pattern)) = (args[0].as_str(), args[1].as_str()) else { return Ok(Vec::new()) };
+    let flags = args.get(2).and_then(Value::as_str).unwrap_or_default();
+    let mut rows = Vec::new();
+    functions::pattern::all_groups(text, pattern, flags, |groups| {
+        rows.push(vec![groups]);
+        check_size(context, rows.len())
+    })?;
+    Ok(rows)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -544,6 +561,13 @@ mod tests {
         assert_eq!(split_string(&context, &[long, Value::Null]).expect_err("too many rows").sqlstate(), "53200");
         let rows = split_regex(&context, &[Value::text("a1b22c"), Value::text("[0-9]+")]).expect("split");
         assert_eq!(texts(rows), ["a", "b", "c"]);
+        let pairs = |flags: &str| {
+            let args = [Value::text("a1b2"), Value::text("([a-z])([0-9])"), Value::text(flags)];
+            regex_matches(&context, &args).expect("matches")
+        };
+        let pair = |letter: &str, digit: &str| vec![Value::list(vec![Value::text(letter), Value::text(digit)])];
+        assert_eq!(pairs("g"), [pair("a", "1"), pair("b", "2")]);
+        assert_eq!(pairs(""), [pair("a", "1")]);
     }
 
     #[test]

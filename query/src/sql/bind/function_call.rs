@@ -245,6 +245,13 @@ impl Binder<'_> {
         if is_set {
             return self.bind_set_in_select(name, list, span);
         }
+        if name == "pg_typeof"
+            && let [Expr::Literal(_, DataType::Unknown)] = args.as_slice()
+        {
+            // Nothing gave the literal a type, and this function does not either.
+            let oid = i64::from(crate::types::type_oid(&DataType::Unknown));
+            return Ok(Expr::Literal(Value::Int(oid), DataType::Regtype));
+        }
         let types: Vec<DataType> = args.iter().map(Expr::ty).collect();
         let resolved = functions::resolve_function(name, &types).map_err(|error| error.at(position))?;
         self.call(resolved, args, position)
