@@ -393,8 +393,11 @@ impl Session {
         }
         if parts.len() != types.len() {
             let message = format!("wrong number of parameters for prepared statement \"{name}\"");
-            return Err(QueryError::syntax(message, None)
-                .detail(format!("Expected {} parameters but got {}.", types.len(), parts.len())));
+            return Err(QueryError::syntax(message, None).detail(format!(
+                "Expected {} parameters but got {}.",
+                types.len(),
+                parts.len()
+            )));
         }
         if parts.is_empty() {
             return Ok(Vec::new());

@@ -10,7 +10,7 @@ use bigdecimal::{BigDecimal, ToPrimitive};
 use sinew_storage::Json;
 
 use super::numeric;
-use crate::error::Result;
+use crate::error::{QueryError, Result, sqlstate};
 
 /// jsonb's text: `{"a": 1, "b": [1, 2]}`.
 pub(crate) fn format(json: &Json) -> String {
@@ -50,6 +50,20 @@ fn write(json: &Json, out: &mut String) {
             out.push('}');
         }
     }
+}
+
+/// The float that a number which is no bigint becomes in the graph. 22003 for an integer that the float would round.
+pub(crate) fn graph_float(decimal: &BigDecimal) -> Result<f64> {
+    let float = numeric::decimal_to_f64(decimal);
+    let is_integer = decimal.fractional_digit_count() <= 0;
+    if is_integer && numeric::shortest_from_f64(float).as_ref() != Some(decimal) {
+        return Err(QueryError::new(
+            sqlstate::NUMERIC_VALUE_OUT_OF_RANGE,
+            format!("value \"{}\" is out of range for type bigint", numeric::plain(decimal)),
+        )
+        .hint("Write it with a fraction (.0) to have the nearest float."));
+    }
+    Ok(float)
 }
 
 /// `jsonb_pretty`, in pieces: four blanks per level.

@@ -278,7 +278,7 @@ pub(crate) fn kind_name(value: &Value) -> &'static str {
         Value::Float(_) => "a float",
         Value::Numeric(_) => "a numeric",
         Value::Text(_) => "a string",
-        Value::Bytes(_) => "a byte string",
+        Value::Bytes(_) => "a byte string (bytea)",
         Value::Timestamp(_) => "a timestamp",
         Value::Date(_) => "a date",
         Value::Interval(_) => "a duration",

@@ -19,6 +19,8 @@ pub const MAX_JSON_BYTES: usize = 256 << 20;
 const MAX_NESTING: usize = 256;
 /// Work between two looks at the cancel token, in bytes made.
 const POLL_BYTES: usize = 1 << 20;
+/// What an allocation takes besides its contents, approximately.
+const ALLOCATION_BYTES: usize = 32;
 /// What making one value counts as besides its bytes.
 const VALUE_WORK_BYTES: usize = 256;
 
@@ -81,8 +83,8 @@ fn too_large(what: &str, size: usize, unit: &str, limit: usize) -> QueryError {
 /// Bytes of the heap that a value holds alone: what somebody else holds too counts with them.
 pub fn held_bytes(value: &Value) -> usize {
     match value {
-        Value::Text(text) if Arc::strong_count(text) == 1 => text.len(),
-        Value::Bytes(bytes) if Arc::strong_count(bytes) == 1 => bytes.len(),
+        Value::Text(text) if Arc::strong_count(text) == 1 => text.len() + ALLOCATION_BYTES,
+        Value::Bytes(bytes) if Arc::strong_count(bytes) == 1 => bytes.len() + ALLOCATION_BYTES,
         Value::Vector(vector) if Arc::strong_count(vector) == 1 => std::mem::size_of_val(&**vector),
         Value::Json(json) if Arc::strong_count(json) == 1 => match &**json {
             Json::Array(_) | Json::Object(_) | Json::String(_) => json_size_bytes(json),
