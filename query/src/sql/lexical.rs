@@ -168,10 +168,11 @@ pub(super) fn with_overriding(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> 
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len() + 4);
     let mut at = 0;
     while at < tokens.len() {
-        let kind = ["SYSTEM", "USER"]
-            .into_iter()
-            .find_map(|kind| ends_words(&tokens, at, &["OVERRIDING", kind, "VALUE"]).map(|end| (kind, end)));
-        let Some((kind, end)) = kind.filter(|_| is_word(&tokens[at], "OVERRIDING")) else {
+        let found = is_word(&tokens[at], "OVERRIDING").then(|| {
+            let end = |kind: &'static str| ends_words(&tokens, at + 1, &[kind, "VALUE"]).map(|end| (kind, end));
+            end("SYSTEM").or_else(|| end("USER"))
+        });
+        let Some((kind, end)) = found.flatten() else {
             out.push(tokens[at].clone());
             at += 1;
             continue;
@@ -208,14 +209,8 @@ pub(super) fn with_only(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut at = 0;
     while at < tokens.len() {
         let token = &tokens[at];
-        let before = out.iter().rev().find(|token| !matches!(token.token, Token::Whitespace(_)));
-        let from = in_from.last().copied().unwrap_or(false);
-        let opens_table = before.is_some_and(|before| {
-            ["FROM", "JOIN", "UPDATE", "USING"].iter().any(|word| is_word(before, word))
-                || (from && before.token == Token::Comma)
-        });
-        if opens_table
-            && is_word(token, "ONLY")
+        if is_word(token, "ONLY")
+            && begins_table(&out, in_from.last().copied().unwrap_or(false))
             && !matches!(next_token(&tokens, at), Some(Token::Period | Token::Comma))
         {
             // ONLY (t) is an older way to write it.
@@ -250,6 +245,15 @@ pub(super) fn with_only(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         at += 1;
     }
     out
+}
+
+/// Whether a table is named next behind these tokens, which may be in a FROM list.
+fn begins_table(tokens: &[TokenWithSpan], in_from: bool) -> bool {
+    let last = tokens.iter().rev().find(|token| !matches!(token.token, Token::Whitespace(_)));
+    last.is_some_and(|last| {
+        ["FROM", "JOIN", "UPDATE", "USING"].iter().any(|word| is_word(last, word))
+            || (in_from && last.token == Token::Comma)
+    })
 }
 
 fn next_token(tokens: &[TokenWithSpan], at: usize) -> Option<&Token> {
