@@ -127,7 +127,8 @@ impl Session {
             Utility::Execute { name, args } => {
                 let prepared = self.statement_named(&name)?.clone();
                 let values = match args {
-                    Some(args) => self.evaluate_arguments(&args, &prepared.params)?,
+                    Some(args) => self.evaluate_arguments(&name, &args, &prepared.params)?,
+                    None if params.is_empty() => self.evaluate_arguments(&name, "", &prepared.params)?,
                     None => params,
                 };
                 return self.start(&prepared, values, in_parts);
@@ -380,10 +381,7 @@ impl Session {
     }
 
     /// EXECUTE's arguments: expressions, cast to the statement's parameter types.
-    fn evaluate_arguments(&mut self, args: &str, types: &[DataType]) -> Result<Vec<Value>> {
-        if args.trim().is_empty() {
-            return Ok(Vec::new());
-        }
+    fn evaluate_arguments(&mut self, name: &str, args: &str, types: &[DataType]) -> Result<Vec<Value>> {
         let mut scanner = crate::statement::Scanner::new(args, false);
         let mut depth = 0i32;
         let mut parts = Vec::new();
@@ -399,12 +397,19 @@ impl Session {
                 _ => {}
             }
         }
-        parts.push(&args[start..]);
+        if !args.trim().is_empty() {
+            parts.push(&args[start..]);
+        }
         if parts.len() != types.len() {
-            return Err(QueryError::syntax(
-                format!("wrong number of parameters: expected {}, got {}", types.len(), parts.len()),
-                None,
-            ));
+            let message = format!("wrong number of parameters for prepared statement \"{name}\"");
+            return Err(QueryError::syntax(message, None).detail(format!(
+                "Expected {} parameters but got {}.",
+                types.len(),
+                parts.len()
+            )));
+        }
+        if parts.is_empty() {
+            return Ok(Vec::new());
         }
         let items: Vec<String> = parts
             .iter()

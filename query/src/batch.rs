@@ -5,12 +5,18 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt32Array};
 use sinew_storage::{DataType, Json, Value};
 
+use crate::exec::expr::size::held_bytes;
+
 /// Rows per batch that operators aim at.
 pub const BATCH_ROWS: usize = 1024;
+/// Bytes that a batch's values may hold before it is given out with fewer rows.
+pub const BATCH_BYTES: usize = 16 << 20;
+/// Text beyond this many bytes stays a shared value: an array would copy it for every row that repeats it.
+const LONG_TEXT_BYTES: usize = 4096;
 
 /// One column. Which form a type takes: bool → Bool; int2, int4, int8, oid → Int; float4, float8 → Float; text,
-/// varchar, name → Text; timestamptz, timestamp → Timestamp (microseconds); everything else, and every dynamically
-/// typed Cypher value → Values.
+/// varchar, name → Text unless one of them is long; timestamptz, timestamp → Timestamp (microseconds); everything else,
+/// and every dynamically typed Cypher value → Values.
 #[derive(Clone, Debug)]
 pub enum Column {
     Bool(BooleanArray),
@@ -47,9 +53,15 @@ impl Column {
             DataType::Text | DataType::Varchar(_) | DataType::Name => {
                 let strings: Option<Vec<Option<&str>>> =
                     values.iter().map(|v| if v.is_null() { Some(None) } else { v.as_str().map(Some) }).collect();
+                let (mut size_bytes, mut longest) = (0_usize, 0);
+                for text in strings.iter().flatten().flatten() {
+                    size_bytes += text.len();
+                    longest = longest.max(text.len());
+                }
                 // Arrow's text arrays address 2 GiB.
-                let size_bytes: usize = strings.iter().flatten().flatten().map(|text| text.len()).sum();
-                strings.filter(|_| size_bytes < i32::MAX as usize).map(|v| Column::Text(v.into()))
+                strings
+                    .filter(|_| longest <= LONG_TEXT_BYTES && size_bytes < i32::MAX as usize)
+                    .map(|v| Column::Text(v.into()))
             }
             DataType::Timestamptz | DataType::Timestamp => collect(&values, |v| match v {
                 Value::Timestamp(t) => Some(*t),
@@ -257,6 +269,14 @@ impl Column {
         Column::Values(values.into())
     }
 
+    /// Heap bytes that nobody else holds, approximately.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Column::Values(values) => values.iter().map(held_bytes).sum(),
+            typed => typed.size_bytes(),
+        }
+    }
+
     /// Heap bytes held, approximately.
     pub fn size_bytes(&self) -> usize {
         match self {
@@ -294,7 +314,8 @@ pub fn value_size_bytes(value: &Value) -> usize {
     size_of::<Value>() + heap
 }
 
-fn json_size_bytes(json: &Json) -> usize {
+/// Bytes a json value holds, itself included, approximately.
+pub(crate) fn json_size_bytes(json: &Json) -> usize {
     let heap = match json {
         Json::Null | Json::Bool(_) | Json::Int(_) => 0,
         Json::Decimal(_) => 48,
@@ -305,23 +326,25 @@ fn json_size_bytes(json: &Json) -> usize {
     size_of::<Json>() + heap
 }
 
-/// Collects rows into batches of [`BATCH_ROWS`].
+/// Collects rows into batches of [`BATCH_ROWS`], or of fewer that hold [`BATCH_BYTES`].
 pub struct BatchBuilder {
     types: Arc<[DataType]>,
     columns: Vec<Vec<Value>>,
     row_count: usize,
+    held_bytes: usize,
 }
 
 impl BatchBuilder {
     pub fn new(types: Arc<[DataType]>) -> BatchBuilder {
         let columns = types.iter().map(|_| Vec::new()).collect();
-        BatchBuilder { types, columns, row_count: 0 }
+        BatchBuilder { types, columns, row_count: 0, held_bytes: 0 }
     }
 
     /// `row` has one value per column.
     pub fn push(&mut self, row: impl IntoIterator<Item = Value>) {
         let mut width = 0;
         for (column, value) in self.columns.iter_mut().zip(row) {
+            self.held_bytes += held_bytes(&value);
             column.push(value);
             width += 1;
         }
@@ -329,12 +352,8 @@ impl BatchBuilder {
         self.row_count += 1;
     }
 
-    pub fn row_count(&self) -> usize {
-        self.row_count
-    }
-
     pub fn is_full(&self) -> bool {
-        self.row_count >= BATCH_ROWS
+        self.row_count >= BATCH_ROWS || self.held_bytes >= BATCH_BYTES
     }
 
     /// What was collected, or None when nothing was; starts anew.
@@ -349,6 +368,7 @@ impl BatchBuilder {
             .map(|(column, ty)| Column::from_values(ty, std::mem::take(column)));
         let batch = Batch { columns: columns.collect(), row_count: self.row_count };
         self.row_count = 0;
+        self.held_bytes = 0;
         Some(batch)
     }
 }

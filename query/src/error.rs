@@ -29,6 +29,9 @@ pub struct ErrorInfo {
     /// The statement met a row that somebody changed after its snapshot: run again on a new one, it may succeed. The
     /// session does so under READ COMMITTED; it is no part of what a client is told.
     pub restart: bool,
+    /// The values of several rows together were too large: fewer rows at a time may fit. Operators that can do so try
+    /// again with fewer.
+    pub divisible: bool,
 }
 
 /// openCypher's error classes, by name as the TCK spells them.

@@ -89,15 +89,16 @@ fn language_of(words: &[&str]) -> Language {
         "MERGE" => word(1) != "INTO",
         "CREATE" => match word(1) {
             "(" | "FULLTEXT" | "VECTOR" | "RANGE" | "CONSTRAINT" => true,
+            "TEXT" | "LOOKUP" | "POINT" | "BTREE" => word(2) == "INDEX",
             "INDEX" => graph_index(words),
             // CREATE p = (…)
             _ => word(2) == "=" && word(3) == "(",
         },
-        "DROP" => word(1) == "CONSTRAINT",
-        "SHOW" => matches!(
-            word(1),
-            "INDEX" | "INDEXES" | "CONSTRAINT" | "CONSTRAINTS" | "FUNCTION" | "FUNCTIONS" | "PROCEDURE" | "PROCEDURES"
-        ),
+        // SQL puts IF EXISTS before the name.
+        "DROP" => word(1) == "CONSTRAINT" || (word(1) == "INDEX" && word(3) == "IF" && word(4) == "EXISTS"),
+        "SHOW" => graph_listing(word(1)) || matches!(word(1), "DATABASE" | "DATABASES") || graph_listing(word(2)),
+        "LOAD" => word(1) == "CSV",
+        "USE" => true,
         "CALL" => match word(1) {
             "{" | "(" => true,
             _ => word(2) == "." || words.contains(&"YIELD"),
@@ -106,6 +107,14 @@ fn language_of(words: &[&str]) -> Language {
         _ => false,
     };
     if cypher { Language::Cypher } else { Language::Sql }
+}
+
+/// What SHOW lists of the graph.
+fn graph_listing(word: &str) -> bool {
+    matches!(
+        word,
+        "INDEX" | "INDEXES" | "CONSTRAINT" | "CONSTRAINTS" | "FUNCTION" | "FUNCTIONS" | "PROCEDURE" | "PROCEDURES"
+    )
 }
 
 /// `CREATE INDEX [name] [IF NOT EXISTS] FOR ( …`, or `ON :Label(`
@@ -178,6 +187,13 @@ mod tests {
         check("CALL execute_agent('a', 'b')", Sql);
         check("CALL { RETURN 1 AS x } RETURN x", Cypher);
         check("SHOW INDEXES", Cypher);
+        check("SHOW FULLTEXT INDEXES", Cypher);
+        check("SHOW DATABASES", Cypher);
+        check("CREATE TEXT INDEX i FOR (n:L) ON (n.p)", Cypher);
+        check("DROP INDEX i IF EXISTS", Cypher);
+        check("DROP INDEX IF EXISTS i", Sql);
+        check("LOAD CSV FROM 'x' AS row RETURN row", Cypher);
+        check("USE g MATCH (n) RETURN n", Cypher);
         check("SHOW search_path", Sql);
         check("EXPLAIN MATCH (n) RETURN n", Cypher);
         check("EXPLAIN (ANALYZE, FORMAT text) SELECT 1", Sql);

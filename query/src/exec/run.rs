@@ -9,6 +9,7 @@ use sinew_storage::{Transaction, Value};
 use super::RowStream;
 use super::expr::SubqueryCache;
 use super::node::Node;
+use super::operators::cte::Rounds;
 use crate::algebra::CteId;
 use crate::batch::Batch;
 use crate::context::{EvalContext, ExecContext};
@@ -171,7 +172,8 @@ impl Cx {
     }
 }
 
-/// One CTE in scope. Its rows are computed on first use and shared by all scans.
+/// One CTE in scope. Its rows are computed on first use, those of a recursive one round by round as far as they are read,
+/// and shared by all scans.
 pub struct CteFrame {
     pub id: CteId,
     pub parent: Option<Arc<CteFrame>>,
@@ -179,9 +181,22 @@ pub struct CteFrame {
 }
 
 enum CteState {
-    Pending { definition: Arc<Node>, columns: Vec<usize>, cx: Cx },
+    Pending {
+        definition: Arc<Node>,
+        columns: Vec<usize>,
+        cx: Cx,
+    },
     Running,
-    Ready { batches: Arc<Vec<Batch>>, _memory: Option<Reservation> },
+    /// A recursive one: what its rounds have given so far.
+    Growing {
+        rounds: Box<Rounds>,
+        batches: Vec<Batch>,
+        finished: bool,
+    },
+    Ready {
+        batches: Arc<Vec<Batch>>,
+        _memory: Option<Reservation>,
+    },
 }
 
 impl CteFrame {
@@ -199,12 +214,41 @@ impl CteFrame {
         CteFrame { id, parent, state: Mutex::new(CteState::Ready { batches: Arc::new(batches), _memory: memory }) }
     }
 
-    /// The rows; runs the definition when nobody did.
+    pub fn growing(id: CteId, parent: Option<Arc<CteFrame>>, rounds: Rounds) -> CteFrame {
+        let state = CteState::Growing { rounds: Box::new(rounds), batches: Vec::new(), finished: false };
+        CteFrame { id, parent, state: Mutex::new(state) }
+    }
+
+    /// The batch at a position; runs as much of the definition as it takes.
+    pub fn batch(&self, position: usize) -> Result<Option<Batch>> {
+        {
+            // Held while a round runs: the round reads a frame of its own, never this one.
+            let mut state = self.state.lock();
+            match &mut *state {
+                CteState::Growing { rounds, batches, finished } => {
+                    while batches.len() <= position && !*finished {
+                        let round = rounds.next_round()?;
+                        *finished = round.is_empty();
+                        batches.extend(round);
+                    }
+                    return Ok(batches.get(position).cloned());
+                }
+                CteState::Ready { batches, .. } => return Ok(batches.get(position).cloned()),
+                CteState::Pending { .. } | CteState::Running => {}
+            }
+        }
+        Ok(self.batches()?.get(position).cloned())
+    }
+
+    /// All rows of one that is not recursive; runs the definition when nobody did.
     pub fn batches(&self) -> Result<Arc<Vec<Batch>>> {
         let pending = {
             let mut state = self.state.lock();
             match &*state {
                 CteState::Ready { batches, .. } => return Ok(Arc::clone(batches)),
+                CteState::Growing { .. } => {
+                    return Err(QueryError::internal("a recursive common table expression is read batch by batch"));
+                }
                 CteState::Running => {
                     return Err(QueryError::internal("a common table expression reads itself while it is computed"));
                 }

@@ -24,7 +24,7 @@ fn key(args: &[Value]) -> Result<AdvisoryKey> {
 fn session_lock<const SHARED: bool>(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
     let exec = context.exec;
     exec.session.advisory_locks.lock(&exec.transaction, key(args)?, SHARED, LockWait::Block)?;
-    Ok(Value::Null)
+    Ok(Value::text(""))
 }
 
 fn try_session_lock<const SHARED: bool>(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
@@ -35,7 +35,7 @@ fn try_session_lock<const SHARED: bool>(context: &EvalContext<'_>, args: &[Value
 
 fn transaction_lock<const SHARED: bool>(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
     context.exec.transaction.lock_advisory(key(args)?, SHARED, LockWait::Block)?;
-    Ok(Value::Null)
+    Ok(Value::text(""))
 }
 
 fn try_transaction_lock<const SHARED: bool>(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
@@ -59,7 +59,7 @@ fn unlock<const SHARED: bool>(context: &EvalContext<'_>, args: &[Value]) -> Resu
 
 fn unlock_all(context: &EvalContext<'_>, _: &[Value]) -> Result<Value> {
     context.exec.session.advisory_locks.unlock_all();
-    Ok(Value::Null)
+    Ok(Value::text(""))
 }
 
 pub(super) fn register(t: &mut Table) {

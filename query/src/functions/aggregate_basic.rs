@@ -12,7 +12,7 @@ use super::Accumulator;
 use super::args::{boolean, float, int, interval, numeric, vector};
 use super::kernel::{check_overflow, to_single};
 use super::registry::Table;
-use crate::batch::Column;
+use crate::batch::{Column, value_size_bytes};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types::vector::same_dimensions;
 use crate::types::{IntoValue, compare_sql, float as float_type, interval as interval_type, numeric_math};
@@ -251,9 +251,14 @@ impl Accumulator for VectorSum {
 struct Extreme {
     best: Option<Value>,
     greatest: bool,
+    size_bytes: usize,
 }
 
 impl Extreme {
+    fn boxed(greatest: bool) -> Box<dyn Accumulator> {
+        Box::new(Extreme { best: None, greatest, size_bytes: 32 })
+    }
+
     fn offer(&mut self, value: Value) {
         let better = match &self.best {
             None => true,
@@ -261,6 +266,7 @@ impl Extreme {
             Some(best) => compare_sql(&value, best).is_lt(),
         };
         if better {
+            self.size_bytes = value_size_bytes(&value);
             self.best = Some(value);
         }
     }
@@ -310,10 +316,7 @@ impl Accumulator for Extreme {
     }
 
     fn size_bytes(&self) -> usize {
-        32 + match &self.best {
-            Some(Value::Text(s)) => s.len(),
-            _ => 0,
-        }
+        self.size_bytes
     }
 }
 
@@ -378,7 +381,7 @@ impl Accumulator for First {
     }
 
     fn size_bytes(&self) -> usize {
-        32
+        self.0.as_ref().map_or(0, value_size_bytes)
     }
 }
 
@@ -388,8 +391,8 @@ fn zero() -> Numeric {
 
 macro_rules! extremes {
     ($t:ident, $($ty:literal),*) => {
-        $($t.aggregate(concat!("min(", $ty, ") -> ", $ty), |_| Box::new(Extreme { best: None, greatest: false }));
-        $t.aggregate(concat!("max(", $ty, ") -> ", $ty), |_| Box::new(Extreme { best: None, greatest: true }));)*
+        $($t.aggregate(concat!("min(", $ty, ") -> ", $ty), |_| Extreme::boxed(false));
+        $t.aggregate(concat!("max(", $ty, ") -> ", $ty), |_| Extreme::boxed(true));)*
     };
 }
 

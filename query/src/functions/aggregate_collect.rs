@@ -6,8 +6,11 @@ use sinew_storage::{DataType, Json, Value};
 
 use super::Accumulator;
 use super::args::{bytes, text};
+use super::growth::check_text_length;
 use super::registry::Table;
+use crate::batch::{json_size_bytes, value_size_bytes};
 use crate::error::{QueryError, Result, sqlstate};
+use crate::exec::expr::size::{check_element_count, check_json_bytes};
 use crate::types::{entity, json, numeric, timestamp, zone};
 
 /// The delimiter before the first value is not used.
@@ -23,9 +26,9 @@ impl Accumulator for StringAgg {
         match &mut self.0 {
             None => self.0 = Some(value.to_owned()),
             Some(out) => {
-                if !args[1].is_null() {
-                    out.push_str(text(&args[1])?);
-                }
+                let delimiter = if args[1].is_null() { "" } else { text(&args[1])? };
+                check_text_length(out.len() + delimiter.len() + value.len())?;
+                out.push_str(delimiter);
                 out.push_str(value);
             }
         }
@@ -53,9 +56,9 @@ impl Accumulator for BytesAgg {
         match &mut self.0 {
             None => self.0 = Some(value.to_vec()),
             Some(out) => {
-                if !args[1].is_null() {
-                    out.extend_from_slice(bytes(&args[1])?);
-                }
+                let delimiter = if args[1].is_null() { &[][..] } else { bytes(&args[1])? };
+                check_text_length(out.len() + delimiter.len() + value.len())?;
+                out.extend_from_slice(delimiter);
                 out.extend_from_slice(value);
             }
         }
@@ -71,17 +74,6 @@ impl Accumulator for BytesAgg {
     }
 }
 
-fn value_size(value: &Value) -> usize {
-    std::mem::size_of::<Value>()
-        + match value {
-            Value::Text(s) => s.len(),
-            Value::Bytes(b) => b.len(),
-            Value::Vector(v) => v.len() * 4,
-            Value::List(items) => items.iter().map(value_size).sum(),
-            _ => 0,
-        }
-}
-
 /// NULL when there was no row.
 #[derive(Default)]
 struct ArrayAgg {
@@ -91,7 +83,8 @@ struct ArrayAgg {
 
 impl Accumulator for ArrayAgg {
     fn update(&mut self, args: &[Value]) -> Result<()> {
-        self.size_bytes += value_size(&args[0]);
+        check_element_count(self.items.len() + 1)?;
+        self.size_bytes += value_size_bytes(&args[0]);
         self.items.push(args[0].clone());
         Ok(())
     }
@@ -189,8 +182,10 @@ impl JsonArray {
 impl Accumulator for JsonArray {
     fn update(&mut self, args: &[Value]) -> Result<()> {
         self.seen = true;
-        self.size_bytes += value_size(&args[0]);
-        self.items.push(to_json(&args[0], &self.ty));
+        let item = to_json(&args[0], &self.ty);
+        self.size_bytes += json_size_bytes(&item);
+        check_json_bytes(self.size_bytes)?;
+        self.items.push(item);
         Ok(())
     }
 
@@ -240,8 +235,10 @@ impl Accumulator for JsonObject {
                 })?
                 .into(),
         };
-        self.size_bytes += key.len() + value_size(&args[1]);
-        self.members.push((key, to_json(&args[1], &self.ty)));
+        let value = to_json(&args[1], &self.ty);
+        self.size_bytes += key.len() + 16 + json_size_bytes(&value);
+        check_json_bytes(self.size_bytes)?;
+        self.members.push((key, value));
         Ok(())
     }
 

@@ -3,8 +3,10 @@
 use sinew_storage::Value;
 
 use super::args::{int, list};
+use super::growth::ListBuilder;
 use super::operators_array::{append, concatenate, prepend};
 use super::registry::Table;
+use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types::compare_sql;
 
@@ -42,7 +44,7 @@ fn position(args: &[Value]) -> Result<Value> {
 /// Longest array `array_fill` makes.
 const MAX_FILL: i64 = 1 << 24;
 
-fn fill(args: &[Value]) -> Result<Value> {
+fn fill(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
     if args[1].is_null() {
         return Err(QueryError::new(
             sqlstate::NULL_VALUE_NOT_ALLOWED,
@@ -59,7 +61,9 @@ fn fill(args: &[Value]) -> Result<Value> {
                     format!("array size exceeds the maximum allowed ({MAX_FILL})"),
                 ));
             }
-            Ok(Value::list(vec![args[0].clone(); count as usize]))
+            let mut out = ListBuilder::new(context);
+            out.extend(std::iter::repeat_n(&args[0], count as usize).cloned())?;
+            Ok(out.finish())
         }
         _ => Err(QueryError::unsupported("an array of more than one dimension")),
     }
@@ -104,7 +108,7 @@ pub(super) fn register(t: &mut Table) {
         Ok(Value::list(replaced.collect()))
     })
     .lax();
-    t.f("array_fill(anyelement, int4[]) -> anyarray", |_, a| fill(a)).lax();
+    t.f("array_fill(anyelement, int4[]) -> anyarray", fill).lax();
     t.f("trim_array(anyarray, int4) -> anyarray", |_, a| {
         let items = list(&a[0])?;
         let count = usize::try_from(int(&a[1])?).ok().filter(|count| *count <= items.len()).ok_or_else(|| {

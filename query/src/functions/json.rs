@@ -6,10 +6,13 @@ use sinew_storage::{DataType, Json, Value};
 
 use super::ScalarImpl;
 use super::args::{boolean, json as json_arg, text, texts};
+use super::growth::TextBuilder;
 use super::operators_json::delete_path;
 use super::registry::Table;
+use crate::batch::json_size_bytes;
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
+use crate::exec::expr::size::check_json_bytes;
 use crate::types::{self, entity, json};
 
 fn invalid(message: impl Into<String>) -> QueryError {
@@ -21,11 +24,23 @@ fn to_jsonb(types: &[DataType]) -> ScalarImpl {
     Arc::new(move |context, args| Ok(Value::json(entity::to_json_typed(context, &args[0], &ty)?)))
 }
 
+/// A part of a larger value, whose bytes are added up: 54000 when the whole would be too large.
+fn member(context: &EvalContext<'_>, value: &Value, ty: &DataType, held_bytes: &mut usize) -> Result<Json> {
+    let json = entity::to_json_typed(context, value, ty)?;
+    *held_bytes += json_size_bytes(&json);
+    check_json_bytes(*held_bytes)?;
+    Ok(json)
+}
+
 fn build_array(types: &[DataType]) -> ScalarImpl {
     let types = types.to_vec();
     Arc::new(move |context, args| {
-        let items = args.iter().zip(&types).map(|(value, ty)| entity::to_json_typed(context, value, ty));
-        Ok(Value::json(Json::Array(items.collect::<Result<_>>()?)))
+        let mut items = Vec::with_capacity(args.len());
+        let mut held_bytes = 0;
+        for (value, ty) in args.iter().zip(&types) {
+            items.push(member(context, value, ty, &mut held_bytes)?);
+        }
+        Ok(Value::json(Json::Array(items)))
     })
 }
 
@@ -51,9 +66,10 @@ fn build_object(types: &[DataType]) -> ScalarImpl {
                 .hint("The arguments of jsonb_build_object() must consist of alternating keys and values."));
         }
         let mut members = Vec::with_capacity(args.len() / 2);
+        let mut held_bytes = 0;
         for (pair, types) in args.chunks_exact(2).zip(types.chunks_exact(2)) {
             let key = key(context, &pair[0], &types[0])?;
-            members.push((key, entity::to_json_typed(context, &pair[1], &types[1])?));
+            members.push((key, member(context, &pair[1], &types[1], &mut held_bytes)?));
         }
         Ok(Value::json(json::object(members)))
     })
@@ -268,7 +284,11 @@ pub(super) fn register(t: &mut Table) {
     for signature in ["jsonb_strip_nulls(jsonb) -> jsonb", "json_strip_nulls(json) -> json"] {
         t.f(signature, |_, a| Ok(Value::json(strip_nulls(json_arg(&a[0])?))));
     }
-    t.f("jsonb_pretty(jsonb) -> text", |_, a| Ok(Value::text(json::pretty(json_arg(&a[0])?))));
+    t.f("jsonb_pretty(jsonb) -> text", |c, a| {
+        let mut out = TextBuilder::new(c);
+        json::pretty(json_arg(&a[0])?, &mut |piece| out.push(piece))?;
+        Ok(out.finish())
+    });
     t.f("jsonb_set(jsonb, text[], jsonb) -> jsonb", |_, a| set(a, true));
     t.f("jsonb_set(jsonb, text[], jsonb, bool) -> jsonb", |_, a| set(a, boolean(&a[3])?));
     t.f("jsonb_set_lax(jsonb, text[], jsonb) -> jsonb", |_, a| set_lax(a)).lax();

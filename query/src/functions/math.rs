@@ -11,6 +11,7 @@ use super::operators_arithmetic::{
 };
 use super::registry::Table;
 use crate::error::{QueryError, Result, sqlstate};
+use crate::types::int::Width;
 use crate::types::{IntoValue, numeric as numeric_type, numeric_math};
 
 /// Applies to the finite value; special values stay.
@@ -45,6 +46,15 @@ fn logarithm(args: &[Value], apply: fn(f64) -> f64) -> Result<Value> {
         return Err(QueryError::new("2201E", "cannot take logarithm of a negative number"));
     }
     Ok(Value::Float(apply(x)))
+}
+
+/// The least common multiple; None beyond 64 bits.
+fn lcm(a: i64, b: i64) -> Option<i64> {
+    if a == 0 || b == 0 {
+        return Some(0);
+    }
+    let multiple = (a.unsigned_abs() / gcd(a, b)).checked_mul(b.unsigned_abs())?;
+    i64::try_from(multiple).ok()
 }
 
 fn gcd(a: i64, b: i64) -> u64 {
@@ -181,13 +191,11 @@ pub(super) fn register(t: &mut Table) {
     t.f("gcd(int8, int8) -> int8", |_, a| {
         Ok(Value::Int(i64::try_from(gcd(int(&a[0])?, int(&a[1])?)).map_err(|_| bigint_range())?))
     });
+    t.f("lcm(int4, int4) -> int4", |_, a| {
+        Width::Four.check(lcm(int(&a[0])?, int(&a[1])?).ok_or_else(|| Width::Four.out_of_range())?).map(Value::Int)
+    });
     t.f("lcm(int8, int8) -> int8", |_, a| {
-        let (x, y) = (int(&a[0])?, int(&a[1])?);
-        if x == 0 || y == 0 {
-            return Ok(Value::Int(0));
-        }
-        let multiple = (x.unsigned_abs() / gcd(x, y)).checked_mul(y.unsigned_abs()).ok_or_else(bigint_range)?;
-        Ok(Value::Int(i64::try_from(multiple).map_err(|_| bigint_range())?))
+        lcm(int(&a[0])?, int(&a[1])?).map(Value::Int).ok_or_else(|| Width::Eight.out_of_range())
     });
     t.f("scale(numeric) -> int4", |_, a| match &*numeric(&a[0])? {
         Numeric::Finite(d) => Ok(Value::Int(d.fractional_digit_count().max(0))),

@@ -9,6 +9,7 @@
 pub(crate) mod advisory;
 pub(crate) mod aggregate_basic;
 pub(crate) mod aggregate_collect;
+pub(crate) mod aggregate_regression;
 pub(crate) mod aggregate_statistics;
 pub(crate) mod args;
 pub(crate) mod array;
@@ -18,6 +19,7 @@ pub(crate) mod datetime;
 pub(crate) mod datetime_format;
 pub(crate) mod digest;
 pub mod docs;
+pub(crate) mod growth;
 pub(crate) mod json;
 pub(crate) mod kernel;
 pub(crate) mod math;

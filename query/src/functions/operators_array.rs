@@ -5,6 +5,7 @@ use sinew_storage::Value;
 use super::args::list;
 use super::registry::Table;
 use crate::error::Result;
+use crate::exec::expr::size::check_element_count;
 use crate::types::compare_sql;
 
 fn equal(a: &Value, b: &Value) -> bool {
@@ -25,15 +26,21 @@ pub(super) fn concatenate(args: &[Value]) -> Result<Value> {
     if args[0].is_null() && args[1].is_null() {
         return Ok(Value::Null);
     }
-    Ok(Value::list(parts(&args[0])?.iter().chain(parts(&args[1])?).cloned().collect()))
+    joined(parts(&args[0])?, parts(&args[1])?)
 }
 
 pub(super) fn append(args: &[Value]) -> Result<Value> {
-    Ok(Value::list(parts(&args[0])?.iter().chain([&args[1]]).cloned().collect()))
+    joined(parts(&args[0])?, &args[1..2])
 }
 
 pub(super) fn prepend(args: &[Value]) -> Result<Value> {
-    Ok(Value::list([&args[0]].into_iter().chain(parts(&args[1])?).cloned().collect()))
+    joined(&args[..1], parts(&args[1])?)
+}
+
+/// 54000 when both together have more elements than a list may.
+fn joined(a: &[Value], b: &[Value]) -> Result<Value> {
+    check_element_count(a.len().saturating_add(b.len()))?;
+    Ok(Value::list([a, b].concat()))
 }
 
 pub(super) fn register(t: &mut Table) {

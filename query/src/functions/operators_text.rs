@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sinew_storage::{DataType, Value};
 
 use super::args::{bytes, text};
+use super::growth::{TextBuilder, check_text_length};
 use super::kernel;
 use super::pattern::{like, regex_is_match};
 use super::registry::Table;
@@ -14,14 +15,14 @@ use crate::error::{QueryError, Result, sqlstate};
 fn concatenate(types: &[DataType]) -> ScalarImpl {
     let types = types.to_vec();
     Arc::new(move |context, args| {
-        let mut out = String::new();
+        let mut out = TextBuilder::new(context);
         for (value, ty) in args.iter().zip(&types) {
             match value {
-                Value::Text(s) => out.push_str(s),
-                value => out.push_str(&cast::string_of(context, value, ty)?),
+                Value::Text(s) => out.push(s)?,
+                value => out.push(&cast::string_of(context, value, ty)?)?,
             }
         }
-        Ok(Value::text(out))
+        Ok(out.finish())
     })
 }
 
@@ -34,7 +35,11 @@ pub(super) fn register(t: &mut Table) {
     t.typed_op("text || text -> text", concatenate);
     t.typed_op("text || anynonarray -> text", concatenate).stable();
     t.typed_op("anynonarray || text -> text", concatenate).stable();
-    t.op("bytea || bytea -> bytea", |_, a| Ok(Value::Bytes([bytes(&a[0])?, bytes(&a[1])?].concat().into())));
+    t.op("bytea || bytea -> bytea", |_, a| {
+        let (left, right) = (bytes(&a[0])?, bytes(&a[1])?);
+        check_text_length(left.len().saturating_add(right.len()))?;
+        Ok(Value::Bytes([left, right].concat().into()))
+    });
 
     t.op("text ~~ text -> bool", |_, a| test(a, |s, p| like(s, p, false)))
         .kernel(|columns| kernel::text_test(columns, |s, p| like(s, p, false)));

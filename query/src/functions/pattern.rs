@@ -10,7 +10,9 @@ use regex::{Captures, Regex, RegexBuilder};
 use sinew_storage::Value;
 
 use super::args::{int, text};
+use super::growth::{ListBuilder, TextBuilder};
 use super::registry::Table;
+use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
 
 /// Compiled size above which an expression is refused, in bytes.
@@ -407,32 +409,54 @@ fn regexp_match(args: &[Value]) -> Result<Value> {
     Ok(regex.captures(text(&args[0])?).map_or(Value::Null, |captures| groups(&captures)))
 }
 
+/// Hands the groups of the first match, or of all with the flag `g`, to `found`.
+pub(crate) fn all_groups(
+    string: &str,
+    pattern: &str,
+    flags: &str,
+    mut found: impl FnMut(Value) -> Result<()>,
+) -> Result<()> {
+    let flags = Flags::parse(flags)?;
+    let regex = compile(pattern, flags)?;
+    for captures in regex.captures_iter(string).take(if flags.global { usize::MAX } else { 1 }) {
+        found(groups(&captures))?;
+    }
+    Ok(())
+}
+
 /// `\1`…`\9` are groups, `\&` the whole match, `\\` a backslash.
-fn expand(replacement: &str, captures: &Captures<'_>, out: &mut String) {
-    let mut chars = replacement.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
+fn expand(replacement: &str, captures: &Captures<'_>, out: &mut TextBuilder<'_>) -> Result<()> {
+    let mut rest = replacement;
+    while let Some(at) = rest.find('\\') {
+        out.push(&rest[..at])?;
+        let mut chars = rest[at + 1..].chars();
         match chars.next() {
-            Some('&') => out.push_str(captures.get(0).map_or("", |m| m.as_str())),
+            Some('&') => out.push(captures.get(0).map_or("", |m| m.as_str()))?,
             Some(digit @ '1'..='9') => {
                 let group = digit.to_digit(10).unwrap_or(0) as usize;
-                out.push_str(captures.get(group).map_or("", |m| m.as_str()));
+                out.push(captures.get(group).map_or("", |m| m.as_str()))?;
             }
-            Some('\\') | None => out.push('\\'),
+            Some('\\') | None => out.push_char('\\')?,
             Some(other) => {
-                out.push('\\');
-                out.push(other);
+                out.push_char('\\')?;
+                out.push_char(other)?;
             }
         }
+        rest = chars.as_str();
     }
+    out.push(rest)
 }
 
 /// Replaces the `nth` match (1-based), or all from it on when `nth` is 0.
-fn replace(string: &str, regex: &Regex, replacement: &str, start: usize, nth: usize) -> String {
-    let mut out = String::with_capacity(string.len());
+fn replace(
+    context: &EvalContext<'_>,
+    string: &str,
+    regex: &Regex,
+    replacement: &str,
+    start: usize,
+    nth: usize,
+) -> Result<Value> {
+    let mut out = TextBuilder::new(context);
     let from = string.char_indices().nth(start).map_or(string.len(), |(at, _)| at);
     let mut copied = 0;
     let mut at = from;
@@ -440,9 +464,10 @@ fn replace(string: &str, regex: &Regex, replacement: &str, start: usize, nth: us
     while let Some(captures) = regex.captures_at(string, at) {
         let Some(whole) = captures.get(0) else { break };
         count += 1;
+        out.work(whole.end() - at)?;
         if nth == 0 || count == nth {
-            out.push_str(&string[copied..whole.start()]);
-            expand(replacement, &captures, &mut out);
+            out.push(&string[copied..whole.start()])?;
+            expand(replacement, &captures, &mut out)?;
             copied = whole.end();
             if nth != 0 {
                 break;
@@ -457,24 +482,24 @@ fn replace(string: &str, regex: &Regex, replacement: &str, start: usize, nth: us
             }
         };
     }
-    out.push_str(&string[copied..]);
-    out
+    out.push(&string[copied..])?;
+    Ok(out.finish())
 }
 
-pub(crate) fn split(string: &str, pattern: &str, flags: Flags) -> Result<Vec<String>> {
+fn split(context: &EvalContext<'_>, string: &str, pattern: &str, flags: Flags) -> Result<Value> {
     let regex = compile(pattern, flags)?;
-    let mut out = Vec::new();
+    let mut out = ListBuilder::new(context);
     let mut from = 0;
     for found in regex.find_iter(string) {
         // Empty matches at the ends and right behind a match split nothing.
         if found.is_empty() && (found.start() == from || found.end() == string.len()) {
             continue;
         }
-        out.push(string[from..found.start()].to_owned());
+        out.push(Value::text(&string[from..found.start()]))?;
         from = found.end();
     }
-    out.push(string[from..].to_owned());
-    Ok(out)
+    out.push(Value::text(&string[from..]))?;
+    Ok(out.finish())
 }
 
 fn positive(value: &Value, what: &str) -> Result<usize> {
@@ -511,22 +536,22 @@ pub(super) fn register(t: &mut Table) {
     });
     t.f("regexp_match(text, text) -> text[]", |_, a| regexp_match(a));
     t.f("regexp_match(text, text, text) -> text[]", |_, a| regexp_match(a));
-    t.f("regexp_replace(text, text, text) -> text", |_, a| {
+    t.f("regexp_replace(text, text, text) -> text", |c, a| {
         let regex = compile(text(&a[1])?, Flags::default())?;
-        Ok(Value::text(replace(text(&a[0])?, &regex, text(&a[2])?, 0, 1)))
+        replace(c, text(&a[0])?, &regex, text(&a[2])?, 0, 1)
     });
-    t.f("regexp_replace(text, text, text, text) -> text", |_, a| {
+    t.f("regexp_replace(text, text, text, text) -> text", |c, a| {
         let flags = flags_of(a, 3)?;
         let regex = compile(text(&a[1])?, flags)?;
-        Ok(Value::text(replace(text(&a[0])?, &regex, text(&a[2])?, 0, usize::from(!flags.global))))
+        replace(c, text(&a[0])?, &regex, text(&a[2])?, 0, usize::from(!flags.global))
     });
-    t.f("regexp_replace(text, text, text, int4, int4) -> text", |_, a| {
+    t.f("regexp_replace(text, text, text, int4, int4) -> text", |c, a| {
         let regex = compile(text(&a[1])?, Flags::default())?;
         let start = positive(&a[3], "start")? - 1;
         let nth = usize::try_from(int(&a[4])?).map_err(|_| {
             QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, "invalid value for parameter \"n\": negative")
         })?;
-        Ok(Value::text(replace(text(&a[0])?, &regex, text(&a[2])?, start, nth)))
+        replace(c, text(&a[0])?, &regex, text(&a[2])?, start, nth)
     });
     t.f("regexp_count(text, text) -> int4", |_, a| {
         Ok(Value::Int(compile(text(&a[1])?, Flags::default())?.find_iter(text(&a[0])?).count() as i64))
@@ -539,13 +564,9 @@ pub(super) fn register(t: &mut Table) {
         let (string, regex) = (text(&a[0])?, compile(text(&a[1])?, Flags::default())?);
         Ok(Value::Int(regex.find(string).map_or(0, |m| string[..m.start()].chars().count() as i64 + 1)))
     });
-    t.f("regexp_split_to_array(text, text) -> text[]", |_, a| {
-        let parts = split(text(&a[0])?, text(&a[1])?, Flags::default())?;
-        Ok(Value::list(parts.into_iter().map(Value::from).collect()))
-    });
-    t.f("regexp_split_to_array(text, text, text) -> text[]", |_, a| {
-        let parts = split(text(&a[0])?, text(&a[1])?, flags_of(a, 2)?)?;
-        Ok(Value::list(parts.into_iter().map(Value::from).collect()))
+    t.f("regexp_split_to_array(text, text) -> text[]", |c, a| split(c, text(&a[0])?, text(&a[1])?, Flags::default()));
+    t.f("regexp_split_to_array(text, text, text) -> text[]", |c, a| {
+        split(c, text(&a[0])?, text(&a[1])?, flags_of(a, 2)?)
     });
     t.f("substring(text, text) -> text", |_, a| substring(text(&a[0])?, text(&a[1])?));
     t.f("substring(text, text, text) -> text", |_, a| {

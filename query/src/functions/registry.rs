@@ -366,6 +366,7 @@ impl Registry {
         super::sessions::register(&mut table);
         super::aggregate_basic::register(&mut table);
         super::aggregate_statistics::register(&mut table);
+        super::aggregate_regression::register(&mut table);
         super::aggregate_collect::register(&mut table);
 
         let Table { mut definitions, mut aggregates, .. } = table;

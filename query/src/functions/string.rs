@@ -2,21 +2,17 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use sinew_storage::{DataType, Value};
 
 use super::args::{bytes, int, list, text};
 use super::digest;
+use super::growth::{ListBuilder, TextBuilder, check_text_length, replaced};
 use super::registry::Table;
 use super::{ScalarImpl, cast};
+use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types::{self, bytea, reg};
-
-/// Longest string a function may make, in bytes.
-const MAX_STRING_BYTES: usize = 64 << 20;
-
-fn too_long() -> QueryError {
-    QueryError::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, "requested length too large")
-}
 
 /// `substr`: `start` may lie before the string; without `count` to the end. 22011 for a negative count.
 pub(crate) fn substring(string: &str, start: i64, count: Option<i64>) -> Result<&str> {
@@ -87,35 +83,38 @@ fn right(string: &str, count: i64) -> &str {
     &string[start..]
 }
 
-fn pad(string: &str, length: i64, fill: &str, at_left: bool) -> Result<String> {
+fn pad(context: &EvalContext<'_>, string: &str, length: i64, fill: &str, at_left: bool) -> Result<Value> {
     let length = usize::try_from(length).unwrap_or(0);
-    if length > MAX_STRING_BYTES {
-        return Err(too_long());
-    }
+    check_text_length(length)?;
     let own = string.chars().count();
     if own >= length || fill.is_empty() {
-        return Ok(string.chars().take(length).collect());
+        return Ok(Value::text(string.chars().take(length).collect::<String>()));
     }
-    let filling = fill.chars().cycle().take(length - own);
-    Ok(if at_left { filling.chain(string.chars()).collect() } else { string.chars().chain(filling).collect() })
+    let mut out = TextBuilder::new(context);
+    if !at_left {
+        out.push(string)?;
+    }
+    for c in fill.chars().cycle().take(length - own) {
+        out.push_char(c)?;
+    }
+    if at_left {
+        out.push(string)?;
+    }
+    Ok(out.finish())
 }
 
 fn repeat(string: &str, count: i64) -> Result<String> {
     let count = usize::try_from(count).unwrap_or(0);
-    if string.len().saturating_mul(count) > MAX_STRING_BYTES {
-        return Err(too_long());
-    }
+    check_text_length(string.len().saturating_mul(count))?;
     Ok(string.repeat(count))
 }
 
-fn replace(string: &str, from: &str, to: &str) -> Result<String> {
+fn replace(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    let from = text(&args[1])?;
     if from.is_empty() {
-        return Ok(string.to_owned());
+        return Ok(args[0].clone());
     }
-    if to.len() > from.len() && string.matches(from).count().saturating_mul(to.len()) > MAX_STRING_BYTES {
-        return Err(too_long());
-    }
-    Ok(string.replace(from, to))
+    replaced(context, text(&args[0])?, from, text(&args[2])?)
 }
 
 /// Negative fields count from the end; 0 is 22023.
@@ -131,26 +130,35 @@ fn split_part<'a>(string: &'a str, delimiter: &str, field: i64) -> Result<&'a st
     Ok(part.unwrap_or(""))
 }
 
-fn translate(string: &str, from: &str, to: &str) -> String {
-    let from: Vec<char> = from.chars().collect();
-    let to: Vec<char> = to.chars().collect();
-    string
-        .chars()
-        .filter_map(|c| match from.iter().position(|known| *known == c) {
-            None => Some(c),
-            Some(at) => to.get(at).copied(),
-        })
-        .collect()
+/// Characters without a counterpart in `to` are dropped; the first of equal ones in `from` counts.
+fn translate(context: &EvalContext<'_>, string: &str, from: &str, to: &str) -> Result<Value> {
+    let mut counterparts: FxHashMap<char, Option<char>> = FxHashMap::default();
+    let mut to = to.chars();
+    for c in from.chars() {
+        let counterpart = to.next();
+        counterparts.entry(c).or_insert(counterpart);
+    }
+    let mut out = TextBuilder::new(context);
+    for c in string.chars() {
+        if let Some(c) = counterparts.get(&c).copied().unwrap_or(Some(c)) {
+            out.push_char(c)?;
+        }
+    }
+    Ok(out.finish())
 }
 
-fn overlay(string: &str, new: &str, start: i64, count: Option<i64>) -> Result<String> {
+fn overlay(context: &EvalContext<'_>, string: &str, new: &str, start: i64, count: Option<i64>) -> Result<Value> {
     if start <= 0 {
         return Err(QueryError::new(sqlstate::SUBSTRING_ERROR, "negative substring length not allowed"));
     }
     let count = count.unwrap_or(new.chars().count() as i64);
     let head = substring(string, 1, Some(start - 1))?;
     let tail = substring(string, start.saturating_add(count), None)?;
-    Ok(format!("{head}{new}{tail}"))
+    let mut out = TextBuilder::new(context);
+    for part in [head, new, tail] {
+        out.push(part)?;
+    }
+    Ok(out.finish())
 }
 
 /// `quote_literal`: doubled quotes, `E''` when there are backslashes.
@@ -176,6 +184,14 @@ fn decode(string: &str, format: &str) -> Result<Vec<u8>> {
         "escape" => bytea::unescape(string).ok_or_else(|| types::invalid_input("bytea", string)),
         _ => Err(unknown_encoding(format)),
     }
+}
+
+/// 2202E outside the bytes.
+fn byte_index(value: &[u8], index: i64) -> Result<usize> {
+    usize::try_from(index).ok().filter(|index| *index < value.len()).ok_or_else(|| {
+        let message = format!("index {index} out of valid range, 0..{}", value.len() as i64 - 1);
+        QueryError::new(sqlstate::ARRAY_SUBSCRIPT_ERROR, message)
+    })
 }
 
 fn unknown_encoding(format: &str) -> QueryError {
@@ -204,11 +220,11 @@ fn from_utf8(value: &[u8]) -> Result<Value> {
 fn concat(types: &[DataType]) -> ScalarImpl {
     let types = types.to_vec();
     Arc::new(move |context, args| {
-        let mut out = String::new();
+        let mut out = TextBuilder::new(context);
         for (value, ty) in args.iter().zip(&types).filter(|(value, _)| !value.is_null()) {
-            out.push_str(&types::to_text(context, value, ty)?);
+            out.push(&types::to_text(context, value, ty)?)?;
         }
-        Ok(Value::text(out))
+        Ok(out.finish())
     })
 }
 
@@ -219,25 +235,31 @@ fn concat_ws(types: &[DataType]) -> ScalarImpl {
             return Ok(Value::Null);
         }
         let separator = text(&args[0])?;
-        let mut parts = Vec::new();
+        let mut out = TextBuilder::new(context);
+        let mut is_first = true;
         for (value, ty) in args.iter().zip(&types).skip(1).filter(|(value, _)| !value.is_null()) {
-            parts.push(types::to_text(context, value, ty)?);
+            out.push_joined(&types::to_text(context, value, ty)?, separator, &mut is_first)?;
         }
-        Ok(Value::text(parts.join(separator)))
+        Ok(out.finish())
     })
 }
 
 /// Parts; an empty delimiter keeps the string whole, a NULL one splits characters. Parts equal to `null` become NULL.
-pub(crate) fn split_string(string: &str, delimiter: Option<&str>, null: Option<&str>) -> Vec<Value> {
-    if string.is_empty() {
-        return Vec::new();
+fn split_string(context: &EvalContext<'_>, string: &str, delimiter: Option<&str>, null: Option<&str>) -> Result<Value> {
+    let part = |part: &str| if Some(part) == null { Value::Null } else { Value::from(part) };
+    let mut out = ListBuilder::new(context);
+    match delimiter {
+        _ if string.is_empty() => {}
+        None => {
+            let mut buffer = [0; 4];
+            for c in string.chars() {
+                out.push(part(c.encode_utf8(&mut buffer)))?;
+            }
+        }
+        Some("") => out.push(part(string))?,
+        Some(delimiter) => out.extend(string.split(delimiter).map(part))?,
     }
-    let parts: Vec<String> = match delimiter {
-        None => string.chars().map(String::from).collect(),
-        Some("") => vec![string.to_owned()],
-        Some(delimiter) => string.split(delimiter).map(str::to_owned).collect(),
-    };
-    parts.into_iter().map(|part| if Some(part.as_str()) == null { Value::Null } else { Value::from(part) }).collect()
+    Ok(out.finish())
 }
 
 pub(crate) fn optional_text(args: &[Value], at: usize) -> Result<Option<&str>> {
@@ -257,15 +279,17 @@ fn array_to_string(types: &[DataType]) -> ScalarImpl {
             return Ok(Value::Null);
         }
         let null = optional_text(args, 2)?;
-        let mut parts: Vec<String> = Vec::new();
+        let separator = text(&args[1])?;
+        let mut out = TextBuilder::new(context);
+        let mut is_first = true;
         for item in list(&args[0])? {
-            if item.is_null() {
-                parts.extend(null.map(str::to_owned));
-            } else {
-                parts.push(types::to_text(context, item, &element)?);
+            if !item.is_null() {
+                out.push_joined(&types::to_text(context, item, &element)?, separator, &mut is_first)?;
+            } else if let Some(null) = null {
+                out.push_joined(null, separator, &mut is_first)?;
             }
         }
-        Ok(Value::text(parts.join(text(&args[1])?)))
+        Ok(out.finish())
     })
 }
 
@@ -323,23 +347,19 @@ pub(super) fn register(t: &mut Table) {
     t.f("strpos(text, text) -> int4", |_, a| Ok(Value::Int(position(text(&a[1])?, text(&a[0])?))));
     // `position(a IN b)` arrives as position(b, a).
     t.f("position(text, text) -> int4", |_, a| Ok(Value::Int(position(text(&a[1])?, text(&a[0])?))));
-    t.f("replace(text, text, text) -> text", |_, a| {
-        Ok(Value::text(replace(text(&a[0])?, text(&a[1])?, text(&a[2])?)?))
-    });
-    t.f("overlay(text, text, int4) -> text", |_, a| {
-        Ok(Value::text(overlay(text(&a[0])?, text(&a[1])?, int(&a[2])?, None)?))
-    });
-    t.f("overlay(text, text, int4, int4) -> text", |_, a| {
-        Ok(Value::text(overlay(text(&a[0])?, text(&a[1])?, int(&a[2])?, Some(int(&a[3])?))?))
+    t.f("replace(text, text, text) -> text", replace);
+    t.f("overlay(text, text, int4) -> text", |c, a| overlay(c, text(&a[0])?, text(&a[1])?, int(&a[2])?, None));
+    t.f("overlay(text, text, int4, int4) -> text", |c, a| {
+        overlay(c, text(&a[0])?, text(&a[1])?, int(&a[2])?, Some(int(&a[3])?))
     });
     t.typed("concat(variadic any) -> text", concat).lax().stable();
     t.typed("concat_ws(text, variadic any) -> text", concat_ws).lax().stable();
     t.f("left(text, int4) -> text", |_, a| Ok(Value::text(left(text(&a[0])?, int(&a[1])?))));
     t.f("right(text, int4) -> text", |_, a| Ok(Value::text(right(text(&a[0])?, int(&a[1])?))));
-    t.f("lpad(text, int4) -> text", |_, a| Ok(Value::text(pad(text(&a[0])?, int(&a[1])?, " ", true)?)));
-    t.f("lpad(text, int4, text) -> text", |_, a| Ok(Value::text(pad(text(&a[0])?, int(&a[1])?, text(&a[2])?, true)?)));
-    t.f("rpad(text, int4) -> text", |_, a| Ok(Value::text(pad(text(&a[0])?, int(&a[1])?, " ", false)?)));
-    t.f("rpad(text, int4, text) -> text", |_, a| Ok(Value::text(pad(text(&a[0])?, int(&a[1])?, text(&a[2])?, false)?)));
+    t.f("lpad(text, int4) -> text", |c, a| pad(c, text(&a[0])?, int(&a[1])?, " ", true));
+    t.f("lpad(text, int4, text) -> text", |c, a| pad(c, text(&a[0])?, int(&a[1])?, text(&a[2])?, true));
+    t.f("rpad(text, int4) -> text", |c, a| pad(c, text(&a[0])?, int(&a[1])?, " ", false));
+    t.f("rpad(text, int4, text) -> text", |c, a| pad(c, text(&a[0])?, int(&a[1])?, text(&a[2])?, false));
     t.f("repeat(text, int4) -> text", |_, a| Ok(Value::text(repeat(text(&a[0])?, int(&a[1])?)?)));
     t.f("reverse(text) -> text", |_, a| Ok(Value::text(text(&a[0])?.chars().rev().collect::<String>())));
     t.f("split_part(text, text, int4) -> text", |_, a| {
@@ -360,9 +380,7 @@ pub(super) fn register(t: &mut Table) {
         Ok(Value::text(c.to_string()))
     });
     t.f("ascii(text) -> int4", |_, a| Ok(Value::Int(text(&a[0])?.chars().next().map_or(0, |c| i64::from(c as u32)))));
-    t.f("translate(text, text, text) -> text", |_, a| {
-        Ok(Value::text(translate(text(&a[0])?, text(&a[1])?, text(&a[2])?)))
-    });
+    t.f("translate(text, text, text) -> text", |c, a| translate(c, text(&a[0])?, text(&a[1])?, text(&a[2])?));
     t.f("to_hex(int4) -> text", |_, a| Ok(Value::text(format!("{:x}", int(&a[0])? as i32))));
     t.f("to_hex(int8) -> text", |_, a| Ok(Value::text(format!("{:x}", int(&a[0])?))));
 
@@ -372,6 +390,17 @@ pub(super) fn register(t: &mut Table) {
     t.f("hashtext(text) -> int4", |_, a| Ok(Value::Int(i64::from(digest::hash_bytes(text(&a[0])?.as_bytes()) as i32))));
     t.f("encode(bytea, text) -> text", |_, a| Ok(Value::text(encode(bytes(&a[0])?, text(&a[1])?)?)));
     t.f("decode(text, text) -> bytea", |_, a| Ok(Value::Bytes(decode(text(&a[0])?, text(&a[1])?)?.into())));
+    t.f("get_byte(bytea, int4) -> int4", |_, a| {
+        let value = bytes(&a[0])?;
+        Ok(Value::Int(i64::from(value[byte_index(value, int(&a[1])?)?])))
+    });
+    t.f("set_byte(bytea, int4, int4) -> bytea", |_, a| {
+        let mut value = bytes(&a[0])?.to_vec();
+        let index = byte_index(&value, int(&a[1])?)?;
+        // The lowest eight bits count.
+        value[index] = int(&a[2])? as u8;
+        Ok(Value::Bytes(value.into()))
+    });
     t.f("convert_from(bytea, text) -> text", |_, a| {
         check_utf8(text(&a[1])?)?;
         from_utf8(bytes(&a[0])?)
@@ -391,14 +420,14 @@ pub(super) fn register(t: &mut Table) {
     })
     .lax();
 
-    t.f("string_to_array(text, text) -> text[]", |_, a| match &a[0] {
+    t.f("string_to_array(text, text) -> text[]", |c, a| match &a[0] {
         Value::Null => Ok(Value::Null),
-        string => Ok(Value::list(split_string(text(string)?, optional_text(a, 1)?, None))),
+        string => split_string(c, text(string)?, optional_text(a, 1)?, None),
     })
     .lax();
-    t.f("string_to_array(text, text, text) -> text[]", |_, a| match &a[0] {
+    t.f("string_to_array(text, text, text) -> text[]", |c, a| match &a[0] {
         Value::Null => Ok(Value::Null),
-        string => Ok(Value::list(split_string(text(string)?, optional_text(a, 1)?, optional_text(a, 2)?))),
+        string => split_string(c, text(string)?, optional_text(a, 1)?, optional_text(a, 2)?),
     })
     .lax();
     t.typed("array_to_string(anyarray, text) -> text", array_to_string).lax().stable();

@@ -7,6 +7,7 @@ use sinew_storage::{DataType, Numeric, Value};
 
 use super::ScalarImpl;
 use super::args::{numeric, text};
+use super::growth::TextBuilder;
 use super::registry::Table;
 use super::string::quote_literal;
 use crate::context::EvalContext;
@@ -25,17 +26,17 @@ fn format(types: &[DataType]) -> ScalarImpl {
             return Ok(Value::Null);
         }
         let template = text(&args[0])?;
-        let mut out = String::new();
+        let mut out = TextBuilder::new(context);
         let mut next = 1usize;
         let mut chars = template.chars().peekable();
         while let Some(c) = chars.next() {
             if c != '%' {
-                out.push(c);
+                out.push_char(c)?;
                 continue;
             }
             if chars.peek() == Some(&'%') {
                 chars.next();
-                out.push('%');
+                out.push_char('%')?;
                 continue;
             }
             let mut number = String::new();
@@ -104,14 +105,14 @@ fn format(types: &[DataType]) -> ScalarImpl {
             };
             let padding = width.saturating_sub(piece.chars().count());
             if left {
-                out.push_str(&piece);
+                out.push(&piece)?;
             }
-            out.extend(std::iter::repeat_n(' ', padding));
+            out.pad(' ', padding)?;
             if !left {
-                out.push_str(&piece);
+                out.push(&piece)?;
             }
         }
-        Ok(Value::text(out))
+        Ok(out.finish())
     })
 }
 

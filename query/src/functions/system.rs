@@ -257,7 +257,8 @@ pub(super) fn register(t: &mut Table) {
             c.exec.cancel.check()?;
             let left = until.saturating_duration_since(std::time::Instant::now());
             if left.is_zero() {
-                return Ok(Value::Null);
+                // A void is empty, not NULL.
+                return Ok(Value::text(""));
             }
             std::thread::sleep(left.min(std::time::Duration::from_millis(10)));
         }

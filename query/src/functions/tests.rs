@@ -319,6 +319,16 @@ fn strings() {
     f("string_to_array", &["text:abc", "NULL"], "_text:{a,b,c}");
     f("array_to_string", &["int4[]:{1,2,NULL,5}", "text:,", "text:*"], "text:1,2,*,5");
     f("chr", &["int4:65"], "text:A");
+    f("get_byte", &["bytea:\\x0aff", "int4:1"], "int4:255");
+    f("get_byte", &["bytea:\\x0aff", "int4:2"], "2202E index 2 out of valid range, 0..1");
+    f("set_byte", &["bytea:\\x0aff", "int4:0", "int4:258"], "bytea:\\x02ff");
+    f("lcm", &["int4:6", "int4:4"], "int4:12");
+    f("lcm", &["int4:65537", "int4:65536"], "22003 integer out of range");
+    f("lcm", &["int8:65537", "int4:65536"], "int8:4295032832");
+    f("translate", &["text:aab", "text:aa", "text:xy"], "text:xxb");
+    f("replace", &["text:abc", "text:", "text:x"], "text:abc");
+    f("regexp_replace", &["text:a.b.c", "text:[.]", "text:\\\\[\\&]", "text:g"], "text:a\\[.]b\\[.]c");
+    f("lpad", &["text:a", "int4:70000000", "text:b"], "54000 requested length too large");
     f("ascii", &["text:x"], "int4:120");
     f("to_hex", &["int4:255"], "text:ff");
     f("starts_with", &["text:alphabet", "text:alph"], "bool:t");
@@ -555,6 +565,24 @@ fn aggregates() {
     let ints = |values: &[i64]| values.iter().map(|i| vec![Value::Int(*i)]).collect::<Vec<_>>();
     let with_null = || vec![vec![Value::Int(1)], vec![Value::Null], vec![Value::Int(2)]];
     assert_eq!(aggregate("count", &[], &[vec![], vec![]]), "int8:2");
+    let pairs: Vec<Vec<Value>> =
+        [(1.0, 1.0), (3.0, 2.0), (5.0, 3.0)].iter().map(|(y, x)| vec![Value::Float(*y), Value::Float(*x)]).collect();
+    let floats = [DataType::Float8, DataType::Float8];
+    for (name, expected) in [
+        ("corr", "float8:1"),
+        ("covar_pop", "float8:1.3333333333333333"),
+        ("covar_samp", "float8:2"),
+        ("regr_slope", "float8:2"),
+        ("regr_intercept", "float8:-1"),
+        ("regr_r2", "float8:1"),
+        ("regr_count", "int8:3"),
+        ("regr_avgx", "float8:2"),
+        ("regr_sxy", "float8:4"),
+    ] {
+        assert_eq!(aggregate(name, &floats, &pairs), expected, "{name}");
+    }
+    assert_eq!(aggregate("covar_samp", &floats, &pairs[..1]), "float8:NULL");
+    assert_eq!(aggregate("regr_slope", &floats, &[]), "float8:NULL");
     assert_eq!(aggregate("count", &[DataType::Int4], &with_null()), "int8:2");
     assert_eq!(aggregate("sum", &[DataType::Int4], &with_null()), "int8:3");
     assert_eq!(aggregate("sum", &[DataType::Int4], &[]), "int8:NULL");
@@ -702,6 +730,7 @@ fn table_functions() {
     assert_eq!(table_rows("jsonb_object_keys", &[("1", Jsonb)]), "22023 cannot call jsonb_object_keys on a scalar");
     assert_eq!(table_rows("regexp_split_to_table", &[("a1b2c", Text), ("[0-9]", Text)]), "text: a b c");
     assert_eq!(table_rows("string_to_table", &[("a,b", Text), (",", Text)]), "text: a b");
+    assert_eq!(table_rows("regexp_matches", &[("a1b2", Text), ("[a-z]", Text), ("g", Unknown)]), "_text: {a} {b}");
     assert_eq!(table_rows("generate_subscripts", &[("{7,8}", DataType::array_of(Int4)), ("1", Int4)]), "int4: 1 2");
 }
 

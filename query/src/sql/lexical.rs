@@ -1,6 +1,6 @@
 //! PostgreSQL's lexical rules where the tokenizer's differ: comments end operators, a multi-character operator gives back a
-//! trailing sign, `@@@` is one operator, and literals on following lines continue the one before. And the row locks that the
-//! parser does not know, in a form that it does.
+//! trailing sign, `@@@` is one operator, and literals on following lines continue the one before. And the row locks, OVERRIDING
+//! and ONLY that the parser does not know, in forms that it does.
 
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Whitespace};
 
@@ -8,6 +8,8 @@ use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Whitespace};
 pub(super) const LOCK_MODE_MARK: &str = "\0FOR ";
 /// Stands between the tables of a lock clause's OF.
 pub(super) const LOCK_TABLE_MARK: &str = "\0,";
+/// Begins the column that [`with_overriding`] adds; SYSTEM or USER follows.
+pub(super) const OVERRIDING_MARK: &str = "\0OVERRIDING ";
 const LOCK_MODES: [&[&str]; 4] = [&["UPDATE"], &["SHARE"], &["NO", "KEY", "UPDATE"], &["KEY", "SHARE"]];
 
 /// The text with every comment replaced by blanks, character for character, so that positions stay. An unterminated
@@ -154,6 +156,118 @@ pub(super) fn with_lock_clauses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
         }
     }
     out
+}
+
+/// Writes `INSERT INTO t (a) OVERRIDING SYSTEM VALUE …` as `INSERT INTO t ("\0OVERRIDING SYSTEM", a) …`, which the parser
+/// knows: a column that none can be.
+pub(super) fn with_overriding(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let has_word = |word: &str| tokens.iter().any(|token| is_word(token, word));
+    if !has_word("OVERRIDING") || !has_word("INSERT") {
+        return tokens;
+    }
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len() + 4);
+    let mut at = 0;
+    while at < tokens.len() {
+        let found = is_word(&tokens[at], "OVERRIDING").then(|| {
+            let end = |kind: &'static str| ends_words(&tokens, at + 1, &[kind, "VALUE"]).map(|end| (kind, end));
+            end("SYSTEM").or_else(|| end("USER"))
+        });
+        let Some((kind, end)) = found.flatten() else {
+            out.push(tokens[at].clone());
+            at += 1;
+            continue;
+        };
+        let span = tokens[at].span;
+        let marker = TokenWithSpan::new(Token::make_word(&format!("{OVERRIDING_MARK}{kind}"), Some('"')), span);
+        let behind = out.iter().rposition(|token| !matches!(token.token, Token::Whitespace(_)));
+        match behind {
+            Some(close) if out[close].token == Token::RParen => {
+                // Names hold no parentheses: the list began at the last one that opened.
+                let Some(open) = out.iter().rposition(|token| token.token == Token::LParen) else { return tokens };
+                out.insert(open + 1, TokenWithSpan::new(Token::Comma, span));
+                out.insert(open + 1, marker);
+            }
+            Some(last) if matches!(out[last].token, Token::Word(_)) => {
+                out.push(TokenWithSpan::new(Token::LParen, span));
+                out.push(marker);
+                out.push(TokenWithSpan::new(Token::RParen, span));
+            }
+            _ => return tokens,
+        }
+        at = end;
+    }
+    out
+}
+
+/// Leaves out ONLY before a table: no table here has children to leave out.
+pub(super) fn with_only(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    if !tokens.iter().any(|token| is_word(token, "ONLY")) {
+        return tokens;
+    }
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut in_from = vec![false];
+    let mut at = 0;
+    while at < tokens.len() {
+        let token = &tokens[at];
+        if is_word(token, "ONLY")
+            && begins_table(&out, in_from.last().copied().unwrap_or(false))
+            && !matches!(next_token(&tokens, at), Some(Token::Period | Token::Comma))
+        {
+            // ONLY (t) is an older way to write it.
+            let open = significant(&tokens, at + 1).filter(|open| tokens[*open].token == Token::LParen);
+            match open.and_then(|open| parenthesised_name(&tokens, open)) {
+                Some((name, end)) => {
+                    out.extend(name);
+                    at = end;
+                }
+                None => at += 1,
+            }
+            continue;
+        }
+        match &token.token {
+            Token::LParen => in_from.push(false),
+            Token::RParen if in_from.len() > 1 => {
+                in_from.pop();
+            }
+            Token::Word(word) if word.quote_style.is_none() => {
+                let ends = ["SELECT", "WHERE", "GROUP", "HAVING", "ORDER", "SET", "RETURNING", "UNION", "LIMIT"];
+                if let Some(last) = in_from.last_mut() {
+                    if word.value.eq_ignore_ascii_case("FROM") {
+                        *last = true;
+                    } else if ends.iter().any(|end| word.value.eq_ignore_ascii_case(end)) {
+                        *last = false;
+                    }
+                }
+            }
+            _ => {}
+        }
+        out.push(token.clone());
+        at += 1;
+    }
+    out
+}
+
+/// Whether a table is named next behind these tokens, which may be in a FROM list.
+fn begins_table(tokens: &[TokenWithSpan], in_from: bool) -> bool {
+    let last = tokens.iter().rev().find(|token| !matches!(token.token, Token::Whitespace(_)));
+    last.is_some_and(|last| {
+        ["FROM", "JOIN", "UPDATE", "USING"].iter().any(|word| is_word(last, word))
+            || (in_from && last.token == Token::Comma)
+    })
+}
+
+fn next_token(tokens: &[TokenWithSpan], at: usize) -> Option<&Token> {
+    significant(tokens, at + 1).map(|next| &tokens[next].token)
+}
+
+/// The name in `(s.t)` at the opening parenthesis, and where the text goes on; None for anything else.
+fn parenthesised_name(tokens: &[TokenWithSpan], open: usize) -> Option<(Vec<TokenWithSpan>, usize)> {
+    let close = (open + 1..tokens.len()).find(|at| tokens[*at].token == Token::RParen)?;
+    let inside = &tokens[open + 1..close];
+    let is_name = |token: &TokenWithSpan| matches!(token.token, Token::Word(_) | Token::Period | Token::Whitespace(_));
+    let count = |wanted: fn(&Token) -> bool| inside.iter().filter(|token| wanted(&token.token)).count();
+    let one = count(|token| matches!(token, Token::Word(_))) == count(|token| *token == Token::Period) + 1;
+    (one && inside.iter().all(is_name)).then(|| (inside.to_vec(), close + 1))
 }
 
 /// The tokens that stand for the lock clause at `at`, and where the text goes on. None when there is none, or one that the

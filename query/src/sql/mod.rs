@@ -6,6 +6,7 @@
 
 mod bind;
 mod lexical;
+mod literals;
 mod parse;
 mod position;
 

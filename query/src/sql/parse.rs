@@ -6,13 +6,16 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
-use super::lexical;
 use super::position::{byte_offset, character_position};
+use super::{lexical, literals};
 use crate::error::{QueryError, Result, sqlstate};
 
 /// Nesting of expressions, subqueries and joins that one statement may have. Trees are walked and dropped recursively,
 /// and a chain of operators is as deep in the tree as it is long, so it counts as nesting.
 const DEPTH_LIMIT: usize = 256;
+/// What the parser allows itself: more than the tokens can ask for, because it takes its own refusal inside CASE for a
+/// reason to read CASE as a name.
+const RECURSION_LIMIT: usize = 2 * DEPTH_LIMIT;
 /// ANDs and ORs that may follow each other on one level: their chains are flattened when they are bound, so that only
 /// the syntax tree is deep, and only a share of them counts as nesting.
 const CHAIN_LIMIT: usize = 1_500;
@@ -48,9 +51,13 @@ fn parse_with<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T, Pa
             format!("statement of {} bytes exceeds the limit of {TEXT_LIMIT_BYTES} bytes", text.len()),
         ));
     }
-    let tokens = lexical::with_lock_clauses(lexical::corrected(tokenize(&lexical::without_comments(text))?));
+    let tokens = lexical::corrected(tokenize(&lexical::without_comments(text))?);
+    if let Some(refused) = literals::check(&tokens) {
+        return Err(QueryError::syntax(refused.message, character_position(text, refused.location)));
+    }
+    let tokens = lexical::with_only(lexical::with_overriding(lexical::with_lock_clauses(tokens)));
     check_limits(text, &tokens)?;
-    let mut parser = Parser::new(&DIALECT).with_recursion_limit(DEPTH_LIMIT).with_tokens_with_locations(tokens);
+    let mut parser = Parser::new(&DIALECT).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(tokens);
     let parsed = parse(&mut parser).map_err(|error| parser_error(text, error))?;
     let next = parser.peek_token();
     if next.token != Token::EOF {
@@ -95,6 +102,8 @@ struct Level {
     /// Set operations and joins: each lies on top of the one before it.
     stacked: usize,
     in_from: bool,
+    /// Opened by CASE, not by a parenthesis.
+    is_case: bool,
 }
 
 impl Level {
@@ -117,6 +126,15 @@ impl Level {
     }
 }
 
+/// Ends the innermost level: what it added lies below the expression around it.
+fn close(levels: &mut Vec<Level>) {
+    if levels.len() > 1 {
+        let closed = levels.pop().expect("more than one level");
+        let outer = levels.last_mut().expect("the outermost level is never popped");
+        outer.depth = outer.depth.max(closed.height()) + 1;
+    }
+}
+
 /// Depth is checked on the tokens, before any tree exists: an upper bound of what the tree will have.
 fn check_limits(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
     let mut levels: Vec<Level> = vec![Level::default()];
@@ -125,11 +143,11 @@ fn check_limits(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
         match &token.token {
             Token::LParen | Token::LBracket => levels.push(Level::default()),
             Token::RParen | Token::RBracket => {
-                if levels.len() > 1 {
-                    let closed = levels.pop().expect("more than one level");
-                    let outer = levels.last_mut().expect("the outermost level is never popped");
-                    outer.depth = outer.depth.max(closed.height()) + 1;
+                // A CASE without END is a syntax error, or a column's name behind AS.
+                while levels.last().is_some_and(|level| level.is_case) {
+                    close(&mut levels);
                 }
+                close(&mut levels);
             }
             Token::Comma | Token::SemiColon => {
                 level.next_condition();
@@ -140,6 +158,8 @@ fn check_limits(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
                     level.next_expression();
                     level.conditions += 1;
                 }
+                Keyword::CASE => levels.push(Level { is_case: true, ..Level::default() }),
+                Keyword::END if level.is_case => close(&mut levels),
                 Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::JOIN => {
                     level.next_condition();
                     level.stacked += 1;
@@ -252,8 +272,6 @@ fn split_location(message: &str) -> (&str, Option<Location>) {
 /// Looked for only after parsing failed.
 fn gap(text: &str) -> Option<QueryError> {
     const GAPS: &[(&[&str], &str)] = &[
-        (&["OVERRIDING", "SYSTEM"], "OVERRIDING SYSTEM VALUE"),
-        (&["OVERRIDING", "USER"], "OVERRIDING USER VALUE"),
         (&["BETWEEN", "SYMMETRIC"], "BETWEEN SYMMETRIC"),
         (&["ROWS", "FROM", "("], "ROWS FROM"),
         (&["SEARCH", "DEPTH"], "SEARCH in WITH"),
@@ -335,6 +353,37 @@ mod tests {
     }
 
     #[test]
+    fn strings_are_no_aliases_and_numbers_end_where_they_end() {
+        let near = |word: &str| format!("syntax error at or near \"{word}\"");
+        assert_eq!(error("SELECT 'a' 'b'"), (near("'b'"), "42601", Some(12)));
+        assert_eq!(error("SELECT 1 'x'"), (near("'x'"), "42601", Some(10)));
+        assert_eq!(error("SELECT 1 AS 'it''s'"), (near("'it''s'"), "42601", Some(13)));
+        let junk = |word: &str| format!("trailing junk after numeric literal at or near \"{word}\"");
+        assert_eq!(error("SELECT 0x10"), (junk("0x"), "42601", Some(8)));
+        assert_eq!(error("SELECT 1_000"), (junk("1_"), "42601", Some(8)));
+        assert_eq!(error("SELECT 12abc"), (junk("12a"), "42601", Some(8)));
+        for text in ["SELECT 1 x", "SELECT date '2020-01-01', 'a'\n'b', x[1], 1.5e3", "SELECT 'a' LIKE 'b' ESCAPE 'c'"]
+        {
+            assert!(parse_statement(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_and_overriding_are_read() {
+        for text in [
+            "SELECT * FROM ONLY t, ONLY (u) JOIN ONLY v ON true",
+            "UPDATE ONLY t SET a = 1",
+            "DELETE FROM ONLY t",
+            "INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (1)",
+            "INSERT INTO t (a, b) OVERRIDING USER VALUE SELECT 1, 2",
+        ] {
+            assert!(parse_statement(text).is_ok(), "{text}");
+        }
+        assert!(parse_statement("SELECT a FROM t FETCH FIRST 1 ROW ONLY").is_ok());
+        assert_eq!(error("SELECT 1 OVERRIDING SYSTEM VALUE").1, "42601");
+    }
+
+    #[test]
     fn known_gaps_are_named() {
         assert_eq!(error("INSERT INTO t VALUES (1) ON CONFLICT (a) WHERE b > 1 DO NOTHING").1, "0A000");
         assert_eq!(
@@ -352,6 +401,12 @@ mod tests {
     fn depth_and_chains_are_limited() {
         let deep = format!("SELECT {}1{}", "(".repeat(300), ")".repeat(300));
         assert_eq!(error(&deep).1, "54001");
+        for depth in [257, 300, 5_000] {
+            let cases = format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(depth), " END".repeat(depth));
+            assert_eq!(error(&cases).1, "54001", "{depth} times CASE");
+        }
+        let cases = format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(200), " END".repeat(200));
+        assert!(parse_statement(&cases).is_ok());
         let very_deep = format!("SELECT {}1{}", "(".repeat(200_000), ")".repeat(200_000));
         assert_eq!(error(&very_deep).1, "54001");
         for chain in [" + 1", " || 'a'", " UNION ALL SELECT 1", " OR true", "::int"] {

@@ -15,6 +15,7 @@ use crate::error::{QueryError, Result, sqlstate};
 use crate::exec::RowStream;
 use crate::functions::{Param, TableFunction};
 use crate::types;
+use crate::types::json::graph_float;
 
 pub const NAMES: &[&str] = &["nodes", "edges"];
 
@@ -377,17 +378,13 @@ fn not_an_object() -> QueryError {
 
 /// A property's value: a scalar, or a list of scalars of one kind.
 fn property_value(key: &str, json: &Json, outermost: bool) -> Result<Option<Value>> {
-    use bigdecimal::ToPrimitive;
     Ok(Some(match json {
         Json::Null if outermost => return Ok(None),
         Json::Bool(value) => Value::Bool(*value),
         Json::Int(value) => Value::Int(*value),
-        Json::Decimal(value) => Value::Float(value.to_f64().ok_or_else(|| {
-            QueryError::new(
-                sqlstate::NUMERIC_VALUE_OUT_OF_RANGE,
-                format!("property \"{key}\" is out of range for a float"),
-            )
-        })?),
+        Json::Decimal(value) => Value::Float(
+            graph_float(value).map_err(|error| error.detail(format!("It is the value of property \"{key}\".")))?,
+        ),
         Json::String(value) => Value::Text(value.clone()),
         Json::Array(items) if outermost => {
             let mut values = Vec::with_capacity(items.len());
@@ -422,6 +419,13 @@ mod tests {
         let text = Json::String("a".into());
         assert_eq!(property_value("k", &Json::Null, true).expect("left out"), None);
         assert_eq!(property_value("k", &text, true).expect("text"), Some(Value::text("a")));
+        let number = |text: &str| Json::Decimal(text.parse().expect("a number"));
+        for (kept, float) in [("1e20", 1e20), ("0.5", 0.5), ("9223372036854775808.0", 9_223_372_036_854_775_808.0)] {
+            assert_eq!(property_value("k", &number(kept), true).expect(kept), Some(Value::Float(float)));
+        }
+        for rounded in ["9223372036854775808", "99999999999999999999", "-9223372036854775809"] {
+            assert_eq!(property_value("k", &number(rounded), true).expect_err(rounded).sqlstate(), "22003");
+        }
         let list = Json::Array(vec![Json::Int(1), Json::Int(2)]);
         let expected = Value::list(vec![Value::Int(1), Value::Int(2)]);
         assert_eq!(property_value("k", &list, true).expect("list"), Some(expected));

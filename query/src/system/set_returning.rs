@@ -25,6 +25,7 @@ pub const NAMES: &[&str] = &[
     "jsonb_object_keys",
     "string_to_table",
     "regexp_split_to_table",
+    "regexp_matches",
     "pg_partition_ancestors",
 ];
 
@@ -154,7 +155,7 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
             };
             simple(vec![("from_json", DataType::Jsonb)], columns, kind)
         }
-        "string_to_table" | "regexp_split_to_table" => {
+        "string_to_table" | "regexp_split_to_table" | "regexp_matches" => {
             let text = |ty: &DataType| {
                 matches!(ty, DataType::Unknown | DataType::Text | DataType::Varchar(_) | DataType::Name)
             };
@@ -165,10 +166,13 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
             if args.len() == 3 {
                 params.push(("option", DataType::Text));
             }
-            if name == "string_to_table" {
-                simple(params, vec![("string_to_table", DataType::Text)], Kind::SplitString)
-            } else {
-                simple(params, vec![("regexp_split_to_table", DataType::Text)], Kind::SplitRegex)
+            match name {
+                "string_to_table" => simple(params, vec![("string_to_table", DataType::Text)], Kind::SplitString),
+                "regexp_matches" => {
+                    let column = ("regexp_matches", DataType::array_of(DataType::Text));
+                    simple(params, vec![column], Kind::RegexMatches)
+                }
+                _ => simple(params, vec![("regexp_split_to_table", DataType::Text)], Kind::SplitRegex),
             }
         }
         // There are no partitions: psql asks for those that a table may belong to.
@@ -194,6 +198,7 @@ enum Kind {
     JsonKeys,
     SplitString,
     SplitRegex,
+    RegexMatches,
     Nothing,
 }
 
@@ -256,8 +261,9 @@ impl TableFunction for SetFunction {
             Kind::JsonElements { text } => json_elements(context, &args[0], text)?,
             Kind::JsonEach { text } => json_each(context, &args[0], text)?,
             Kind::JsonKeys => json_keys(&args[0])?,
-            Kind::SplitString => split_string(args),
-            Kind::SplitRegex => split_regex(args)?,
+            Kind::SplitString => split_string(context, args)?,
+            Kind::SplitRegex => split_regex(context, args)?,
+            Kind::RegexMatches => regex_matches(context, args)?,
             Kind::Nothing => Vec::new(),
         };
         Ok(stream_rows(context, &self.columns, rows))
@@ -465,24 +471,23 @@ fn json_keys(value: &Value) -> Result<Vec<Vec<Value>>> {
 }
 
 /// A NULL delimiter splits into characters, an empty one not at all; parts equal to the third argument are NULL.
-fn split_string(args: &[Value]) -> Vec<Vec<Value>> {
-    let Some(text) = args[0].as_str() else { return Vec::new() };
-    if text.is_empty() {
-        return Vec::new();
-    }
-    let parts: Vec<String> = match args[1].as_str() {
-        None => text.chars().map(String::from).collect(),
-        Some("") => vec![text.to_owned()],
-        Some(delimiter) => text.split(delimiter).map(str::to_owned).collect(),
-    };
+fn split_string(context: &ExecContext, args: &[Value]) -> Result<Vec<Vec<Value>>> {
+    let Some(text) = args[0].as_str().filter(|text| !text.is_empty()) else { return Ok(Vec::new()) };
     let null = args.get(2).and_then(Value::as_str);
-    parts
-        .into_iter()
-        .map(|part| vec![if null == Some(part.as_str()) { Value::Null } else { Value::from(part) }])
-        .collect()
+    let mut rows = Vec::new();
+    let mut add = |part: &str| {
+        rows.push(vec![if null == Some(part) { Value::Null } else { Value::from(part) }]);
+        check_size(context, rows.len())
+    };
+    match args[1].as_str() {
+        None => text.chars().try_for_each(|c| add(c.encode_utf8(&mut [0; 4])))?,
+        Some("") => add(text)?,
+        Some(delimiter) => text.split(delimiter).try_for_each(add)?,
+    }
+    Ok(rows)
 }
 
-fn split_regex(args: &[Value]) -> Result<Vec<Vec<Value>>> {
+fn split_regex(context: &ExecContext, args: &[Value]) -> Result<Vec<Vec<Value>>> {
     let (Some(text), Some(pattern)) = (args[0].as_str(), args[1].as_str()) else { return Ok(Vec::new()) };
     let mut builder = regex::RegexBuilder::new(pattern);
     for flag in args.get(2).and_then(Value::as_str).unwrap_or_default().chars() {
@@ -512,9 +517,21 @@ fn split_regex(args: &[Value]) -> Result<Vec<Vec<Value>>> {
             continue;
         }
         rows.push(vec![Value::text(&text[from..found.start()])]);
+        check_size(context, rows.len())?;
         from = found.end();
     }
     rows.push(vec![Value::text(&text[from..])]);
+    Ok(rows)
+}
+
+fn regex_matches(context: &ExecContext, args: &[Value]) -> Result<Vec<Vec<Value>>> {
+    let (Some(text), Some(pattern)) = (args[0].as_str(), args[1].as_str()) else { return Ok(Vec::new()) };
+    let flags = args.get(2).and_then(Value::as_str).unwrap_or_default();
+    let mut rows = Vec::new();
+    functions::pattern::all_groups(text, pattern, flags, |groups| {
+        rows.push(vec![groups]);
+        check_size(context, rows.len())
+    })?;
     Ok(rows)
 }
 
@@ -535,11 +552,22 @@ mod tests {
 
     #[test]
     fn strings_split_as_in_postgresql() {
-        assert_eq!(texts(split_string(&[Value::text("a,b,"), Value::text(",")])), ["a", "b", ""]);
-        assert_eq!(texts(split_string(&[Value::text("ab"), Value::Null])), ["a", "b"]);
-        assert_eq!(texts(split_string(&[Value::text("a,x"), Value::text(","), Value::text("x")])), ["a", "NULL"]);
-        let rows = split_regex(&[Value::text("a1b22c"), Value::text("[0-9]+")]).expect("split");
+        let context = crate::functions::testing::context(&[]);
+        let split = |args: &[Value]| texts(split_string(&context, args).expect("split"));
+        assert_eq!(split(&[Value::text("a,b,"), Value::text(",")]), ["a", "b", ""]);
+        assert_eq!(split(&[Value::text("ab"), Value::Null]), ["a", "b"]);
+        assert_eq!(split(&[Value::text("a,x"), Value::text(","), Value::text("x")]), ["a", "NULL"]);
+        let long = Value::text("a".repeat(1 << 20));
+        assert_eq!(split_string(&context, &[long, Value::Null]).expect_err("too many rows").sqlstate(), "53200");
+        let rows = split_regex(&context, &[Value::text("a1b22c"), Value::text("[0-9]+")]).expect("split");
         assert_eq!(texts(rows), ["a", "b", "c"]);
+        let pairs = |flags: &str| {
+            let args = [Value::text("a1b2"), Value::text("([a-z])([0-9])"), Value::text(flags)];
+            regex_matches(&context, &args).expect("matches")
+        };
+        let pair = |letter: &str, digit: &str| vec![Value::list(vec![Value::text(letter), Value::text(digit)])];
+        assert_eq!(pairs("g"), [pair("a", "1"), pair("b", "2")]);
+        assert_eq!(pairs(""), [pair("a", "1")]);
     }
 
     #[test]

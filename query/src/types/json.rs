@@ -10,6 +10,7 @@ use bigdecimal::{BigDecimal, ToPrimitive};
 use sinew_storage::Json;
 
 use super::numeric;
+use crate::error::{QueryError, Result, sqlstate};
 
 /// jsonb's text: `{"a": 1, "b": [1, 2]}`.
 pub(crate) fn format(json: &Json) -> String {
@@ -51,46 +52,65 @@ fn write(json: &Json, out: &mut String) {
     }
 }
 
-/// `jsonb_pretty`: four blanks per level.
-pub(crate) fn pretty(json: &Json) -> String {
-    fn indent(level: usize, out: &mut String) {
-        out.push('\n');
-        out.extend(std::iter::repeat_n(' ', level * 4));
+/// The float that a number which is no bigint becomes in the graph. 22003 for an integer that the float would round.
+pub(crate) fn graph_float(decimal: &BigDecimal) -> Result<f64> {
+    let float = numeric::decimal_to_f64(decimal);
+    let is_integer = decimal.fractional_digit_count() <= 0;
+    if is_integer && numeric::shortest_from_f64(float).as_ref() != Some(decimal) {
+        return Err(QueryError::new(
+            sqlstate::NUMERIC_VALUE_OUT_OF_RANGE,
+            format!("value \"{}\" is out of range for type bigint", numeric::plain(decimal)),
+        )
+        .hint("Write it with a fraction (.0) to have the nearest float."));
     }
-    fn go(json: &Json, level: usize, out: &mut String) {
+    Ok(float)
+}
+
+/// `jsonb_pretty`, in pieces: four blanks per level.
+pub(crate) fn pretty(json: &Json, out: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+    type Out<'a> = dyn FnMut(&str) -> Result<()> + 'a;
+    fn indent(level: usize, out: &mut Out<'_>) -> Result<()> {
+        out("\n")?;
+        (0..level).try_for_each(|_| out("    "))
+    }
+    fn go(json: &Json, level: usize, out: &mut Out<'_>) -> Result<()> {
         match json {
             Json::Array(items) => {
-                out.push('[');
+                out("[")?;
                 for (i, item) in items.iter().enumerate() {
                     if i > 0 {
-                        out.push(',');
+                        out(",")?;
                     }
-                    indent(level + 1, out);
-                    go(item, level + 1, out);
+                    indent(level + 1, out)?;
+                    go(item, level + 1, out)?;
                 }
-                indent(level, out);
-                out.push(']');
+                indent(level, out)?;
+                out("]")
             }
             Json::Object(members) => {
-                out.push('{');
+                out("{")?;
                 for (i, (key, value)) in members.iter().enumerate() {
                     if i > 0 {
-                        out.push(',');
+                        out(",")?;
                     }
-                    indent(level + 1, out);
-                    write_string(key, out);
-                    out.push_str(": ");
-                    go(value, level + 1, out);
+                    indent(level + 1, out)?;
+                    let mut name = String::with_capacity(key.len() + 4);
+                    write_string(key, &mut name);
+                    name.push_str(": ");
+                    out(&name)?;
+                    go(value, level + 1, out)?;
                 }
-                indent(level, out);
-                out.push('}');
+                indent(level, out)?;
+                out("}")
             }
-            scalar => write(scalar, out),
+            scalar => {
+                let mut text = String::new();
+                write(scalar, &mut text);
+                out(&text)
+            }
         }
     }
-    let mut out = String::new();
-    go(json, 0, &mut out);
-    out
+    go(json, 0, out)
 }
 
 pub(crate) fn write_string(text: &str, out: &mut String) {

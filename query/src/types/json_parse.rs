@@ -6,13 +6,14 @@ use sinew_storage::Json;
 
 use super::{json, numeric};
 use crate::error::{QueryError, Result, sqlstate};
+use crate::exec::expr::size::check_json_bytes;
 
 /// Nesting beyond this is 54001.
 const MAX_DEPTH: usize = 1_000;
 
-/// 22P02 with the offending token, 22003 for numbers beyond numeric, 54001 when nested too deeply.
+/// 22P02 with the offending token, 22003 for numbers beyond numeric, 54001 when nested too deeply, 54000 when too large.
 pub(crate) fn parse(text: &str) -> Result<Json> {
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    let mut parser = Parser { text, at: 0, depth: 0, held_bytes: 0 };
     let value = parser.value()?;
     parser.skip_blanks();
     if parser.at < text.len() {
@@ -25,6 +26,8 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// Of the values so far, without their texts.
+    held_bytes: usize,
 }
 
 impl Parser<'_> {
@@ -67,6 +70,8 @@ impl Parser<'_> {
     }
 
     fn value(&mut self) -> Result<Json> {
+        self.held_bytes += size_of::<Json>();
+        check_json_bytes(self.held_bytes)?;
         self.skip_blanks();
         match self.peek() {
             Some(b'{') => self.object(),

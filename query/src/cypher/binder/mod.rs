@@ -242,7 +242,10 @@ impl Binder<'_> {
                     index += usize::from(value.is_none());
                 }
                 match found {
-                    Some((_, Some(value))) => return Ok(Expr::Literal(functions::from_sql(value), DataType::Any)),
+                    Some((_, Some(value))) => {
+                        let value = functions::from_sql(value).map_err(|error| self.at(error, span))?;
+                        return Ok(Expr::Literal(value, DataType::Any));
+                    }
                     Some((ty, None)) if *ty == DataType::Unknown => (index, DataType::Any),
                     Some((ty, None)) => (index, ty.clone()),
                     None => {

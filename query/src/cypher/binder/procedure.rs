@@ -104,7 +104,11 @@ impl Binder<'_> {
         };
         let required = params.iter().filter(|param| param.default.is_none()).count();
         if args.len() < required || args.len() > params.len() {
-            let message = format!("procedure {} takes {} arguments, got {}", call.name, params.len(), args.len());
+            let expected = match (required, params.len()) {
+                (least, most) if least == most => format!("{most} argument{}", if most == 1 { "" } else { "s" }),
+                (least, most) => format!("{least} to {most} arguments"),
+            };
+            let message = format!("procedure {} takes {expected}, got {}", call.name, args.len());
             return Err(self.syntax("InvalidNumberOfArguments", message, call.name_span));
         }
         let mut bound = Vec::with_capacity(params.len());

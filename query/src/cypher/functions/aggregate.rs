@@ -7,8 +7,10 @@ use sinew_storage::{DataType, Value};
 
 use super::compare::as_float;
 use super::{Aggregate, arithmetic, compare_orderability, wrong_type};
+use crate::batch::value_size_bytes;
 use crate::cypher::errors;
 use crate::error::Result;
+use crate::exec::expr::size::check_element_count;
 use crate::functions::{Accumulator, AggregateFunction};
 
 type MakeAccumulator = fn(&[DataType]) -> Box<dyn Accumulator>;
@@ -18,8 +20,8 @@ pub(super) fn table() -> FxHashMap<String, Aggregate> {
         ("count", 1, DataType::Int8, |_| Box::new(Count(0))),
         ("sum", 1, DataType::Any, |_| Box::new(Sum(Value::Int(0)))),
         ("avg", 1, DataType::Float8, |_| Box::new(Average { sum: 0.0, compensation: 0.0, count: 0 })),
-        ("min", 1, DataType::Any, |_| Box::new(Extreme { best: None, maximum: false })),
-        ("max", 1, DataType::Any, |_| Box::new(Extreme { best: None, maximum: true })),
+        ("min", 1, DataType::Any, |_| Box::new(Extreme { best: None, maximum: false, size_bytes: 0 })),
+        ("max", 1, DataType::Any, |_| Box::new(Extreme { best: None, maximum: true, size_bytes: 0 })),
         ("collect", 1, DataType::array_of(DataType::Any), |_| Box::new(Collect::default())),
         ("stDev", 1, DataType::Float8, |_| Box::new(Deviation::new(true))),
         ("stDevP", 1, DataType::Float8, |_| Box::new(Deviation::new(false))),
@@ -108,6 +110,7 @@ impl Accumulator for Average {
 struct Extreme {
     best: Option<Value>,
     maximum: bool,
+    size_bytes: usize,
 }
 
 impl Accumulator for Extreme {
@@ -117,31 +120,37 @@ impl Accumulator for Extreme {
             if self.maximum { ordering.is_gt() } else { ordering.is_lt() }
         });
         if better {
+            self.size_bytes = value_size_bytes(&args[0]);
             self.best = Some(args[0].clone());
         }
         Ok(())
     }
     fn finish(&mut self) -> Result<Value> {
-        Ok(self.best.clone().unwrap_or_default())
+        Ok(self.best.take().unwrap_or_default())
     }
     fn size_bytes(&self) -> usize {
-        size_of::<Self>()
+        size_of::<Self>() + self.size_bytes
     }
 }
 
 #[derive(Default)]
-struct Collect(Vec<Value>);
+struct Collect {
+    items: Vec<Value>,
+    size_bytes: usize,
+}
 
 impl Accumulator for Collect {
     fn update(&mut self, args: &[Value]) -> Result<()> {
-        self.0.push(args[0].clone());
+        check_element_count(self.items.len() + 1)?;
+        self.size_bytes += value_size_bytes(&args[0]);
+        self.items.push(args[0].clone());
         Ok(())
     }
     fn finish(&mut self) -> Result<Value> {
-        Ok(Value::list(std::mem::take(&mut self.0)))
+        Ok(Value::list(std::mem::take(&mut self.items)))
     }
     fn size_bytes(&self) -> usize {
-        size_of::<Self>() + self.0.capacity() * size_of::<Value>()
+        size_of::<Self>() + self.size_bytes
     }
 }
 

@@ -7,6 +7,8 @@ use super::{Builder, kind_name};
 use crate::context::EvalContext;
 use crate::cypher::errors;
 use crate::error::{QueryError, Result, sqlstate};
+use crate::exec::expr::size::check_element_count;
+use crate::functions::growth::check_text_length;
 
 pub(super) fn register(builder: &mut Builder) {
     builder.operator("+", 2, DataType::Any, true, |_, args| add(&args[0], &args[1]));
@@ -77,14 +79,26 @@ fn numeric(
 pub(super) fn add(a: &Value, b: &Value) -> Result<Value> {
     match (a, b) {
         (Value::Null, _) | (_, Value::Null) => Ok(Value::Null),
-        (Value::List(a), Value::List(b)) => Ok(Value::List(a.iter().chain(b.iter()).cloned().collect())),
-        (Value::List(a), b) => Ok(Value::List(a.iter().chain(std::iter::once(b)).cloned().collect())),
-        (a, Value::List(b)) => Ok(Value::List(std::iter::once(a).chain(b.iter()).cloned().collect())),
-        (Value::Text(a), Value::Text(b)) => Ok(Value::text(format!("{a}{b}"))),
-        (Value::Text(a), Value::Int(_) | Value::Float(_)) => Ok(Value::text(format!("{a}{}", number_text(b)))),
-        (Value::Int(_) | Value::Float(_), Value::Text(b)) => Ok(Value::text(format!("{}{b}", number_text(a)))),
+        (Value::List(a), Value::List(b)) => joined_lists(a, b),
+        (Value::List(a), b) => joined_lists(a, std::slice::from_ref(b)),
+        (a, Value::List(b)) => joined_lists(std::slice::from_ref(a), b),
+        (Value::Text(a), Value::Text(b)) => joined_texts(a, b),
+        (Value::Text(a), Value::Int(_) | Value::Float(_)) => joined_texts(a, &number_text(b)),
+        (Value::Int(_) | Value::Float(_), Value::Text(b)) => joined_texts(&number_text(a), b),
         _ => numeric("+", &[a.clone(), b.clone()], i64::checked_add, |a, b| a + b),
     }
+}
+
+/// 54000 when both together have more elements than a list may.
+fn joined_lists(a: &[Value], b: &[Value]) -> Result<Value> {
+    check_element_count(a.len().saturating_add(b.len()))?;
+    Ok(Value::List(a.iter().chain(b).cloned().collect()))
+}
+
+/// 54000 when both together are longer than a text may be.
+fn joined_texts(a: &str, b: &str) -> Result<Value> {
+    check_text_length(a.len().saturating_add(b.len()))?;
+    Ok(Value::text([a, b].concat()))
 }
 
 fn number_text(value: &Value) -> String {

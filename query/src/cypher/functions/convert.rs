@@ -10,6 +10,7 @@ use super::compare::as_float;
 use super::{Builder, wrong_type};
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
+use crate::types::json::graph_float;
 
 pub(super) fn register(builder: &mut Builder) {
     builder.pure("toInteger", (1, 1), DataType::Int8, |_, args| to_integer(&args[0]));
@@ -23,7 +24,7 @@ pub(super) fn register(builder: &mut Builder) {
         Ok(to_string(context, &args[0]).unwrap_or_default())
     });
     builder.pure("valueType", (1, 1), DataType::Text, |_, args| Ok(Value::text(super::kind_name(&args[0]))));
-    builder.operator("from sql", 1, DataType::Any, true, |_, args| Ok(from_sql(&args[0])));
+    builder.operator("from sql", 1, DataType::Any, true, |_, args| from_sql(&args[0]));
     builder.operator("vector argument", 1, DataType::Vector(None), true, |_, args| match &args[0] {
         vector @ Value::Vector(_) => Ok(vector.clone()),
         Value::List(items) => {
@@ -130,13 +131,26 @@ pub fn format_float(float: f64) -> String {
     }
 }
 
-/// Kinds that Cypher does not know become the ones it does: json, numeric.
-pub(in crate::cypher) fn from_sql(value: &Value) -> Value {
-    match value {
-        Value::Json(json) => json_to_value(json),
+/// Kinds that Cypher does not know become the ones it does: json, numeric. 22003 for a whole number in json that no
+/// integer holds.
+pub(in crate::cypher) fn from_sql(value: &Value) -> Result<Value> {
+    Ok(match value {
+        Value::Json(json) => {
+            check_integers(json)?;
+            json_to_value(json)
+        }
         Value::Numeric(_) => Value::Float(as_float(value)),
-        Value::List(items) => Value::List(items.iter().map(from_sql).collect()),
+        Value::List(items) => Value::List(items.iter().map(from_sql).collect::<Result<_>>()?),
         other => other.clone(),
+    })
+}
+
+fn check_integers(json: &Json) -> Result<()> {
+    match json {
+        Json::Decimal(decimal) => graph_float(decimal).map(|_| ()),
+        Json::Array(items) => items.iter().try_for_each(check_integers),
+        Json::Object(members) => members.iter().try_for_each(|(_, value)| check_integers(value)),
+        _ => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Builder, kind_name, wrong_type};
 use crate::context::EvalContext;
 use crate::cypher::errors;
 use crate::error::{QueryError, Result, sqlstate};
+use crate::functions::growth::ListBuilder;
 
 /// Elements that `range()` gives at most.
 const RANGE_LIMIT: u64 = 10_000_000;
@@ -67,11 +68,15 @@ fn map_list(context: &EvalContext<'_>, list: &Value, function: &str) -> Result<V
     let convert_item = |item: &Value| {
         if item.is_null() { Ok(Value::Null) } else { (convert.function.eval)(context, std::slice::from_ref(item)) }
     };
-    Ok(Value::List(items(function, list)?.iter().map(convert_item).collect::<Result<Vec<_>>>()?.into()))
+    let mut out = ListBuilder::new(context);
+    for item in items(function, list)? {
+        out.push(convert_item(item)?)?;
+    }
+    Ok(out.finish())
 }
 
 /// Both ends included.
-fn range(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+fn range(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
     let integer = |value: &Value| match value {
         Value::Int(i) => Ok(*i),
         other => {
@@ -92,7 +97,8 @@ fn range(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
         let message = format!("range() of {element_count} elements is above the limit of {RANGE_LIMIT}");
         return Err(QueryError::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, message));
     }
+    let mut elements = ListBuilder::new(context);
     // The last element is within bounds, so no product overflows.
-    let elements = (0..element_count as i64).map(|i| Value::Int(start.wrapping_add(step.wrapping_mul(i))));
-    Ok(Value::List(elements.collect()))
+    elements.extend((0..element_count as i64).map(|i| Value::Int(start.wrapping_add(step.wrapping_mul(i)))))?;
+    Ok(elements.finish())
 }

@@ -9,6 +9,7 @@ use super::{Builder, kind_name, wrong_type};
 use crate::context::EvalContext;
 use crate::cypher::errors;
 use crate::error::{QueryError, Result, sqlstate};
+use crate::functions::growth::{ListBuilder, replaced};
 
 pub(super) fn register(builder: &mut Builder) {
     // Not strings: null.
@@ -56,9 +57,9 @@ pub(super) fn register(builder: &mut Builder) {
         let length = args.get(2).map_or(Ok(usize::MAX), |value| length("substring()", value))?;
         Ok(Value::text(text.chars().skip(start).take(length).collect::<String>()))
     });
-    builder.pure("replace", (3, 3), DataType::Text, |_, args| {
-        let text = string("replace()", &args[0])?;
-        Ok(Value::text(text.replace(string("replace()", &args[1])?, string("replace()", &args[2])?)))
+    builder.pure("replace", (3, 3), DataType::Text, |context, args| {
+        let part = |at: usize| string("replace()", &args[at]);
+        replaced(context, part(0)?, part(1)?, part(2)?)
     });
     builder.pure("split", (2, 2), DataType::array_of(DataType::Text), split);
     builder.pure("char_length", (1, 1), DataType::Int8, |_, args| {
@@ -118,13 +119,14 @@ fn matches(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
 }
 
 /// At a string; an empty delimiter splits into characters.
-fn split(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+fn split(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
     let text = string("split()", &args[0])?;
     let delimiter = string("split()", &args[1])?;
-    let parts: Vec<Value> = if delimiter.is_empty() {
-        text.chars().map(|c| Value::text(c.to_string())).collect()
+    let mut parts = ListBuilder::new(context);
+    if delimiter.is_empty() {
+        parts.extend(text.chars().map(|c| Value::text(c.to_string())))?;
     } else {
-        text.split(delimiter).map(Value::from).collect()
-    };
-    Ok(Value::list(parts))
+        parts.extend(text.split(delimiter).map(Value::from))?;
+    }
+    Ok(parts.finish())
 }

@@ -93,14 +93,46 @@ impl Parser<'_> {
             self.nested(Self::foreach_clause)?
         } else if self.take_keyword("CALL") {
             self.call_clause()?
+        } else if let Some(what) = self.unsupported_clause() {
+            return Err(self.unsupported_at(start, what));
         } else {
             return Ok(None);
         };
         Ok(Some(Clause { kind, span: self.span_from(start) }))
     }
 
+    /// The name of a clause that is Cypher's and not carried out here.
+    fn unsupported_clause(&self) -> Option<&'static str> {
+        let follows = |words: &[&str]| words.iter().enumerate().all(|(ahead, word)| self.is_keyword_at(ahead, word));
+        if follows(&["LOAD", "CSV"]) {
+            Some("LOAD CSV")
+        } else if follows(&["USE"]) && matches!(self.peek_at(1), TokenKind::Ident(..)) {
+            Some("USE of another graph")
+        } else if follows(&["FINISH"]) {
+            Some("FINISH")
+        } else {
+            None
+        }
+    }
+
+    /// CALL { … } IN TRANSACTIONS.
+    fn check_subquery_end(&self) -> Result<()> {
+        if self.is_keyword("IN") {
+            return Err(self.unsupported_at(self.span(), "CALL { … } IN TRANSACTIONS"));
+        }
+        Ok(())
+    }
+
     fn match_clause(&mut self, optional: bool) -> Result<ClauseKind> {
         let patterns = self.patterns()?;
+        if self.is_keyword("USING") {
+            let hint = match self.peek_at(1) {
+                TokenKind::Ident(word, _) => word.to_uppercase(),
+                _ => String::new(),
+            };
+            let what = if hint.is_empty() { "USING".to_owned() } else { format!("USING {hint}") };
+            return Err(self.unsupported_at(self.span(), what).hint("The optimizer chooses indexes by itself."));
+        }
         let filter = if self.take_keyword("WHERE") { Some(self.expr()?) } else { None };
         Ok(ClauseKind::Match { optional, patterns, filter })
     }
@@ -134,7 +166,7 @@ impl Parser<'_> {
         self.expect_symbol("(")?;
         let var = self.name("a variable")?;
         self.expect_keyword("IN")?;
-        let list = self.expr()?;
+        let list = self.expr_before_bar()?;
         self.expect_symbol("|")?;
         let mut body = Vec::new();
         while let Some(clause) = self.clause()? {
@@ -162,6 +194,7 @@ impl Parser<'_> {
     fn call_clause(&mut self) -> Result<ClauseKind> {
         if self.is_symbol("{") {
             let query = self.braced_query()?;
+            self.check_subquery_end()?;
             return Ok(ClauseKind::Subquery { imports: None, query: Box::new(query) });
         }
         if self.take_symbol("(") {
@@ -173,6 +206,7 @@ impl Parser<'_> {
                 imports.push(self.name("a variable")?);
             }
             let query = self.braced_query()?;
+            self.check_subquery_end()?;
             return Ok(ClauseKind::Subquery { imports: Some(imports), query: Box::new(query) });
         }
         let start = self.span();

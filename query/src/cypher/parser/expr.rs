@@ -37,7 +37,19 @@ const RESERVED: &[&str] = &[
 
 impl Parser<'_> {
     pub(super) fn expr(&mut self) -> Result<Expr> {
-        self.operators(OR)
+        self.expr_until(false)
+    }
+
+    /// An expression with a bar behind it that is no part of it.
+    pub(super) fn expr_before_bar(&mut self) -> Result<Expr> {
+        self.expr_until(true)
+    }
+
+    fn expr_until(&mut self, bar_ends: bool) -> Result<Expr> {
+        let outer = std::mem::replace(&mut self.bar_ends, bar_ends);
+        let result = self.operators(OR);
+        self.bar_ends = outer;
+        result
     }
 
     /// An expression of operators that bind at least as tightly as `min`. One function for all levels keeps the stack
@@ -191,10 +203,10 @@ impl Parser<'_> {
                 ExprKind::Property(Box::new(expr), self.name("a property key")?)
             } else if self.take_symbol("[") {
                 self.subscript(expr)?
-            } else if self.is_symbol(":") && matches!(self.peek_at(1), TokenKind::Ident(..)) {
+            } else if self.is_symbol(":") && self.label_at(1) {
                 self.advance();
-                // A bar would be ambiguous with the one of comprehensions.
-                ExprKind::HasLabels(Box::new(expr), self.label_conjunction()?)
+                let labels = if self.bar_ends { self.label_conjunction()? } else { self.label_expr()? };
+                ExprKind::HasLabels(Box::new(expr), labels)
             } else {
                 self.depth = depth;
                 return Ok(expr);
@@ -202,6 +214,10 @@ impl Parser<'_> {
             self.deepen()?;
             expr = Expr { kind, span: self.span_from(start) };
         }
+    }
+
+    fn label_at(&self, ahead: usize) -> bool {
+        matches!(self.peek_at(ahead), TokenKind::Ident(..) | TokenKind::Symbol("!" | "(" | "%"))
     }
 
     fn subscript(&mut self, input: Expr) -> Result<ExprKind> {
@@ -305,8 +321,8 @@ impl Parser<'_> {
         if matches!(self.peek(), TokenKind::Ident(..)) && self.is_keyword_at(1, "IN") {
             let var = self.name("a variable")?;
             self.advance();
-            let list = Box::new(self.expr()?);
-            let filter = if self.take_keyword("WHERE") { Some(Box::new(self.expr()?)) } else { None };
+            let list = Box::new(self.expr_before_bar()?);
+            let filter = if self.take_keyword("WHERE") { Some(Box::new(self.expr_before_bar()?)) } else { None };
             let map = if self.take_symbol("|") { Some(Box::new(self.expr()?)) } else { None };
             self.expect_symbol("]")?;
             return Ok(ExprKind::ListComprehension { var, list, filter, map });
@@ -341,7 +357,7 @@ impl Parser<'_> {
         }
         pattern.var = var;
         pattern.span = self.span_from(start);
-        let filter = if self.take_keyword("WHERE") { Some(Box::new(self.expr()?)) } else { None };
+        let filter = if self.take_keyword("WHERE") { Some(Box::new(self.expr_before_bar()?)) } else { None };
         self.expect_symbol("|")?;
         let map = Box::new(self.expr()?);
         self.expect_symbol("]")?;
@@ -435,7 +451,7 @@ impl Parser<'_> {
                 self.expect_symbol(",")?;
                 let var = self.name("a variable")?;
                 self.expect_keyword("IN")?;
-                let list = Box::new(self.expr()?);
+                let list = Box::new(self.expr_before_bar()?);
                 self.expect_symbol("|")?;
                 let step = Box::new(self.expr()?);
                 self.expect_symbol(")")?;
@@ -446,8 +462,8 @@ impl Parser<'_> {
                 self.advance();
                 let var = self.name("a variable")?;
                 self.advance();
-                let list = Box::new(self.expr()?);
-                let filter = if self.take_keyword("WHERE") { Some(Box::new(self.expr()?)) } else { None };
+                let list = Box::new(self.expr_before_bar()?);
+                let filter = if self.take_keyword("WHERE") { Some(Box::new(self.expr_before_bar()?)) } else { None };
                 let map = if self.take_symbol("|") { Some(Box::new(self.expr()?)) } else { None };
                 self.expect_symbol(")")?;
                 Ok(Some(ExprKind::ListComprehension { var, list, filter, map }))

@@ -33,6 +33,8 @@ pub(super) struct Parser<'t> {
     depth: usize,
     clause_count: usize,
     case_depth: usize,
+    /// A bar ends the expression being read: it belongs to a comprehension, not to labels.
+    bar_ends: bool,
     not_patterns: FxHashSet<usize>,
     /// Highest `$n` seen.
     positional_parameter_count: usize,
@@ -47,6 +49,7 @@ pub(super) fn parse_statement(text: &str) -> Result<(Statement, usize)> {
         depth: 0,
         clause_count: 0,
         case_depth: 0,
+        bar_ends: false,
         not_patterns: FxHashSet::default(),
         positional_parameter_count: 0,
     };
@@ -172,6 +175,11 @@ impl Parser<'_> {
         errors::syntax(detail, message).at(Some(errors::position(self.text, span.start as usize)))
     }
 
+    /// 0A000: what begins at `span` is Cypher, but not here.
+    fn unsupported_at(&self, span: Span, what: impl std::fmt::Display) -> QueryError {
+        QueryError::unsupported(what).at(Some(errors::position(self.text, span.start as usize)))
+    }
+
     /// Runs `parse` one level deeper; 54001 above the limit.
     fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.depth += 1;
@@ -199,12 +207,17 @@ impl Parser<'_> {
         Err(QueryError::new(sqlstate::STATEMENT_TOO_COMPLEX, message).at(Some(position)))
     }
 
-    /// Runs `parse`; when it fails, puts the position back and gives None (a depth error stays an error).
+    /// Runs `parse`; when it fails, puts the position back and gives None. What is too deep or names something
+    /// unsupported stays an error.
     fn attempt<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<Option<T>> {
         let (position, depth, case_depth) = (self.position, self.depth, self.case_depth);
         match parse(self) {
             Ok(value) => Ok(Some(value)),
-            Err(error) if error.sqlstate() == sqlstate::STATEMENT_TOO_COMPLEX => Err(error),
+            Err(error)
+                if matches!(error.sqlstate(), sqlstate::STATEMENT_TOO_COMPLEX | sqlstate::FEATURE_NOT_SUPPORTED) =>
+            {
+                Err(error)
+            }
             Err(_) => {
                 self.position = position;
                 self.depth = depth;

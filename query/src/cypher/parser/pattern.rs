@@ -23,10 +23,21 @@ impl Parser<'_> {
         let start = self.span();
         let shortest = self.shortest_ahead();
         let Some(shortest) = shortest else {
+            if ["SHORTEST", "ANY", "ALL"].iter().any(|word| self.is_keyword(word)) {
+                return Err(self.unsupported_at(start, "a path selector (SHORTEST, ANY, ALL) before a pattern"));
+            }
             if !self.is_symbol("(") {
                 return Err(self.expected("a pattern starting with \"(\""));
             }
-            return self.path_elements();
+            if self.is_symbol_at(1, "(") {
+                return Err(self.quantified_path(start));
+            }
+            let pattern = self.path_elements()?;
+            // Behind a whole pattern only a part that repeats begins with two parentheses.
+            if self.is_symbol("(") && self.is_symbol_at(1, "(") {
+                return Err(self.quantified_path(self.span()));
+            }
+            return Ok(pattern);
         };
         self.advance();
         self.expect_symbol("(")?;
@@ -39,6 +50,10 @@ impl Parser<'_> {
             return Err(self.error_at(start, "UnexpectedSyntax", message));
         }
         Ok(pattern)
+    }
+
+    fn quantified_path(&self, span: Span) -> QueryError {
+        self.unsupported_at(span, "a quantified path pattern")
     }
 
     pub(super) fn shortest_ahead(&self) -> Option<Shortest> {
@@ -186,6 +201,13 @@ impl Parser<'_> {
         }
         self.expect_symbol("-")?;
         let right = self.take_symbol(">");
+        // `-[:K]->{1,2}`, `-->+`; a sign behind a mere dash is arithmetic.
+        let repeats = self.is_symbol("{") || (right && (self.is_symbol("+") || self.is_symbol("*")));
+        if repeats {
+            return Err(self
+                .unsupported_at(self.span(), "a quantifier behind a relationship")
+                .hint("Write a variable-length relationship: -[:T*1..2]->."));
+        }
         relationship.arrow = match (left, right) {
             (false, true) => Arrow::Right,
             (true, false) => Arrow::Left,

@@ -5,7 +5,11 @@ use super::*;
 impl Parser<'_> {
     /// A schema command at the current position, or nothing consumed.
     pub(super) fn schema_command(&mut self) -> Result<Option<SchemaCommand>> {
+        let start = self.span();
         if self.take_keyword("SHOW") {
+            if let Some(what) = self.unsupported_show() {
+                return Err(self.unsupported_at(start, what));
+            }
             let kinds: [(&[&str], ShowKind); 4] = [
                 (&["INDEXES", "INDEX"], ShowKind::Indexes),
                 (&["CONSTRAINTS", "CONSTRAINT"], ShowKind::Constraints),
@@ -17,6 +21,9 @@ impl Parser<'_> {
                 return Err(self.expected("INDEXES, CONSTRAINTS, FUNCTIONS or PROCEDURES"));
             };
             self.advance();
+            if self.is_keyword("YIELD") || self.is_keyword("WHERE") {
+                return Err(self.unsupported_at(self.span(), "YIELD and WHERE after SHOW"));
+            }
             return Ok(Some(SchemaCommand::Show(*kind)));
         }
         if self.is_keyword("DROP") {
@@ -34,6 +41,9 @@ impl Parser<'_> {
         if self.is_keyword_at(2, "INDEX")
             && let Some(kind) = index_kinds.iter().find(|kind| self.is_keyword_at(1, kind))
         {
+            if matches!(*kind, "TEXT" | "POINT" | "LOOKUP" | "BTREE") {
+                return Err(self.unsupported_at(start, format_args!("CREATE {kind} INDEX")));
+            }
             for _ in 0..3 {
                 self.advance();
             }
@@ -43,6 +53,36 @@ impl Parser<'_> {
             return self.create_constraint().map(Some);
         }
         Ok(None)
+    }
+
+    /// What stands behind SHOW when it is Cypher's and not listed here.
+    fn unsupported_show(&self) -> Option<String> {
+        let word = |ahead: usize| match self.peek_at(ahead) {
+            TokenKind::Ident(word, false) => word.to_uppercase(),
+            _ => String::new(),
+        };
+        let (first, second) = (word(0), word(1));
+        let listed =
+            matches!(second.as_str(), "INDEX" | "INDEXES" | "CONSTRAINT" | "CONSTRAINTS" | "FUNCTION" | "FUNCTIONS");
+        let other = matches!(
+            first.as_str(),
+            "DATABASE"
+                | "DATABASES"
+                | "USERS"
+                | "USER"
+                | "ROLES"
+                | "ROLE"
+                | "TRANSACTION"
+                | "TRANSACTIONS"
+                | "SETTINGS"
+        );
+        if listed && !first.is_empty() {
+            Some(format!("SHOW {first} {second}"))
+        } else if other {
+            Some(format!("SHOW {first}"))
+        } else {
+            None
+        }
     }
 
     fn drop_command(&mut self) -> Result<SchemaCommand> {
@@ -71,9 +111,6 @@ impl Parser<'_> {
     }
 
     fn create_index(&mut self, kind: Option<&str>) -> Result<SchemaCommand> {
-        if let Some(kind @ ("TEXT" | "POINT" | "LOOKUP" | "BTREE")) = kind {
-            return Err(QueryError::unsupported(format!("CREATE {kind} INDEX")));
-        }
         let (name, if_not_exists) = self.index_name()?;
         if kind.is_none() && self.is_keyword("ON") && self.is_symbol_at(1, ":") {
             self.advance();

@@ -135,7 +135,13 @@ impl PhysExpr {
                 Ok(from_truth(quantify(operator, &row.cx.eval_context(), &value, items, *all)?))
             }
             ExprKind::List(items) => {
-                let values: Vec<Value> = items.iter().map(|item| item.eval(row)).collect::<Result<_>>()?;
+                let mut values = Vec::with_capacity(items.len());
+                let mut meter = size::Meter::of_value(row.cx);
+                for item in items {
+                    let value = item.eval(row)?;
+                    meter.add(&value)?;
+                    values.push(value);
+                }
                 Ok(Value::list(values))
             }
             ExprKind::Map(entries) => {
@@ -152,8 +158,9 @@ impl PhysExpr {
             ExprKind::ListComprehension { list, filter, map } => {
                 let Some(items) = list_items(list.eval(row)?)? else { return Ok(Value::Null) };
                 let mut out = Vec::new();
-                for (count, item) in items.iter().enumerate() {
-                    poll(row.cx, count)?;
+                let mut meter = size::Meter::of_value(row.cx);
+                for item in items.iter() {
+                    meter.work(0)?;
                     let local = Local { value: item, parent: row.locals };
                     let row = RowCx { locals: Some(&local), ..row };
                     if let Some(filter) = filter
@@ -161,10 +168,12 @@ impl PhysExpr {
                     {
                         continue;
                     }
-                    out.push(match map {
+                    let value = match map {
                         Some(map) => map.eval(row)?,
                         None => item.clone(),
-                    });
+                    };
+                    meter.add(&value)?;
+                    out.push(value);
                 }
                 Ok(Value::list(out))
             }
@@ -175,12 +184,13 @@ impl PhysExpr {
             ExprKind::Reduce { init, list, step } => {
                 let mut accumulator = init.eval(row)?;
                 let Some(items) = list_items(list.eval(row)?)? else { return Ok(Value::Null) };
-                for (count, item) in items.iter().enumerate() {
-                    poll(row.cx, count)?;
+                let mut meter = size::Meter::of_value(row.cx);
+                for item in items.iter() {
                     let outer = Local { value: &accumulator, parent: row.locals };
                     let inner = Local { value: item, parent: Some(&outer) };
                     let next = step.eval(RowCx { locals: Some(&inner), ..row })?;
                     size::check_whole(&next)?;
+                    meter.work(size::held_bytes(&next))?;
                     accumulator = next;
                 }
                 Ok(accumulator)

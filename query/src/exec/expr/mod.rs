@@ -241,6 +241,11 @@ impl PhysExpr {
         }
     }
 
+    /// Whether its column is made of new values: neither an input's column nor one value for all rows.
+    pub fn is_computed(&self) -> bool {
+        !self.constant && !matches!(self.kind, ExprKind::Slot(_))
+    }
+
     /// Appends the slots it reads.
     pub fn collect_slots(&self, out: &mut Vec<usize>) {
         if let ExprKind::Slot(slot) = self.kind {
@@ -273,7 +278,7 @@ pub(crate) fn kind_name(value: &Value) -> &'static str {
         Value::Float(_) => "a float",
         Value::Numeric(_) => "a numeric",
         Value::Text(_) => "a string",
-        Value::Bytes(_) => "a byte string",
+        Value::Bytes(_) => "a byte string (bytea)",
         Value::Timestamp(_) => "a timestamp",
         Value::Date(_) => "a date",
         Value::Interval(_) => "a duration",

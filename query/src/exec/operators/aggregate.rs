@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sinew_storage::Value;
 
+use super::pieces::{Pieces, columns_of};
 use super::sort::{PhysSortKey, compare_rows};
-use crate::batch::{BATCH_ROWS, Batch, BatchBuilder, Column, value_size_bytes};
+use crate::batch::{Batch, BatchBuilder, Column, value_size_bytes};
 use crate::error::Result;
 use crate::exec::expr::PhysExpr;
 use crate::exec::key::{KeyMode, encode_key};
@@ -20,6 +21,13 @@ pub struct PhysAggregate {
     pub distinct: bool,
     pub filter: Option<PhysExpr>,
     pub order_by: Vec<PhysSortKey>,
+}
+
+impl PhysAggregate {
+    /// All that is computed from an input row.
+    fn expressions(&self) -> impl Iterator<Item = &PhysExpr> {
+        self.args.iter().chain(&self.filter).chain(self.order_by.iter().map(|key| &key.expr))
+    }
 }
 
 pub struct AggregatePlan {
@@ -61,6 +69,16 @@ struct State {
     size_bytes: usize,
 }
 
+impl State {
+    /// Bytes that the accumulator grew by since it was asked last: those that keep their input grow.
+    fn growth(&mut self) -> usize {
+        let size = self.accumulator.size_bytes();
+        let grown = size.saturating_sub(self.size_bytes);
+        self.size_bytes = self.size_bytes.max(size);
+        grown
+    }
+}
+
 struct Group {
     keys: Vec<Value>,
     states: Vec<State>,
@@ -73,6 +91,15 @@ struct Arguments {
     /// Rows that pass FILTER; None: all.
     passes: Option<Vec<bool>>,
 }
+
+/// What the aggregation computes from the rows of a batch.
+struct Evaluated {
+    groups: Vec<Column>,
+    arguments: Vec<Arguments>,
+}
+
+/// Growth that is charged at once, in bytes.
+const CHARGE_BYTES: usize = 1 << 20;
 
 struct Aggregate {
     plan: Arc<AggregatePlan>,
@@ -98,31 +125,51 @@ impl Aggregate {
         Group { keys, states }
     }
 
-    fn arguments(aggregate: &PhysAggregate, cx: &Cx, batch: &Batch) -> Result<Arguments> {
-        let passes = match &aggregate.filter {
+    fn evaluate(plan: &AggregatePlan, cx: &Cx, batch: &Batch, limit_bytes: usize) -> Result<(Evaluated, usize)> {
+        let (groups, mut held_bytes) = columns_of(&plan.groups, cx, batch, limit_bytes)?;
+        let mut arguments = Vec::with_capacity(plan.aggregates.len());
+        for aggregate in &plan.aggregates {
+            let limit_bytes = limit_bytes.saturating_sub(held_bytes);
+            let (computed, bytes) = Aggregate::arguments(aggregate, cx, batch, limit_bytes)?;
+            held_bytes += bytes;
+            arguments.push(computed);
+        }
+        Ok((Evaluated { groups, arguments }, held_bytes))
+    }
+
+    fn arguments(aggregate: &PhysAggregate, cx: &Cx, batch: &Batch, limit_bytes: usize) -> Result<(Arguments, usize)> {
+        // Rows that FILTER drops must not be evaluated: they may be what would fail.
+        let filtered = match &aggregate.filter {
             None => None,
             Some(filter) => {
-                let mut passes = vec![false; batch.row_count];
-                for row in filter.select_rows(cx, batch)? {
-                    passes[row as usize] = true;
-                }
-                Some(passes)
+                let rows = filter.select_rows(cx, batch)?;
+                Some((batch.take(&rows), rows))
             }
         };
-        let evaluate = |expr: &PhysExpr| -> Result<Column> {
-            let Some(passes) = &passes else { return expr.eval_batch(cx, batch) };
-            // Rows that FILTER drops must not be evaluated: they may be what would fail.
-            let rows: Vec<u32> = (0..batch.row_count as u32).filter(|row| passes[*row as usize]).collect();
-            let column = expr.eval_batch(cx, &batch.take(&rows))?;
+        let mut held_bytes = 0;
+        let mut evaluate = |expr: &PhysExpr| -> Result<Column> {
+            let source = filtered.as_ref().map_or(batch, |(source, _)| source);
+            let column = expr.eval_within(cx, source, limit_bytes.saturating_sub(held_bytes))?;
+            if expr.is_computed() {
+                held_bytes += column.held_bytes();
+            }
+            let Some((_, rows)) = &filtered else { return Ok(column) };
             let mut values = vec![Value::Null; batch.row_count];
             for (index, row) in rows.iter().enumerate() {
                 values[*row as usize] = column.value(index);
             }
             Ok(Column::from_values(&expr.ty, values))
         };
-        let args = aggregate.args.iter().map(evaluate).collect::<Result<Vec<_>>>()?;
+        let args = aggregate.args.iter().map(&mut evaluate).collect::<Result<Vec<_>>>()?;
         let order = aggregate.order_by.iter().map(|key| evaluate(&key.expr)).collect::<Result<Vec<_>>>()?;
-        Ok(Arguments { args, order, passes })
+        let passes = filtered.map(|(_, rows)| {
+            let mut passes = vec![false; batch.row_count];
+            for row in rows {
+                passes[row as usize] = true;
+            }
+            passes
+        });
+        Ok((Arguments { args, order, passes }, held_bytes))
     }
 
     /// Feeds one row to one aggregate; gives the bytes it grew by.
@@ -147,6 +194,7 @@ impl Aggregate {
         }
         if aggregate.order_by.is_empty() {
             state.accumulator.update(&args)?;
+            grown += state.growth();
         } else {
             let keys: Vec<Value> = arguments.order.iter().map(|column| column.value(row)).collect();
             grown += keys.iter().chain(args.iter()).map(value_size_bytes).sum::<usize>() + 48;
@@ -157,86 +205,100 @@ impl Aggregate {
 
     fn consume(&mut self) -> Result<()> {
         let Some(mut input) = self.input.take() else { return Ok(()) };
-        let plan = Arc::clone(&self.plan);
-        let mut memory = Reservation::new(&self.cx.run);
+        let (plan, cx) = (Arc::clone(&self.plan), self.cx.clone());
+        let mut memory = Reservation::new(&cx.run);
         let mut index: FxHashMap<Box<[u8]>, usize> = FxHashMap::default();
         if plan.groups.is_empty() {
             self.groups.push(Aggregate::new_group(&plan, Vec::new()));
         }
-        let mut key = Vec::new();
+        let computed = plan.aggregates.iter().flat_map(PhysAggregate::expressions);
+        let mut pieces = Pieces::new(&cx, plan.groups.iter().chain(computed));
         while let Some(batch) = input.next()? {
-            self.cx.check_cancel()?;
-            let group_columns: Vec<Column> =
-                plan.groups.iter().map(|group| group.eval_batch(&self.cx, &batch)).collect::<Result<_>>()?;
-            let arguments: Vec<Arguments> = plan
-                .aggregates
-                .iter()
-                .map(|aggregate| Aggregate::arguments(aggregate, &self.cx, &batch))
-                .collect::<Result<_>>()?;
-            let mut grown = 0;
-            let mut members: Vec<usize> = Vec::with_capacity(batch.row_count);
-            if plan.groups.is_empty() {
-                members.resize(batch.row_count, 0);
-            } else {
-                for row in 0..batch.row_count {
-                    key.clear();
-                    for column in &group_columns {
-                        encode_key(&column.value(row), KeyMode::Equivalent, &mut key);
-                    }
-                    let member = match index.get(key.as_slice()) {
-                        Some(member) => *member,
-                        None => {
-                            let keys: Vec<Value> = group_columns.iter().map(|column| column.value(row)).collect();
-                            grown += key.len() + 96 + keys.iter().map(value_size_bytes).sum::<usize>();
-                            let group = Aggregate::new_group(&plan, keys);
-                            grown += group.states.iter().map(|state| state.size_bytes + 128).sum::<usize>();
-                            self.groups.push(group);
-                            index.insert(key.as_slice().into(), self.groups.len() - 1);
-                            self.groups.len() - 1
-                        }
-                    };
-                    members.push(member);
-                }
+            pieces.put(batch);
+            while let Some((piece, evaluated)) =
+                pieces.next(|batch, limit_bytes| Aggregate::evaluate(&plan, &cx, batch, limit_bytes))?
+            {
+                self.take_in(piece.row_count, &evaluated, &mut index, &mut memory)?;
             }
-            for (position, (aggregate, arguments)) in plan.aggregates.iter().zip(&arguments).enumerate() {
-                let plain = !aggregate.distinct && aggregate.order_by.is_empty() && arguments.passes.is_none();
-                if plan.groups.is_empty() && plain && aggregate.function.strict && arguments.args.len() == 1 {
-                    let state = &mut self.groups[0].states[position];
-                    state.accumulator.update_column(&arguments.args[0])?;
-                } else {
-                    for (row, member) in members.iter().enumerate() {
-                        let state = &mut self.groups[*member].states[position];
-                        grown += Aggregate::update(aggregate, state, arguments, row)?;
-                    }
-                }
-            }
-            // Accumulators that keep their input (lists) grow by what they say they hold.
-            for member in &members {
-                for state in &mut self.groups[*member].states {
-                    let size = state.accumulator.size_bytes();
-                    grown += size.saturating_sub(state.size_bytes);
-                    state.size_bytes = state.size_bytes.max(size);
-                }
-                if plan.groups.is_empty() {
-                    break;
-                }
-            }
-            memory.grow(grown)?;
         }
         for group in &mut self.groups {
             for (aggregate, state) in plan.aggregates.iter().zip(&mut group.states) {
-                if !aggregate.order_by.is_empty() {
-                    let mut rows = std::mem::take(&mut state.rows);
-                    rows.sort_by(|a, b| compare_rows(&aggregate.order_by, &a.0, &b.0));
-                    for (_, args) in rows {
-                        state.accumulator.update(&args)?;
-                    }
+                let mut rows = std::mem::take(&mut state.rows);
+                rows.sort_by(|a, b| compare_rows(&aggregate.order_by, &a.0, &b.0));
+                let mut grown = 0;
+                for (_, args) in rows {
+                    state.accumulator.update(&args)?;
+                    grown += state.growth();
+                    charge(&mut grown, CHARGE_BYTES, &mut memory, &cx)?;
                 }
+                charge(&mut grown, 0, &mut memory, &cx)?;
             }
         }
         self.memory = Some(memory);
         Ok(())
     }
+
+    /// Finds each row's group and feeds it to the group's aggregates.
+    fn take_in(
+        &mut self,
+        row_count: usize,
+        evaluated: &Evaluated,
+        index: &mut FxHashMap<Box<[u8]>, usize>,
+        memory: &mut Reservation,
+    ) -> Result<()> {
+        let (plan, cx) = (Arc::clone(&self.plan), &self.cx);
+        let mut grown = 0;
+        let mut members: Vec<usize> = Vec::with_capacity(row_count);
+        if plan.groups.is_empty() {
+            members.resize(row_count, 0);
+        } else {
+            let mut key = Vec::new();
+            for row in 0..row_count {
+                key.clear();
+                for column in &evaluated.groups {
+                    encode_key(&column.value(row), KeyMode::Equivalent, &mut key);
+                }
+                let member = match index.get(key.as_slice()) {
+                    Some(member) => *member,
+                    None => {
+                        let keys: Vec<Value> = evaluated.groups.iter().map(|column| column.value(row)).collect();
+                        grown += key.len() + 96 + keys.iter().map(value_size_bytes).sum::<usize>();
+                        let group = Aggregate::new_group(&plan, keys);
+                        grown += group.states.iter().map(|state| state.size_bytes + 128).sum::<usize>();
+                        self.groups.push(group);
+                        index.insert(key.as_slice().into(), self.groups.len() - 1);
+                        self.groups.len() - 1
+                    }
+                };
+                members.push(member);
+            }
+        }
+        for (position, (aggregate, arguments)) in plan.aggregates.iter().zip(&evaluated.arguments).enumerate() {
+            let plain = !aggregate.distinct && aggregate.order_by.is_empty() && arguments.passes.is_none();
+            if plan.groups.is_empty() && plain && aggregate.function.strict && arguments.args.len() == 1 {
+                let state = &mut self.groups[0].states[position];
+                state.accumulator.update_column(&arguments.args[0])?;
+                grown += state.growth();
+            } else {
+                for (row, member) in members.iter().enumerate() {
+                    let state = &mut self.groups[*member].states[position];
+                    grown += Aggregate::update(aggregate, state, arguments, row)?;
+                    // Before the next row: each may add as much as a value may hold.
+                    charge(&mut grown, CHARGE_BYTES, memory, cx)?;
+                }
+            }
+        }
+        charge(&mut grown, 0, memory, cx)
+    }
+}
+
+/// Charges what was grown to the statement when it is more than `least` bytes.
+fn charge(grown: &mut usize, least: usize, memory: &mut Reservation, cx: &Cx) -> Result<()> {
+    if *grown <= least {
+        return Ok(());
+    }
+    cx.check_cancel()?;
+    memory.grow(std::mem::take(grown))
 }
 
 impl Operator for Aggregate {
@@ -244,7 +306,7 @@ impl Operator for Aggregate {
         self.consume()?;
         self.cx.check_cancel()?;
         let mut builder = BatchBuilder::new(Arc::clone(&self.plan.layout.types));
-        while self.next < self.groups.len() && builder.row_count() < BATCH_ROWS {
+        while self.next < self.groups.len() && !builder.is_full() {
             let group = &mut self.groups[self.next];
             let mut row = std::mem::take(&mut group.keys);
             for state in &mut group.states {

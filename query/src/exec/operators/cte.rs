@@ -43,7 +43,7 @@ pub struct CteScanPlan {
 
 impl Physical for CteScanPlan {
     fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
-        Ok(Box::new(CteScan { frame: cx.cte(self.cte)?, batches: None, position: 0, cx: cx.clone() }))
+        Ok(Box::new(CteScan { frame: cx.cte(self.cte)?, position: 0, cx: cx.clone() }))
     }
 
     fn describe(&self) -> String {
@@ -53,7 +53,6 @@ impl Physical for CteScanPlan {
 
 struct CteScan {
     frame: Arc<CteFrame>,
-    batches: Option<Arc<Vec<Batch>>>,
     position: usize,
     cx: Cx,
 }
@@ -61,11 +60,7 @@ struct CteScan {
 impl Operator for CteScan {
     fn next(&mut self) -> Result<Option<Batch>> {
         self.cx.check_cancel()?;
-        let batches = match &self.batches {
-            Some(batches) => batches,
-            None => self.batches.insert(self.frame.batches()?),
-        };
-        let batch = batches.get(self.position).cloned();
+        let batch = self.frame.batch(self.position)?;
         self.position += 1;
         Ok(batch)
     }
@@ -81,15 +76,45 @@ pub struct RecursiveWithPlan {
     pub body: Arc<Node>,
 }
 
-impl RecursiveWithPlan {
+/// The rounds of a recursive definition: its base, then again and again its recursive term over the rows of the round
+/// before. A reader that has enough rows asks for no more rounds.
+pub struct Rounds {
+    plan: Arc<RecursiveWithPlan>,
+    cx: Cx,
+    /// Rows of all rounds, without ALL.
+    seen: FxHashSet<Box<[u8]>>,
+    /// The last round's; None before the base.
+    working: Option<Vec<Batch>>,
+    memory: Reservation,
+}
+
+impl Rounds {
+    /// The rows of the next round; none when there are no more.
+    pub fn next_round(&mut self) -> Result<Vec<Batch>> {
+        let plan = Arc::clone(&self.plan);
+        let (node, columns, cx) = match self.working.take() {
+            None => (&plan.base, &plan.base_columns, self.cx.clone()),
+            Some(working) => {
+                let frame = CteFrame::ready(plan.cte, self.cx.ctes.clone(), working, None);
+                (&plan.recursive, &plan.recursive_columns, self.cx.with_cte(frame))
+            }
+        };
+        let mut round = Vec::new();
+        let mut operator = node.open(&cx)?;
+        while let Some(batch) = operator.next()? {
+            cx.check_cancel()?;
+            if let Some(batch) = self.keep_new(batch.select(columns))? {
+                self.memory.grow(batch.size_bytes())?;
+                round.push(batch);
+            }
+        }
+        self.working = Some(round.clone());
+        Ok(round)
+    }
+
     /// Rows of one round that are new, without ALL.
-    fn keep_new(
-        &self,
-        batch: Batch,
-        seen: &mut FxHashSet<Box<[u8]>>,
-        memory: &mut Reservation,
-    ) -> Result<Option<Batch>> {
-        if self.all {
+    fn keep_new(&mut self, batch: Batch) -> Result<Option<Batch>> {
+        if self.plan.all {
             return Ok(Some(batch));
         }
         let mut rows = Vec::new();
@@ -98,47 +123,25 @@ impl RecursiveWithPlan {
             for column in &batch.columns {
                 encode_key(&column.value(row), KeyMode::Equivalent, &mut key);
             }
-            memory.grow(key.len() + 32)?;
-            if seen.insert(key.into()) {
+            self.memory.grow(key.len() + 32)?;
+            if self.seen.insert(key.into()) {
                 rows.push(row as u32);
             }
         }
         Ok((!rows.is_empty()).then(|| batch.take(&rows)))
     }
-
-    fn compute(&self, cx: &Cx) -> Result<CteFrame> {
-        let mut memory = Reservation::new(&cx.run);
-        let mut seen = FxHashSet::default();
-        let mut all = Vec::new();
-        let mut round = Vec::new();
-        let mut operator = self.base.open(cx)?;
-        while let Some(batch) = operator.next()? {
-            if let Some(batch) = self.keep_new(batch.select(&self.base_columns), &mut seen, &mut memory)? {
-                memory.grow(batch.size_bytes())?;
-                round.push(batch);
-            }
-        }
-        drop(operator);
-        while !round.is_empty() {
-            cx.check_cancel()?;
-            all.extend(round.iter().cloned());
-            let inner = cx.with_cte(CteFrame::ready(self.cte, cx.ctes.clone(), std::mem::take(&mut round), None));
-            let mut operator = self.recursive.open(&inner)?;
-            while let Some(batch) = operator.next()? {
-                cx.check_cancel()?;
-                if let Some(batch) = self.keep_new(batch.select(&self.recursive_columns), &mut seen, &mut memory)? {
-                    memory.grow(batch.size_bytes())?;
-                    round.push(batch);
-                }
-            }
-        }
-        Ok(CteFrame::ready(self.cte, cx.ctes.clone(), all, Some(memory)))
-    }
 }
 
 impl Physical for RecursiveWithPlan {
     fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
-        let frame = self.compute(cx)?;
+        let rounds = Rounds {
+            plan: Arc::clone(&self),
+            cx: cx.clone(),
+            seen: FxHashSet::default(),
+            working: None,
+            memory: Reservation::new(&cx.run),
+        };
+        let frame = CteFrame::growing(self.cte, cx.ctes.clone(), rounds);
         self.body.open(&cx.with_cte(frame))
     }
 

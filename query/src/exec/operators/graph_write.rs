@@ -510,7 +510,6 @@ fn check_storable(key: &str, value: &Value) -> Result<()> {
                 | Value::Float(_)
                 | Value::Numeric(_)
                 | Value::Text(_)
-                | Value::Bytes(_)
                 | Value::Timestamp(_)
                 | Value::Date(_)
                 | Value::Interval(_)

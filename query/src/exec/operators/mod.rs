@@ -23,6 +23,7 @@ pub mod lock_rows;
 pub mod merge;
 pub mod node_scan;
 pub mod node_seek;
+pub(crate) mod pieces;
 pub mod procedure_call;
 pub mod project;
 pub mod relationship_scan;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::pieces::{Pieces, columns_of};
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::exec::expr::PhysExpr;
@@ -18,7 +19,8 @@ pub struct ProjectPlan {
 impl Physical for ProjectPlan {
     fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
         let input = self.input.open(cx)?;
-        Ok(Box::new(Project { plan: self, input, cx: cx.clone() }))
+        let pieces = Pieces::new(cx, &self.items);
+        Ok(Box::new(Project { plan: self, input, cx: cx.clone(), pieces }))
     }
 
     fn describe(&self) -> String {
@@ -34,22 +36,26 @@ struct Project {
     plan: Arc<ProjectPlan>,
     input: Box<dyn Operator>,
     cx: Cx,
+    pieces: Pieces,
 }
 
 impl Operator for Project {
     fn next(&mut self) -> Result<Option<Batch>> {
-        let Some(batch) = self.input.next()? else { return Ok(None) };
-        self.cx.check_cancel()?;
-        let mut columns = Vec::with_capacity(self.plan.items.len());
-        for item in &self.plan.items {
-            columns.push(item.eval_batch(&self.cx, &batch)?);
+        let (plan, cx) = (&self.plan, &self.cx);
+        loop {
+            let computed = self.pieces.next(|batch, limit_bytes| columns_of(&plan.items, cx, batch, limit_bytes))?;
+            let Some((piece, mut columns)) = computed else {
+                let Some(batch) = self.input.next()? else { return Ok(None) };
+                self.pieces.put(batch);
+                continue;
+            };
+            let row_count = piece.row_count;
+            if plan.extend {
+                let mut all = piece.columns;
+                all.extend(columns);
+                columns = all;
+            }
+            return Ok(Some(Batch::new(columns, row_count)));
         }
-        let row_count = batch.row_count;
-        if self.plan.extend {
-            let mut all = batch.columns;
-            all.extend(columns);
-            columns = all;
-        }
-        Ok(Some(Batch::new(columns, row_count)))
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sinew_storage::Value;
 
+use super::pieces::Pieces;
 use crate::batch::{BATCH_ROWS, Batch, Column};
 use crate::error::Result;
 use crate::exec::expr::PhysExpr;
@@ -19,7 +20,8 @@ pub struct UnwindPlan {
 impl Physical for UnwindPlan {
     fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
         let input = self.input.open(cx)?;
-        Ok(Box::new(Unwind { plan: self, input, cx: cx.clone(), current: None }))
+        let pieces = Pieces::new(cx, [&self.list]);
+        Ok(Box::new(Unwind { plan: self, input, cx: cx.clone(), pieces, current: None }))
     }
 
     fn describe(&self) -> String {
@@ -35,6 +37,7 @@ struct Unwind {
     plan: Arc<UnwindPlan>,
     input: Box<dyn Operator>,
     cx: Cx,
+    pieces: Pieces,
     /// Batch, its lists, next row, next element.
     current: Option<(Batch, Column, usize, usize)>,
 }
@@ -44,9 +47,19 @@ impl Operator for Unwind {
         loop {
             self.cx.check_cancel()?;
             let Some((batch, lists, row, element)) = &mut self.current else {
-                let Some(batch) = self.input.next()? else { return Ok(None) };
-                let lists = self.plan.list.eval_batch(&self.cx, &batch)?;
-                self.current = Some((batch, lists, 0, 0));
+                let (list, cx) = (&self.plan.list, &self.cx);
+                let computed = self.pieces.next(|batch, limit_bytes| {
+                    let lists = list.eval_within(cx, batch, limit_bytes)?;
+                    let held_bytes = if list.is_computed() { lists.held_bytes() } else { 0 };
+                    Ok((lists, held_bytes))
+                })?;
+                match computed {
+                    Some((batch, lists)) => self.current = Some((batch, lists, 0, 0)),
+                    None => match self.input.next()? {
+                        Some(batch) => self.pieces.put(batch),
+                        None => return Ok(None),
+                    },
+                }
                 continue;
             };
             let mut rows: Vec<u32> = Vec::new();

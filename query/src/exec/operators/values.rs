@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::batch::{BATCH_ROWS, Batch, BatchBuilder};
+use crate::batch::{Batch, BatchBuilder};
 use crate::error::Result;
 use crate::exec::expr::PhysExpr;
 use crate::exec::node::{Layout, Operator, Physical};
@@ -58,7 +58,7 @@ impl Operator for Values {
     fn next(&mut self) -> Result<Option<Batch>> {
         self.cx.check_cancel()?;
         let mut builder = BatchBuilder::new(Arc::clone(&self.plan.layout.types));
-        while self.row < self.plan.rows.len() && builder.row_count() < BATCH_ROWS {
+        while self.row < self.plan.rows.len() && !builder.is_full() {
             let row: Vec<_> =
                 self.plan.rows[self.row].iter().map(|expr| expr.eval_const(&self.cx)).collect::<Result<_>>()?;
             builder.push(row);

@@ -204,7 +204,7 @@ fn limits_are_checked() {
 #[test]
 fn a_cancelled_statement_stops() {
     let db = Fixture::new();
-    let query = db.bind_cypher("UNWIND range(1, 10000000) AS x UNWIND range(1, 1000) AS y RETURN count(*)").unwrap();
+    let query = db.bind_cypher("UNWIND range(1, 1000000) AS x UNWIND range(1, 1000) AS y RETURN count(*)").unwrap();
     let plan = db.prepare(&query, WAYS[2]).unwrap();
     let context = db.context(&[]);
     let cancel = context.cancel.clone();

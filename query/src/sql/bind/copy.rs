@@ -198,7 +198,15 @@ fn copy_options(
     };
     let mut format = CopyFormat::Text;
     let (mut delimiter, mut null, mut header, mut quote, mut escape) = (None, None, false, None, None);
+    // Each option once, whatever it says.
+    let redundant = || QueryError::syntax("conflicting or redundant options", None);
+    let mut given = Vec::new();
     for option in options {
+        let kind = std::mem::discriminant(option);
+        if given.contains(&kind) {
+            return Err(redundant());
+        }
+        given.push(kind);
         match option {
             CopyOption::Format(ident) => {
                 format = match ident.value.to_lowercase().as_str() {
@@ -226,15 +234,30 @@ fn copy_options(
             CopyOption::ForceNull(_) => return Err(unsupported("FORCE_NULL")),
         }
     }
+    let mut given = Vec::new();
     for option in legacy {
+        let kind = std::mem::discriminant(option);
+        if given.contains(&kind) {
+            return Err(redundant());
+        }
+        given.push(kind);
         match option {
             CopyLegacyOption::Binary => format = CopyFormat::Binary,
             CopyLegacyOption::Delimiter(c) => delimiter = Some(*c),
             CopyLegacyOption::Null(text) => null = Some(text.clone()),
             CopyLegacyOption::Header => header = true,
             CopyLegacyOption::Csv(csv) => {
+                if format == CopyFormat::Binary {
+                    return Err(redundant());
+                }
                 format = CopyFormat::Csv;
+                let mut given = Vec::new();
                 for option in csv {
+                    let kind = std::mem::discriminant(option);
+                    if given.contains(&kind) {
+                        return Err(redundant());
+                    }
+                    given.push(kind);
                     match option {
                         CopyLegacyCsvOption::Header => header = true,
                         CopyLegacyCsvOption::Quote(c) => quote = Some(*c),
@@ -319,5 +342,7 @@ mod tests {
             (error.0.message.as_str(), error.0.position),
             ("COPY option FORCE_QUOTE is not supported", Some(11))
         );
+        let twice = [CopyOption::Header(true), CopyOption::Header(true)];
+        assert_eq!(copy_options(&twice, &[], |_| None).expect_err("given twice").sqlstate(), "42601");
     }
 }

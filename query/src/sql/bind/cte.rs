@@ -75,7 +75,19 @@ impl Binder<'_> {
         {
             return self.bind_recursive_cte(cte, name, id, left, *set_quantifier, right);
         }
-        let bound = self.bind_query(&cte.query, false)?;
+        let bound = if recursive && mentions(&cte.query.body, &name) {
+            let open = self.open_binding(&name, id);
+            let (bound, reads) = self.bind_beside_open(open, |binder| binder.bind_query(&cte.query, false));
+            if reads > 0 {
+                return Err(invalid_recursion(format!(
+                    "recursive query \"{name}\" does not have the form non-recursive-term UNION [ALL] recursive-term"
+                ))
+                .at(self.at(cte.alias.name.span)));
+            }
+            bound?
+        } else {
+            self.bind_query(&cte.query, false)?
+        };
         let columns = self.cte_columns(cte, &name, &bound)?;
         let vars = bound.output.iter().map(|column| column.var).collect();
         Ok(CteBinding {
@@ -110,38 +122,32 @@ impl Binder<'_> {
             SetQuantifier::None | SetQuantifier::Distinct => false,
             other => return Err(self.unsupported(format_args!("UNION {other}"), span)),
         };
-        // The name is in scope already, so that reading it here is found out instead of meaning something else.
-        self.ctes.push(CteBinding {
-            name: name.clone(),
-            id,
-            columns: Vec::new(),
-            definition: Definition::Open,
-            reads: 0,
-            materialized: None,
-        });
-        let base = self.bind_set_expr(left);
-        if self.ctes.pop().is_some_and(|own| own.reads > 0) {
-            return Err(QueryError::new(
-                "42P19",
-                format!("recursive reference to query \"{name}\" must not appear within its non-recursive term"),
-            )
+        let open = self.open_binding(&name, id);
+        let (base, reads) = self.bind_beside_open(open, |binder| binder.bind_set_expr(left));
+        if reads > 0 {
+            return Err(invalid_recursion(format!(
+                "recursive reference to query \"{name}\" must not appear within its non-recursive term"
+            ))
             .at(self.at(span)));
         }
         let mut base = base?;
         self.settle_outputs(&mut base)?;
         let columns = self.cte_columns(cte, &name, &base)?;
-        self.ctes.push(CteBinding {
-            name: name.clone(),
-            id,
-            columns: columns.clone(),
-            definition: Definition::Open,
-            reads: 0,
-            materialized: None,
-        });
-        let recursive = self.bind_set_expr(right);
-        self.ctes.pop();
+        let open = CteBinding { columns: columns.clone(), ..self.open_binding(&name, id) };
+        let (recursive, _) = self.bind_beside_open(open, |binder| binder.bind_set_expr(right));
         let mut recursive = recursive?;
-        if super::embed::count_cte_reads(&mut recursive.plan, id) == 0 {
+        let reads = super::embed::count_cte_reads(&mut recursive.plan, id);
+        if reads > 1 {
+            return Err(invalid_recursion(format!(
+                "recursive reference to query \"{name}\" must not appear more than once"
+            ))
+            .at(self.at(span)));
+        }
+        if super::embed::aggregates_cte(&mut recursive.plan, id) {
+            return Err(invalid_recursion("aggregate functions are not allowed in a recursive query's recursive term")
+                .at(self.at(right.span())));
+        }
+        if reads == 0 {
             // The name was a column's or an alias: an ordinary union.
             let position = self.at(right.span());
             let mut bound = self.combine(SetOperator::Union, quantifier, base, recursive, position)?;
@@ -194,6 +200,33 @@ impl Binder<'_> {
             reads: 0,
             materialized: None,
         })
+    }
+
+    /// The definition while it is being bound: its name is in scope already, so that reading it is found out instead of
+    /// meaning something else.
+    fn open_binding(&self, name: &str, id: CteId) -> CteBinding {
+        CteBinding {
+            name: name.to_owned(),
+            id,
+            columns: Vec::new(),
+            definition: Definition::Open,
+            reads: 0,
+            materialized: None,
+        }
+    }
+
+    /// Binds with an open definition in scope, and gives how often it was read.
+    fn bind_beside_open(
+        &mut self,
+        open: CteBinding,
+        bind: impl FnOnce(&mut Self) -> Result<Bound>,
+    ) -> (Result<Bound>, usize) {
+        let depth = self.ctes.len();
+        self.ctes.push(open);
+        let bound = bind(self);
+        let reads = self.ctes.get(depth).map_or(0, |open| open.reads);
+        self.ctes.truncate(depth);
+        (bound, reads)
     }
 
     fn cte_columns(&self, cte: &Cte, name: &str, bound: &Bound) -> Result<Vec<(Arc<str>, DataType)>> {
@@ -281,6 +314,10 @@ impl Binder<'_> {
         }
         plan
     }
+}
+
+fn invalid_recursion(message: impl Into<String>) -> QueryError {
+    QueryError::new("42P19", message)
 }
 
 /// Whether a query body may read a relation of this name: its printed form holds the name as a word.

@@ -13,6 +13,7 @@ use crate::algebra::Expr;
 use crate::cypher::{self, NamedParameters};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::statement::{BoundStatement, QueryKind};
+use crate::types::json_parse;
 
 impl Binder<'_> {
     pub fn bind_cypher(&mut self, args: &[FunctionArg], span: Span) -> Result<FromItem> {
@@ -110,19 +111,13 @@ impl Binder<'_> {
         if let Ast::Value(value) = ast
             && let Some(text) = string_literal(&value.value)
         {
-            let json: serde_json::Value = serde_json::from_str(text).map_err(|error| {
-                QueryError::new(sqlstate::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json")
-                    .detail(error.to_string())
-                    .at(position)
-            })?;
-            let serde_json::Value::Object(members) = json else {
+            let Json::Object(members) = json_parse::parse(text).map_err(|error| error.at(position))? else {
                 return Err(intrinsics::not_an_object().at(position));
             };
             let mut named = Vec::with_capacity(members.len());
             let mut values = Vec::with_capacity(members.len());
             for (key, value) in members {
-                let key: Arc<str> = key.into();
-                let value = intrinsics::json_value(&from_serde(&value));
+                let value = intrinsics::json_value(&value).map_err(|error| error.at(position))?;
                 let ty = value_type(&value);
                 named.push((key.clone(), ty.clone(), Some(value.clone())));
                 values.push((key, Expr::Literal(value, ty)));
@@ -164,37 +159,19 @@ fn value_type(value: &Value) -> DataType {
     }
 }
 
-fn from_serde(json: &serde_json::Value) -> Json {
-    match json {
-        serde_json::Value::Null => Json::Null,
-        serde_json::Value::Bool(value) => Json::Bool(*value),
-        serde_json::Value::Number(number) => match number.as_i64() {
-            Some(int) => Json::Int(int),
-            None => number.to_string().parse().map_or(Json::Null, Json::Decimal),
-        },
-        serde_json::Value::String(text) => Json::String(text.as_str().into()),
-        serde_json::Value::Array(items) => Json::Array(items.iter().map(from_serde).collect()),
-        serde_json::Value::Object(members) => {
-            let mut members: Vec<(Arc<str>, Json)> =
-                members.iter().map(|(key, value)| (key.as_str().into(), from_serde(value))).collect();
-            members.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
-            Json::Object(members)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn json_parameters_become_cypher_values() {
-        let json: serde_json::Value =
-            serde_json::from_str(r#"{"n": 1, "x": 1.5, "s": "a", "l": [1, null]}"#).expect("json");
-        let Value::Map(map) = intrinsics::json_value(&from_serde(&json)) else { panic!("a map") };
+        let json = json_parse::parse(r#"{"n": 1, "x": 1.5, "s": "a", "l": [1, null]}"#).expect("json");
+        let Value::Map(map) = intrinsics::json_value(&json).expect("a value") else { panic!("a map") };
         assert_eq!(map.get("n"), Some(&Value::Int(1)));
         assert_eq!(map.get("x"), Some(&Value::Float(1.5)));
         assert_eq!(map.get("l"), Some(&Value::list(vec![Value::Int(1), Value::Null])));
         assert_eq!(value_type(&Value::Int(1)), DataType::Int8);
+        let large = json_parse::parse("[9223372036854775808]").expect("json");
+        assert_eq!(intrinsics::json_value(&large).expect_err("no integer holds it").sqlstate(), "22003");
     }
 }

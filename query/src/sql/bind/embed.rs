@@ -523,6 +523,19 @@ pub fn count_cte_reads(plan: &mut Plan, id: CteId) -> usize {
     reads
 }
 
+/// Whether aggregates are computed over rows of a CTE somewhere in `plan`.
+pub fn aggregates_cte(plan: &mut Plan, id: CteId) -> bool {
+    let mut found = false;
+    walk_plans(plan, &mut |plan| {
+        if let Plan::Aggregate { input, aggregates, .. } = plan
+            && !aggregates.is_empty()
+        {
+            found |= count_cte_reads(input, id) > 0;
+        }
+    });
+    found
+}
+
 /// Puts `definition` in place of the one scan of a CTE.
 pub fn inline_cte(plan: &mut Plan, id: CteId, definition: Plan, columns: &[VarId], types: &[(Arc<str>, DataType)]) {
     let mut definition = Some(definition);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sinew_storage::DataType;
 use sinew_storage::catalog::{TableDef, ViewDef};
-use sqlparser::ast::{ObjectName, Spanned, TableAlias, TableFactor, TableWithJoins};
+use sqlparser::ast::{Ident, ObjectName, Spanned, TableAlias, TableFactor, TableWithJoins};
 use sqlparser::tokenizer::Span;
 
 use super::names::{Relation, fold};
@@ -102,7 +102,35 @@ impl Binder<'_> {
         Ok(())
     }
 
+    /// The parser takes a string for an alias; PostgreSQL does not.
+    fn check_table_alias(&self, factor: &TableFactor) -> Result<()> {
+        let alias = match factor {
+            TableFactor::Table { alias, .. }
+            | TableFactor::Function { alias, .. }
+            | TableFactor::UNNEST { alias, .. }
+            | TableFactor::Derived { alias, .. }
+            | TableFactor::NestedJoin { alias, .. } => alias.as_ref(),
+            _ => None,
+        };
+        let before = match factor {
+            TableFactor::Table { name, args: None, .. } => name.span(),
+            _ => Span::empty(),
+        };
+        alias.map_or(Ok(()), |alias| self.check_alias(&alias.name, before))
+    }
+
+    /// 42601 for a string in place of an alias behind `before`.
+    pub fn check_alias(&self, alias: &Ident, before: Span) -> Result<()> {
+        if alias.quote_style != Some('\'') {
+            return Ok(());
+        }
+        let position = if before == Span::empty() { None } else { self.between(before, Span::empty()) };
+        let text = alias.value.replace('\'', "''");
+        Err(QueryError::syntax(format!("syntax error at or near \"'{text}'\""), position))
+    }
+
     pub fn bind_table_factor(&mut self, factor: &TableFactor) -> Result<FromItem> {
+        self.check_table_alias(factor)?;
         match factor {
             TableFactor::Table {
                 name,

@@ -150,10 +150,12 @@ impl Binder<'_> {
             Some([name]) => Some((None, name.clone())),
             _ => None,
         };
-        let counters = self.catalog.tables.values().flat_map(|table| &table.columns).filter_map(|column| {
-            let text = column.default.as_ref()?.expression.strip_prefix("nextval('")?.strip_suffix("')")?;
-            Some(text.replace("''", "'"))
-        });
+        let counters = self
+            .catalog
+            .tables
+            .values()
+            .flat_map(|table| &table.columns)
+            .filter_map(|column| super::identity::counter_of(column.default.as_ref()?));
         let known = counters.into_iter().find(|known| match (&qualified, crate::types::reg::split_name(known)) {
             (Some((schema, name)), Some(parts)) => {
                 parts.last() == Some(name)
@@ -242,6 +244,13 @@ impl Binder<'_> {
         }
         if is_set {
             return self.bind_set_in_select(name, list, span);
+        }
+        if name == "pg_typeof"
+            && let [Expr::Literal(_, DataType::Unknown)] = args.as_slice()
+        {
+            // Nothing gave the literal a type, and this function does not either.
+            let oid = i64::from(crate::types::type_oid(&DataType::Unknown));
+            return Ok(Expr::Literal(Value::Int(oid), DataType::Regtype));
         }
         let types: Vec<DataType> = args.iter().map(Expr::ty).collect();
         let resolved = functions::resolve_function(name, &types).map_err(|error| error.at(position))?;

@@ -8,7 +8,9 @@ use sqlparser::ast::{
     ConflictTarget, Insert as Ast, ObjectName, OnConflictAction, OnInsert, SelectItem, SetExpr, Spanned, TableObject,
 };
 
+use super::identity::{self, Overriding};
 use super::names::{Relation, fold};
+use super::returning::is_default;
 use super::scope::{Clause, Frame};
 use super::stored_text::row_relation;
 use super::{Binder, Bound};
@@ -54,8 +56,14 @@ impl Binder<'_> {
         self.check_writable(&table, name.span())?;
         let alias = insert.table_alias.as_ref().map(|alias| fold(&alias.alias));
 
-        let (targets, explicit) = self.insert_targets(&table, &insert.columns)?;
-        let (source, given) = self.insert_source(&table, insert, &targets, explicit)?;
+        let (overriding, columns) = Overriding::split(&insert.columns);
+        let (targets, explicit) = self.insert_targets(&table, columns)?;
+        let (source, mut given) = self.insert_source(&table, insert, &targets, explicit, overriding)?;
+        if overriding == Overriding::User {
+            let is_identity =
+                |position: usize| table.columns[position].default.as_ref().and_then(identity::counter_of).is_some();
+            given.retain(|(position, _)| !is_identity(*position));
+        }
         let mut values = Vec::with_capacity(table.columns.len());
         for position in 0..table.columns.len() {
             values.push(match given.iter().find(|(target, _)| *target == position) {
@@ -115,6 +123,7 @@ impl Binder<'_> {
         insert: &Ast,
         targets: &[usize],
         explicit: bool,
+        overriding: Overriding,
     ) -> Result<(Plan, Vec<(usize, Expr)>)> {
         let Some(query) = &insert.source else {
             // DEFAULT VALUES
@@ -126,12 +135,13 @@ impl Binder<'_> {
             && query.fetch.is_none()
             && query.locks.is_empty();
         if let (SetExpr::Values(values), true) = (&*query.body, plain) {
-            return self.insert_values(table, values, targets, explicit);
+            return self.insert_values(table, values, targets, explicit, overriding);
         }
         let mut bound = self.bind_query(query, true)?;
         self.check_insert_width(bound.output.len(), targets.len(), explicit, query.span())?;
         let mut given = Vec::with_capacity(bound.output.len());
         for (index, &target) in targets.iter().take(bound.output.len()).enumerate() {
+            identity::check_insert(table, target, overriding)?;
             let column = &table.columns[target];
             if bound.output[index].ty == DataType::Unknown {
                 self.coerce_output(&mut bound, index, &column.ty)?;
@@ -168,6 +178,7 @@ impl Binder<'_> {
         values: &sqlparser::ast::Values,
         targets: &[usize],
         explicit: bool,
+        overriding: Overriding,
     ) -> Result<(Plan, Vec<(usize, Expr)>)> {
         let width = values.rows.first().map_or(0, |row| row.content.len());
         let mut rows = Vec::with_capacity(values.rows.len());
@@ -182,7 +193,12 @@ impl Binder<'_> {
             let (row, _) = self.with_frame(Frame::new(Clause::Values), |binder| {
                 row.iter()
                     .zip(targets)
-                    .map(|(ast, &target)| binder.assigned_value(table, target, ast))
+                    .map(|(ast, &target)| {
+                        if !is_default(ast) {
+                            identity::check_insert(table, target, overriding)?;
+                        }
+                        binder.assigned_value(table, target, ast)
+                    })
                     .collect::<Result<Vec<_>>>()
             })?;
             rows.push(row);
@@ -287,8 +303,9 @@ impl Binder<'_> {
             return Err(self.unsupported(format_args!("ON CONFLICT on {}", relation.name()), name.span()));
         }
         let table = Arc::new(relation.table());
-        let (targets, explicit) = self.insert_targets(&table, &insert.columns)?;
-        let (source, given) = self.insert_source(&table, insert, &targets, explicit)?;
+        let (overriding, columns) = Overriding::split(&insert.columns);
+        let (targets, explicit) = self.insert_targets(&table, columns)?;
+        let (source, given) = self.insert_source(&table, insert, &targets, explicit, overriding)?;
         let args = (0..table.columns.len())
             .map(|position| match given.iter().find(|(target, _)| *target == position) {
                 Some((_, expr)) => expr.clone(),

@@ -11,6 +11,7 @@ use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::{ScalarFunction, Volatility};
 use crate::types::compare_sql;
+use crate::types::json::graph_float;
 
 fn intrinsic(
     name: &'static str,
@@ -107,7 +108,7 @@ pub fn named_parameter(object: Expr, name: &str) -> Expr {
         Value::Null => Ok(Value::Null),
         Value::Json(json) => match &**json {
             Json::Object(members) => {
-                Ok(members.iter().find(|(name, _)| *name == key).map_or(Value::Null, |(_, value)| json_value(value)))
+                members.iter().find(|(name, _)| *name == key).map_or(Ok(Value::Null), |(_, value)| json_value(value))
             }
             _ => Err(not_an_object()),
         },
@@ -120,18 +121,18 @@ pub fn not_an_object() -> QueryError {
     QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, "parameters of cypher() must be a JSON object")
 }
 
-/// A JSON value as Cypher sees it: whole numbers are integers, others floats.
-pub fn json_value(json: &Json) -> Value {
-    use num_traits::ToPrimitive;
-    match json {
+/// A JSON value as Cypher sees it: whole numbers are integers, others floats. 22003 for whole numbers beyond bigint.
+pub fn json_value(json: &Json) -> Result<Value> {
+    Ok(match json {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Bool(*value),
         Json::Int(value) => Value::Int(*value),
-        Json::Decimal(value) => Value::Float(value.to_f64().unwrap_or(f64::NAN)),
+        Json::Decimal(value) => Value::Float(graph_float(value)?),
         Json::String(value) => Value::Text(value.clone()),
-        Json::Array(items) => Value::list(items.iter().map(json_value).collect()),
+        Json::Array(items) => Value::list(items.iter().map(json_value).collect::<Result<_>>()?),
         Json::Object(members) => {
-            Value::Map(Arc::new(members.iter().map(|(key, value)| (key.clone(), json_value(value))).collect()))
+            let entries = members.iter().map(|(key, value)| Ok((key.clone(), json_value(value)?)));
+            Value::Map(Arc::new(entries.collect::<Result<_>>()?))
         }
-    }
+    })
 }

@@ -1,15 +1,14 @@
 //! Literals: numbers take the narrowest type that holds them, strings wait for a type.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
-use bigdecimal::BigDecimal;
 use sinew_storage::{DataType, Numeric, Value};
 use sqlparser::ast::{Value as Literal, ValueWithSpan};
 
 use super::Binder;
 use crate::algebra::Expr;
 use crate::error::{QueryError, Result};
+use crate::types::numeric::parse_decimal;
 
 impl Binder<'_> {
     pub fn bind_literal(&mut self, literal: &ValueWithSpan) -> Result<Expr> {
@@ -22,7 +21,9 @@ impl Binder<'_> {
                         self.at(span),
                     ));
                 }
-                number(text).ok_or_else(|| QueryError::syntax(format!("invalid number \"{text}\""), self.at(span)))
+                number(text)
+                    .unwrap_or_else(|| Err(QueryError::syntax(format!("invalid number \"{text}\""), None)))
+                    .map_err(|error| error.at(self.at(span)))
             }
             Literal::SingleQuotedString(text)
             | Literal::EscapedStringLiteral(text)
@@ -51,17 +52,16 @@ impl Binder<'_> {
     }
 }
 
-/// int4, int8 or numeric.
-pub fn number(text: &str) -> Option<Expr> {
-    let text = text.replace('_', "");
+/// int4, int8 or numeric; None when it is no number, 22003 beyond what numeric holds.
+pub fn number(text: &str) -> Option<Result<Expr>> {
     if let Ok(int) = text.parse::<i64>() {
         let ty = if i32::try_from(int).is_ok() { DataType::Int4 } else { DataType::Int8 };
-        return Some(Expr::Literal(Value::Int(int), ty));
+        return Some(Ok(Expr::Literal(Value::Int(int), ty)));
     }
-    let decimal = BigDecimal::from_str(&text).ok()?;
-    // 1e5 is the integer 100000, without trailing scale.
-    let decimal = if decimal.fractional_digit_count() < 0 { decimal.with_scale(0) } else { decimal };
-    Some(Expr::Literal(Value::Numeric(Arc::new(Numeric::Finite(decimal))), DataType::Numeric(None)))
+    Some(
+        parse_decimal(text)?
+            .map(|decimal| Expr::Literal(Value::Numeric(Arc::new(Numeric::Finite(decimal))), DataType::Numeric(None))),
+    )
 }
 
 /// The text of a string literal, whatever its quotes.
@@ -78,10 +78,14 @@ pub fn string_literal(literal: &Literal) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr;
+
+    use bigdecimal::BigDecimal;
+
     use super::*;
 
     fn ty(text: &str) -> DataType {
-        number(text).expect("a number").ty()
+        number(text).expect("a number").expect("within the limits").ty()
     }
 
     #[test]
@@ -93,11 +97,14 @@ mod tests {
         assert_eq!(ty("1.0"), DataType::Numeric(None));
         assert_eq!(ty("1e5"), DataType::Numeric(None));
         assert!(number("1x").is_none());
+        for text in ["1e200000", "1e131072", &"9".repeat(200_000)] {
+            assert_eq!(number(text).expect("a number").expect_err(text).sqlstate(), "22003");
+        }
     }
 
     #[test]
     fn numeric_literals_keep_their_scale() {
-        let Some(Expr::Literal(Value::Numeric(numeric), _)) = number("1.50") else { panic!("numeric") };
+        let Some(Ok(Expr::Literal(Value::Numeric(numeric), _))) = number("1.50") else { panic!("numeric") };
         assert_eq!(*numeric, Numeric::Finite(BigDecimal::from_str("1.50").expect("decimal")));
     }
 }

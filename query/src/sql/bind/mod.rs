@@ -21,6 +21,7 @@ mod expr;
 mod from;
 mod function_call;
 mod group;
+mod identity;
 mod insert;
 mod intrinsics;
 mod join;

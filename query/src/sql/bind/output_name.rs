@@ -63,6 +63,7 @@ impl Binder<'_> {
             Ast::Ceil { .. } => strong("ceil"),
             Ast::Floor { .. } => strong("floor"),
             Ast::Position { .. } => strong("position"),
+            Ast::Substring { shorthand: true, .. } => strong("substr"),
             Ast::Substring { .. } => strong("substring"),
             Ast::Overlay { .. } => strong("overlay"),
             Ast::Trim { trim_where, .. } => strong(match trim_where {

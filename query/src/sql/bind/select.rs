@@ -459,6 +459,7 @@ impl Binder<'_> {
                     items.push(self.bind_item(expr, name, clause)?);
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
+                    self.check_alias(alias, expr.span())?;
                     let name = fold(alias);
                     items.push(self.bind_item(expr, name, clause)?);
                 }

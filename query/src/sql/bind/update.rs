@@ -7,8 +7,10 @@ use sqlparser::ast::{
     UpdateTableFromKind,
 };
 
+use super::identity;
 use super::names::Relation;
 use super::operator::subquery_of;
+use super::returning::is_default;
 use super::row_compare::row;
 use super::scope::{Clause, Frame, FromItem};
 use super::{Binder, Bound};
@@ -127,7 +129,7 @@ impl Binder<'_> {
             match &assignment.target {
                 AssignmentTarget::ColumnName(name) => {
                     let position = self.assignment_target(table, name, &mut seen)?;
-                    bound.push((position, self.assigned_value(table, position, &assignment.value)?));
+                    bound.push((position, self.new_value(table, position, &assignment.value)?));
                 }
                 AssignmentTarget::Tuple(names) => {
                     self.bind_row_assignment(table, names, &assignment.value, &mut seen, &mut bound)?;
@@ -135,6 +137,13 @@ impl Binder<'_> {
             }
         }
         Ok(bound)
+    }
+
+    fn new_value(&mut self, table: &TableDef, position: usize, ast: &Ast) -> Result<Expr> {
+        if !is_default(ast) {
+            identity::check_update(table, position)?;
+        }
+        self.assigned_value(table, position, ast)
     }
 
     /// `(a, b) = (1, 2)`, `(a, b) = (SELECT …)`.
@@ -157,13 +166,14 @@ impl Binder<'_> {
                 return Err(wrong());
             }
             for (position, field) in positions.into_iter().zip(fields) {
-                bound.push((position, self.assigned_value(table, position, field)?));
+                bound.push((position, self.new_value(table, position, field)?));
             }
             return Ok(());
         }
         if let Some(query) = subquery_of(value) {
             // One scalar subquery a column: the same rows, each read for one field.
             for (index, position) in positions.iter().enumerate() {
+                identity::check_update(table, *position)?;
                 let subquery = self.bind_subquery(query, false)?;
                 if subquery.output.len() != positions.len() {
                     return Err(wrong());
@@ -181,7 +191,7 @@ impl Binder<'_> {
             return Ok(());
         }
         if positions.len() == 1 {
-            bound.push((positions[0], self.assigned_value(table, positions[0], value)?));
+            bound.push((positions[0], self.new_value(table, positions[0], value)?));
             return Ok(());
         }
         Err(QueryError::new(

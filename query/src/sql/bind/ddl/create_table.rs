@@ -13,10 +13,10 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Span;
 
 use super::super::data_type::serial_type;
-use super::super::names::{fold, quote_name};
+use super::super::names::fold;
 use super::super::scope::{Clause, Frame};
 use super::super::stored_text::row_relation;
-use super::super::{Binder, embed};
+use super::super::{Binder, embed, identity};
 use super::foreign_key::WrittenForeignKey;
 use super::{Pending, object_name, unassigned};
 use crate::algebra::{Expr, VarId};
@@ -156,7 +156,7 @@ impl Binder<'_> {
             name: name.clone(),
             ty: ty.clone(),
             not_null: serial.is_some(),
-            default: serial.as_ref().map(|_| counter_default(&table.schema, &table.name, &name)),
+            default: serial.as_ref().map(|_| counter_default(&table.schema, &table.name, &name, false)),
             virtual_expression: None,
             comment: None,
         };
@@ -201,7 +201,8 @@ impl Binder<'_> {
                         .at(self.at(span)));
                     }
                     definition.not_null = true;
-                    definition.default = Some(counter_default(&table.schema, &table.name, &name));
+                    let always = matches!(generated_as, GeneratedAs::Always);
+                    definition.default = Some(counter_default(&table.schema, &table.name, &name, always));
                 }
                 ColumnOption::Collation(collation) => {
                     let collation_name = self.qualified_name(collation)?.name;
@@ -565,10 +566,8 @@ impl Binder<'_> {
 }
 
 /// The counter of a serial or identity column, named as PostgreSQL's sequence would be.
-fn counter_default(schema: &str, table: &str, column: &str) -> DefaultExpr {
-    let counter = object_name(&[table, column], "seq");
-    let qualified = format!("{}.{}", quote_name(schema), quote_name(&counter));
-    DefaultExpr { expression: format!("nextval('{}')", qualified.replace('\'', "''")), constant: None }
+fn counter_default(schema: &str, table: &str, column: &str, always: bool) -> DefaultExpr {
+    identity::counter_default(schema, &object_name(&[table, column], "seq"), always)
 }
 
 /// 42704 when a type has no order that an index could keep.
