@@ -14,6 +14,7 @@ use sinew_benches::disk::scratch;
 use sinew_benches::measure::{Figure, print_ratio};
 use sinew_benches::{PAYLOAD_BYTES, RAW, fill_raw, fill_store, open_raw, open_store};
 use sinew_storage::catalog::TableDef;
+use sinew_storage::store::Keyspace;
 use sinew_storage::{Isolation, RowId, Store, Transaction};
 use tempfile::TempDir;
 
@@ -45,6 +46,8 @@ impl Fixture {
         let raw = open_raw(&directory.path().join("raw.redb"));
         fill_raw(&raw, 0, ROWS);
         let raw_rows = raw.begin_read().expect("readable").open_table(RAW).expect("the table exists");
+        // Both read from redb pages: nothing is left over them in memory.
+        store.checkpoint().expect("the disk has room");
         let transaction = store.begin(Isolation::RepeatableRead);
         Fixture { transaction, store, table, first, raw_rows, _raw: raw, _directory: directory }
     }
@@ -55,12 +58,22 @@ pub fn bench(criterion: &mut Criterion, root: &Path) {
     let fixture = LazyCell::new(|| Fixture::new(root));
     let mut random = StdRng::seed_from_u64(1);
 
-    let (mut ours, mut raw) = (Samples::default(), Samples::default());
+    let (mut ours, mut decoded, mut raw) = (Samples::default(), Samples::default(), Samples::default());
     let mut group = criterion.benchmark_group("point_get");
     group.sample_size(SAMPLE_COUNT).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     group.bench_function("sinew", |bencher| {
         let Fixture { transaction, table, first, .. } = &*fixture;
+        let rows = transaction.rows();
+        let keyspace = Keyspace::of_relation(table.id);
         ours.time(bencher, || {
+            let row = first.0 + random.random_range(0..ROWS);
+            let row = rows.get(keyspace, &row.to_be_bytes()).expect("readable");
+            row.expect("the row exists").to_vec()
+        });
+    });
+    group.bench_function("sinew_row", |bencher| {
+        let Fixture { transaction, table, first, .. } = &*fixture;
+        decoded.time(bencher, || {
             let row = RowId(first.0 + random.random_range(0..ROWS));
             transaction.get_row(table, row, &[0]).expect("readable").expect("the row exists")
         });
@@ -74,14 +87,28 @@ pub fn bench(criterion: &mut Criterion, root: &Path) {
     });
     group.finish();
     ours.print_ratio_to(&raw, "point_get");
+    decoded.print_ratio_to(&raw, "point_get_row");
 
-    let (mut ours, mut raw) = (Samples::default(), Samples::default());
+    let (mut ours, mut decoded, mut raw) = (Samples::default(), Samples::default(), Samples::default());
     let mut group = criterion.benchmark_group("range_scan_1000");
     group.sample_size(SAMPLE_COUNT).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     group.throughput(Throughput::Elements(SCANNED));
     group.bench_function("sinew", |bencher| {
         let Fixture { transaction, table, first, .. } = &*fixture;
+        let rows = transaction.rows();
+        let keyspace = Keyspace::of_relation(table.id);
         ours.time(bencher, || {
+            let start = first.0 + random.random_range(0..ROWS - SCANNED);
+            let (lower, upper) = (start.to_be_bytes(), (start + SCANNED).to_be_bytes());
+            let range = (Bound::Included(&lower[..]), Bound::Excluded(&upper[..]));
+            let scan = rows.range(keyspace, range.0, range.1, false).expect("readable");
+            let bytes = scan.map(|row| row.expect("readable").1.to_vec().len()).sum::<usize>();
+            assert!(bytes >= SCANNED as usize * PAYLOAD_BYTES);
+        });
+    });
+    group.bench_function("sinew_rows", |bencher| {
+        let Fixture { transaction, table, first, .. } = &*fixture;
+        decoded.time(bencher, || {
             let start = first.0 + random.random_range(0..ROWS - SCANNED);
             let (lower, upper) = (Bound::Included(RowId(start)), Bound::Excluded(RowId(start + SCANNED)));
             let scan = transaction.scan_rows_between(table, &[0], lower, upper).expect("readable");
@@ -100,6 +127,7 @@ pub fn bench(criterion: &mut Criterion, root: &Path) {
     });
     group.finish();
     ours.print_ratio_to(&raw, "range_scan_1000");
+    decoded.print_ratio_to(&raw, "range_scan_1000_rows");
 
     let mut frames = [Samples::default(), Samples::default(), Samples::default()];
     let [empty, read, statement] = &mut frames;

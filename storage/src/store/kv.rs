@@ -78,6 +78,11 @@ impl TableBase {
     }
 
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<KvBytes>> {
+        if let Some(table) = self.tables.read().get(&keyspace) {
+            // Without counting a reference: this is the path of every look-up.
+            let Some(table) = table else { return Ok(None) };
+            return Ok(table.get_owned(key).map_err(storage_error)?.map(KvBytes::Page));
+        }
         let Some(table) = self.table(keyspace)? else { return Ok(None) };
         Ok(table.get_owned(key).map_err(storage_error)?.map(KvBytes::Page))
     }
@@ -471,8 +476,8 @@ impl Transaction {
         Arc::clone(&self.snapshot().derived)
     }
 
-    /// Rows of the snapshot that the current statement reads, without the transaction's own writes.
-    pub(crate) fn rows(&self) -> KvSnapshot {
+    /// Rows of the snapshot that the current statement reads, as keys and values and without the transaction's own writes.
+    pub fn rows(&self) -> KvSnapshot {
         self.snapshot().rows.clone()
     }
 

@@ -139,19 +139,22 @@ impl Binder<'_> {
         }
         let mut bound = self.bind_query(query, true)?;
         self.check_insert_width(bound.output.len(), targets.len(), explicit, query.span())?;
-        let mut given = Vec::with_capacity(bound.output.len());
         for (index, &target) in targets.iter().take(bound.output.len()).enumerate() {
             identity::check_insert(table, target, overriding)?;
-            let column = &table.columns[target];
             if bound.output[index].ty == DataType::Unknown {
-                self.coerce_output(&mut bound, index, &column.ty)?;
+                self.coerce_output(&mut bound, index, &table.columns[target].ty)?;
             }
+        }
+        // Before anything refers to the outputs: settling may give them other variables.
+        self.settle_outputs(&mut bound)?;
+        let mut given = Vec::with_capacity(bound.output.len());
+        for (index, &target) in targets.iter().take(bound.output.len()).enumerate() {
+            let column = &table.columns[target];
             let source = &bound.output[index];
             let expr = Expr::Column(source.var, source.ty.clone());
             let position = self.at(query.span());
             given.push((target, self.assign(expr, &column.name, &column.ty, position)?));
         }
-        self.settle_outputs(&mut bound)?;
         Ok((bound.plan, given))
     }
 
