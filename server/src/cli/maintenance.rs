@@ -16,7 +16,7 @@ use super::table::write_table;
 /// Which database to work on.
 #[derive(Args, Debug)]
 pub struct Place {
-    /// Running server to ask [env: SINEW_DSN] [default: postgres://sinew@127.0.0.1:5433/sinew]
+    /// Running server to ask, the one on 127.0.0.1:5433 unless given [env: SINEW_DSN]
     #[arg(long, value_name = "DSN", conflicts_with = "data")]
     dsn: Option<String>,
     /// Directory of a database that no server has open

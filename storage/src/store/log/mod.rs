@@ -143,7 +143,7 @@ pub(crate) struct CommitLog {
 
 impl CommitLog {
     /// Begins a log behind `applied`, everything at or below which redb holds durably. All that lies in the folder is
-    /// given up: call [`replay`] before.
+    /// given up: call [`replay()`] before.
     pub fn begin(disk: Arc<dyn Disk>, uuid: [u8; 16], applied: Lsn) -> Result<(CommitLog, Attachments)> {
         let mut sequences = Vec::new();
         for name in disk.list().map_err(io_error)? {
