@@ -20,7 +20,8 @@ use sinew_storage::catalog::{
 use sinew_storage::{ColumnId, DataType, Isolation, RowId, Store, StoreOptions, Transaction, Value};
 
 /// Raw redb's table: an 8-byte key and the row's bytes.
-pub const RAW: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("rows");
+/// Keys as the store writes them: byte strings, which redb compares as such.
+pub const RAW: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
 
 /// Bytes of each row's text.
 pub const PAYLOAD_BYTES: usize = 100;
@@ -136,9 +137,9 @@ pub fn fill_raw(database: &Database, first: u64, count: u64) {
     let transaction = begin_raw(database);
     {
         let mut table = transaction.open_table(RAW).expect("the table has this type");
-        let mut cursor = table.upper_bound_mut(Bound::<u64>::Unbounded).expect("readable");
+        let mut cursor = table.upper_bound_mut(Bound::<&[u8]>::Unbounded).expect("readable");
         for i in first..first + count {
-            cursor.insert_before(i, payload(i).as_bytes()).expect("the keys ascend");
+            cursor.insert_before(&i.to_be_bytes()[..], payload(i).as_bytes()).expect("the keys ascend");
         }
         cursor.close().expect("the rows are valid");
     }
@@ -150,7 +151,7 @@ pub fn commit_one_raw(database: &Database, i: u64) {
     let transaction = begin_raw(database);
     {
         let mut table = transaction.open_table(RAW).expect("the table has this type");
-        table.insert(i, payload(i).as_bytes()).expect("the row is valid");
+        table.insert(&i.to_be_bytes()[..], payload(i).as_bytes()).expect("the row is valid");
     }
     transaction.commit().expect("the commit succeeds");
 }

@@ -32,7 +32,7 @@ struct Fixture {
     store: Arc<Store>,
     table: Arc<TableDef>,
     first: RowId,
-    raw_rows: ReadOnlyTable<u64, &'static [u8]>,
+    raw_rows: ReadOnlyTable<&'static [u8], &'static [u8]>,
     _raw: Database,
     _directory: TempDir,
 }
@@ -81,7 +81,8 @@ pub fn bench(criterion: &mut Criterion, root: &Path) {
     group.bench_function("redb", |bencher| {
         let rows = &fixture.raw_rows;
         raw.time(bencher, || {
-            let row = ReadableTable::get(rows, random.random_range(0..ROWS)).expect("readable");
+            let key = random.random_range(0..ROWS).to_be_bytes();
+            let row = ReadableTable::get(rows, &key[..]).expect("readable");
             row.expect("the row exists").value().to_vec()
         });
     });
@@ -120,7 +121,8 @@ pub fn bench(criterion: &mut Criterion, root: &Path) {
         let rows = &fixture.raw_rows;
         raw.time(bencher, || {
             let start = random.random_range(0..ROWS - SCANNED);
-            let scan = ReadableTable::range(rows, start..start + SCANNED).expect("readable");
+            let (lower, upper) = (start.to_be_bytes(), (start + SCANNED).to_be_bytes());
+            let scan = ReadableTable::range::<&[u8]>(rows, &lower[..]..&upper[..]).expect("readable");
             let text_bytes = scan.map(|row| row.expect("readable").1.value().to_vec().len()).sum::<usize>();
             assert_eq!(text_bytes, SCANNED as usize * PAYLOAD_BYTES);
         });

@@ -9,6 +9,7 @@ use redb::{OwnedAccessGuard, ReadOnlyTable, ReadTransaction, ReadableTableMetada
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::base_range::BaseRange;
 use super::errors::{storage_error, table_error};
 use super::layers::{Layer, LayerKeyspace};
 use super::memory_table::Chunk;
@@ -23,12 +24,18 @@ pub(crate) const MAX_VALUE_BYTES: usize = 1 << 30;
 /// Newer writes copied at a time by a range read.
 const OVERLAY_CHUNK: usize = 64;
 
-type RedbTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
+pub(super) type RedbTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 /// A value's bytes, without copying where the page can be held. Keeps its snapshot's page alive.
 pub enum KvBytes {
     Shared(Arc<[u8]>),
     Page(OwnedAccessGuard<&'static [u8]>),
+    /// A part of a buffer that holds many pairs.
+    Piece {
+        buffer: Arc<Vec<u8>>,
+        start: usize,
+        end: usize,
+    },
 }
 
 impl Deref for KvBytes {
@@ -37,6 +44,7 @@ impl Deref for KvBytes {
         match self {
             KvBytes::Shared(bytes) => bytes,
             KvBytes::Page(guard) => guard.value(),
+            KvBytes::Piece { buffer, start, end } => &buffer[*start..*end],
         }
     }
 }
@@ -88,19 +96,16 @@ impl TableBase {
     }
 
     fn range(
-        &self,
+        self: &Arc<Self>,
         keyspace: Keyspace,
         lower: KvBound<'_>,
         upper: KvBound<'_>,
         reverse: bool,
     ) -> Result<KvIter<'static>> {
-        let Some(table) = self.table(keyspace)? else { return Ok(Box::new(std::iter::empty())) };
-        let range = table.range_owned::<&[u8]>((lower, upper)).map_err(storage_error)?;
-        let page = |pair: redb::Result<_, redb::StorageError>| match pair {
-            Ok((key, value)) => Ok((KvBytes::Page(key), KvBytes::Page(value))),
-            Err(error) => Err(storage_error(error)),
-        };
-        if reverse { Ok(Box::new(range.rev().map(page))) } else { Ok(Box::new(range.map(page))) }
+        match self.table(keyspace)? {
+            Some(table) => Ok(Box::new(BaseRange::new(Arc::clone(self), table, lower, upper, reverse))),
+            None => Ok(Box::new(std::iter::empty())),
+        }
     }
 }
 
@@ -194,7 +199,7 @@ impl KvSnapshot {
     }
 }
 
-fn is_empty_range(lower: KvBound<'_>, upper: KvBound<'_>) -> bool {
+pub(super) fn is_empty_range(lower: KvBound<'_>, upper: KvBound<'_>) -> bool {
     match (lower, upper) {
         (Bound::Included(l), Bound::Included(u)) => l > u,
         (Bound::Included(l) | Bound::Excluded(l), Bound::Included(u) | Bound::Excluded(u)) => l >= u,

@@ -5,6 +5,7 @@
 //! (`applier.rs`) alone writes to redb.
 
 mod applier;
+mod base_range;
 mod change;
 mod change_log;
 mod checkpoint_thread;
