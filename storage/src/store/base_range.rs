@@ -22,9 +22,9 @@ const STRETCH_BYTES: usize = 64 << 10;
 /// Where a pair lies in the buffer: its key, then its value.
 #[derive(Clone, Copy)]
 struct Place {
-    key: usize,
-    value: usize,
-    end: usize,
+    key: u32,
+    value: u32,
+    end: u32,
 }
 
 pub(super) struct BaseRange {
@@ -82,11 +82,12 @@ impl BaseRange {
                     break;
                 };
                 let (key, value) = pair.map_err(|error: RedbError| storage_error(error))?;
-                let start = bytes.len();
+                let start = bytes.len() as u32;
                 bytes.extend_from_slice(key.value());
-                let value_start = bytes.len();
+                let value_start = bytes.len() as u32;
                 bytes.extend_from_slice(value.value());
-                self.places.push(Place { key: start, value: value_start, end: bytes.len() });
+                // A key, a value of at most 1 GiB and the stretch before them: far below 4 GiB.
+                self.places.push(Place { key: start, value: value_start, end: bytes.len() as u32 });
                 if self.places.len() >= self.pair_limit || bytes.len() >= STRETCH_BYTES {
                     break;
                 }
@@ -95,7 +96,7 @@ impl BaseRange {
         self.buffer = Arc::new(bytes);
         self.pair_limit = (self.pair_limit * 4).min(MOST_PAIRS);
         if let (false, Some(last)) = (self.exhausted, self.places.last()) {
-            let last = Bound::Excluded(self.piece(last.key, last.value));
+            let last = Bound::Excluded(KvBytes::piece(&self.buffer, last.key, last.value));
             if self.reverse {
                 self.upper = last;
             } else {
@@ -103,10 +104,6 @@ impl BaseRange {
             }
         }
         Ok(())
-    }
-
-    fn piece(&self, start: usize, end: usize) -> KvBytes {
-        KvBytes::Piece { buffer: Arc::clone(&self.buffer), start, end }
     }
 }
 
@@ -125,6 +122,7 @@ impl Iterator for BaseRange {
         }
         let place = *self.places.get(self.next)?;
         self.next += 1;
-        Some(Ok((self.piece(place.key, place.value), self.piece(place.value, place.end))))
+        let key = KvBytes::piece(&self.buffer, place.key, place.value);
+        Some(Ok((key, KvBytes::piece(&self.buffer, place.value, place.end))))
     }
 }

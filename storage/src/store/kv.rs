@@ -29,13 +29,36 @@ pub(super) type RedbTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
 /// A value's bytes, without copying where the page can be held. Keeps its snapshot's page alive.
 pub enum KvBytes {
     Shared(Arc<[u8]>),
-    Page(OwnedAccessGuard<&'static [u8]>),
+    /// Boxed, since it is large and these are moved a lot.
+    Page(Box<OwnedAccessGuard<&'static [u8]>>),
     /// A part of a buffer that holds many pairs.
     Piece {
         buffer: Arc<Vec<u8>>,
-        start: usize,
-        end: usize,
+        start: u32,
+        end: u32,
     },
+    /// Few bytes, as of most keys.
+    Inline {
+        length: u8,
+        bytes: [u8; INLINE_BYTES],
+    },
+}
+
+/// What fits beside the other variants.
+const INLINE_BYTES: usize = 22;
+const _: () = assert!(size_of::<KvBytes>() == 24);
+
+impl KvBytes {
+    /// A part of a buffer, copied when that is cheaper than to refer to it.
+    pub(super) fn piece(buffer: &Arc<Vec<u8>>, start: u32, end: u32) -> KvBytes {
+        let part = &buffer[start as usize..end as usize];
+        if part.len() > INLINE_BYTES {
+            return KvBytes::Piece { buffer: Arc::clone(buffer), start, end };
+        }
+        let mut bytes = [0; INLINE_BYTES];
+        bytes[..part.len()].copy_from_slice(part);
+        KvBytes::Inline { length: part.len() as u8, bytes }
+    }
 }
 
 impl Deref for KvBytes {
@@ -44,7 +67,8 @@ impl Deref for KvBytes {
         match self {
             KvBytes::Shared(bytes) => bytes,
             KvBytes::Page(guard) => guard.value(),
-            KvBytes::Piece { buffer, start, end } => &buffer[*start..*end],
+            KvBytes::Piece { buffer, start, end } => &buffer[*start as usize..*end as usize],
+            KvBytes::Inline { length, bytes } => &bytes[..usize::from(*length)],
         }
     }
 }
@@ -89,10 +113,10 @@ impl TableBase {
         if let Some(table) = self.tables.read().get(&keyspace) {
             // Without counting a reference: this is the path of every look-up.
             let Some(table) = table else { return Ok(None) };
-            return Ok(table.get_owned(key).map_err(storage_error)?.map(KvBytes::Page));
+            return Ok(table.get_owned(key).map_err(storage_error)?.map(|guard| KvBytes::Page(Box::new(guard))));
         }
         let Some(table) = self.table(keyspace)? else { return Ok(None) };
-        Ok(table.get_owned(key).map_err(storage_error)?.map(KvBytes::Page))
+        Ok(table.get_owned(key).map_err(storage_error)?.map(|guard| KvBytes::Page(Box::new(guard))))
     }
 
     fn range(
