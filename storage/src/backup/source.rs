@@ -63,7 +63,7 @@ impl BackupSource {
         let file = self.file.clone();
         let range = table.range_owned::<&[u8]>(..).map_err(|error| damaged(&file, error))?;
         Ok(Box::new(range.map(move |pair| match pair {
-            Ok((key, value)) => Ok((KvBytes::Page(key), KvBytes::Page(value))),
+            Ok((key, value)) => Ok((KvBytes::Page(Box::new(key)), KvBytes::Page(Box::new(value)))),
             Err(error) => Err(damaged(&file, error)),
         })))
     }
