@@ -312,14 +312,13 @@ impl Session {
 
     fn execute_planned(&mut self, prepared: &Prepared, params: Vec<Value>, in_parts: bool) -> Result<Execution> {
         self.refuse_failed_block()?;
-        let planned = self.locked_plan(prepared)?;
-        let params = bind_values(&planned, prepared, params)?;
+        let (planned, params, begun) = self.begin_planned(prepared, params)?;
         match &planned.kind {
             PlannedKind::Query { plan, kind } if plan.outside_transaction => {
                 self.execute_outside(Arc::clone(plan), *kind, &params, planned.columns.clone())
             }
             PlannedKind::Query { plan, kind } => {
-                let context = self.begin_statement(&params)?;
+                let context = begun.ok_or_else(not_begun)?;
                 let own_view = if in_parts { self.view_of_its_own(plan, &context) } else { None };
                 let detached = own_view.is_some();
                 let context = own_view.unwrap_or(context);
@@ -337,7 +336,7 @@ impl Session {
                 if planned.returns_rows { Ok(Execution::Rows(cursor)) } else { self.drain(cursor) }
             }
             PlannedKind::Explain { plan, analyze, json } => {
-                let context = self.begin_statement(&params)?;
+                let context = begun.ok_or_else(not_begun)?;
                 let lines = self.guard(explain::lines(plan, context.clone(), *analyze, *json))?;
                 let rows = lines.into_iter().map(|line| vec![Value::from(line)]).collect();
                 Ok(Execution::Rows(self.fixed_cursor(planned.columns.clone(), rows, context, "EXPLAIN", true)))
@@ -354,7 +353,7 @@ impl Session {
                 Ok(Execution::Command(tag))
             }
             PlannedKind::CopyFrom { plan, target, options } => {
-                let context = self.begin_statement(&params)?;
+                let context = begun.ok_or_else(not_begun)?;
                 Ok(Execution::CopyIn(CopyIn {
                     target: target.clone(),
                     options: options.clone(),
@@ -363,7 +362,7 @@ impl Session {
                 }))
             }
             PlannedKind::CopyTo { plan, options } => {
-                let context = self.begin_statement(&params)?;
+                let context = begun.ok_or_else(not_begun)?;
                 let stream = self.guard(exec::execute(plan, context.clone()))?;
                 let columns = planned.columns.clone();
                 let restart = self.restart(plan);
@@ -382,6 +381,28 @@ impl Session {
             PlannedKind::Utility(_) | PlannedKind::Empty => {
                 Err(QueryError::internal("a utility statement reached the planner's path"))
             }
+        }
+    }
+
+    /// The statement's plan, its parameters and, when it reads or writes relations, its context: begun, with the relations
+    /// locked and defined in its snapshot as they were when it was planned.
+    fn begin_planned(
+        &mut self,
+        prepared: &Prepared,
+        params: Vec<Value>,
+    ) -> Result<(Arc<PlannedStatement>, Vec<Value>, Option<ExecContext>)> {
+        loop {
+            let planned = self.locked_plan(prepared)?;
+            let bound = bind_values(&planned, prepared, params.clone())?;
+            let Some(plan) = planned.plan().filter(|plan| !plan.outside_transaction) else {
+                return Ok((planned, bound, None));
+            };
+            let context = self.begin_statement(&bound)?;
+            if self.nested > 0 || plan.is_current(&context.transaction.catalog()) {
+                return Ok((planned, bound, Some(context)));
+            }
+            // Somebody changed a definition before the locks were taken; now nobody can.
+            context.transaction.abort_statement();
         }
     }
 
@@ -909,4 +930,8 @@ impl Session {
     pub(crate) fn storage<T>(result: Result<T, StorageError>) -> Result<T> {
         result.map_err(QueryError::from)
     }
+}
+
+fn not_begun() -> QueryError {
+    QueryError::internal("a plan was not begun")
 }

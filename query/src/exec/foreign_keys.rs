@@ -237,11 +237,9 @@ impl ForeignKeys {
         let index_key = reference.index_key(key);
         while let Some(id) = transaction.newest_row_by_key(&reference.index, &index_key)? {
             cx.check_cancel()?;
-            let locked = transaction.lock_row(&reference.referenced, id, RowLock::KeyShare, LockWait::Block)?;
+            transaction.lock_row(&reference.referenced, id, RowLock::KeyShare, LockWait::Block)?;
             // Another version may have another key, and another row this one; under the lock it stays as it is found.
-            if matches!(locked, LockedRow::Unchanged)
-                || transaction.newest_row_by_key(&reference.index, &index_key)? == Some(id)
-            {
+            if transaction.newest_row_by_key(&reference.index, &index_key)? == Some(id) {
                 return Ok(());
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 use sinew_storage::catalog::TableDef;
-use sinew_storage::{LockWait, LockedRow, RowLock, Value};
+use sinew_storage::{LockWait, RowLock, Value};
 
 use super::constraints::check_row;
 use super::row_rules::RowRules;
@@ -115,8 +115,8 @@ impl MessageWriter {
         loop {
             cx.check_cancel()?;
             if let Some(id) = transaction.newest_row_by_key(index, &key)? {
-                let locked = transaction.lock_row(table, id, RowLock::KeyShare, LockWait::Block)?;
-                if matches!(locked, LockedRow::Unchanged) || transaction.newest_row_by_key(index, &key)? == Some(id) {
+                transaction.lock_row(table, id, RowLock::KeyShare, LockWait::Block)?;
+                if transaction.newest_row_by_key(index, &key)? == Some(id) {
                     break;
                 }
             } else if transaction.find_newest_by_key(index, &key)?.is_none() {

@@ -217,12 +217,13 @@ impl Transaction {
     /// Replaces labels and properties of an existing node; ordered indexes follow. `NodeNotFound`, `DuplicateKey`.
     pub fn update_node(&self, id: NodeId, labels: &[LabelId], properties: Vec<(PropertyKeyId, Value)>) -> Result<()> {
         let old = self.node(id)?.ok_or(StorageError::NodeNotFound(id))?;
+        // Before anything is compared: who sets what is there already relies on its staying there, too.
+        self.lock_for_write(Keyspace::NODES, id.0, RowLock::NoKeyUpdate)?;
         let labels = normalize_labels(labels);
         let properties = normalize_properties(properties)?;
         if old.labels == labels && same_properties(&old.properties, &properties) {
             return Ok(());
         }
-        self.lock_for_write(Keyspace::NODES, id.0, RowLock::NoKeyUpdate)?;
         let epoch = self.change_epoch();
         self.move_node_entries(id.0, Some((&old.labels, &old.properties)), Some((&labels, &properties)))?;
         self.kv_put_locked(Keyspace::NODES, &node_key(id), &encode_node(&labels, &properties))?;
@@ -241,11 +242,11 @@ impl Transaction {
     /// Replaces the properties. `RelationshipNotFound`, `DuplicateKey`.
     pub fn update_relationship(&self, id: RelationshipId, properties: Vec<(PropertyKeyId, Value)>) -> Result<()> {
         let old = self.relationship(id)?.ok_or(StorageError::RelationshipNotFound(id))?;
+        self.lock_for_write(Keyspace::RELATIONSHIPS, id.0, RowLock::NoKeyUpdate)?;
         let properties = normalize_properties(properties)?;
         if same_properties(&old.properties, &properties) {
             return Ok(());
         }
-        self.lock_for_write(Keyspace::RELATIONSHIPS, id.0, RowLock::NoKeyUpdate)?;
         let epoch = self.change_epoch();
         self.move_relationship_entries(id.0, old.ty, Some(&old.properties), Some(&properties))?;
         let row = encode_relationship(old.ty, old.source, old.target, &properties);

@@ -69,6 +69,13 @@ impl Layers {
         self.changed.notify_all();
     }
 
+    /// Call when more is durable than before.
+    pub fn notify_if_frozen(&self, state: &LayersState) {
+        if state.stack.has_frozen() {
+            self.changed.notify_all();
+        }
+    }
+
     /// Waits until `enough` says true of the state, or the applier has failed.
     pub fn wait_until(&self, enough: impl Fn(&LayersState) -> bool) {
         let mut state = self.state.lock();
@@ -142,7 +149,8 @@ impl Applier {
         let layers = &self.shared.layers;
         let mut state = layers.state.lock();
         loop {
-            let frozen = state.stack.frozen();
+            // What is not durable may be lost, and then nothing of it must be left; what is not published is not whole.
+            let frozen = state.stack.frozen(self.shared.published.current().durable_lsn);
             if !frozen.is_empty() {
                 return Some(frozen);
             }
@@ -228,7 +236,7 @@ impl Applier {
 impl LayersState {
     /// Everything committed at or below `lsn`, which is the newest LSN in the stack.
     pub fn rows_at(&self, lsn: Lsn) -> KvSnapshot {
-        KvSnapshot::new(Arc::clone(&self.stack.base), self.stack.for_snapshot(), lsn)
+        KvSnapshot::new(Arc::clone(&self.stack.base), self.stack.for_snapshot(lsn), lsn)
     }
 }
 

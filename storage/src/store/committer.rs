@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use super::applier::LayersState;
 use super::change_log::encode_changes;
 use super::commit_effects::{catalog_after, encode_set, with_spilled_changes};
 use super::conflicts::{Conflict, LastWriters};
@@ -194,9 +195,17 @@ impl Committer {
     /// Back-pressure: what is committed faster than it can be applied would fill the memory.
     fn wait_for_applier(&mut self) {
         let table_bytes = self.memory_table_size_bytes * FROZEN_TABLES;
-        self.shared.layers.wait_until(|state| {
+        let is_low = |state: &LayersState| {
             state.stack.frozen_table_bytes() <= table_bytes && state.stack.frozen_size_bytes() <= FROZEN_BYTES
-        });
+        };
+        if !is_low(&self.shared.layers.lock()) {
+            // Only what is durable is applied, and nobody else makes it so meanwhile.
+            self.unsynced_since = None;
+            self.sync();
+        }
+        if self.failed.is_none() {
+            self.shared.layers.wait_until(is_low);
+        }
         let state = self.shared.layers.lock();
         if let (None, Some(error)) = (&self.failed, &state.failed) {
             self.failed = Some(error.clone());
@@ -281,7 +290,9 @@ impl Committer {
             // The applier may have moved rows to redb meanwhile.
             let state = self.shared.layers.lock();
             let rows = state.rows_at(lsn);
-            self.shared.published.publish(Snapshot { lsn, durable_lsn: durable, rows, catalog, derived })
+            let horizon = self.shared.published.publish(Snapshot { lsn, durable_lsn: durable, rows, catalog, derived });
+            self.shared.layers.notify_if_frozen(&state);
+            horizon
         };
         accepted.into_iter().for_each(|set| self.answer(set.request, Ok(set.lsn)));
         drop(current);
@@ -373,7 +384,7 @@ impl Committer {
             let writes = &mut set.request.writes;
             let size_bytes = if set.request.spill.is_some() { 0 } else { writes.size_bytes() };
             if let Some(spilled) = writes.take_spilled(lsn) {
-                state.stack.push_set(Layer::Spilled(Arc::new(spilled)), before);
+                state.stack.push_set(Layer::Spilled(Arc::new(spilled)), before, lsn);
             }
             let mut keyspaces = std::mem::take(&mut writes.keyspaces);
             keyspaces.retain(|keyspace, _| !keyspace.merges_by_or());
@@ -382,7 +393,7 @@ impl Committer {
             let attachment = set.request.attachment.take().map(|attachment| attachment.number);
             if is_cleared || size_bytes >= SET_LAYER_BYTES || attachment.is_some() {
                 let layer = Arc::new(CommittedSet { lsn, keyspaces, size_bytes, attachment });
-                state.stack.push_set(Layer::Set(layer), before);
+                state.stack.push_set(Layer::Set(layer), before, lsn);
                 continue;
             }
             for (keyspace, writes) in keyspaces {
@@ -397,8 +408,6 @@ impl Committer {
             state.stack.active.insert(keyspace, Arc::from(key), lsn, stored);
         }
         state.stack.complete(lsn);
-        drop(state);
-        self.shared.layers.notify();
     }
 
     fn freeze_when_full(&self) {
@@ -450,6 +459,7 @@ impl Committer {
                     catalog: Arc::clone(&current.catalog),
                     derived: Arc::clone(&current.derived),
                 });
+                self.shared.layers.notify_if_frozen(&state);
             }
             Err(error) => {
                 tracing::error!(%error, "commits could not be made durable; writes are refused until the database is reopened");
@@ -560,16 +570,16 @@ impl Committer {
         let current = self.shared.published.current();
         let lsn = Lsn(current.lsn.0 + 1);
         let written = self.extra_rows(&current.rows, &[], &unwritten).and_then(|(extra, _)| {
-            self.write_log(&[], &extra, current.lsn, lsn)?;
-            Ok(extra)
+            let durable = self.write_log(&[], &extra, current.lsn, lsn)?;
+            Ok((extra, durable))
         });
         match written {
-            Ok(extra) => {
+            Ok((extra, durable)) => {
                 self.enter(&mut [], extra, current.lsn, lsn);
                 let state = self.shared.layers.lock();
                 self.shared.published.publish(Snapshot {
                     lsn,
-                    durable_lsn: current.durable_lsn,
+                    durable_lsn: durable,
                     rows: state.rows_at(lsn),
                     catalog: Arc::clone(&current.catalog),
                     derived: Arc::clone(&current.derived),

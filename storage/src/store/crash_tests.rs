@@ -19,6 +19,12 @@ const FIRST: u32 = 50_000;
 const WRITERS: u32 = 3;
 /// The key that holds the number of the writer's last commit.
 const NUMBER: &[u8] = b"~number";
+/// The key that holds an id that this commit allocated.
+const ID: &[u8] = b"~id";
+
+fn counter(keyspace: Keyspace) -> String {
+    format!("ids of {}", keyspace.0)
+}
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -85,12 +91,15 @@ fn commit(
             None => transaction.kv_delete(keyspace, key)?,
         }
     }
+    let id = transaction.allocate_id(&counter(keyspace))?;
+    transaction.kv_put(keyspace, ID, &id.to_be_bytes())?;
     transaction.commit()
 }
 
 fn rows(store: &Arc<Store>, keyspace: Keyspace, reverse: bool) -> Vec<(Vec<u8>, Vec<u8>)> {
     let transaction = store.begin(Isolation::ReadCommitted);
     let range = transaction.kv_range(keyspace, Bound::Unbounded, Bound::Unbounded, reverse).unwrap();
+    let range = range.filter(|pair| pair.as_ref().is_ok_and(|(key, _)| key[..] != *ID));
     range.map(|pair| pair.map(|(key, value)| (key.to_vec(), value.to_vec())).unwrap()).collect()
 }
 
@@ -171,6 +180,10 @@ fn check(moment: &Moment, seed: u64, models: &mut [Vec<Rows>]) -> Vec<u64> {
             actual.len(),
             expected.len()
         );
+        let transaction = store.begin(Isolation::ReadCommitted);
+        let given = transaction.kv_get(keyspace, ID).unwrap().map_or(0, |id| decode_u64(&id, "id").unwrap());
+        let next = transaction.allocate_id(&counter(keyspace)).unwrap();
+        assert!(next > given, "seed {seed}: writer {writer} is given id {next} again, {given} is stored");
         let mut backwards = rows(&store, keyspace, true);
         backwards.reverse();
         assert!(backwards == expected, "seed {seed}: writer {writer} reads differently backwards");

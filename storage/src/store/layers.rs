@@ -70,6 +70,15 @@ impl Layer {
     }
 
     /// In memory.
+    /// Versions in a table know their LSN; a set is there as a whole.
+    fn is_visible_at(&self, lsn: Lsn) -> bool {
+        match self {
+            Layer::Table(_) => true,
+            Layer::Set(set) => set.lsn <= lsn,
+            Layer::Spilled(set) => set.lsn <= lsn,
+        }
+    }
+
     pub fn size_bytes(&self) -> usize {
         match self {
             Layer::Table(table) => table.size_bytes(),
@@ -129,6 +138,8 @@ pub(crate) struct Frozen {
     pub layer: Layer,
     /// This layer and those below hold everything at or below this LSN. A batch of commits may end in a layer above.
     pub complete: Lsn,
+    /// Nothing in this layer lies above this LSN: it may be applied once that is published and durable.
+    pub until: Lsn,
 }
 
 impl LayerStack {
@@ -136,17 +147,22 @@ impl LayerStack {
         LayerStack { base, active: Arc::default(), frozen: VecDeque::new() }
     }
 
-    /// Puts a set over everything, and a new memory table over that. `complete` is the last LSN before the batch.
-    pub fn push_set(&mut self, set: Layer, complete: Lsn) {
-        self.freeze(complete);
-        self.frozen.push_front(Frozen { layer: set, complete });
+    /// Puts a set of a batch over everything, and a new memory table over that. `before` is the last LSN before the batch,
+    /// `last` that of its end.
+    pub fn push_set(&mut self, set: Layer, before: Lsn, last: Lsn) {
+        self.freeze_within(before, last);
+        self.frozen.push_front(Frozen { layer: set, complete: before, until: last });
     }
 
     /// Begins a new memory table, so that the one so far, which is complete up to an LSN, can be applied.
     pub fn freeze(&mut self, complete: Lsn) {
+        self.freeze_within(complete, complete);
+    }
+
+    fn freeze_within(&mut self, complete: Lsn, until: Lsn) {
         if !self.active.is_empty() {
             let layer = Layer::Table(std::mem::take(&mut self.active));
-            self.frozen.push_front(Frozen { layer, complete });
+            self.frozen.push_front(Frozen { layer, complete, until });
         }
     }
 
@@ -157,13 +173,17 @@ impl LayerStack {
         }
     }
 
-    /// Layers that no longer change, oldest first.
-    pub fn frozen(&self) -> Vec<Frozen> {
-        self.frozen.iter().rev().cloned().collect()
+    /// Layers that no longer change and lie at or below an LSN, oldest first.
+    pub fn frozen(&self, newest: Lsn) -> Vec<Frozen> {
+        self.frozen.iter().rev().take_while(|frozen| frozen.until <= newest).cloned().collect()
     }
 
     pub fn frozen_count(&self) -> usize {
         self.frozen.len()
+    }
+
+    pub fn has_frozen(&self) -> bool {
+        !self.frozen.is_empty()
     }
 
     /// redb holds everything.
@@ -191,9 +211,11 @@ impl LayerStack {
         self.base = base;
     }
 
-    /// For a snapshot: layers that hold something, newest first.
-    pub fn for_snapshot(&self) -> Arc<[Layer]> {
+    /// For a snapshot at an LSN: layers that hold something of it, newest first. Sets of a batch that is being entered lie
+    /// above it.
+    pub fn for_snapshot(&self, lsn: Lsn) -> Arc<[Layer]> {
         let active = (!self.active.is_empty()).then(|| Layer::Table(Arc::clone(&self.active)));
-        active.into_iter().chain(self.frozen.iter().map(|frozen| frozen.layer.clone())).collect()
+        let frozen = self.frozen.iter().map(|frozen| frozen.layer.clone());
+        active.into_iter().chain(frozen.filter(|layer| layer.is_visible_at(lsn))).collect()
     }
 }

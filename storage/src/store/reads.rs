@@ -168,10 +168,18 @@ impl ReadRecorder {
 /// The keys of one commit, sorted, by keyspace; None for a keyspace that was cleared, or written too much to say.
 type WrittenKeys = Vec<(Keyspace, Option<Vec<Arc<[u8]>>>)>;
 
+/// Keys remembered, with one more for each keyspace.
+const MAX_REMEMBERED_KEYS: usize = if cfg!(test) { 5_000 } else { 4_000_000 };
+
+fn key_count(written: &WrittenKeys) -> usize {
+    written.iter().map(|(_, keys)| 1 + keys.as_ref().map_or(0, Vec::len)).sum()
+}
+
 /// The keys that recent commits wrote, for as long as a SERIALIZABLE transaction may have read before them.
 #[derive(Default)]
 pub(super) struct RecentWrites {
     commits: VecDeque<(Lsn, WrittenKeys)>,
+    key_count: usize,
     /// Commits above this LSN are all remembered.
     complete_above: Lsn,
 }
@@ -200,17 +208,30 @@ impl RecentWrites {
         };
         // What was spilled is not read again for this: its keyspaces count as written throughout.
         let spilled = set.layered_keyspaces().into_iter().map(|keyspace| (keyspace, None));
-        self.commits.push_back((lsn, set.keyspaces.iter().map(keys).chain(spilled).collect()));
+        let written: WrittenKeys = set.keyspaces.iter().map(keys).chain(spilled).collect();
+        self.key_count += key_count(&written);
+        self.commits.push_back((lsn, written));
+        // Whoever still reads at an older snapshot is told that it is not known any more.
+        while self.key_count > MAX_REMEMBERED_KEYS
+            && let Some((oldest, written)) = self.commits.pop_front()
+        {
+            self.key_count -= key_count(&written);
+            self.complete_above = self.complete_above.max(oldest);
+        }
     }
 
     /// Those commits failed.
     pub fn take_back(&mut self, lsn: Lsn) {
-        while self.commits.pop_back_if(|(recorded, _)| *recorded > lsn).is_some() {}
+        while let Some((_, written)) = self.commits.pop_back_if(|(recorded, _)| *recorded > lsn) {
+            self.key_count -= key_count(&written);
+        }
     }
 
     /// Nobody has read before `lsn`, or who has was told that this is not known any more.
     pub fn forget(&mut self, lsn: Lsn) {
-        while self.commits.pop_front_if(|(recorded, _)| *recorded <= lsn).is_some() {}
+        while let Some((_, written)) = self.commits.pop_front_if(|(recorded, _)| *recorded <= lsn) {
+            self.key_count -= key_count(&written);
+        }
         self.complete_above = self.complete_above.max(lsn);
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn replay_log(
     drop(rows);
     let mut apply = |stack: &mut LayerStack, complete: Lsn| -> Result<()> {
         stack.freeze(complete);
-        let layers = stack.frozen();
+        let layers = stack.frozen(complete);
         let layer_list: Vec<&Layer> = layers.iter().map(|frozen| &frozen.layer).collect();
         floor = apply_layers(database, &layer_list, complete, floor, true)?;
         stack.applied(layers.len(), read()?);
@@ -55,7 +55,7 @@ pub(super) fn replay_log(
                 Part::Writes { keyspace, cleared, entries } => (keyspace, cleared, entries),
                 Part::Spill(sealed) => {
                     let set = Arc::new(SpilledSet::find(disk, sealed, lsn)?);
-                    stack.push_set(Layer::Spilled(set), applied);
+                    stack.push_set(Layer::Spilled(set), applied, lsn);
                     return Ok(());
                 }
                 Part::Attachment(_) => {
@@ -66,7 +66,7 @@ pub(super) fn replay_log(
                 let writes = KeyspaceWrites { cleared: Some(lsn), entries: BTreeMap::new() };
                 let keyspaces = FxHashMap::from_iter([(keyspace, writes)]);
                 let set = CommittedSet { lsn, keyspaces, size_bytes: 0, attachment: None };
-                stack.push_set(Layer::Set(Arc::new(set)), applied);
+                stack.push_set(Layer::Set(Arc::new(set)), applied, lsn);
             }
             let active = &stack.active;
             for (key, value) in entries {
