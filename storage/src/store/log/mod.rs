@@ -49,7 +49,7 @@ const SEGMENT_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 16 << 20 };
 /// A segment grows by zeros in steps of this size, so that most syncs find its length unchanged.
 const GROWTH_BYTES: u64 = if cfg!(test) { 4 << 10 } else { 1 << 20 };
 /// Bytes of an attachment that are gathered before they are written.
-const WRITE_BYTES: usize = if cfg!(test) { 16 << 10 } else { 4 << 20 };
+const WRITE_BYTES: usize = if cfg!(test) { 16 << 10 } else { 1 << 20 };
 /// Used segments kept for reuse.
 const SPARE_SEGMENTS: usize = 4;
 
