@@ -61,6 +61,13 @@ struct OrderedIndex {
     projection: RowProjection,
 }
 
+/// A table that a transaction has locked and prepared for its writes.
+pub(crate) struct PreparedWrite {
+    /// [`Transaction::preparation_epoch`] as of then.
+    epoch: u64,
+    target: Arc<WriteTarget>,
+}
+
 impl WriteTarget {
     fn new(catalog: Arc<Catalog>, table: &TableDef) -> Result<WriteTarget> {
         let mut indexes = Vec::new();
@@ -87,7 +94,16 @@ impl OrderedIndex {
 impl Transaction {
     /// Locks a table for writing and remembers the definition the writes are made under.
     fn prepare_write(&self, table: &TableDef) -> Result<Arc<WriteTarget>> {
+        if let Some(PreparedWrite { epoch, target }) = &*self.last_prepared().lock()
+            && *epoch == self.preparation_epoch()
+            && target.table == table.id
+            && target.version == table.version
+        {
+            return Ok(Arc::clone(target));
+        }
         let catalog = self.catalog();
+        // Taken with the catalog: what moves afterwards has the next row prepared anew.
+        let epoch = self.preparation_epoch();
         if self.lock(table.id, RelationLock::RowExclusive)? {
             // Whoever held the lock may have changed the table; the commit would be refused.
             let newest = self.store().published().current();
@@ -100,16 +116,15 @@ impl Transaction {
             }
         }
         self.note_relation_write(table.id, table.version);
-        let mut last = self.last_write_target().lock();
-        if let Some(target) = &*last
-            && target.table == table.id
-            && target.version == table.version
-            && Arc::ptr_eq(&target.catalog, &catalog)
-        {
-            return Ok(Arc::clone(target));
-        }
-        let target = Arc::new(WriteTarget::new(catalog, table)?);
-        *last = Some(Arc::clone(&target));
+        let mut last = self.last_prepared().lock();
+        let known = last.as_ref().map(|prepared| &prepared.target).filter(|target| {
+            target.table == table.id && target.version == table.version && Arc::ptr_eq(&target.catalog, &catalog)
+        });
+        let target = match known {
+            Some(target) => Arc::clone(target),
+            None => Arc::new(WriteTarget::new(catalog, table)?),
+        };
+        *last = Some(PreparedWrite { epoch, target: Arc::clone(&target) });
         Ok(target)
     }
 

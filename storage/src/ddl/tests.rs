@@ -351,6 +351,26 @@ fn writes_under_an_older_definition_are_refused() {
 }
 
 #[test]
+fn a_write_after_a_rollback_takes_its_lock_again() {
+    let store = store();
+    let t = begin(&store);
+    let def = table(&t, "t");
+    t.commit().unwrap();
+    let writer = begin(&store);
+    writer.savepoint("s").unwrap();
+    let builder = begin(&store);
+    builder.set_lock_timeout(Some(SHORT));
+    let build = || builder.create_index(index(&builder, &def, "i", false, &[(1, false, false)]));
+    for _ in 0..2 {
+        writer.insert_row(&def, &row(1, 1)).unwrap();
+        writer.insert_row(&def, &row(2, 2)).unwrap();
+        assert!(matches!(build(), Err(StorageError::LockTimeout)));
+        writer.rollback_to_savepoint("s").unwrap();
+    }
+    build().unwrap();
+}
+
+#[test]
 fn create_index_waits_for_writers_and_sees_their_rows() {
     let store = store();
     let t = begin(&store);

@@ -9,6 +9,8 @@
 //! below "next column id" is NULL, one with an id at or above it was added after the row was written and reads as its
 //! default's constant. So ADD COLUMN rewrites no row; dropped columns are skipped.
 
+use smallvec::SmallVec;
+
 use super::value::{decode_value, encode_value};
 use crate::catalog::{ColumnDef, TableDef};
 use crate::error::{Result, StorageError};
@@ -29,7 +31,7 @@ pub fn encode_row(table: &TableDef, values: &[Value]) -> Result<Vec<u8>> {
             table.name
         )));
     }
-    let mut stored: Vec<(ColumnId, &Value)> = table
+    let mut stored: SmallVec<[(ColumnId, &Value); 16]> = table
         .columns
         .iter()
         .zip(values)
@@ -37,29 +39,36 @@ pub fn encode_row(table: &TableDef, values: &[Value]) -> Result<Vec<u8>> {
         .map(|(column, value)| (column.id, value))
         .collect();
     stored.sort_unstable_by_key(|(id, _)| *id);
-    let mut body = Vec::with_capacity(stored.len() * 12);
-    let mut ends = Vec::with_capacity(stored.len());
-    for (_, value) in &stored {
-        encode_value(value, &mut body);
-        ends.push(body.len());
-    }
-    let wide = body.len() > usize::from(u16::MAX);
-    if body.len() > crate::store::MAX_VALUE_BYTES {
-        return Err(StorageError::LimitExceeded(format!("a row of {} bytes exceeds the limit of 1 GiB", body.len())));
-    }
-    let mut row = Vec::with_capacity(HEADER + stored.len() * if wide { 6 } else { 4 } + body.len());
-    row.push(if wide { WIDE } else { NARROW });
+    let directory_end = HEADER + stored.len() * 4;
+    let mut row = Vec::with_capacity(directory_end + stored.len() * 16);
+    row.push(NARROW);
     row.extend_from_slice(&table.next_column_id.to_le_bytes());
     row.extend_from_slice(&(stored.len() as u16).to_le_bytes());
-    for ((id, _), end) in stored.iter().zip(ends) {
-        row.extend_from_slice(&id.0.to_le_bytes());
-        if wide {
-            row.extend_from_slice(&(end as u32).to_le_bytes());
-        } else {
-            row.extend_from_slice(&(end as u16).to_le_bytes());
+    // Narrow, as nearly all rows are, until the values are known to be short enough.
+    row.resize(directory_end, 0);
+    let mut ends = SmallVec::<[usize; 16]>::new();
+    for (_, value) in &stored {
+        encode_value(value, &mut row);
+        ends.push(row.len() - directory_end);
+    }
+    let body_length = row.len() - directory_end;
+    if body_length > crate::store::MAX_VALUE_BYTES {
+        return Err(StorageError::LimitExceeded(format!("a row of {body_length} bytes exceeds the limit of 1 GiB")));
+    }
+    let columns = stored.iter().map(|(id, _)| *id).zip(ends);
+    if body_length > usize::from(u16::MAX) {
+        row[0] = WIDE;
+        let directory = columns.flat_map(|(id, end)| {
+            let ([a, b], [c, d, e, f]) = (id.0.to_le_bytes(), (end as u32).to_le_bytes());
+            [a, b, c, d, e, f]
+        });
+        drop(row.splice(HEADER..directory_end, directory));
+    } else {
+        for (entry, (id, end)) in row[HEADER..directory_end].chunks_exact_mut(4).zip(columns) {
+            entry[..2].copy_from_slice(&id.0.to_le_bytes());
+            entry[2..].copy_from_slice(&(end as u16).to_le_bytes());
         }
     }
-    row.extend_from_slice(&body);
     Ok(row)
 }
 

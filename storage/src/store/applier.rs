@@ -20,6 +20,7 @@ use super::keyspace::Keyspace;
 use super::kv::{TableBase, encode_lsn};
 use super::layers::{Frozen, Layer, LayerStack};
 use super::log::Attachments;
+use super::memory_table::Stored;
 use super::meta::{CHANGE_LOG_FLOOR_KEY, LSN_KEY};
 use super::snapshot::Snapshot;
 use super::spill::{SpillFile, SpilledSet};
@@ -257,22 +258,24 @@ pub(super) fn apply_layers(
             match layer {
                 Layer::Table(table) => {
                     for (keyspace, versions) in table.keyspaces() {
-                        let mut entries = Vec::new();
+                        let mut newest: Vec<(Arc<[u8]>, Stored)> = Vec::new();
                         versions.for_each(
                             Bound::Unbounded,
                             Bound::Unbounded,
                             false,
                             Lsn(u64::MAX),
                             &mut |key, stored| {
-                                entries.push(Entry {
-                                    key: Arc::clone(key),
-                                    value: stored.value.clone(),
-                                    fresh: stored.fresh,
-                                });
+                                newest.push((Arc::clone(key), stored.clone()));
                                 true
                             },
                         );
-                        tables.apply(keyspace, entries.iter())?;
+                        tables.apply(keyspace, || {
+                            newest.iter().map(|(key, stored)| Entry {
+                                key,
+                                value: stored.value.as_deref(),
+                                is_fresh: stored.fresh,
+                            })
+                        })?;
                     }
                 }
                 Layer::Set(set) => {
@@ -282,16 +285,13 @@ pub(super) fn apply_layers(
                         if writes.cleared.is_some() {
                             tables.clear(*keyspace)?;
                         }
-                        let entries: Vec<Entry> = writes
-                            .entries
-                            .iter()
-                            .map(|(key, entry)| Entry {
-                                key: Arc::clone(key),
-                                value: entry.value.clone(),
-                                fresh: entry.fresh,
+                        tables.apply(*keyspace, || {
+                            writes.iter().map(|entry| Entry {
+                                key: entry.key(),
+                                value: entry.value(),
+                                is_fresh: entry.is_fresh(),
                             })
-                            .collect();
-                        tables.apply(*keyspace, entries.iter())?;
+                        })?;
                     }
                 }
                 Layer::Spilled(set) => {
@@ -310,10 +310,13 @@ pub(super) fn apply_layers(
 
 type RedbTable<'t> = Table<'t, &'static [u8], &'static [u8]>;
 
-struct Entry {
-    key: Arc<[u8]>,
-    value: Option<Arc<[u8]>>,
-    fresh: bool,
+/// A write, read where it lies.
+struct Entry<'e> {
+    key: &'e [u8],
+    /// None deletes the key.
+    value: Option<&'e [u8]>,
+    /// The key exists nowhere below the layer.
+    is_fresh: bool,
 }
 
 /// The tables of one write transaction, opened once each.
@@ -347,23 +350,22 @@ impl<'t> OpenTables<'t> {
         Ok(())
     }
 
-    /// Entries are in key order, each key once.
-    fn apply<'e>(
-        &mut self,
-        keyspace: Keyspace,
-        entries: impl ExactSizeIterator<Item = &'e Entry> + Clone,
-    ) -> Result<()> {
-        if entries.len() == 0 {
+    /// `entries` gives all writes of the keyspace in key order, each key once, as often as it is called.
+    fn apply<'e, E: Iterator<Item = Entry<'e>>>(&mut self, keyspace: Keyspace, entries: impl Fn() -> E) -> Result<()> {
+        let count = entries().take(BULK_ENTRIES).count();
+        if count == 0 {
             return Ok(());
         }
         let table = self.table(keyspace)?;
-        if entries.len() >= BULK_ENTRIES && append_all(table, entries.clone())? {
+        if count == BULK_ENTRIES && append_all(table, &entries)? {
             return Ok(());
         }
-        for entry in entries {
-            match &entry.value {
-                Some(value) => drop(table.insert(&entry.key[..], &value[..]).map_err(storage_error)?),
-                None => drop(table.remove(&entry.key[..]).map_err(storage_error)?),
+        for entry in entries() {
+            match entry.value {
+                Some(value) => drop(table.insert(entry.key, value).map_err(storage_error)?),
+                // A key that was made and deleted again was never here.
+                None if entry.is_fresh => {}
+                None => drop(table.remove(entry.key).map_err(storage_error)?),
             }
         }
         Ok(())
@@ -412,19 +414,21 @@ impl<'t> OpenTables<'t> {
 
 /// Appends all entries through a cursor, which packs pages in one pass, when they are all new and lie behind everything
 /// in the table. False, with nothing done, when they do not.
-fn append_all<'e>(table: &mut RedbTable<'_>, entries: impl Iterator<Item = &'e Entry> + Clone) -> Result<bool> {
-    let Some(first) = entries.clone().next() else { return Ok(true) };
-    if entries.clone().any(|entry| !entry.fresh || entry.value.is_none()) {
+fn append_all<'e, E: Iterator<Item = Entry<'e>>>(table: &mut RedbTable<'_>, entries: &impl Fn() -> E) -> Result<bool> {
+    let Some(first) = entries().next() else { return Ok(true) };
+    if entries().any(|entry| !entry.is_fresh) {
         return Ok(false);
     }
     let last_stored = table.last().map_err(storage_error)?.map(|(key, _)| key.value().to_vec());
-    if last_stored.is_some_and(|last| last[..] >= first.key[..]) {
+    if last_stored.is_some_and(|last| last[..] >= *first.key) {
         return Ok(false);
     }
     let mut cursor = table.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(storage_error)?;
-    for entry in entries {
-        let value = entry.value.as_deref().expect("checked above");
-        cursor.insert_before(&entry.key[..], value).map_err(cursor_error)?;
+    for entry in entries() {
+        // A key that was made and deleted again is left out.
+        if let Some(value) = entry.value {
+            cursor.insert_before(entry.key, value).map_err(cursor_error)?;
+        }
     }
     cursor.close().map_err(storage_error)?;
     Ok(true)

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::log::record::encode_writes;
-use super::write_set::{ChangePosition, KeyspaceWrites, WriteSet};
+use super::log::HandOn;
+use super::log::record::{begin_writes, encode_entry};
+use super::write_set::{ChangePosition, WriteSet};
 use super::{Change, Keyspace};
 use crate::catalog::Catalog;
 use crate::derived::DerivedState;
@@ -26,22 +27,23 @@ pub(super) fn with_spilled_changes(derived: &Arc<DerivedState>, writes: &mut Wri
 }
 
 /// Appends a set to a record or attachment, without what was spilled. Keyspaces that are merged at commit are left out.
-pub(super) fn encode_set(out: &mut Vec<u8>, writes: &WriteSet) {
+/// `hand_on` is called after each entry.
+pub(super) fn encode_set(out: &mut Vec<u8>, writes: &WriteSet, hand_on: &mut HandOn<'_>) -> Result<()> {
     for (keyspace, writes) in writes.keyspaces.iter().filter(|(keyspace, _)| !keyspace.merges_by_or()) {
-        encode_keyspace(out, *keyspace, writes);
+        begin_writes(out, *keyspace, writes.cleared.is_some(), writes.key_count());
+        for entry in writes.iter() {
+            encode_entry(out, entry.key(), entry.value());
+            hand_on(out)?;
+        }
     }
-}
-
-fn encode_keyspace(out: &mut Vec<u8>, keyspace: Keyspace, writes: &KeyspaceWrites) {
-    let entries = writes.entries.iter().map(|(key, entry)| (key, entry.value.as_ref()));
-    encode_writes(out, keyspace, writes.cleared.is_some(), writes.entries.len(), entries);
+    Ok(())
 }
 
 /// The catalog after the set's catalog rows; None when it has none.
 pub(super) fn catalog_after(catalog: &Catalog, writes: &WriteSet, lsn: Lsn) -> Result<Option<Catalog>> {
     let Some(rows) = writes.keyspaces.get(&Keyspace::CATALOG) else { return Ok(None) };
     let mut next = catalog.clone();
-    next.apply_rows(rows.entries.iter().map(|(key, entry)| Ok((key, entry.value.as_ref()))))?;
+    next.apply_rows(rows.map.iter().map(|(key, entry)| Ok((key, entry.value.as_ref()))))?;
     next.version = lsn.0;
     Ok(Some(next))
 }

@@ -30,7 +30,7 @@ use super::conflicts::{Conflict, LastWriters};
 use super::kv::encode_lsn;
 use super::layers::{CommittedSet, Layer};
 use super::log::CommitLog;
-use super::log::record::{Attachment, HEADER_BYTES, encode_attachment, encode_spill, encode_writes};
+use super::log::record::{Attachment, HEADER_BYTES, begin_writes, encode_attachment, encode_entry, encode_spill};
 use super::memory_table::Stored;
 use super::reads::RecentWrites;
 use super::snapshot::Snapshot;
@@ -322,7 +322,7 @@ impl Committer {
             }
             let merged = writes.keyspaces.iter().filter(|(keyspace, _)| keyspace.merges_by_or());
             for (keyspace, writes) in merged {
-                for (key, entry) in &writes.entries {
+                for (key, entry) in &writes.map {
                     let Some(value) = &entry.value else { continue };
                     let key = (*keyspace, key.to_vec());
                     let stored = match extra.get(&key) {
@@ -355,11 +355,11 @@ impl Committer {
                 set.request.writes.set_file_needed(true);
                 encode_spill(record, sealed);
             }
-            encode_set(record, &set.request.writes);
+            encode_set(record, &set.request.writes, &mut |_| Ok(()))?;
         }
         for ((keyspace, key), value) in extra {
-            let (key, value) = (Arc::from(&key[..]), Arc::from(&value[..]));
-            encode_writes(record, *keyspace, false, 1, std::iter::once((&key, Some(&value))));
+            begin_writes(record, *keyspace, false, 1);
+            encode_entry(record, key, Some(value));
         }
         log.append(record, Lsn(before.0 + 1), last)?;
         // A record may be large once; the next ones are small again.
@@ -397,10 +397,13 @@ impl Committer {
                 continue;
             }
             for (keyspace, writes) in keyspaces {
-                for (key, entry) in writes.entries {
-                    let stored = Stored { value: entry.value, fresh: entry.fresh };
-                    state.stack.active.insert(keyspace, key, lsn, stored);
-                }
+                writes.into_each(|key, entry| {
+                    // A key that was made and deleted again never was.
+                    if entry.value.is_some() || !entry.fresh {
+                        let stored = Stored { value: entry.value, fresh: entry.fresh };
+                        state.stack.active.insert(keyspace, key, lsn, stored);
+                    }
+                });
             }
         }
         for ((keyspace, key), value) in extra {
@@ -492,7 +495,7 @@ impl Committer {
                 continue;
             }
             let own = own_catalog.is_some_and(|rows| {
-                rows.entries.contains_key(&catalog_rows::relation_key(catalog_rows::TABLE, *relation)[..])
+                rows.map.contains_key(&catalog_rows::relation_key(catalog_rows::TABLE, *relation)[..])
             });
             let moved = catalog.tables.get(relation).is_none_or(|def| def.version != *version);
             if moved && !own {
@@ -501,7 +504,7 @@ impl Committer {
                 });
             }
         }
-        let own_graph_version = own_catalog.is_some_and(|rows| rows.entries.contains_key(&[catalog_rows::GRAPH][..]));
+        let own_graph_version = own_catalog.is_some_and(|rows| rows.map.contains_key(&[catalog_rows::GRAPH][..]));
         let writes_graph = writes.touches(Keyspace::NODES) || writes.touches(Keyspace::RELATIONSHIPS);
         if writes_graph
             && !own_graph_version

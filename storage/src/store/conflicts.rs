@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::Keyspace;
-use super::write_set::{WriteEntry, WriteSet};
+use super::write_set::{WriteEntry, WriteRef, WriteSet};
 use crate::error::Result;
 use crate::ids::Lsn;
 
@@ -71,7 +71,8 @@ impl LastWriters {
                 continue;
             }
             let Some(writers) = self.keyspaces.get(keyspace) else { continue };
-            for (key, entry) in &writes.entries {
+            // What was appended is fresh.
+            for (key, entry) in &writes.map {
                 if is_unchecked(entry) {
                     continue;
                 }
@@ -130,7 +131,7 @@ impl LastWriters {
             if keyspace.merges_by_or() {
                 continue;
             }
-            for (key, entry) in &writes.entries {
+            for (key, entry) in &writes.map {
                 if !is_unchecked(entry) {
                     let history = writers.keys.entry(Arc::clone(key)).or_default();
                     history.write = lsn;
@@ -150,8 +151,8 @@ impl LastWriters {
             }
         }
         for (keyspace, key) in set.claims.keys() {
-            let own = set.keyspaces.get(keyspace).and_then(|writes| writes.entries.get(key));
-            if own.is_some_and(|entry| entry.fresh) {
+            let own = set.keyspaces.get(keyspace).and_then(|writes| writes.get(key));
+            if own.is_some_and(WriteRef::is_fresh) {
                 // Nobody else knows the key yet.
                 continue;
             }

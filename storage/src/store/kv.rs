@@ -434,17 +434,14 @@ impl Transaction {
         if matches!(keyspace, Keyspace::NODES | Keyspace::RELATIONSHIPS) {
             self.note_graph_write()?;
         }
-        // Something must be registered from the first write on, whatever is written over.
-        let snapshot_lsn = self.snapshot_lsn();
-        let base = match guard {
-            Guard::Locked => self.store().published().current().lsn.max(snapshot_lsn),
-            Guard::Snapshot | Guard::Fresh => snapshot_lsn,
-        };
+        let newest_lsn = (guard == Guard::Locked).then(|| self.store().published().current().lsn);
         let options = self.store().options();
         let written = {
             let mut state = self.state.write();
+            let snapshot_lsn = self.write_lsn(&mut state);
+            let lsn = newest_lsn.map_or(snapshot_lsn, |newest| newest.max(snapshot_lsn));
             let writes = &mut state.writes;
-            writes.write(keyspace, key, value, WriteBase { lsn: base, guard }, options.write_set_limit_bytes)?;
+            writes.write(keyspace, key, value, WriteBase { lsn, guard }, options.write_set_limit_bytes)?;
             match self.store().attachments() {
                 Some(attachments) if writes.spillable_bytes() > options.write_set_memory_bytes => {
                     writes.spill(attachments)
@@ -452,6 +449,9 @@ impl Transaction {
                 _ => Ok(()),
             }
         };
+        if keyspace == Keyspace::CATALOG {
+            self.move_preparation_epoch();
+        }
         self.move_epoch();
         written
     }
@@ -488,15 +488,15 @@ impl Transaction {
         }
         let is_cleared = state.writes.is_cleared(keyspace);
         let mut count = if is_cleared { 0 } else { rows.key_count(keyspace)? };
-        for entry in state.writes.stream(keyspace)? {
-            let (key, entry) = entry?;
-            let exists_below = !is_cleared && !entry.fresh && rows.get(keyspace, &key)?.is_some();
-            match (exists_below, entry.value.is_some()) {
+        state.writes.for_each_key(keyspace, &mut |key, exists, is_fresh| {
+            let exists_below = !is_cleared && !is_fresh && rows.get(keyspace, key)?.is_some();
+            match (exists_below, exists) {
                 (false, true) => count += 1,
                 (true, false) => count -= 1,
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         Ok(count)
     }
 

@@ -115,9 +115,9 @@ impl LayerKeyspace {
             LayerKeyspace::Set(set, keyspace) => {
                 let writes = &set.keyspaces[keyspace];
                 if writes.cleared.is_some() {
-                    return Ok(writes.entries.values().filter(|entry| entry.value.is_some()).count() as i64);
+                    return Ok(writes.iter().filter(|entry| entry.value().is_some()).count() as i64);
                 }
-                Ok(writes.entries.values().map(|entry| count_of(entry.fresh, Some(entry.value.is_some()))).sum())
+                Ok(writes.iter().map(|entry| count_of(entry.is_fresh(), Some(entry.value().is_some()))).sum())
             }
             LayerKeyspace::Spilled(set, keyspace) => set.count_delta(*keyspace),
         }

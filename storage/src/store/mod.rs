@@ -453,9 +453,7 @@ impl Store {
         };
         let attachment = match &self.shared.attachments {
             Some(attachments) if spill.is_none() && writes.size_bytes() >= ATTACHMENT_BYTES => {
-                let mut bytes = Vec::with_capacity(writes.size_bytes() / 2);
-                encode_set(&mut bytes, &writes);
-                let written = attachments.write(&bytes);
+                let written = attachments.write(|out, hand_on| encode_set(out, &writes, hand_on));
                 self.shared.failure.note_write(&written);
                 Some(written?)
             }

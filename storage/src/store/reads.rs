@@ -19,12 +19,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Keyspace;
 use super::kv::KvBound;
-use super::write_set::WriteSet;
+use super::write_set::{KeyspaceWrites, WriteRef, WriteSet};
 use crate::graph::tokens::TokenKind;
 use crate::ids::{Lsn, NodeId};
 
 /// Reads of one keyspace that are remembered one by one.
 const MAX_READS: usize = 20_000;
+/// Written keys of one keyspace that a commit is remembered by; above, the keyspace counts as written throughout.
+const MAX_WRITTEN_KEYS: usize = 100_000;
 /// Where an adjacency key has the node it belongs to.
 const ADJACENCY_NODE: std::ops::Range<usize> = 4..12;
 
@@ -202,9 +204,9 @@ impl RecentWrites {
     }
 
     pub fn record(&mut self, set: &WriteSet, lsn: Lsn) {
-        let keys = |(keyspace, writes): (&Keyspace, &super::write_set::KeyspaceWrites)| {
-            let keys = writes.cleared.is_none().then(|| writes.entries.keys().map(Arc::clone).collect());
-            (*keyspace, keys)
+        let keys = |(keyspace, writes): (&Keyspace, &KeyspaceWrites)| {
+            let is_listed = writes.cleared.is_none() && writes.key_count() <= MAX_WRITTEN_KEYS;
+            (*keyspace, is_listed.then(|| writes.iter().map(WriteRef::shared_key).collect()))
         };
         // What was spilled is not read again for this: its keyspaces count as written throughout.
         let spilled = set.layered_keyspaces().into_iter().map(|keyspace| (keyspace, None));

@@ -1,6 +1,5 @@
 //! Opening: what the log holds beyond redb is applied to redb, so that everything starts from one place.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase};
@@ -63,8 +62,7 @@ pub(super) fn replay_log(
                 }
             };
             if cleared {
-                let writes = KeyspaceWrites { cleared: Some(lsn), entries: BTreeMap::new() };
-                let keyspaces = FxHashMap::from_iter([(keyspace, writes)]);
+                let keyspaces = FxHashMap::from_iter([(keyspace, KeyspaceWrites::cleared_at(lsn))]);
                 let set = CommittedSet { lsn, keyspaces, size_bytes: 0, attachment: None };
                 stack.push_set(Layer::Set(Arc::new(set)), applied, lsn);
             }

@@ -19,10 +19,14 @@ type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 type Model = [Rows; 2];
 
 fn open(disk: &SimulatedDisk) -> Arc<Store> {
+    open_with_memory(disk, MEMORY_BYTES)
+}
+
+fn open_with_memory(disk: &SimulatedDisk, write_set_memory_bytes: usize) -> Arc<Store> {
     let options = StoreOptions {
         cache_size_bytes: 1 << 20,
         memory_table_size_bytes: 16 << 10,
-        write_set_memory_bytes: MEMORY_BYTES,
+        write_set_memory_bytes,
         ..StoreOptions::default()
     };
     Store::with_backend(disk.file(REDB_NAME), Some(Arc::new(disk.clone())), options).unwrap()
@@ -32,21 +36,44 @@ fn spill_files(disk: &SimulatedDisk) -> usize {
     disk.list().unwrap().iter().filter(|name| name.ends_with(".spill")).count()
 }
 
-fn key(random: &mut StdRng) -> Vec<u8> {
+/// A row of which the number was allocated; greater than all keys that are not of rows.
+fn row_key(number: u32) -> Vec<u8> {
+    format!("row {number:06}").into_bytes()
+}
+
+/// Any key, half of the time one of the rows so far.
+fn key(random: &mut StdRng, row_count: u32) -> Vec<u8> {
+    if row_count > 0 && random.random_bool(0.5) {
+        return row_key(random.random_range(0..row_count));
+    }
     format!("key {:04}", random.random_range(0..1_500)).into_bytes()
 }
 
-/// Some random writes to one keyspace.
-fn write(t: &Transaction, model: &mut Model, random: &mut StdRng) {
+/// Some random writes to one keyspace, new rows in order among them.
+fn write(t: &Transaction, model: &mut Model, row_count: &mut u32, random: &mut StdRng) {
     let at = random.random_range(0..2);
     let (keyspace, rows) = (KEYSPACES[at], &mut model[at]);
     if random.random_bool(0.01) {
         t.kv_clear(keyspace);
         rows.clear();
     }
+    let memory_bytes = t.store().options().write_set_memory_bytes;
     for _ in 0..random.random_range(0..60) {
-        let key = key(random);
         let value = vec![random.random::<u8>(); random.random_range(0..200)];
+        if random.random_bool(0.5) {
+            let key = row_key(*row_count);
+            *row_count += 1;
+            t.kv_insert_new(keyspace, &key, &value).unwrap();
+            rows.insert(key, value);
+            continue;
+        }
+        // Often what was written last.
+        let oldest = if random.random_bool(0.3) { row_count.saturating_sub(10) } else { 0 };
+        let key = if *row_count > oldest && random.random_bool(0.5) {
+            row_key(random.random_range(oldest..*row_count))
+        } else {
+            key(random, 0)
+        };
         match (rows.contains_key(&key), random.random_bool(0.3)) {
             (true, true) => {
                 t.kv_delete_locked(keyspace, &key).unwrap();
@@ -58,7 +85,7 @@ fn write(t: &Transaction, model: &mut Model, random: &mut StdRng) {
         }
         rows.insert(key, value);
         let held = t.state.read().writes.spillable_bytes();
-        assert!(held <= MEMORY_BYTES + 1_024, "{held} bytes are held in memory");
+        assert!(held <= memory_bytes + 1_024, "{held} bytes are held in memory");
     }
 }
 
@@ -67,11 +94,11 @@ fn pairs(range: KvIter<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 /// Keys, ranges in both directions and counts of a transaction against the model.
-fn check(t: &Transaction, model: &Model, random: &mut StdRng, what: &str) {
+fn check(t: &Transaction, model: &Model, row_count: u32, random: &mut StdRng, what: &str) {
     for (keyspace, rows) in KEYSPACES.into_iter().zip(model) {
         assert_eq!(t.kv_count(keyspace).unwrap(), rows.len() as u64, "{what}: count");
         for _ in 0..10 {
-            let key = key(random);
+            let key = key(random, row_count);
             let found = t.kv_get(keyspace, &key).unwrap().map(|value| value.to_vec());
             assert_eq!(found.as_ref(), rows.get(&key), "{what}: {}", String::from_utf8_lossy(&key));
         }
@@ -82,11 +109,12 @@ fn check(t: &Transaction, model: &Model, random: &mut StdRng, what: &str) {
             }
             let all = t.kv_range(keyspace, Bound::Unbounded, Bound::Unbounded, reverse).unwrap();
             assert!(pairs(all) == expected, "{what}: a range over everything differs, reverse {reverse}");
-            let (a, b) = (key(random), key(random));
+            let (a, b) = (key(random, row_count), key(random, row_count));
             let (low, high) = if a < b { (a, b) } else { (b, a) };
-            let (lower, upper) = match random.random_range(0..3) {
+            let (lower, upper) = match random.random_range(0..4) {
                 0 => (Bound::Included(&low[..]), Bound::Excluded(&high[..])),
                 1 => (Bound::Excluded(&low[..]), Bound::Included(&high[..])),
+                2 => (Bound::Unbounded, Bound::Excluded(&high[..])),
                 _ => (Bound::Included(&low[..]), Bound::Unbounded),
             };
             let is_above = |key: &[u8]| match lower {
@@ -108,10 +136,14 @@ fn check(t: &Transaction, model: &Model, random: &mut StdRng, what: &str) {
 
 #[test]
 fn spilled_sets_read_roll_back_and_commit_like_maps() {
-    for seed in 0..12 {
+    for seed in 0..18 {
         let mut random = StdRng::seed_from_u64(seed);
         let disk = SimulatedDisk::default();
+        // Some sets are never spilled.
+        let open = |disk: &SimulatedDisk| open_with_memory(disk, MEMORY_BYTES << (seed % 3 * 4));
         let mut store = open(&disk);
+        // Their numbers are not given again, whatever is rolled back.
+        let mut row_count = 0;
         let mut committed = Model::default();
         for round in 0..6 {
             let what = format!("seed {seed}, round {round}");
@@ -140,7 +172,7 @@ fn spilled_sets_read_roll_back_and_commit_like_maps() {
                         t.begin_statement().unwrap();
                         let before = own.clone();
                         for _ in 0..random.random_range(1..6) {
-                            write(&t, &mut own, &mut random);
+                            write(&t, &mut own, &mut row_count, &mut random);
                         }
                         if random.random_bool(0.2) {
                             t.abort_statement();
@@ -151,10 +183,10 @@ fn spilled_sets_read_roll_back_and_commit_like_maps() {
                     }
                 }
                 if random.random_bool(0.3) {
-                    check(&t, &own, &mut random, &format!("{what}, step {step}"));
+                    check(&t, &own, row_count, &mut random, &format!("{what}, step {step}"));
                 }
             }
-            check(&t, &own, &mut random, &what);
+            check(&t, &own, row_count, &mut random, &what);
             if random.random_bool(0.2) {
                 t.rollback();
             } else {
@@ -162,16 +194,28 @@ fn spilled_sets_read_roll_back_and_commit_like_maps() {
                 committed = own;
             }
             let reader = store.begin(Isolation::RepeatableRead);
-            check(&reader, &committed, &mut random, &format!("{what}, committed"));
+            check(&reader, &committed, row_count, &mut random, &format!("{what}, committed"));
             // What a power cut leaves, whether the set is in redb yet or not.
             let image = disk.crash_image(&mut random);
             store.checkpoint().unwrap();
-            check(&reader, &committed, &mut random, &format!("{what}, of an older snapshot"));
+            check(&reader, &committed, row_count, &mut random, &format!("{what}, of an older snapshot"));
             drop(reader);
-            check(&store.begin(Isolation::ReadCommitted), &committed, &mut random, &format!("{what}, applied"));
+            check(
+                &store.begin(Isolation::ReadCommitted),
+                &committed,
+                row_count,
+                &mut random,
+                &format!("{what}, applied"),
+            );
             let crashed = SimulatedDisk::holding(image);
             let opened = open(&crashed);
-            check(&opened.begin(Isolation::ReadCommitted), &committed, &mut random, &format!("{what}, after a crash"));
+            check(
+                &opened.begin(Isolation::ReadCommitted),
+                &committed,
+                row_count,
+                &mut random,
+                &format!("{what}, after a crash"),
+            );
             opened.close().unwrap();
             assert_eq!(spill_files(&crashed), 0, "{what}");
         }
@@ -179,7 +223,7 @@ fn spilled_sets_read_roll_back_and_commit_like_maps() {
         assert_eq!(spill_files(&disk), 0, "seed {seed}");
         drop(store);
         store = open(&disk);
-        check(&store.begin(Isolation::ReadCommitted), &committed, &mut random, "reopened");
+        check(&store.begin(Isolation::ReadCommitted), &committed, row_count, &mut random, "reopened");
         store.close().unwrap();
     }
 }
@@ -213,6 +257,60 @@ fn one_large_statement_records_no_undo_and_leaves_no_file() {
     assert_eq!(t.rows().key_count(KEYSPACES[0]).unwrap(), 5_000);
     assert_eq!(t.kv_get(KEYSPACES[0], &4_999_u64.to_be_bytes()).unwrap().unwrap().to_vec(), [7; 100]);
     store.close().unwrap();
+}
+
+#[test]
+fn a_key_that_is_deleted_and_appended_again_keeps_its_newest_value() {
+    for memory_bytes in [MEMORY_BYTES, 1 << 20] {
+        let disk = SimulatedDisk::default();
+        let store = open_with_memory(&disk, memory_bytes);
+        let t = store.begin(Isolation::ReadCommitted);
+        let get = |key: &[u8]| t.kv_get(KEYSPACES[0], key).unwrap().map(|value| value[0]);
+        let insert = |key: &[u8], value: u8| t.kv_insert_new(KEYSPACES[0], key, &[value; 100]).unwrap();
+        for key in 0..8_u8 {
+            insert(&[key], 1);
+        }
+        insert(&[5, 0], 1);
+        let get_other = |key: &[u8]| t.kv_get(KEYSPACES[1], key).unwrap().map(|value| value[0]);
+        let insert_other = |key: &[u8], value: u8| t.kv_insert_new(KEYSPACES[1], key, &[value; 100]).unwrap();
+        for key in 0..4_u8 {
+            insert_other(&[key], 1);
+        }
+        t.savepoint("a").unwrap();
+        // The last key of the map is overwritten, removed, and appended to the run, which begins with it.
+        t.kv_put_locked(KEYSPACES[1], &[3], &[2; 100]).unwrap();
+        t.kv_delete_locked(KEYSPACES[1], &[3]).unwrap();
+        insert_other(&[2, 0], 1);
+        insert_other(&[3], 3);
+        // In the map, overwritten, and gone again.
+        insert(&[6, 0], 2);
+        t.kv_put_locked(KEYSPACES[0], &[6, 0], &[3; 100]).unwrap();
+        t.kv_delete_locked(KEYSPACES[0], &[6, 0]).unwrap();
+        // The last of the run, and one before.
+        t.kv_delete_locked(KEYSPACES[0], &[7]).unwrap();
+        t.kv_put_locked(KEYSPACES[0], &[5], &[4; 100]).unwrap();
+        insert(&[7], 5);
+        insert(&[8], 6);
+        t.savepoint("b").unwrap();
+        for key in 10..250_u8 {
+            insert(&[key], 7);
+        }
+        t.kv_delete_locked(KEYSPACES[0], &[8]).unwrap();
+        assert_eq!(t.state.read().writes.is_spilled(), memory_bytes == MEMORY_BYTES);
+        assert_eq!([get(&[4]), get(&[5]), get(&[6, 0]), get(&[7]), get(&[8])], [Some(1), Some(4), None, Some(5), None]);
+        assert_eq!([get_other(&[2]), get_other(&[2, 0]), get_other(&[3])], [Some(1), Some(1), Some(3)]);
+        assert_eq!((get(&[249]), t.kv_count(KEYSPACES[0]).unwrap()), (Some(7), 9 + 240));
+        t.rollback_to_savepoint("b").unwrap();
+        assert_eq!([get(&[5]), get(&[7]), get(&[8]), get(&[10])], [Some(4), Some(5), Some(6), None]);
+        assert_eq!(get_other(&[3]), Some(3));
+        t.rollback_to_savepoint("a").unwrap();
+        assert_eq!([get(&[5]), get(&[7]), get(&[8])], [Some(1), Some(1), None]);
+        assert_eq!([get_other(&[2, 0]), get_other(&[3])], [None, Some(1)]);
+        assert_eq!(t.kv_count(KEYSPACES[0]).unwrap(), 9);
+        t.commit().unwrap();
+        assert_eq!(store.begin(Isolation::ReadCommitted).kv_count(KEYSPACES[0]).unwrap(), 9);
+        store.close().unwrap();
+    }
 }
 
 #[test]

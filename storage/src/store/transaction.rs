@@ -27,7 +27,7 @@ use crate::ddl::RelationLock;
 use crate::derived::TransactionCache;
 use crate::error::{Result, StorageError};
 use crate::ids::{Lsn, RelationId};
-use crate::table::WriteTarget;
+use crate::table::PreparedWrite;
 
 pub struct Transaction {
     store: Arc<Store>,
@@ -47,7 +47,8 @@ pub struct Transaction {
     locks: Arc<Mutex<HeldLocks>>,
     is_reader: bool,
     cache: TransactionCache,
-    last_write_target: Mutex<Option<Arc<WriteTarget>>>,
+    last_prepared: Mutex<Option<PreparedWrite>>,
+    preparation_epoch: AtomicU64,
 }
 
 struct Settings {
@@ -104,7 +105,8 @@ impl Transaction {
             locks: Arc::default(),
             is_reader: false,
             cache: TransactionCache::default(),
-            last_write_target: Mutex::default(),
+            last_prepared: Mutex::default(),
+            preparation_epoch: AtomicU64::new(0),
         }
     }
 
@@ -153,7 +155,8 @@ impl Transaction {
             locks: Arc::clone(&self.locks),
             is_reader: true,
             cache: TransactionCache::default(),
-            last_write_target: Mutex::default(),
+            last_prepared: Mutex::default(),
+            preparation_epoch: AtomicU64::new(0),
         })
     }
 
@@ -168,8 +171,18 @@ impl Transaction {
     }
 
     /// The table written last, prepared for the next row.
-    pub(crate) fn last_write_target(&self) -> &Mutex<Option<Arc<WriteTarget>>> {
-        &self.last_write_target
+    pub(crate) fn last_prepared(&self) -> &Mutex<Option<PreparedWrite>> {
+        &self.last_prepared
+    }
+
+    /// While it stands still, so do the snapshot, the catalog as this transaction sees it, and the locks it holds, and
+    /// nothing it wrote is taken back: a table that was prepared for a write stays prepared.
+    pub(crate) fn preparation_epoch(&self) -> u64 {
+        self.preparation_epoch.load(Ordering::Acquire)
+    }
+
+    pub(super) fn move_preparation_epoch(&self) {
+        self.preparation_epoch.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(super) fn move_epoch(&self) {
@@ -195,7 +208,17 @@ impl Transaction {
         snapshot
     }
 
+    /// LSN of the snapshot that a write is made over. Something is registered from the first write on.
+    pub(super) fn write_lsn(&self, state: &mut TransactionState) -> Lsn {
+        match &state.snapshot {
+            Some(snapshot) => snapshot.lsn,
+            None if state.is_expired => self.store.published().current().lsn,
+            None => self.take_snapshot(state).lsn,
+        }
+    }
+
     fn take_snapshot(&self, state: &mut TransactionState) -> Arc<Snapshot> {
+        self.move_preparation_epoch();
         let snapshot = self.store.published().register();
         match state.registered {
             // The oldest base must stay registered; the new LSN lies above it.
@@ -257,7 +280,7 @@ impl Transaction {
         let Some(rows) = state.writes.keyspaces.get(&Keyspace::CATALOG) else { return Arc::clone(&snapshot.catalog) };
         let mut catalog = (*snapshot.catalog).clone();
         catalog
-            .apply_rows(rows.entries.iter().map(|(key, entry)| Ok((key, entry.value.as_ref()))))
+            .apply_rows(rows.map.iter().map(|(key, entry)| Ok((key, entry.value.as_ref()))))
             .expect("catalog rows written by this transaction can be read");
         catalog.version = OWN_CATALOG_VERSION.fetch_add(1, Ordering::Relaxed);
         let catalog = Arc::new(catalog);
@@ -361,6 +384,7 @@ impl Transaction {
     pub fn abort_statement(&self) {
         let mut state = self.state.write();
         state.writes.rollback_statement();
+        self.move_preparation_epoch();
         let has_savepoint = state.writes.has_savepoint();
         self.give_back_snapshot(&mut state);
         drop(state);
@@ -397,6 +421,7 @@ impl Transaction {
     /// `SavepointNotFound`.
     pub fn rollback_to_savepoint(&self, name: &str) -> Result<()> {
         let lock_position = self.state.write().writes.rollback_to_savepoint(name)?;
+        self.move_preparation_epoch();
         self.move_epoch();
         self.locks.lock().release_to(lock_position, self.owner(), self.store.locks());
         Ok(())
@@ -407,6 +432,7 @@ impl Transaction {
     pub fn release_locks_of_failed(&self) {
         let position = self.state.read_recursive().writes.newest_lock_position();
         let (owner, table) = (self.owner(), self.store.locks());
+        self.move_preparation_epoch();
         let mut locks = self.locks.lock();
         match position {
             Some(position) => locks.release_to(position, owner, table),

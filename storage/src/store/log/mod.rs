@@ -31,7 +31,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use self::record::{ALIGNMENT, Attachment, HEADER_BYTES, seal};
 use super::disk::{Disk, DiskFile};
@@ -48,6 +48,8 @@ const SEGMENT_HEADER_BYTES: u64 = 64;
 const SEGMENT_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 16 << 20 };
 /// A segment grows by zeros in steps of this size, so that most syncs find its length unchanged.
 const GROWTH_BYTES: u64 = if cfg!(test) { 4 << 10 } else { 1 << 20 };
+/// Bytes of an attachment that are gathered before they are written.
+const WRITE_BYTES: usize = if cfg!(test) { 16 << 10 } else { 1 << 20 };
 /// Used segments kept for reuse.
 const SPARE_SEGMENTS: usize = 4;
 
@@ -88,24 +90,45 @@ pub(crate) struct Attachments {
     next: AtomicU64,
 }
 
+/// Takes away bytes that were encoded, when they have become many.
+pub(crate) type HandOn<'h> = dyn FnMut(&mut Vec<u8>) -> Result<()> + 'h;
+
 impl Attachments {
-    /// Writes and syncs one attachment of writes parts. On error nothing is left behind.
-    pub fn write(&self, payload: &[u8]) -> Result<Attachment> {
+    /// Writes and syncs one attachment of the writes parts that `encode` appends to its buffer. Called after each entry, its
+    /// second argument writes what has gathered, so that a large attachment never is in memory as a whole. On error nothing
+    /// is left behind.
+    pub fn write(&self, encode: impl FnOnce(&mut Vec<u8>, &mut HandOn<'_>) -> Result<()>) -> Result<Attachment> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let name = attachment_name(number);
-        let write = || -> io::Result<()> {
-            let file = self.disk.open(&name)?;
-            file.write_at(0, payload)?;
-            file.sync()?;
-            self.disk.sync_directory()
-        };
-        match write() {
-            Ok(()) => Ok(Attachment { number, size_bytes: payload.len() as u64, checksum: xxh3_64(payload) }),
-            Err(error) => {
-                self.remove(number);
-                Err(io_error(error))
-            }
+        let written = self.write_numbered(number, encode);
+        if written.is_err() {
+            self.remove(number);
         }
+        written
+    }
+
+    fn write_numbered(
+        &self,
+        number: u64,
+        encode: impl FnOnce(&mut Vec<u8>, &mut HandOn<'_>) -> Result<()>,
+    ) -> Result<Attachment> {
+        let file = self.disk.open(&attachment_name(number)).map_err(io_error)?;
+        let mut hash = Xxh3::new();
+        let mut size_bytes = 0;
+        let mut write_out = |bytes: &mut Vec<u8>| -> Result<()> {
+            hash.update(bytes);
+            file.write_at(size_bytes, bytes).map_err(io_error)?;
+            size_bytes += bytes.len() as u64;
+            bytes.clear();
+            Ok(())
+        };
+        let mut buffer = Vec::with_capacity(WRITE_BYTES + WRITE_BYTES / 4);
+        let mut hand_on =
+            |bytes: &mut Vec<u8>| -> Result<()> { if bytes.len() < WRITE_BYTES { Ok(()) } else { write_out(bytes) } };
+        encode(&mut buffer, &mut hand_on)?;
+        write_out(&mut buffer)?;
+        file.sync().map_err(io_error)?;
+        self.disk.sync_directory().map_err(io_error)?;
+        Ok(Attachment { number, size_bytes, checksum: hash.digest() })
     }
 
     /// Begins a file for the writes of a transaction that has too many for its memory.

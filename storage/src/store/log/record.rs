@@ -19,8 +19,6 @@
 //! | 2 attachment | number, length, 8 bytes XXH3-64: a file of writes parts beside the segments |
 //! | 3 spill | number, length, place of the directory, 8 bytes XXH3-64 of it: a file of spilled writes beside the segments |
 
-use std::sync::Arc;
-
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::encoding::varint::{Reader, write_varint};
@@ -93,25 +91,21 @@ pub(super) fn seal(record: &mut [u8], sequence: u64, first: Lsn, last: Lsn, dura
     Ok(())
 }
 
-/// Appends a writes part. `count` entries follow from `entries`, in key order.
-pub(crate) fn encode_writes<'e>(
-    out: &mut Vec<u8>,
-    keyspace: Keyspace,
-    cleared: bool,
-    count: usize,
-    entries: impl Iterator<Item = (&'e Arc<[u8]>, Option<&'e Arc<[u8]>>)>,
-) {
+/// Begins a writes part of `count` entries, which are to follow in key order.
+pub(crate) fn begin_writes(out: &mut Vec<u8>, keyspace: Keyspace, cleared: bool, count: usize) {
     out.push(PART_WRITES);
     write_varint(out, u64::from(keyspace.0));
     write_varint(out, if cleared { FLAG_CLEARED } else { 0 });
     write_varint(out, count as u64);
-    for (key, value) in entries {
-        write_varint(out, key.len() as u64);
-        out.extend_from_slice(key);
-        write_varint(out, value.map_or(0, |value| value.len() as u64 + 1));
-        if let Some(value) = value {
-            out.extend_from_slice(value);
-        }
+}
+
+/// Appends an entry of a writes part; without a value it deletes the key.
+pub(crate) fn encode_entry(out: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
+    write_varint(out, key.len() as u64);
+    out.extend_from_slice(key);
+    write_varint(out, value.map_or(0, |value| value.len() as u64 + 1));
+    if let Some(value) = value {
+        out.extend_from_slice(value);
     }
 }
 
@@ -211,11 +205,11 @@ mod tests {
 
     #[test]
     fn writes_survive_encoding_and_damage_is_noticed() {
-        let key = |text: &str| Arc::<[u8]>::from(text.as_bytes());
-        let entries = [(key("a"), Some(key("1"))), (key("b"), None), (key("c"), Some(key("")))];
         let mut record = vec![0; HEADER_BYTES];
-        let pairs = entries.iter().map(|(key, value)| (key, value.as_ref()));
-        encode_writes(&mut record, Keyspace(7), true, entries.len(), pairs);
+        begin_writes(&mut record, Keyspace(7), true, 3);
+        encode_entry(&mut record, b"a", Some(b"1"));
+        encode_entry(&mut record, b"b", None);
+        encode_entry(&mut record, b"c", Some(b""));
         let attachment = Attachment { number: 3, size_bytes: 99, checksum: 5 };
         encode_attachment(&mut record, attachment);
         let sealed = SealedSpill { number: 1 << 40, size_bytes: 7_000, directory_at: 6_000, checksum: 6 };

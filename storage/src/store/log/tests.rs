@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::record::{Part, encode_writes};
+use super::record::{Part, begin_writes, encode_entry};
 use super::*;
 use crate::store::Keyspace;
 use crate::store::simulated_disk::SimulatedDisk;
@@ -11,8 +11,8 @@ const UUID: [u8; 16] = [7; 16];
 
 fn append(log: &mut CommitLog, lsn: u64, size: usize) {
     let mut record = vec![0; HEADER_BYTES];
-    let (key, value) = (Arc::<[u8]>::from(lsn.to_be_bytes()), Arc::<[u8]>::from(vec![lsn as u8; size]));
-    encode_writes(&mut record, Keyspace(1), false, 1, std::iter::once((&key, Some(&value))));
+    begin_writes(&mut record, Keyspace(1), false, 1);
+    encode_entry(&mut record, &lsn.to_be_bytes(), Some(&vec![lsn as u8; size]));
     log.append(&mut record, Lsn(lsn), Lsn(lsn)).unwrap();
 }
 

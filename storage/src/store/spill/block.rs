@@ -21,7 +21,7 @@ use crate::encoding::varint::{Reader, write_varint};
 use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
 use crate::store::disk::DiskFile;
-use crate::store::write_set::WriteEntry;
+use crate::store::write_set::{WriteEntry, WriteRef};
 
 const HEADER_BYTES: u64 = 12;
 /// Bytes gathered before they are written to the file.
@@ -98,13 +98,14 @@ pub(super) fn read_block(file: &dyn DiskFile, offset: u64, end: u64) -> Result<(
     Ok((payload, payload_at + length))
 }
 
-pub(super) fn encode_entry(out: &mut Vec<u8>, key: &[u8], entry: &WriteEntry) {
-    write_varint(out, key.len() as u64);
-    out.extend_from_slice(key);
+pub(super) fn encode_entry(out: &mut Vec<u8>, entry: WriteRef<'_>) {
+    write_varint(out, entry.key().len() as u64);
+    out.extend_from_slice(entry.key());
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-    out.push(flag(entry.value.is_some(), HAS_VALUE) | flag(entry.fresh, FRESH) | flag(entry.locked, LOCKED));
-    write_varint(out, entry.base.0);
-    if let Some(value) = &entry.value {
+    let value = entry.value();
+    out.push(flag(value.is_some(), HAS_VALUE) | flag(entry.is_fresh(), FRESH) | flag(entry.is_locked(), LOCKED));
+    write_varint(out, entry.base().0);
+    if let Some(value) = value {
         write_varint(out, value.len() as u64);
         out.extend_from_slice(value);
     }

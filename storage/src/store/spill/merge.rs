@@ -1,7 +1,7 @@
 //! The layers of a write set as one: of each key the newest value, and what its oldest write says of what lies below.
 
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, btree_map};
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use super::run::{Run, Section, SectionStream};
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::ids::Lsn;
 use crate::store::kv::KvBound;
 use crate::store::memory_table::Chunk;
-use crate::store::write_set::{KeyspaceWrites, Lookup, WriteEntry};
+use crate::store::write_set::{KeyspaceEntries, KeyspaceWrites, Lookup, WriteEntry, WriteRef};
 
 /// One layer's writes of one keyspace.
 #[derive(Clone, Copy)]
@@ -28,7 +28,7 @@ impl Part<'_> {
 
     fn find(&self, key: &[u8]) -> Result<Option<WriteEntry>> {
         match self {
-            Part::Map(writes) => Ok(writes.entries.get(key).cloned()),
+            Part::Map(writes) => Ok(writes.get(key).map(WriteRef::to_entry)),
             Part::Section(run, section) => run.find(section, key),
         }
     }
@@ -125,14 +125,14 @@ pub(crate) struct MergedStream<'a> {
 }
 
 enum Source<'a> {
-    Map(btree_map::Iter<'a, Arc<[u8]>, WriteEntry>),
+    Map(KeyspaceEntries<'a>),
     Section(SectionStream<'a>),
 }
 
 impl Source<'_> {
     fn next(&mut self) -> Result<Option<(Arc<[u8]>, WriteEntry)>> {
         match self {
-            Source::Map(entries) => Ok(entries.next().map(|(key, entry)| (Arc::clone(key), entry.clone()))),
+            Source::Map(entries) => Ok(entries.next().map(|entry| (entry.shared_key(), entry.to_entry()))),
             Source::Section(stream) => stream.next_entry(),
         }
     }
@@ -167,7 +167,7 @@ impl<'a> MergedStream<'a> {
     /// Over parts from [`visible`].
     pub fn new(parts: &[Part<'a>]) -> Result<MergedStream<'a>> {
         let source = |part: &Part<'a>| match *part {
-            Part::Map(writes) => Source::Map(writes.entries.iter()),
+            Part::Map(writes) => Source::Map(writes.iter()),
             Part::Section(run, section) => Source::Section(SectionStream::new(run, section)),
         };
         let mut stream = MergedStream { sources: parts.iter().map(source).collect(), heap: BinaryHeap::new() };

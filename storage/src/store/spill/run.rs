@@ -13,7 +13,7 @@ use crate::ids::Lsn;
 use crate::store::change_log::{decode_changes, encode_changes};
 use crate::store::kv::KvBound;
 use crate::store::memory_table::{Chunk, is_above, is_below};
-use crate::store::write_set::{KeyspaceWrites, WriteEntry};
+use crate::store::write_set::{KeyspaceWrites, WriteEntry, WriteRef};
 use crate::store::{Change, Keyspace};
 
 /// A block of entries is closed when its payload is this long, in bytes.
@@ -37,12 +37,13 @@ pub(crate) struct EntryCounts {
 }
 
 impl EntryCounts {
-    fn add(&mut self, entry: &WriteEntry) {
+    fn add(&mut self, entry: WriteRef<'_>) {
+        let (is_fresh, is_live) = (entry.is_fresh(), entry.value().is_some());
         self.all += 1;
-        self.fresh += u64::from(entry.fresh);
-        self.live += u64::from(entry.value.is_some());
-        self.fresh_live += u64::from(entry.fresh && entry.value.is_some());
-        self.unguarded += u64::from(!entry.fresh && !entry.locked);
+        self.fresh += u64::from(is_fresh);
+        self.live += u64::from(is_live);
+        self.fresh_live += u64::from(is_fresh && is_live);
+        self.unguarded += u64::from(!is_fresh && !entry.is_locked());
     }
 }
 
@@ -266,15 +267,17 @@ impl Section {
 fn write_section(writer: &mut BlockWriter<'_>, keyspace: Keyspace, writes: &KeyspaceWrites) -> Result<Section> {
     let start = writer.position();
     let mut section = Section::found(keyspace, writes.cleared, EntryCounts::default(), start, start);
-    section.bloom = Bloom::for_keys(writes.entries.len());
+    section.bloom = Bloom::for_keys(writes.key_count());
     let mut payload = Vec::with_capacity(2 * BLOCK_BYTES);
-    for (key, entry) in &writes.entries {
+    let mut last_key: &[u8] = &[];
+    for entry in writes.iter() {
+        last_key = entry.key();
         if payload.is_empty() {
-            section.index.push(BlockStart { first_key: Box::from(&key[..]), offset: writer.position() });
+            section.index.push(BlockStart { first_key: Box::from(last_key), offset: writer.position() });
         }
-        encode_entry(&mut payload, key, entry);
+        encode_entry(&mut payload, entry);
         section.counts.add(entry);
-        section.bloom.insert(key);
+        section.bloom.insert(last_key);
         if payload.len() >= BLOCK_BYTES {
             writer.append(&payload)?;
             payload.clear();
@@ -284,9 +287,7 @@ fn write_section(writer: &mut BlockWriter<'_>, keyspace: Keyspace, writes: &Keys
     if !payload.is_empty() {
         writer.append(&payload)?;
     }
-    if let Some((last, _)) = writes.entries.last_key_value() {
-        section.last_key = Box::from(&last[..]);
-    }
+    section.last_key = Box::from(last_key);
     section.end = writer.position();
     Ok(section)
 }

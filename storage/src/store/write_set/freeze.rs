@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Going from the newest mark to the oldest, the keys in the undo list since a mark are the keys of its layer, with the
-//! value they have now; then these undo records are played back, and the map is what it was at the mark. Afterwards every
-//! mark is one at which the map was empty.
+//! value they have now, and the end of each run since the mark is the layer's run; then these undo records are played
+//! back, and the map is what it was at the mark. Afterwards every mark is one at which the map was empty.
 //!
 //! A layer that cannot be written (a full disk) stays in memory, where it serves all the same; the next write tries again.
 
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::marks::Undo;
-use super::{KeyspaceWrites, WriteEntry, WriteSet};
+use super::{KeyspaceWrites, WriteEntry, WriteRef, WriteSet};
 use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
 use crate::store::log::Attachments;
@@ -120,6 +120,9 @@ impl WriteSet {
                     self.play_back(undo);
                 }
             }
+            if had_map {
+                self.collect_runs(at, &mut since);
+            }
             resident_since[at] = resident.len();
             cut.push((since, changes));
         }
@@ -141,6 +144,7 @@ impl WriteSet {
                 }
                 mark.change_count = 0;
                 mark.had_map = false;
+                mark.run_lengths.clear();
             }
             if !keyspaces.is_empty() || !changes.is_empty() {
                 let layer = MemoryLayer::new(keyspaces, changes);
@@ -151,23 +155,46 @@ impl WriteSet {
     }
 
     /// Puts what `undo` replaced into the layer of its mark, with its present value, unless a later record did.
-    fn collect(&self, undo: &Undo, since: &mut FxHashMap<Keyspace, KeyspaceWrites>) {
+    fn collect(&mut self, undo: &Undo, since: &mut FxHashMap<Keyspace, KeyspaceWrites>) {
         let layer = since.entry(undo.keyspace()).or_default();
         // What came before a clear does not show.
         if layer.cleared.is_some() {
             return;
         }
-        let current = self.keyspaces.get(&undo.keyspace());
+        let current = self.keyspaces.get_mut(&undo.keyspace());
         match undo {
             Undo::Entry { key, .. } => {
-                layer.entries.entry(Arc::clone(key)).or_insert_with(|| {
-                    let entry = current.and_then(|writes| writes.entries.get(key)).cloned();
+                layer.map.entry(Arc::clone(key)).or_insert_with(|| {
+                    // A key that was removed and then appended is in the run, and entered here as well: older undo
+                    // records of it must find it.
+                    let entry = current.as_ref().and_then(|writes| writes.get(key)).map(WriteRef::to_entry);
                     // A key that was removed from the map existed nowhere below the write set.
                     entry.unwrap_or(WriteEntry { value: None, base: Lsn(0), fresh: true, locked: true })
                 });
             }
-            Undo::Cleared { .. } => layer.cleared = Some(current.and_then(|writes| writes.cleared).unwrap_or(Lsn(0))),
+            Undo::Cleared { .. } => {
+                layer.cleared = Some(current.as_ref().and_then(|writes| writes.cleared).unwrap_or(Lsn(0)));
+                // All of the present run was appended after the clear.
+                layer.run = current.map(|writes| std::mem::take(&mut writes.run)).unwrap_or_default();
+            }
         }
+    }
+
+    /// Moves what was appended since a mark into the mark's layer.
+    fn collect_runs(&mut self, at: usize, since: &mut FxHashMap<Keyspace, KeyspaceWrites>) {
+        let mark = &self.marks[at];
+        for (keyspace, writes) in &mut self.keyspaces {
+            let appended = writes.run.split_off(mark.run_length(*keyspace));
+            if appended.is_empty() {
+                continue;
+            }
+            let layer = since.entry(*keyspace).or_default();
+            // What came before a clear does not show.
+            if layer.cleared.is_none() {
+                layer.run = appended;
+            }
+        }
+        self.keyspaces.retain(|_, writes| !writes.is_untouched());
     }
 
     /// Drops the newest layers but for `count`.

@@ -3,6 +3,8 @@
 //! A mark that was set when the map was empty needs no undo list: going back to it empties the map. That is so for the
 //! first statement of a transaction, however much it writes, and for every mark once the map was frozen (`freeze.rs`). The
 //! keyspaces that stay in memory are a half of their own, with the same rule.
+//!
+//! What was appended to a run is not in the undo list: a mark remembers how long each run was.
 
 use std::sync::Arc;
 
@@ -42,10 +44,18 @@ pub(super) struct Mark {
     rescan_count: usize,
     /// The map held something that can be spilled.
     pub(super) had_map: bool,
+    /// Lengths of the runs, of those that had begun.
+    pub(super) run_lengths: Vec<(Keyspace, usize)>,
     /// The map held something that stays in memory.
     had_resident: bool,
     /// Of a savepoint: where the list of the transaction's locks stood.
     lock_position: usize,
+}
+
+impl Mark {
+    pub(super) fn run_length(&self, keyspace: Keyspace) -> usize {
+        self.run_lengths.iter().find(|(known, _)| *known == keyspace).map_or(0, |(_, length)| *length)
+    }
 }
 
 impl WriteSet {
@@ -60,7 +70,9 @@ impl WriteSet {
     }
 
     fn push_mark(&mut self, savepoint: Option<String>, lock_position: usize) {
+        let begun = self.keyspaces.iter().filter(|(_, writes)| !writes.run.is_empty());
         let mark = Mark {
+            run_lengths: begun.map(|(keyspace, writes)| (*keyspace, writes.run.len())).collect(),
             savepoint,
             undo_len: self.undo.len(),
             change_count: self.changes.len(),
@@ -180,6 +192,22 @@ impl WriteSet {
                 self.play_back(undo);
             }
         }
+        if had_map {
+            self.cut_runs(at);
+        }
+    }
+
+    /// Drops what was appended since a mark.
+    fn cut_runs(&mut self, at: usize) {
+        let mark = &self.marks[at];
+        let mut freed = 0;
+        self.keyspaces.retain(|keyspace, writes| {
+            let before = writes.run.size_bytes();
+            writes.run.truncate(mark.run_length(*keyspace));
+            freed += before - writes.run.size_bytes();
+            !writes.is_untouched()
+        });
+        self.sizes.map = self.sizes.map.saturating_sub(freed);
     }
 
     fn drop_resident(&mut self) {
@@ -194,12 +222,14 @@ impl WriteSet {
         match undo {
             Undo::Entry { keyspace, key, previous } => self.restore_entry(keyspace, key, previous),
             Undo::Cleared { keyspace, previous } => {
-                self.account(keyspace, previous.size_bytes(), 0);
-                if previous.entries.is_empty() && previous.cleared.is_none() {
-                    self.keyspaces.remove(&keyspace);
+                let added = previous.size_bytes();
+                let current = if previous.is_untouched() {
+                    self.keyspaces.remove(&keyspace)
                 } else {
-                    self.keyspaces.insert(keyspace, previous);
-                }
+                    self.keyspaces.insert(keyspace, previous)
+                };
+                // What was appended after the clear.
+                self.account(keyspace, added, current.map_or(0, |writes| writes.size_bytes()));
             }
         }
     }
@@ -211,11 +241,11 @@ impl WriteSet {
         let writes = self.keyspaces.entry(keyspace).or_default();
         let added = previous.as_ref().map_or(0, |entry| entry_size(&key, &entry.value));
         let current = match previous {
-            Some(entry) => writes.entries.insert(Arc::clone(&key), entry),
-            None => writes.entries.remove(&key),
+            Some(entry) => writes.map.insert(Arc::clone(&key), entry),
+            None => writes.map.remove(&key),
         };
         let removed = current.map_or(0, |entry| entry_size(&key, &entry.value));
-        if writes.entries.is_empty() && writes.cleared.is_none() {
+        if writes.is_untouched() {
             self.keyspaces.remove(&keyspace);
         }
         self.account(keyspace, added, removed);

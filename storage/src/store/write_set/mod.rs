@@ -9,16 +9,19 @@
 //! map     the newest value per key
 //! ```
 //!
+//! New keys that come in order, as in a bulk load, are appended to a run beside the map ([`keyspace_writes`]).
+//!
 //! A set above its memory limit is frozen into layers ([`freeze`]), which go to disk (`spill/`), and the map begins anew
 //! over them. [`Part`] is the one place that knows how map and layers are read together.
 //!
 //! Each entry remembers the LSN of the snapshot that its first write was based on; the committer refuses the set when
 //! somebody else wrote the key after that.
 
+mod append_run;
 mod freeze;
+mod keyspace_writes;
 mod marks;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -35,6 +38,7 @@ use crate::error::{Result, StorageError};
 use crate::ids::{Lsn, RelationId};
 
 pub(crate) use freeze::ChangePosition;
+pub(crate) use keyspace_writes::{KeyspaceEntries, KeyspaceWrites, WriteRef};
 
 /// What one written entry costs beside its bytes: map node, reference counts and undo record.
 const ENTRY_OVERHEAD_BYTES: usize = 160;
@@ -75,36 +79,6 @@ pub(crate) enum Guard {
 pub(crate) struct WriteBase {
     pub lsn: Lsn,
     pub guard: Guard,
-}
-
-/// Writes of one keyspace.
-#[derive(Debug, Default)]
-pub(crate) struct KeyspaceWrites {
-    /// Set when everything below was dropped (TRUNCATE, DROP), at the LSN of the snapshot that was read.
-    pub cleared: Option<Lsn>,
-    pub entries: BTreeMap<Arc<[u8]>, WriteEntry>,
-}
-
-impl KeyspaceWrites {
-    pub fn lookup(&self, key: &[u8]) -> Lookup {
-        match self.entries.get(key) {
-            Some(WriteEntry { value: Some(value), .. }) => Lookup::Value(Arc::clone(value)),
-            Some(WriteEntry { value: None, .. }) => Lookup::Deleted,
-            None if self.cleared.is_some() => Lookup::Deleted,
-            None => Lookup::Below,
-        }
-    }
-
-    /// At most `limit` writes of a range, in order (or against it). The range must not be empty.
-    pub fn chunk(&self, lower: KvBound<'_>, upper: KvBound<'_>, reverse: bool, limit: usize) -> Chunk {
-        let range = self.entries.range::<[u8], _>((lower, upper));
-        let copy = |(key, entry): (&Arc<[u8]>, &WriteEntry)| (Arc::clone(key), entry.value.clone());
-        if reverse { range.rev().take(limit).map(copy).collect() } else { range.take(limit).map(copy).collect() }
-    }
-
-    fn size_bytes(&self) -> usize {
-        self.entries.iter().map(|(key, entry)| entry_size(key, &entry.value)).sum()
-    }
 }
 
 /// Answer of a lookup in a write set or layer.
@@ -191,11 +165,29 @@ impl WriteSet {
         MergedStream::new(&self.parts(keyspace))
     }
 
+    /// Calls `visit` with every key written in a keyspace, in order, whether it has a value now, and whether it exists
+    /// nowhere below.
+    pub fn for_each_key(
+        &self,
+        keyspace: Keyspace,
+        visit: &mut dyn FnMut(&[u8], bool, bool) -> Result<()>,
+    ) -> Result<()> {
+        if self.layers.is_empty() {
+            let mut entries = self.keyspaces.get(&keyspace).into_iter().flat_map(KeyspaceWrites::iter);
+            return entries.try_for_each(|entry| visit(entry.key(), entry.value().is_some(), entry.is_fresh()));
+        }
+        for entry in self.stream(keyspace)? {
+            let (key, entry) = entry?;
+            visit(&key, entry.value.is_some(), entry.fresh)?;
+        }
+        Ok(())
+    }
+
     /// The key was made by this transaction: nobody else knows it.
     pub fn is_fresh(&self, keyspace: Keyspace, key: &[u8]) -> Result<bool> {
         if self.layers.is_empty() {
-            let entry = self.keyspaces.get(&keyspace).and_then(|writes| writes.entries.get(key));
-            return Ok(entry.is_some_and(|entry| entry.fresh));
+            let entry = self.keyspaces.get(&keyspace).and_then(|writes| writes.get(key));
+            return Ok(entry.is_some_and(WriteRef::is_fresh));
         }
         Ok(merge::find_merged(&self.parts(keyspace), key)?.is_some_and(|entry| entry.fresh))
     }
@@ -257,28 +249,39 @@ impl WriteSet {
                 "transaction writes more than {limit_bytes} bytes; commit in smaller parts"
             )));
         }
-        // A layer may hold an older write of the key, which a delete has to hide.
-        let is_layered = value.is_none() && self.layers.iter().any(|layer| layer.part(keyspace).is_some());
         let writes = self.keyspaces.entry(keyspace).or_default();
-        let (key, previous) = match writes.entries.get_key_value(key) {
+        if let (Some(value), Guard::Fresh) = (value, base.guard)
+            && !keyspace.stays_in_memory()
+            && let Some(added) = writes.append(key, value)
+        {
+            // Going back to a mark cuts the run: there is nothing to undo.
+            self.account(keyspace, added, 0);
+            return Ok(());
+        }
+        // A layer or the run may hold an older write of the key, which a delete has to hide.
+        let is_appended = writes.run.contains(key);
+        let is_older_held =
+            is_appended || (value.is_none() && self.layers.iter().any(|layer| layer.part(keyspace).is_some()));
+        let (key, previous) = match writes.map.get_key_value(key) {
             Some((key, previous)) => (Arc::clone(key), Some(previous.clone())),
             None => (Arc::from(key), None),
         };
-        let is_fresh = previous.as_ref().is_some_and(|entry| entry.fresh);
-        let below_is_empty = writes.cleared.is_some() || (is_fresh && !is_layered);
+        let is_fresh = is_appended || previous.as_ref().is_some_and(|entry| entry.fresh);
+        let below_is_empty = (writes.cleared.is_some() && !is_appended) || (is_fresh && !is_older_held);
         let is_removed = value.is_none() && below_is_empty;
         if is_removed {
-            writes.entries.remove(&key);
+            writes.map.remove(&key);
         } else {
+            let guard = if is_appended { Guard::Fresh } else { base.guard };
             let entry = WriteEntry {
                 value: value.map(Arc::from),
                 base: previous.as_ref().map_or(base.lsn, |entry| entry.base),
-                fresh: previous.as_ref().map_or(base.guard == Guard::Fresh, |entry| entry.fresh),
-                locked: previous.as_ref().map_or(base.guard != Guard::Snapshot, |entry| entry.locked),
+                fresh: previous.as_ref().map_or(guard == Guard::Fresh, |entry| entry.fresh),
+                locked: previous.as_ref().map_or(guard != Guard::Snapshot, |entry| entry.locked),
             };
-            writes.entries.insert(Arc::clone(&key), entry);
+            writes.map.insert(Arc::clone(&key), entry);
         }
-        if writes.entries.is_empty() && writes.cleared.is_none() {
+        if writes.is_untouched() {
             self.keyspaces.remove(&keyspace);
         }
         let replaced = previous.as_ref().map_or(0, |entry| entry_size(&key, &entry.value));
@@ -294,8 +297,7 @@ impl WriteSet {
 
     /// Drops every key of the keyspace, those below included.
     pub fn clear_keyspace(&mut self, keyspace: Keyspace, base: Lsn) {
-        let cleared = KeyspaceWrites { cleared: Some(base), entries: BTreeMap::new() };
-        let previous = self.keyspaces.insert(keyspace, cleared).unwrap_or_default();
+        let previous = self.keyspaces.insert(keyspace, KeyspaceWrites::cleared_at(base)).unwrap_or_default();
         self.account(keyspace, 0, previous.size_bytes());
         if self.records_undo(keyspace) {
             self.push_undo(Undo::Cleared { keyspace, previous });
