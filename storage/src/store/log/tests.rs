@@ -102,3 +102,11 @@ fn a_missing_segment_and_a_foreign_log_are_refused() {
     let foreign = replay(&other, [8; 16], Lsn(0), &mut |_, _| Ok(()), &mut |_, _| {});
     assert!(matches!(foreign, Err(StorageError::Corrupted(_))));
 }
+
+#[test]
+fn a_segment_with_the_last_number_is_refused() {
+    let disk = SimulatedDisk::default();
+    disk.open(&segment_name(u64::MAX)).unwrap();
+    let begun = CommitLog::begin(Arc::new(disk), UUID, Lsn(0));
+    assert!(matches!(begun.map(|_| ()), Err(StorageError::Corrupted(_))));
+}
