@@ -400,7 +400,8 @@ impl Session {
         }
     }
 
-    /// A procedure that commits on its own: the session's transaction must hold nothing.
+    /// A procedure that commits on its own: the session's transaction must hold nothing. What the run waits for while it
+    /// keeps the session waiting would never come, and the lock table knows nothing of that wait.
     fn execute_outside(
         &mut self,
         plan: Arc<exec::PreparedPlan>,
@@ -422,11 +423,13 @@ impl Session {
             .hint("use READ COMMITTED, autocommit mode, or enqueue_agent(…)"));
         }
         if let Some(active) = &self.active
-            && (active.transaction.has_writes() || self.has_open_cursors())
+            && (active.transaction.has_writes()
+                || active.transaction.holds_locks_beyond_reading()
+                || self.has_open_cursors())
         {
             return Err(QueryError::new(
                 sqlstate::ACTIVE_SQL_TRANSACTION,
-                "an agent run commits on its own, so it cannot start in a transaction with uncommitted work",
+                "an agent run commits on its own, so it cannot start in a transaction with uncommitted work or locks",
             )
             .hint("use enqueue_agent(…) to make the run part of this transaction, or run it in autocommit mode"));
         }

@@ -294,6 +294,12 @@ impl Transaction {
         !self.state.read_recursive().writes.is_empty()
     }
 
+    /// True when others may have to wait for this transaction: it locked rows or unique keys, or a relation in more than
+    /// the mode of readers. Advisory locks do not count.
+    pub fn holds_locks_beyond_reading(&self) -> bool {
+        self.locks.lock().go_beyond_reading()
+    }
+
     /// Used by lock waits and long store loops from now on.
     pub fn set_cancel_token(&self, token: CancelToken) {
         self.settings.lock().cancel = token;

@@ -6,6 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{LockMode, LockTable, LockTarget, ModeSet, Owner};
+use crate::ddl::RelationLock;
 
 #[derive(Default)]
 pub(crate) struct HeldLocks {
@@ -19,6 +20,16 @@ impl HeldLocks {
     /// True when a lock at least as strong is held.
     pub fn covers(&self, target: LockTarget, mode: LockMode) -> bool {
         self.modes.get(&target).is_some_and(|held| mode.is_covered_by(*held))
+    }
+
+    /// True when a relation is locked in more than the mode of readers, or a row or a unique key at all.
+    pub fn go_beyond_reading(&self) -> bool {
+        let reading = LockMode::Relation(RelationLock::AccessShare).bit();
+        self.modes.iter().any(|(target, held)| match target {
+            LockTarget::Relation(_) => *held & !reading != 0,
+            LockTarget::Row { .. } | LockTarget::Key { .. } => true,
+            LockTarget::Advisory { .. } => false,
+        })
     }
 
     pub fn add(&mut self, target: LockTarget, mode: LockMode) {

@@ -138,3 +138,25 @@ fn a_failed_transaction_keeps_only_what_a_rollback_would_keep() {
     transaction.release_locks_of_failed();
     assert!(is_free(&store, 1, RowLock::Update));
 }
+
+#[test]
+fn locks_that_others_wait_for_are_told_from_those_of_readers() {
+    let store = store();
+    let takes: [fn(&Transaction); 4] = [
+        |t| assert_eq!(row(t, 1, RowLock::KeyShare).unwrap(), LockOutcome::Granted),
+        |t| assert!(!t.lock_unique_key(INDEX, b"key").unwrap()),
+        |t| assert!(!t.lock(TABLE, RelationLock::RowShare).unwrap()),
+        |t| assert!(!t.lock(TABLE, RelationLock::AccessExclusive).unwrap()),
+    ];
+    for take in takes {
+        let transaction = begin(&store);
+        transaction.lock(TABLE, RelationLock::AccessShare).unwrap();
+        transaction.lock_advisory(AdvisoryKey::Single(1), false, LockWait::NoWait).unwrap();
+        assert!(!transaction.holds_locks_beyond_reading());
+        transaction.savepoint("a").unwrap();
+        take(&transaction);
+        assert!(transaction.holds_locks_beyond_reading());
+        transaction.rollback_to_savepoint("a").unwrap();
+        assert!(!transaction.holds_locks_beyond_reading());
+    }
+}
