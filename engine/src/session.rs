@@ -296,10 +296,14 @@ impl Session {
         let mut pause_us = 100;
         loop {
             let alone = self.active.is_none() && !self.implicit_block && self.nested == 0;
+            if self.nested == 0 {
+                self.context.advisory_locks.mark_statement();
+            }
             let result = with_stack(|| self.execute_planned(prepared, params.clone(), in_parts));
             match result {
                 Err(error) if alone && started.elapsed() < AUTOCOMMIT_RETRY_LIMIT && self.may_retry(&error) => {
                     self.note_error();
+                    self.context.advisory_locks.undo_statement();
                     self.cancel.check()?;
                     // Spread by the clock's low bits, so that those who lost together do not come back together.
                     std::thread::sleep(Duration::from_micros(pause_us / 2 + now_us() as u64 % pause_us));

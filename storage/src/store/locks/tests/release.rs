@@ -35,6 +35,30 @@ fn session_locks_are_counted_by_mode() {
 }
 
 #[test]
+fn a_statement_that_is_run_again_gives_session_locks_back() {
+    let store = store();
+    let session = SessionLocks::new(&store, 3);
+    let (own, foreign) = (begin(&store), begin(&store));
+    let (old, new) = (AdvisoryKey::Single(1), AdvisoryKey::Single(2));
+    let lock = |key| assert!(session.lock(&own, key, false, LockWait::NoWait).unwrap());
+    lock(old);
+    for _ in 0..2 {
+        session.mark_statement();
+        lock(old);
+        lock(new);
+        lock(new);
+        assert!(session.unlock(new, false));
+        session.undo_statement();
+        // Nothing is given back twice.
+        session.undo_statement();
+    }
+    assert!(foreign.lock_advisory(new, false, LockWait::NoWait).unwrap());
+    assert!(!foreign.lock_advisory(old, true, LockWait::NoWait).unwrap(), "it was held before");
+    assert!(session.unlock(old, false));
+    assert!(!session.unlock(old, false));
+}
+
+#[test]
 fn rolling_back_to_a_savepoint_releases_what_was_locked_since() {
     let store = store();
     let transaction = begin(&store);
