@@ -264,8 +264,16 @@ fn enqueued_runs_belong_to_the_transaction() {
         fails(&mut session, call, "25006");
         run(&mut session, "ROLLBACK");
     }
+    // What the run would wait for while it keeps the session waiting.
+    run(&mut session, "CREATE TABLE held (id int)");
+    run(&mut session, "BEGIN");
+    run(&mut session, "LOCK TABLE held IN ROW SHARE MODE");
+    let error = fails(&mut session, "CALL execute_agent('a', 'go')", "25001");
+    assert!(error.0.hint.is_some());
+    run(&mut session, "ROLLBACK");
     // Drivers send BEGIN first: the run commits on its own.
     run(&mut session, "BEGIN");
+    run(&mut session, "SELECT count(*) FROM held");
     run(&mut session, "CALL execute_agent('a', 'go')");
     run(&mut session, "ROLLBACK");
     assert_eq!(cell(&mut session, "SELECT count(*) FROM agent_runs WHERE status = 'succeeded'"), "3");

@@ -2,7 +2,8 @@
 //!
 //! Under READ COMMITTED a statement that met rows which somebody changed after its snapshot, and that cannot look at just
 //! those rows again, fails with an error marked `restart`. While none of its rows was handed out nobody can tell, so its
-//! writes are dropped and it starts over: the locks it took stay, so that it does not lose the same rows twice.
+//! writes are dropped and it starts over: the locks it took stay, so that it does not lose the same rows twice. Only
+//! advisory locks of the session are given back, because these are counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,7 @@ impl Restart {
         }
         let transaction = &context.transaction;
         transaction.abort_statement();
+        context.session.advisory_locks.undo_statement();
         transaction.begin_statement()?;
         if !self.plan.is_current(&transaction.catalog()) {
             return Err(error);

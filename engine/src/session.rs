@@ -296,10 +296,14 @@ impl Session {
         let mut pause_us = 100;
         loop {
             let alone = self.active.is_none() && !self.implicit_block && self.nested == 0;
+            if self.nested == 0 {
+                self.context.advisory_locks.mark_statement();
+            }
             let result = with_stack(|| self.execute_planned(prepared, params.clone(), in_parts));
             match result {
                 Err(error) if alone && started.elapsed() < AUTOCOMMIT_RETRY_LIMIT && self.may_retry(&error) => {
                     self.note_error();
+                    self.context.advisory_locks.undo_statement();
                     self.cancel.check()?;
                     // Spread by the clock's low bits, so that those who lost together do not come back together.
                     std::thread::sleep(Duration::from_micros(pause_us / 2 + now_us() as u64 % pause_us));
@@ -421,7 +425,8 @@ impl Session {
         }
     }
 
-    /// A procedure that commits on its own: the session's transaction must hold nothing.
+    /// A procedure that commits on its own: the session's transaction must hold nothing. What the run waits for while it
+    /// keeps the session waiting would never come, and the lock table knows nothing of that wait.
     fn execute_outside(
         &mut self,
         plan: Arc<exec::PreparedPlan>,
@@ -443,11 +448,13 @@ impl Session {
             .hint("use READ COMMITTED, autocommit mode, or enqueue_agent(…)"));
         }
         if let Some(active) = &self.active
-            && (active.transaction.has_writes() || self.has_open_cursors())
+            && (active.transaction.has_writes()
+                || active.transaction.holds_locks_beyond_reading()
+                || self.has_open_cursors())
         {
             return Err(QueryError::new(
                 sqlstate::ACTIVE_SQL_TRANSACTION,
-                "an agent run commits on its own, so it cannot start in a transaction with uncommitted work",
+                "an agent run commits on its own, so it cannot start in a transaction with uncommitted work or locks",
             )
             .hint("use enqueue_agent(…) to make the run part of this transaction, or run it in autocommit mode"));
         }

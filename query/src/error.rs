@@ -223,6 +223,7 @@ impl From<StorageError> for QueryError {
             StorageError::IndexLag { .. } => LOCK_NOT_AVAILABLE,
             StorageError::AlreadyOpen(_) | StorageError::FormatTooNew { .. } => CANNOT_CONNECT_NOW,
             StorageError::ShuttingDown => ADMIN_SHUTDOWN,
+            StorageError::OutOfLocks => OUT_OF_MEMORY,
             StorageError::DiskFull(_) => DISK_FULL,
             StorageError::Io(_) | StorageError::TemporaryFile(_) | StorageError::Backup(_) => IO_ERROR,
             StorageError::FileExists(_) => DUPLICATE_FILE,
@@ -250,6 +251,10 @@ impl From<StorageError> for QueryError {
             }
             StorageError::SnapshotTooOld => {
                 out.0.hint = Some("max_snapshot_age limits how long one snapshot may be read".to_owned());
+            }
+            StorageError::OutOfLocks => {
+                out.0.detail = Some("the transaction holds as many row locks as one transaction can".to_owned());
+                out.0.hint = Some("commit in smaller parts, or use LOCK TABLE first".to_owned());
             }
             StorageError::DiskFull(_) => out.0.hint = Some("free some space, then try again".to_owned()),
             StorageError::Io(_) | StorageError::CommitUnknown(_) => {

@@ -60,6 +60,9 @@ pub enum StorageError {
     IndexLag { indexed: Lsn, wanted: Lsn },
 
     // Release a resource, restore, or restart.
+    /// The transaction holds as many locks as one may (53200).
+    #[error("out of shared memory")]
+    OutOfLocks,
     /// Says who holds which database, as far as that is known.
     #[error("{0}")]
     AlreadyOpen(String),

@@ -6,12 +6,13 @@
 use std::ops::Bound;
 
 use crate::catalog::{Catalog, IndexColumn, IndexDef, IndexKind, IndexTarget, TableDef};
+use crate::ddl::RelationLock;
 use crate::encoding::key::{NULL_FIRST, NULL_LAST, encode_key_column, prefix_successor};
 use crate::encoding::row::RowProjection;
 use crate::error::{Result, StorageError};
 use crate::ids::{ColumnId, LabelId, PropertyKeyId, RelationshipTypeId, RowId};
 use crate::store::write_set::{Lookup, WriteSet};
-use crate::store::{Keyspace, KvBytes, KvSnapshot, Transaction, decode_u64};
+use crate::store::{GRAPH_RELATION, Keyspace, KvBytes, KvSnapshot, Transaction, decode_u64};
 use crate::table::{IdScan, IndexRange};
 use crate::value::Value;
 
@@ -130,11 +131,13 @@ impl Transaction {
     }
 
     fn lock_key(&self, index: &IndexDef, key: &IndexKey) -> Result<()> {
-        let is_own = match &index.target {
-            IndexTarget::Table { table, .. } => !self.needs_row_locks(*table)?,
-            IndexTarget::Nodes { .. } | IndexTarget::Relationships { .. } => false,
+        let relation = match &index.target {
+            IndexTarget::Table { table, .. } => *table,
+            IndexTarget::Nodes { .. } | IndexTarget::Relationships { .. } => GRAPH_RELATION,
         };
-        if !is_own {
+        if self.needs_row_locks(relation)? {
+            // Whoever has the relation to itself locks no keys.
+            self.lock(relation, RelationLock::RowShare)?;
             self.lock_unique_key(index.id, &key.bytes)?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use super::*;
 use crate::DataType;
 use crate::encoding::compare_values;
 use crate::ids::{ColumnId, RowId};
-use crate::store::{Isolation, Store, StoreOptions};
+use crate::store::{ESCALATION_LOCKS, ESCALATION_STEP, Isolation, Store, StoreOptions};
 use crate::table::IndexRange;
 use crate::value::Value;
 
@@ -159,6 +159,27 @@ fn unique_indexes_hold_within_and_between_transactions() {
     t.delete_row(&def, first).unwrap();
     t.insert_row(&def, &row(2, "x")).unwrap();
     t.commit().unwrap();
+}
+
+#[test]
+fn a_table_that_gets_very_many_keys_is_locked_whole() {
+    let store = store();
+    let t = begin(&store);
+    let def = table(&t, "t");
+    t.create_index(index(&t, &def, "t_key", true, &[(1, false, false)])).unwrap();
+    t.commit().unwrap();
+
+    let t = begin(&store);
+    let def = Arc::clone(t.catalog().table("public", "t").unwrap());
+    let count = (ESCALATION_LOCKS + 2 * ESCALATION_STEP) as i64;
+    for i in 0..count {
+        t.insert_row(&def, &row(i, 0)).unwrap();
+    }
+    assert!(!t.needs_row_locks(def.id).unwrap());
+    assert!(matches!(t.insert_row(&def, &row(count - 1, 1)), Err(StorageError::DuplicateKey { .. })));
+    let other = begin(&store);
+    other.set_lock_timeout(Some(SHORT));
+    assert!(matches!(other.insert_row(&def, &row(count, 1)), Err(StorageError::LockTimeout)));
 }
 
 #[test]

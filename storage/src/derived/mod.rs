@@ -206,18 +206,23 @@ impl DerivedState {
         })
     }
 
-    /// The state with the graph as it is after a large commit, whose changes come some at a time; and the search indexes that
-    /// they touch, in order. These are to be reset: to follow that many rows would take as long as to rebuild.
+    /// The state with the graph as it is after a large commit, whose changes come some at a time; and what the change log is
+    /// to say instead of them: that the graph changed, and the search indexes that they touch. These are to be reset: to
+    /// follow that many rows would take as long as to rebuild.
     pub fn with_changes(
         &self,
         chunks: &mut dyn Iterator<Item = Result<Vec<Change>>>,
-    ) -> Result<(Arc<DerivedState>, Vec<RelationId>)> {
+    ) -> Result<(Arc<DerivedState>, Vec<Change>)> {
         let mut graph = Arc::clone(&self.graph);
+        let mut remaining = Vec::new();
         let mut touched = BTreeSet::new();
         for chunk in chunks {
             let chunk = chunk?;
             if chunk.iter().any(is_topology_change) {
                 Arc::make_mut(&mut graph).apply(chunk.iter());
+                if remaining.is_empty() {
+                    remaining.push(Change::GraphReset);
+                }
             }
             for change in &chunk {
                 if let Change::IndexReset { index } = change {
@@ -234,7 +239,8 @@ impl DerivedState {
             shared: Arc::clone(&self.shared),
             catalog_version: self.catalog_version,
         };
-        Ok((Arc::new(state), touched.into_iter().collect()))
+        remaining.extend(touched.into_iter().map(|index| Change::IndexReset { index }));
+        Ok((Arc::new(state), remaining))
     }
 
     /// Brings files up to date. The caller holds this state, whose LSN is `lsn`, and knows that it is durable. The last

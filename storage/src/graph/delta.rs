@@ -47,7 +47,10 @@ impl GraphDelta {
                     self.deleted[side].insert(edge);
                 }
             }
-            Change::Row { .. } | Change::RelationshipChanged { .. } | Change::IndexReset { .. } => {}
+            Change::Row { .. }
+            | Change::RelationshipChanged { .. }
+            | Change::IndexReset { .. }
+            | Change::GraphReset => {}
         }
     }
 

@@ -32,7 +32,7 @@ use super::adjacency::{AdjacencyPage, EdgeChange, page_of};
 use super::id_set::IdSet;
 use super::keys;
 use super::radix::RadixTree;
-use crate::error::Result;
+use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
 use crate::store::{Change, Keyspace, KvSnapshot};
 
@@ -108,13 +108,18 @@ impl GraphImage {
         Ok(image)
     }
 
-    /// Brings an image of an older LSN up to date by the change log. None when the log does not reach back that far, or
-    /// when afterwards the image does not have as many members as there are rows: then it must be built anew.
+    /// Brings an image of an older LSN up to date by the change log. None when the log does not reach back that far or
+    /// does not say what a large commit did: then it must be built anew. `Corrupted` when afterwards the image does not
+    /// have as many members as there are rows.
     pub fn catch_up(mut self, rows: &KvSnapshot, since: Lsn) -> Result<Option<GraphImage>> {
         let Some(log) = rows.changes_since(since)? else { return Ok(None) };
         let mut batch = Vec::new();
         for commit in log {
-            batch.extend(commit?.1);
+            let (_, changes) = commit?;
+            if changes.contains(&Change::GraphReset) {
+                return Ok(None);
+            }
+            batch.extend(changes);
             if batch.len() >= CATCH_UP_CHANGES {
                 self.apply(batch.iter());
                 batch.clear();
@@ -125,7 +130,10 @@ impl GraphImage {
         let fits = rows.key_count(Keyspace::NODES)? == self.nodes.len()
             && rows.key_count(Keyspace::RELATIONSHIPS)? == self.relationship_count()
             && rows.key_count(Keyspace::LABEL_NODES)? == label_rows;
-        Ok(fits.then_some(self))
+        if !fits {
+            return Err(StorageError::Corrupted("it does not have as many members as there are rows".to_owned()));
+        }
+        Ok(Some(self))
     }
 
     /// Nothing has ever been in it.
@@ -160,7 +168,10 @@ impl GraphImage {
                 Change::RelationshipDeleted { id, ty, source, target } => {
                     relationships.insert((ty.0, id.0), (source.0, target.0, false));
                 }
-                Change::Row { .. } | Change::RelationshipChanged { .. } | Change::IndexReset { .. } => {}
+                Change::Row { .. }
+                | Change::RelationshipChanged { .. }
+                | Change::IndexReset { .. }
+                | Change::GraphReset => {}
             }
         }
         let mut pages = PageChanges::new();

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 
+use super::keys::{node_key, relationship_key};
 use crate::error::{Result, StorageError};
-use crate::ids::{LabelId, PropertyKeyId, RelationshipTypeId};
+use crate::ids::{LabelId, NodeId, PropertyKeyId, RelationshipId, RelationshipTypeId};
 use crate::store::{Keyspace, KvSnapshot, Transaction};
 
 /// Limit on labels and on relationship types: both index dense arrays of the graph image.
@@ -144,8 +145,25 @@ impl Transaction {
         self.find_token(TokenKind::RelationshipType, name).map(RelationshipTypeId)
     }
 
+    /// None for a name that was never used. Who concludes from it that a node or relationship has no such property tells so
+    /// ([`Self::note_node_read`]).
     pub fn property_key_id(&self, name: &str) -> Option<PropertyKeyId> {
         self.with_tokens(|tokens| tokens.find(TokenKind::PropertyKey, name)).map(PropertyKeyId)
+    }
+
+    /// Says that something was concluded about a node without reading its row: that it has no property of a name that has
+    /// no token. Under SERIALIZABLE that counts as a read of the row, else it is nothing.
+    pub fn note_node_read(&self, id: NodeId) {
+        if let Some(reads) = self.reads() {
+            reads.key(Keyspace::NODES, &node_key(id));
+        }
+    }
+
+    /// As [`Self::note_node_read`].
+    pub fn note_relationship_read(&self, id: RelationshipId) {
+        if let Some(reads) = self.reads() {
+            reads.key(Keyspace::RELATIONSHIPS, &relationship_key(id));
+        }
     }
 
     /// `LimitExceeded` above 4,096 labels.

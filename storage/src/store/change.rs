@@ -39,4 +39,7 @@ pub enum Change {
     IndexReset {
         index: RelationId,
     },
+    /// A commit changed nodes or relationships that it does not list: read the graph anew. The live image was moved
+    /// before, so this is for who catches up from the change log.
+    GraphReset,
 }

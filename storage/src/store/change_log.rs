@@ -11,6 +11,7 @@
 //! | 4 relationship deleted | id, type, source, target |
 //! | 5 relationship changed | id, type |
 //! | 6 index reset | index |
+//! | 7 graph reset | |
 
 use std::ops::Bound;
 
@@ -29,6 +30,7 @@ const RELATIONSHIP_CREATED: u8 = 3;
 const RELATIONSHIP_DELETED: u8 = 4;
 const RELATIONSHIP_CHANGED: u8 = 5;
 const INDEX_RESET: u8 = 6;
+const GRAPH_RESET: u8 = 7;
 
 pub(crate) fn encode_changes(changes: &[Change]) -> Vec<u8> {
     let mut out = Vec::with_capacity(1 + changes.len() * 8);
@@ -54,6 +56,7 @@ pub(crate) fn encode_changes(changes: &[Change]) -> Vec<u8> {
                 write_fields(&mut out, RELATIONSHIP_CHANGED, &[id.0, u64::from(ty.0)]);
             }
             Change::IndexReset { index } => write_fields(&mut out, INDEX_RESET, &[u64::from(index.0)]),
+            Change::GraphReset => write_fields(&mut out, GRAPH_RESET, &[]),
         }
     }
     out
@@ -97,6 +100,7 @@ pub(crate) fn decode_changes(bytes: &[u8]) -> Result<Vec<Change>> {
                 ty: RelationshipTypeId(reader.varint_u32()?),
             },
             INDEX_RESET => Change::IndexReset { index: RelationId(reader.varint_u32()?) },
+            GRAPH_RESET => Change::GraphReset,
             kind => return Err(StorageError::Corrupted(format!("change log row has a change of kind {kind}"))),
         });
     }
@@ -152,6 +156,7 @@ mod tests {
                 target: NodeId(2),
             },
             Change::RelationshipChanged { id: RelationshipId(7), ty: RelationshipTypeId(0) },
+            Change::GraphReset,
             Change::IndexReset { index: RelationId(1_000) },
         ];
         let bytes = encode_changes(&changes);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::Keyspace;
 use super::log::HandOn;
 use super::log::record::{begin_writes, encode_entry};
 use super::write_set::{ChangePosition, WriteSet};
-use super::{Change, Keyspace};
 use crate::catalog::Catalog;
 use crate::derived::DerivedState;
 use crate::error::Result;
@@ -14,15 +14,15 @@ use crate::ids::Lsn;
 /// Changes of a spilled set that the derived state is told at a time, at least.
 const CHANGE_CHUNK: usize = 4_096;
 
-/// The derived state with the graph changes of a spilled set. Search indexes that the set touches are left to be reset, as
-/// the changes that remain say.
+/// The derived state with the graph changes of a spilled set. The changes that remain say only that the graph changed, for
+/// who catches up later, and which search indexes are to be reset.
 pub(super) fn with_spilled_changes(derived: &Arc<DerivedState>, writes: &mut WriteSet) -> Result<Arc<DerivedState>> {
     let mut position = ChangePosition::default();
-    let (derived, touched) = derived.with_changes(&mut std::iter::from_fn(|| {
+    let (derived, remaining) = derived.with_changes(&mut std::iter::from_fn(|| {
         let chunk = writes.next_changes(&mut position, CHANGE_CHUNK);
         chunk.map(|chunk| (!chunk.is_empty()).then_some(chunk)).transpose()
     }))?;
-    writes.changes = touched.into_iter().map(|index| Change::IndexReset { index }).collect();
+    writes.changes = remaining;
     Ok(derived)
 }
 

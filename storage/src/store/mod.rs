@@ -59,6 +59,8 @@ pub(crate) use kv::{MAX_VALUE_BYTES, decode_u64};
 pub use lock_file::LOCK_FILE_NAME;
 pub(crate) use locks::LockOutcome;
 pub use locks::{AdvisoryKey, LockInfo, LockTarget, LockWait, RowLock, SessionLocks};
+#[cfg(test)]
+pub(crate) use locks::{ESCALATION_LOCKS, ESCALATION_STEP};
 pub(crate) use meta::LSN_KEY;
 pub use meta::{FORMAT_VERSION, StoreIdentity};
 pub use options::{CancelToken, Isolation, StoreOptions, StoreStats};

@@ -10,6 +10,7 @@ use smallvec::smallvec;
 
 use super::simulated_disk::{REDB_NAME, SimulatedDisk};
 use super::*;
+use crate::graph::image::GraphImage;
 use crate::ids::{LabelId, NodeId, RelationId, RelationshipId, RelationshipTypeId};
 
 const KEYSPACES: [Keyspace; 2] = [Keyspace(50_000), Keyspace(50_001)];
@@ -343,12 +344,15 @@ fn graph_changes_reach_the_image_and_search_indexes_are_reset() {
     assert_eq!(nodes, (0..1_200).collect::<Vec<_>>());
     assert_eq!(resets, 1);
     let before = store.stats().lsn;
+    let older = GraphImage::build(&t.rows(), &|_| {}).unwrap();
     t.commit().unwrap();
     let reader = store.begin(Isolation::ReadCommitted);
     let graph = &reader.derived().graph;
     assert_eq!((graph.nodes.len(), graph.relationship_count()), (1_200, 1_200));
     let log: Vec<_> = reader.rows().changes_since(before).unwrap().unwrap().map(|row| row.unwrap().1).collect();
-    assert_eq!(log, [[Change::IndexReset { index: RelationId(20_001) }]]);
+    assert_eq!(log, [[Change::GraphReset, Change::IndexReset { index: RelationId(20_001) }]]);
+    // The log does not say which nodes they were, and there are as many rows of nodes as before: none.
+    assert!(older.catch_up(&reader.rows(), before).unwrap().is_none());
     store.close().unwrap();
 }
 

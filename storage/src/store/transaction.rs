@@ -17,12 +17,14 @@ use rustc_hash::FxHashSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::holds::{Expiry, Hold};
-use super::locks::{HeldLocks, LockMode, LockRequest, LockTarget, Owner, Patience};
+use super::locks::{
+    ESCALATION_LOCKS, ESCALATION_STEP, HeldLocks, LockMode, LockRequest, LockTarget, MAX_LOCKS, Owner, Patience,
+};
 use super::reads::ReadRecorder;
 use super::snapshot::Snapshot;
 use super::write_set::{Lookup, WriteSet};
 use super::{AdvisoryKey, CancelToken, Isolation, Keyspace, LockOutcome, LockWait, RowLock, Store};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, IndexTarget};
 use crate::ddl::RelationLock;
 use crate::derived::TransactionCache;
 use crate::error::{Result, StorageError};
@@ -317,6 +319,12 @@ impl Transaction {
         !self.state.read_recursive().writes.is_empty()
     }
 
+    /// True when others may have to wait for this transaction: it locked rows or unique keys, or a relation in more than
+    /// the mode of readers. Advisory locks do not count.
+    pub fn holds_locks_beyond_reading(&self) -> bool {
+        self.locks.lock().go_beyond_reading()
+    }
+
     /// Used by lock waits and long store loops from now on.
     pub fn set_cancel_token(&self, token: CancelToken) {
         self.settings.lock().cancel = token;
@@ -487,10 +495,23 @@ impl Transaction {
     }
 
     /// Every lock of the transaction is taken here. A mode that is covered by one held already costs a look into the
-    /// transaction's own list.
+    /// transaction's own list. Errors with `OutOfLocks` too.
     fn acquire(&self, target: LockTarget, mode: LockMode, wait: LockWait) -> Result<LockOutcome> {
-        if self.locks.lock().covers(target, mode) {
-            return Ok(LockOutcome::Granted);
+        let held_count = {
+            let locks = self.locks.lock();
+            if locks.covers(target, mode) {
+                return Ok(LockOutcome::Granted);
+            }
+            locks.count()
+        };
+        if held_count >= ESCALATION_LOCKS {
+            if self.is_escalated(target, held_count)? {
+                return Ok(LockOutcome::Granted);
+            }
+            // A relation is locked in any case: there are not that many.
+            if held_count >= MAX_LOCKS && !matches!(target, LockTarget::Relation(_)) {
+                return Err(StorageError::OutOfLocks);
+            }
         }
         let request = LockRequest { owner: self.owner(), target, mode, wait };
         let outcome = self.store.locks().acquire(request, || self.patience())?;
@@ -498,6 +519,34 @@ impl Transaction {
             self.locks.lock().add(target, mode);
         }
         Ok(outcome)
+    }
+
+    /// True when the lock of the row's or key's relation, taken now if nobody else uses the relation, makes one of its own
+    /// needless.
+    fn is_escalated(&self, target: LockTarget, held_count: usize) -> Result<bool> {
+        let relation = match target {
+            LockTarget::Row { relation, .. } if is_of_graph(relation) => GRAPH_RELATION,
+            LockTarget::Row { relation, .. } => relation,
+            LockTarget::Key { index, .. } => match self.catalog().indexes.get(&index).map(|def| &def.target) {
+                Some(IndexTarget::Table { table, .. }) => *table,
+                Some(IndexTarget::Nodes { .. } | IndexTarget::Relationships { .. }) => GRAPH_RELATION,
+                None => return Ok(false),
+            },
+            LockTarget::Relation(_) | LockTarget::Advisory { .. } => return Ok(false),
+        };
+        if self.holds_relation(relation, RelationLock::Exclusive) {
+            return Ok(true);
+        }
+        if held_count < MAX_LOCKS && !held_count.is_multiple_of(ESCALATION_STEP) {
+            return Ok(false);
+        }
+        let (target, mode) = (LockTarget::Relation(relation), LockMode::Relation(RelationLock::Exclusive));
+        let request = LockRequest { owner: self.owner(), target, mode, wait: LockWait::SkipLocked };
+        if self.store.locks().acquire(request, || self.patience())? == LockOutcome::Skipped {
+            return Ok(false);
+        }
+        self.locks.lock().add(target, mode);
+        Ok(true)
     }
 
     /// Locks a relation to the end of the transaction. True when it had to wait. Errors, as the others here, with
@@ -515,6 +564,10 @@ impl Transaction {
         mode: RowLock,
         wait: LockWait,
     ) -> Result<LockOutcome> {
+        if is_of_graph(relation) {
+            // As for tables: whoever has the relation to itself need not ask for rows.
+            self.lock(GRAPH_RELATION, RelationLock::RowShare)?;
+        }
         let outcome = self.acquire(LockTarget::Row { relation, row }, LockMode::Row(mode), wait)?;
         if outcome == LockOutcome::Skipped && wait == LockWait::NoWait {
             let name =
@@ -568,6 +621,10 @@ impl Transaction {
 
 /// Stands for all nodes and relationships in the lock table.
 pub(crate) const GRAPH_RELATION: RelationId = RelationId(Keyspace::NODES.0);
+
+fn is_of_graph(relation: RelationId) -> bool {
+    [Keyspace::NODES, Keyspace::RELATIONSHIPS].contains(&Keyspace::of_relation(relation))
+}
 
 impl TransactionState {
     /// True when something refers to an LSN that must stay registered.

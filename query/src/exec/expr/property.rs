@@ -26,7 +26,10 @@ pub(super) fn property_of(cx: &Cx, value: &Value, key: &Arc<str>, token_slot: us
                 None if transaction.has_writes() && transaction.node(*id)?.is_none() => {
                     Err(deleted_entity("node", id.0))
                 }
-                None => Ok(Value::Null),
+                None => {
+                    transaction.note_node_read(*id);
+                    Ok(Value::Null)
+                }
             }
         }
         Value::Relationship(relationship) => {
@@ -39,7 +42,10 @@ pub(super) fn property_of(cx: &Cx, value: &Value, key: &Arc<str>, token_slot: us
                 None if transaction.has_writes() && transaction.relationship(id)?.is_none() => {
                     Err(deleted_entity("relationship", id.0))
                 }
-                None => Ok(Value::Null),
+                None => {
+                    transaction.note_relationship_read(id);
+                    Ok(Value::Null)
+                }
             }
         }
         Value::Map(map) => Ok(map.get(&**key).cloned().unwrap_or_default()),

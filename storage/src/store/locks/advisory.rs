@@ -14,7 +14,14 @@ use crate::store::{Store, Transaction};
 pub struct SessionLocks {
     store: Arc<Store>,
     owner: Owner,
-    held: Mutex<FxHashMap<LockTarget, Counts>>,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    counts: FxHashMap<LockTarget, Counts>,
+    /// What the running statement took and did not give back, of what is in `counts`.
+    of_statement: FxHashMap<LockTarget, Counts>,
 }
 
 /// How often each mode was taken and not given back.
@@ -27,6 +34,14 @@ struct Counts {
 impl Counts {
     fn of(&mut self, is_shared: bool) -> &mut u64 {
         if is_shared { &mut self.shared } else { &mut self.exclusive }
+    }
+}
+
+impl Held {
+    fn take(&mut self, target: LockTarget, is_shared: bool) {
+        for counts in [&mut self.counts, &mut self.of_statement] {
+            *counts.entry(target).or_default().of(is_shared) += 1;
+        }
     }
 }
 
@@ -45,25 +60,52 @@ impl SessionLocks {
     /// `StatementTimeout`.
     pub fn lock(&self, transaction: &Transaction, key: AdvisoryKey, is_shared: bool, wait: LockWait) -> Result<bool> {
         let target = LockTarget::from(key);
-        if let Some(counts) = self.held.lock().get_mut(&target)
-            && *counts.of(is_shared) > 0
         {
-            *counts.of(is_shared) += 1;
-            return Ok(true);
+            let mut held = self.held.lock();
+            if held.counts.get_mut(&target).is_some_and(|counts| *counts.of(is_shared) > 0) {
+                held.take(target, is_shared);
+                return Ok(true);
+            }
         }
         let request = LockRequest { owner: self.owner, target, mode: LockMode::advisory(is_shared), wait };
         if self.store.locks().acquire(request, || transaction.patience())? == LockOutcome::Skipped {
             return Ok(false);
         }
-        *self.held.lock().entry(target).or_default().of(is_shared) += 1;
+        self.held.lock().take(target, is_shared);
         Ok(true)
+    }
+
+    /// A statement begins, which may be run again.
+    pub fn mark_statement(&self) {
+        self.held.lock().of_statement.clear();
+    }
+
+    /// The statement is run again: what it took is given back, or it would hold it twice. What it gave back of what was
+    /// held before it stays given back, since others may have it by now.
+    pub fn undo_statement(&self) {
+        let mut held = self.held.lock();
+        for (target, counts) in std::mem::take(&mut held.of_statement) {
+            for (is_shared, count) in [(true, counts.shared), (false, counts.exclusive)] {
+                for _ in 0..count {
+                    self.give_back(&mut held, target, is_shared);
+                }
+            }
+        }
     }
 
     /// Gives the lock back once; false when it is not held in this mode.
     pub fn unlock(&self, key: AdvisoryKey, is_shared: bool) -> bool {
         let target = LockTarget::from(key);
         let mut held = self.held.lock();
-        let Some(counts) = held.get_mut(&target) else { return false };
+        if let Some(counts) = held.of_statement.get_mut(&target) {
+            let count = counts.of(is_shared);
+            *count = count.saturating_sub(1);
+        }
+        self.give_back(&mut held, target, is_shared)
+    }
+
+    fn give_back(&self, held: &mut Held, target: LockTarget, is_shared: bool) -> bool {
+        let Some(counts) = held.counts.get_mut(&target) else { return false };
         let count = counts.of(is_shared);
         if *count == 0 {
             return false;
@@ -73,14 +115,14 @@ impl SessionLocks {
             self.store.locks().release(self.owner, target, LockMode::advisory(is_shared).bit());
         }
         if counts.shared == 0 && counts.exclusive == 0 {
-            held.remove(&target);
+            held.counts.remove(&target);
         }
         true
     }
 
     /// Gives everything back.
     pub fn unlock_all(&self) {
-        for (target, _) in self.held.lock().drain() {
+        for target in std::mem::take(&mut *self.held.lock()).counts.into_keys() {
             self.store.locks().release(self.owner, target, LockMode::Exclusive.kin_bits());
         }
     }

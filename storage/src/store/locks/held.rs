@@ -6,6 +6,14 @@
 use rustc_hash::FxHashMap;
 
 use super::{LockMode, LockTable, LockTarget, ModeSet, Owner};
+use crate::ddl::RelationLock;
+
+/// Locks that a transaction holds before it is tried to lock a relation instead of more of its rows.
+pub(crate) const ESCALATION_LOCKS: usize = if cfg!(test) { 20_000 } else { 1_000_000 };
+/// Locks between two such attempts, while somebody else uses the relation.
+pub(crate) const ESCALATION_STEP: usize = 1_000;
+/// Most locks of one transaction: about 1 GB of memory.
+pub(crate) const MAX_LOCKS: usize = if cfg!(test) { 40_000 } else { 8_000_000 };
 
 #[derive(Default)]
 pub(crate) struct HeldLocks {
@@ -16,9 +24,24 @@ pub(crate) struct HeldLocks {
 }
 
 impl HeldLocks {
+    /// Locked targets.
+    pub fn count(&self) -> usize {
+        self.modes.len()
+    }
+
     /// True when a lock at least as strong is held.
     pub fn covers(&self, target: LockTarget, mode: LockMode) -> bool {
         self.modes.get(&target).is_some_and(|held| mode.is_covered_by(*held))
+    }
+
+    /// True when a relation is locked in more than the mode of readers, or a row or a unique key at all.
+    pub fn go_beyond_reading(&self) -> bool {
+        let reading = LockMode::Relation(RelationLock::AccessShare).bit();
+        self.modes.iter().any(|(target, held)| match target {
+            LockTarget::Relation(_) => *held & !reading != 0,
+            LockTarget::Row { .. } | LockTarget::Key { .. } => true,
+            LockTarget::Advisory { .. } => false,
+        })
     }
 
     pub fn add(&mut self, target: LockTarget, mode: LockMode) {

@@ -35,8 +35,12 @@
 //! 25 bytes in the transaction ([`held`]). Hash maps are between 44 and 88 per cent full, so that a bulk writer pays 85 to
 //! 170 bytes a lock, about 110 on average; 24 more while a savepoint is open. Maps give memory back after a large release.
 //!
-//! What it does not do: locks are not written down (a crash ends all transactions), there is no escalation from rows to
-//! tables, and predicate locks of SERIALIZABLE are the committer's claims.
+//! A transaction with a million locks asks, without waiting, for EXCLUSIVE on the relation of the next one, and needs no
+//! further locks there; nobody locks a row or key without at least ROW SHARE on its relation. With eight million locks it
+//! gets no more (`OutOfLocks`).
+//!
+//! What it does not do: locks are not written down (a crash ends all transactions), and predicate locks of SERIALIZABLE are
+//! the committer's claims.
 
 mod advisory;
 mod deadlock;
@@ -53,7 +57,7 @@ pub use mode::{LockWait, RowLock};
 pub use report::LockInfo;
 pub use target::{AdvisoryKey, LockTarget};
 
-pub(crate) use held::HeldLocks;
+pub(crate) use held::{ESCALATION_LOCKS, ESCALATION_STEP, HeldLocks, MAX_LOCKS};
 pub(crate) use mode::{LockMode, LockOutcome, ModeSet};
 pub(crate) use table::{LockRequest, LockTable, Patience};
 pub(crate) use target::Owner;

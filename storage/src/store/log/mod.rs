@@ -50,6 +50,8 @@ const SEGMENT_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 16 << 20 };
 const GROWTH_BYTES: u64 = if cfg!(test) { 4 << 10 } else { 1 << 20 };
 /// Bytes of an attachment that are gathered before they are written.
 const WRITE_BYTES: usize = if cfg!(test) { 16 << 10 } else { 1 << 20 };
+/// No log ever counts further at open; there is room above it for all that one run can add.
+const MAX_SEQUENCE: u64 = u64::MAX / 2;
 /// Used segments kept for reuse.
 const SPARE_SEGMENTS: usize = 4;
 
@@ -177,7 +179,12 @@ impl CommitLog {
             }
         }
         sequences.sort_unstable();
-        let sequence = sequences.last().map_or(1, |last| last + 1);
+        let last = sequences.last().copied().unwrap_or(0);
+        if last > MAX_SEQUENCE {
+            let name = segment_name(last);
+            return Err(StorageError::Corrupted(format!("{name} is no segment of the commit log; move it away")));
+        }
+        let sequence = last + 1;
         let mut spare = sequences;
         let (file, allocated) = start_segment(&*disk, uuid, sequence, &mut spare).map_err(io_error)?;
         let attachments = Attachments { disk: Arc::clone(&disk), next: AtomicU64::new(1) };

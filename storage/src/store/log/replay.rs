@@ -14,6 +14,10 @@ use crate::ids::Lsn;
 
 /// Largest attachment read back, in bytes.
 const MAX_ATTACHMENT_BYTES: u64 = 64 << 30;
+/// How many times the length of a segment is summed at most in the search behind its last whole record.
+const TAIL_SEARCHES: u64 = 4;
+/// No record holds as many commits.
+const MAX_RECORD_COMMITS: u64 = 1_000_000;
 
 /// Calls `visit(last LSN, bytes, part)` for every part above `applied`, in order, attachments resolved to their writes;
 /// `bytes` is what has been read of `total`, for progress. Returns the LSN of the last whole record, or `applied`.
@@ -115,25 +119,59 @@ impl LogReader<'_> {
             .map_err(|_| StorageError::Corrupted("a segment of the commit log is too long".to_owned()))?;
         let mut rest = vec![0; size];
         file.read_at(from, &mut rest).map_err(io_error)?;
-        for at in (ALIGNMENT as usize..rest.len().saturating_sub(HEADER_BYTES)).step_by(ALIGNMENT as usize) {
-            let bytes: &[u8; HEADER_BYTES] = rest[at..at + HEADER_BYTES].try_into().expect("the range was checked");
-            if bytes[..4] == [0; 4] {
-                continue;
+        match search_tail(&rest, sequence, last, length.saturating_mul(TAIL_SEARCHES)) {
+            Tail::Durable(durable) => Err(StorageError::Corrupted(format!(
+                "the commit log is damaged behind LSN {last}: commits up to {durable} were durable"
+            ))),
+            Tail::Unknown => {
+                tracing::warn!(
+                    sequence,
+                    "the unfinished end of the commit log holds too much that looks like records to look through all of it"
+                );
+                Ok(())
             }
-            let Some(header) = RecordHeader::decode(bytes) else { continue };
-            let payload_end = at + HEADER_BYTES + header.payload_bytes as usize;
-            if header.durable > last
-                && payload_end <= rest.len()
-                && header.matches(sequence, bytes, &rest[at + HEADER_BYTES..payload_end])
-            {
-                return Err(StorageError::Corrupted(format!(
-                    "the commit log is damaged behind LSN {last}: commits up to {} were durable",
-                    header.durable
-                )));
-            }
+            Tail::Unfinished => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// What lies behind the last whole record of a segment.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// Only commits that nobody was told of.
+    Unfinished,
+    /// A whole record, written when everything up to this LSN was durable.
+    Durable(Lsn),
+    /// The search was given up.
+    Unknown,
+}
+
+/// Looks in `rest`, from its second place for a record on, for a whole record that says that a commit above `last` was
+/// durable. Rows may hold bytes that look like headers, each of which costs a checksum: no more than `budget` bytes are
+/// summed.
+pub(super) fn search_tail(rest: &[u8], sequence: u64, last: Lsn, mut budget: u64) -> Tail {
+    for at in (ALIGNMENT as usize..rest.len().saturating_sub(HEADER_BYTES)).step_by(ALIGNMENT as usize) {
+        let bytes: &[u8; HEADER_BYTES] = rest[at..at + HEADER_BYTES].try_into().expect("the range was checked");
+        if bytes[..4] == [0; 4] {
+            continue;
+        }
+        let Some(header) = RecordHeader::decode(bytes) else { continue };
+        let payload_end = at + HEADER_BYTES + header.payload_bytes as usize;
+        // What is durable when a record is written was written before it.
+        let is_plausible = header.durable > last
+            && header.first > header.durable
+            && header.last.0 - header.first.0 < MAX_RECORD_COMMITS
+            && payload_end <= rest.len();
+        if !is_plausible {
+            continue;
+        }
+        let Some(left) = budget.checked_sub(u64::from(header.payload_bytes)) else { return Tail::Unknown };
+        budget = left;
+        if header.matches(sequence, bytes, &rest[at + HEADER_BYTES..payload_end]) {
+            return Tail::Durable(header.durable);
+        }
+    }
+    Tail::Unfinished
 }
 
 fn read_record(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::record::{Part, begin_writes, encode_entry};
+use super::replay::{Tail, search_tail};
 use super::*;
 use crate::store::Keyspace;
 use crate::store::simulated_disk::SimulatedDisk;
@@ -101,4 +102,40 @@ fn a_missing_segment_and_a_foreign_log_are_refused() {
     let other: Arc<dyn Disk> = Arc::new(disk);
     let foreign = replay(&other, [8; 16], Lsn(0), &mut |_, _| Ok(()), &mut |_, _| {});
     assert!(matches!(foreign, Err(StorageError::Corrupted(_))));
+}
+
+#[test]
+fn a_segment_with_the_last_number_is_refused() {
+    let disk = SimulatedDisk::default();
+    disk.open(&segment_name(u64::MAX)).unwrap();
+    let begun = CommitLog::begin(Arc::new(disk), UUID, Lsn(0));
+    assert!(matches!(begun.map(|_| ()), Err(StorageError::Corrupted(_))));
+}
+
+/// A record of `size` bytes behind its header.
+fn sealed(size: usize, first: u64, last: u64, durable: u64) -> Vec<u8> {
+    let mut record = vec![7; HEADER_BYTES + size];
+    seal(&mut record, 1, Lsn(first), Lsn(last), Lsn(durable)).unwrap();
+    record
+}
+
+#[test]
+fn bytes_that_look_like_records_bound_the_search_behind_the_end() {
+    let search = |forged: &[u8], budget: u64| {
+        // The damaged record's own place is not looked at; what a row of it held comes first.
+        let rest = [&[1; ALIGNMENT as usize][..], forged, &sealed(64, 12, 12, 11)[..]].concat();
+        search_tail(&rest, 1, Lsn(10), budget)
+    };
+    let mut forged = sealed(0, 12, 12, 11);
+    forged[..4].copy_from_slice(&100_u32.to_le_bytes());
+    let many = forged.repeat(50);
+    assert_eq!(search(&[], 64), Tail::Durable(Lsn(11)));
+    assert_eq!(search(&many, 50 * 100 + 64), Tail::Durable(Lsn(11)));
+    assert_eq!(search(&many, 50 * 100 + 63), Tail::Unknown);
+    // What cannot be a record costs nothing.
+    for (first, last, durable) in [(12, 12, 10), (11, 11, 11), (12, u64::MAX, 11)] {
+        let mut forged = sealed(0, first, last, durable);
+        forged[..4].copy_from_slice(&100_u32.to_le_bytes());
+        assert_eq!(search(&forged.repeat(50), 64), Tail::Durable(Lsn(11)));
+    }
 }

@@ -1,6 +1,7 @@
 //! Queues, waits and mutual exclusion; helpers of all tests of the lock table.
 
 mod deadlock;
+mod escalation;
 mod release;
 
 use std::sync::Arc;

@@ -35,6 +35,30 @@ fn session_locks_are_counted_by_mode() {
 }
 
 #[test]
+fn a_statement_that_is_run_again_gives_session_locks_back() {
+    let store = store();
+    let session = SessionLocks::new(&store, 3);
+    let (own, foreign) = (begin(&store), begin(&store));
+    let (old, new) = (AdvisoryKey::Single(1), AdvisoryKey::Single(2));
+    let lock = |key| assert!(session.lock(&own, key, false, LockWait::NoWait).unwrap());
+    lock(old);
+    for _ in 0..2 {
+        session.mark_statement();
+        lock(old);
+        lock(new);
+        lock(new);
+        assert!(session.unlock(new, false));
+        session.undo_statement();
+        // Nothing is given back twice.
+        session.undo_statement();
+    }
+    assert!(foreign.lock_advisory(new, false, LockWait::NoWait).unwrap());
+    assert!(!foreign.lock_advisory(old, true, LockWait::NoWait).unwrap(), "it was held before");
+    assert!(session.unlock(old, false));
+    assert!(!session.unlock(old, false));
+}
+
+#[test]
 fn rolling_back_to_a_savepoint_releases_what_was_locked_since() {
     let store = store();
     let transaction = begin(&store);
@@ -137,4 +161,26 @@ fn a_failed_transaction_keeps_only_what_a_rollback_would_keep() {
     transaction.release_savepoint("a").unwrap();
     transaction.release_locks_of_failed();
     assert!(is_free(&store, 1, RowLock::Update));
+}
+
+#[test]
+fn locks_that_others_wait_for_are_told_from_those_of_readers() {
+    let store = store();
+    let takes: [fn(&Transaction); 4] = [
+        |t| assert_eq!(row(t, 1, RowLock::KeyShare).unwrap(), LockOutcome::Granted),
+        |t| assert!(!t.lock_unique_key(INDEX, b"key").unwrap()),
+        |t| assert!(!t.lock(TABLE, RelationLock::RowShare).unwrap()),
+        |t| assert!(!t.lock(TABLE, RelationLock::AccessExclusive).unwrap()),
+    ];
+    for take in takes {
+        let transaction = begin(&store);
+        transaction.lock(TABLE, RelationLock::AccessShare).unwrap();
+        transaction.lock_advisory(AdvisoryKey::Single(1), false, LockWait::NoWait).unwrap();
+        assert!(!transaction.holds_locks_beyond_reading());
+        transaction.savepoint("a").unwrap();
+        take(&transaction);
+        assert!(transaction.holds_locks_beyond_reading());
+        transaction.rollback_to_savepoint("a").unwrap();
+        assert!(!transaction.holds_locks_beyond_reading());
+    }
 }
