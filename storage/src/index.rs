@@ -227,10 +227,8 @@ impl Transaction {
         let Some((lower, upper)) = key_range(index, range)? else { return Ok(Box::new(std::iter::empty())) };
         let lower = lower.as_deref().map_or(Bound::Unbounded, Bound::Included);
         let upper = upper.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let pairs = match rows {
-            Some(rows) => self.kv_range_over(rows, keyspace, lower, upper, reverse)?,
-            None => self.kv_range(keyspace, lower, upper, reverse)?,
-        };
+        let Some(rows) = rows else { return self.kv_decoded_range(keyspace, lower, upper, reverse, entry_id) };
+        let pairs = self.kv_range_over(rows, keyspace, lower, upper, reverse)?;
         Ok(Box::new(pairs.map(|pair: Result<(KvBytes, KvBytes)>| {
             let (key, value) = pair?;
             entry_id(&key, &value)

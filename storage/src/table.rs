@@ -16,7 +16,7 @@ use crate::encoding::row::{RowProjection, encode_row};
 use crate::error::{Result, StorageError};
 use crate::ids::{RelationId, RowId};
 use crate::index::{IndexKey, column_positions, index_key, is_ordered};
-use crate::store::{Keyspace, KvBytes, RowLock, Transaction, decode_u64};
+use crate::store::{Keyspace, RowLock, Transaction, decode_u64};
 use crate::value::Value;
 
 /// A range of an ordered index: equality on the first columns, bounds on the next one.
@@ -238,16 +238,13 @@ impl Transaction {
         self.lock(table.id, RelationLock::AccessShare)?;
         let projection = RowProjection::new(table, projection)?;
         let (lower, upper) = (lower.map(row_key), upper.map(row_key));
-        let pairs = self.kv_range(
+        self.kv_decoded_range(
             Keyspace::of_relation(table.id),
             lower.as_ref().map(|key| &key[..]),
             upper.as_ref().map(|key| &key[..]),
             false,
-        )?;
-        Ok(Box::new(pairs.map(move |pair: Result<(KvBytes, KvBytes)>| {
-            let (key, value) = pair?;
-            Ok((RowId(decode_u64(&key, "row key")?), projection.decode(&value)?))
-        })))
+            move |key, value| Ok((RowId(decode_u64(key, "row key")?), projection.decode(value)?)),
+        )
     }
 
     /// Ids under an ordered index, in key order (or against it). NULL never equals a bound.

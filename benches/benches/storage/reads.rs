@@ -102,8 +102,9 @@ pub fn bench(criterion: &mut Criterion, root: &Path) {
             let start = first.0 + random.random_range(0..ROWS - SCANNED);
             let (lower, upper) = (start.to_be_bytes(), (start + SCANNED).to_be_bytes());
             let range = (Bound::Included(&lower[..]), Bound::Excluded(&upper[..]));
-            let scan = rows.range(keyspace, range.0, range.1, false).expect("readable");
-            let bytes = scan.map(|row| row.expect("readable").1.to_vec().len()).sum::<usize>();
+            let copied = |_: &[u8], value: &[u8]| Ok(value.to_vec());
+            let scan = rows.decoded_range(keyspace, range.0, range.1, false, copied).expect("readable");
+            let bytes = scan.map(|row| row.expect("readable").len()).sum::<usize>();
             assert!(bytes >= SCANNED as usize * PAYLOAD_BYTES);
         });
     });
