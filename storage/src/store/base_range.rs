@@ -53,7 +53,7 @@ impl RangePosition {
     }
 
     /// Hands the pairs of the next stretch to `take`; none when the range is at its end.
-    fn next_stretch(&mut self, take: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+    fn next_stretch(&mut self, mut take: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
         if self.exhausted {
             return Ok(());
         }
@@ -116,7 +116,7 @@ impl BaseRange {
         let places = &mut self.places;
         places.clear();
         self.next = 0;
-        let filled = self.position.next_stretch(&mut |key, value| {
+        let filled = self.position.next_stretch(|key, value| {
             let start = bytes.len() as u32;
             bytes.extend_from_slice(key);
             let value_start = bytes.len() as u32;
@@ -168,7 +168,7 @@ impl<T, F: FnMut(&[u8], &[u8]) -> Result<T>> Iterator for DecodedRange<T, F> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.decoded.is_empty() && !self.failed {
             let (decode, decoded) = (&mut self.decode, &mut self.decoded);
-            let taken = self.position.next_stretch(&mut |key, value| {
+            let taken = self.position.next_stretch(|key, value| {
                 decoded.push_back(decode(key, value)?);
                 Ok(())
             });
