@@ -128,6 +128,13 @@ impl Session {
                 if replace && let Some(id) = transaction.catalog().relation_id(&view.schema, &view.name) {
                     transaction.drop_view(id)?;
                 }
+                // What it reads stays as it is until the view is committed; whoever waited reads it anew.
+                let reads = self.prepare(&view.query, &[])?;
+                if let Some(plan) = reads.planned.plan()
+                    && plan.lock_relations(transaction)?
+                {
+                    self.prepare(&view.query, &[])?;
+                }
                 view.id = transaction.allocate_relation_id()?;
                 transaction.create_view(view)?;
                 Ok(())
@@ -372,6 +379,18 @@ pub(crate) fn missing(id: RelationId) -> QueryError {
 
 pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Relations that a list of definitions changes or drops as a whole.
+pub(crate) fn relations_to_lock(list: &[Ddl]) -> Vec<RelationId> {
+    let of = |ddl: &Ddl| match ddl {
+        Ddl::DropTable { tables, .. } => tables.iter().map(|(_, id)| *id).collect(),
+        Ddl::AlterTable { table, .. } => vec![table.id],
+        Ddl::RenameTable { id, .. } => vec![*id],
+        Ddl::Truncate { tables } => tables.clone(),
+        _ => Vec::new(),
+    };
+    list.iter().flat_map(of).collect()
 }
 
 fn ddl_tag(ddl: &Ddl) -> &'static str {

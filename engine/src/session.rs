@@ -472,7 +472,7 @@ impl Session {
         }
     }
 
-    fn restore_setting(&self, name: String, value: Option<String>) {
+    pub(crate) fn restore_setting(&self, name: String, value: Option<String>) {
         let mut values = self.context.settings.write();
         match value {
             Some(value) => values.insert(name, value),

@@ -32,8 +32,20 @@ pub(crate) struct ActiveTransaction {
     pub has_savepoints: bool,
     /// Settings as they were before, and whether the change was SET LOCAL.
     pub saved_settings: BTreeMap<String, SavedSetting>,
+    /// What ROLLBACK TO goes back to, oldest first.
+    pub savepoints: Vec<SessionSavepoint>,
 }
 
+/// The session's side of a savepoint.
+pub(crate) struct SessionSavepoint {
+    pub name: String,
+    pub read_only: bool,
+    pub saved_settings: BTreeMap<String, SavedSetting>,
+    /// Values of the settings that had been changed by then.
+    pub values: BTreeMap<String, Option<String>>,
+}
+
+#[derive(Clone)]
 pub(crate) struct SavedSetting {
     pub before: Option<String>,
     /// Value to keep at commit; None when only SET LOCAL changed it.
@@ -58,6 +70,7 @@ impl ActiveTransaction {
             used: false,
             has_savepoints: false,
             saved_settings: BTreeMap::new(),
+            savepoints: Vec::new(),
         }
     }
 

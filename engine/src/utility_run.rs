@@ -7,7 +7,7 @@ use sinew_storage::{DataType, Value};
 
 use crate::cursor::Execution;
 use crate::prepare::{PlannedKind, text_column};
-use crate::transaction::{ActiveTransaction, SavedSetting, isolation_from_name, isolation_name};
+use crate::transaction::{ActiveTransaction, SavedSetting, SessionSavepoint, isolation_from_name, isolation_name};
 use crate::utility::{TransactionModes, Utility};
 use crate::{Session, settings};
 
@@ -43,6 +43,7 @@ impl Session {
                 let active = self.ensure_transaction();
                 Self::storage(active.transaction.savepoint(&name))?;
                 active.has_savepoints = true;
+                self.remember_settings(name);
                 "SAVEPOINT"
             }
             Utility::RollbackTo(name) => {
@@ -51,11 +52,16 @@ impl Session {
                 let active = self.ensure_transaction();
                 Self::storage(active.transaction.rollback_to_savepoint(&name))?;
                 active.failed = false;
+                self.return_to_settings(&name);
                 "ROLLBACK"
             }
             Utility::Release(name) => {
                 self.savepoint_outside_block("RELEASE SAVEPOINT")?;
-                Self::storage(self.ensure_transaction().transaction.release_savepoint(&name))?;
+                let active = self.ensure_transaction();
+                Self::storage(active.transaction.release_savepoint(&name))?;
+                if let Some(at) = active.savepoints.iter().rposition(|savepoint| savepoint.name == name) {
+                    active.savepoints.truncate(at);
+                }
                 "RELEASE"
             }
             Utility::Set { name, value, local } => {
@@ -317,6 +323,33 @@ impl Session {
             None => values.remove(&key),
         };
         Ok(())
+    }
+
+    /// For a savepoint that was just set.
+    fn remember_settings(&mut self, name: String) {
+        let Some(active) = &mut self.active else { return };
+        let value = |setting: &String| (setting.clone(), self.context.setting(setting));
+        active.savepoints.push(SessionSavepoint {
+            name,
+            read_only: active.read_only,
+            saved_settings: active.saved_settings.clone(),
+            values: active.saved_settings.keys().map(value).collect(),
+        });
+    }
+
+    /// Settings as they were when the savepoint was set.
+    fn return_to_settings(&mut self, name: &str) {
+        let Some(active) = &mut self.active else { return };
+        let Some(at) = active.savepoints.iter().rposition(|savepoint| savepoint.name == name) else { return };
+        active.savepoints.truncate(at + 1);
+        let savepoint = &active.savepoints[at];
+        active.read_only = savepoint.read_only;
+        let changed = std::mem::replace(&mut active.saved_settings, savepoint.saved_settings.clone());
+        let values = savepoint.values.clone();
+        for (setting, saved) in changed {
+            let value = values.get(&setting).cloned().unwrap_or(saved.before);
+            self.restore_setting(setting, value);
+        }
     }
 
     fn reset_settings(&mut self) {

@@ -124,6 +124,7 @@ impl Transaction {
     /// `ObjectExists` when taken.
     pub fn create_schema(&self, name: &str) -> Result<()> {
         check_name(name)?;
+        self.lock_catalog_key(&schema_key(name))?;
         if self.catalog().schemas.contains_key(name) {
             return Err(StorageError::ObjectExists { kind: "schema", name: name.to_owned() });
         }
@@ -149,9 +150,18 @@ impl Transaction {
         self.kv_delete(Keyspace::CATALOG, &schema_key(name))
     }
 
+    /// Keeps others from making or removing what has this key in the catalog. Who had to wait sees what came of it.
+    fn lock_catalog_key(&self, key: &[u8]) -> Result<()> {
+        if self.lock_unique_key(RelationId(Keyspace::CATALOG.0), key)? {
+            self.refresh_snapshot();
+        }
+        Ok(())
+    }
+
     /// Takes a name in a schema; whoever else takes it meanwhile loses.
     fn take_name(&self, schema: &str, name: &str, id: RelationId) -> Result<()> {
         check_name(name)?;
+        self.lock_catalog_key(&name_key(schema, name))?;
         let catalog = self.catalog();
         if !catalog.schemas.contains_key(schema) {
             return Err(not_found("schema", schema));

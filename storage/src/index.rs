@@ -143,6 +143,12 @@ impl Transaction {
         Ok(())
     }
 
+    /// True while another transaction is giving a key of a unique index to a row, or taking it from one.
+    pub fn key_is_held_by_another(&self, index: &IndexDef, key: &[Value]) -> Result<bool> {
+        let key = index_key(index, key)?;
+        Ok(key.collides && !self.unique_key_is_free(index.id, &key.bytes))
+    }
+
     /// The row that has a key of a unique index now, with the key locked: nobody else gives it to a row, or takes it from
     /// one, until this transaction ends. NULL finds nothing.
     pub fn find_newest_by_key(&self, index: &IndexDef, key: &[Value]) -> Result<Option<RowId>> {

@@ -9,7 +9,7 @@ use sinew_query::activity::{ActivityState, Terminator};
 use sinew_query::exec::{self, RowStream};
 use sinew_query::statement::OutputColumn;
 use sinew_query::{ExecContext, QueryError, QueryKind, Result, sqlstate};
-use sinew_storage::{Isolation, Value};
+use sinew_storage::{Isolation, RelationLock, Value};
 
 use super::{Session, batch_of};
 use crate::cursor::{CopyIn, CursorTag, Execution, RowCursor};
@@ -216,6 +216,21 @@ impl Session {
     fn locked_plan(&mut self, prepared: &Prepared) -> Result<Arc<PlannedStatement>> {
         loop {
             let planned = self.replan_if_stale(prepared)?;
+            if let PlannedKind::Ddl(list) = &planned.kind {
+                // Before what depends on them is looked at: it may change while others hold them.
+                let targets = crate::ddl::relations_to_lock(list);
+                self.prepare_transaction();
+                let transaction = Arc::clone(&self.ensure_transaction().transaction);
+                let mut waited = false;
+                for relation in targets {
+                    let locked = transaction.lock_relation_waited(relation, RelationLock::AccessExclusive);
+                    waited |= self.guard(locked.map_err(QueryError::from))?;
+                }
+                if waited {
+                    continue;
+                }
+                return Ok(planned);
+            }
             let Some(plan) = planned.plan().filter(|plan| !plan.outside_transaction) else { return Ok(planned) };
             self.prepare_transaction();
             let transaction = Arc::clone(&self.ensure_transaction().transaction);

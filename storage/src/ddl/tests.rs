@@ -417,13 +417,19 @@ fn create_index_waits_for_writers_and_sees_their_rows() {
 }
 
 #[test]
-fn two_creations_of_one_name_conflict() {
+fn two_creations_of_one_name_wait_for_each_other() {
     let store = store();
     let (one, two) = (begin(&store), begin(&store));
-    table(&one, "t");
-    table(&two, "t");
+    let def = table(&one, "t");
+    two.set_lock_timeout(Some(SHORT));
+    let again = || {
+        let id = two.allocate_relation_id().unwrap();
+        two.create_table(TableDef { id, ..TableDef::clone(&def) })
+    };
+    assert!(matches!(again(), Err(StorageError::LockTimeout)));
     one.commit().unwrap();
-    assert!(matches!(two.commit(), Err(StorageError::ObjectExists { .. })));
+    let refused = again().map(drop).and_then(|()| two.commit().map(drop));
+    assert!(matches!(refused, Err(StorageError::ObjectExists { .. })), "{refused:?}");
 }
 
 #[test]

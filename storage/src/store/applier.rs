@@ -29,6 +29,11 @@ use super::{KvSnapshot, StoreShared};
 use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
 
+/// Free space that applying a set of layers asks for: redb's copies of the pages it changes, and its own growth.
+const ROOM_BYTES: u64 = 8 << 20;
+const ROOM_FACTOR: u64 = 3;
+/// How often a full disk is looked at.
+const ROOM_INTERVAL: Duration = Duration::from_secs(1);
 /// How long applied layers are held.
 const RETIRE_AFTER: Duration = Duration::from_secs(1);
 /// A keyspace with at least this many entries is appended in one pass where possible.
@@ -51,13 +56,15 @@ pub(crate) struct LayersState {
     pub applied: Lsn,
     /// Why the applier gave up.
     pub failed: Option<StorageError>,
+    /// The applier waits for room on the disk.
+    pub starved: bool,
     stopping: bool,
 }
 
 impl Layers {
     pub fn new(base: Arc<TableBase>, applied: Lsn) -> Layers {
         let stack = LayerStack::new(base);
-        let state = LayersState { stack, applied, failed: None, stopping: false };
+        let state = LayersState { stack, applied, failed: None, starved: false, stopping: false };
         Layers { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -80,7 +87,7 @@ impl Layers {
     /// Waits until `enough` says true of the state, or the applier has failed.
     pub fn wait_until(&self, enough: impl Fn(&LayersState) -> bool) {
         let mut state = self.state.lock();
-        while !enough(&state) && state.failed.is_none() {
+        while !enough(&state) && state.failed.is_none() && !state.starved {
             self.changed.wait(&mut state);
         }
     }
@@ -127,6 +134,12 @@ impl Applier {
     pub fn run(mut self) -> Result<()> {
         let mut result = Ok(());
         while let Some(layers) = self.next_layers() {
+            if !self.wait_for_room(&layers) {
+                result = Err(StorageError::DiskFull(
+                    "commits stay in the log, to be applied at the next opening".to_owned(),
+                ));
+                break;
+            }
             let applied = catch_unwind(AssertUnwindSafe(|| self.apply(&layers)));
             let applied =
                 applied.unwrap_or_else(|_| Err(StorageError::Internal("applying commits panicked".to_owned())));
@@ -166,6 +179,33 @@ impl Applier {
                 MutexGuard::unlocked(&mut state, || drop(retired));
             }
         }
+    }
+
+    /// redb cannot go on after it ran out of space, so it is not begun without room. The commits are safe in the log; they
+    /// wait until there is some. False when the store is being closed.
+    fn wait_for_room(&self, layers: &[Frozen]) -> bool {
+        let size_bytes: usize = layers.iter().map(|frozen| frozen.layer.size_bytes()).sum();
+        let needed = ROOM_BYTES + size_bytes as u64 * ROOM_FACTOR;
+        let has_room = || {
+            let free = self.attachments.as_ref().and_then(|attachments| attachments.free_bytes());
+            free.is_none_or(|free| free >= needed)
+        };
+        if has_room() {
+            return true;
+        }
+        tracing::error!(needed, "the disk is full; commits stay in the log until there is room to apply them");
+        let shared = &self.shared.layers;
+        let mut state = shared.state.lock();
+        state.starved = true;
+        shared.changed.notify_all();
+        while !state.stopping && !has_room() {
+            shared.changed.wait_for(&mut state, ROOM_INTERVAL);
+        }
+        state.starved = false;
+        if !state.stopping {
+            tracing::info!("there is room on the disk again");
+        }
+        !state.stopping
     }
 
     /// The file stays open for those who read.

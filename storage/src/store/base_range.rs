@@ -133,11 +133,12 @@ impl Iterator for BaseRange {
     type Item = Result<(KvBytes, KvBytes)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.next == self.places.len() && !self.failed {
-            if let Err(error) = self.fill() {
-                self.failed = true;
-                return Some(Err(error));
-            }
+        if self.next == self.places.len()
+            && !self.failed
+            && let Err(error) = self.fill()
+        {
+            self.failed = true;
+            return Some(Err(error));
         }
         let place = *self.places.get(self.next)?;
         self.next += 1;

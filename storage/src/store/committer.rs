@@ -84,6 +84,8 @@ pub(super) struct Committer {
     recent_writes: RecentWrites,
     /// Once set, every commit is answered with it.
     failed: Option<StorageError>,
+    /// The applier waits for room on the disk, and is far behind.
+    is_starved: bool,
     /// When the oldest commit that is not durable was written.
     unsynced_since: Option<Instant>,
     /// The record under construction.
@@ -114,6 +116,7 @@ impl Committer {
             last_writers: LastWriters::default(),
             recent_writes: RecentWrites::default(),
             failed: None,
+            is_starved: false,
             unsynced_since: None,
             record: Vec::new(),
             memory_table_size_bytes,
@@ -182,6 +185,12 @@ impl Committer {
             batch.into_iter().for_each(|request| self.answer(request, Err(refused(error))));
             return;
         }
+        if self.is_starved {
+            let error = StorageError::DiskFull("what was committed before waits for room".to_owned());
+            self.shared.failure.note_write(&Err::<(), _>(error.clone()));
+            batch.into_iter().for_each(|request| self.answer(request, Err(error.clone())));
+            return;
+        }
         let outcome = catch_unwind(AssertUnwindSafe(|| self.commit_batch(batch)));
         if outcome.is_err() {
             // The requests were dropped by unwinding, which their waiters see as an unknown outcome.
@@ -207,6 +216,7 @@ impl Committer {
             self.shared.layers.wait_until(is_low);
         }
         let state = self.shared.layers.lock();
+        self.is_starved = state.starved && !is_low(&state);
         if let (None, Some(error)) = (&self.failed, &state.failed) {
             self.failed = Some(error.clone());
         }

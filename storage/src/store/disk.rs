@@ -15,6 +15,8 @@ pub(crate) trait Disk: Send + Sync {
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Makes creations, renames and removals durable.
     fn sync_directory(&self) -> io::Result<()>;
+    /// Bytes that files may still grow by, if that is known.
+    fn free_bytes(&self) -> io::Result<Option<u64>>;
 }
 
 /// One open file. Writes are durable after `sync`, length included.
@@ -75,6 +77,11 @@ impl Disk for OsDisk {
 
     fn sync_directory(&self) -> io::Result<()> {
         sync_directory(&self.directory)
+    }
+
+    fn free_bytes(&self) -> io::Result<Option<u64>> {
+        let stat = rustix::fs::statvfs(&self.directory)?;
+        Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
     }
 }
 

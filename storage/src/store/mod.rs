@@ -158,6 +158,11 @@ impl Store {
         let io_error = |error: std::io::Error| StorageError::Io(format!("{place}: {error}"));
         std::fs::create_dir_all(directory).map_err(io_error)?;
         let file = directory.join(FILE_NAME);
+        if !file.exists() && directory.join(format!("{FILE_NAME}.part")).exists() {
+            return Err(StorageError::Corrupted(format!(
+                "{place} holds a backup or restore that was not finished; remove it and begin it again"
+            )));
+        }
         if !file.exists() {
             create_file(directory, &file, &options)?;
         }
@@ -367,7 +372,7 @@ impl Store {
             Some(Ok(applied)) => {
                 let result = result.and(applied);
                 match &self.log {
-                    Some(disk) if result.is_ok() => log::clear(&**disk),
+                    Some(disk) if result.is_ok() && self.shared.layers.lock().stack.is_empty() => log::clear(&**disk),
                     _ => result,
                 }
             }
@@ -488,8 +493,12 @@ impl Store {
         self.requests.send(Request::Checkpoint(reply)).map_err(|_| StorageError::ShuttingDown)?;
         let lsn = answer.recv().unwrap_or(Err(StorageError::ShuttingDown))?;
         self.shared.layers.wait_until(|state| state.applied >= lsn || state.stack.is_empty());
-        match &self.shared.layers.lock().failed {
+        let state = self.shared.layers.lock();
+        match &state.failed {
             Some(error) => Err(error.clone()),
+            None if state.starved => {
+                Err(StorageError::DiskFull("the commits so far wait in the log for room".to_owned()))
+            }
             None => Ok(lsn),
         }
     }

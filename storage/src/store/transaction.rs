@@ -584,6 +584,12 @@ impl Transaction {
         Ok(self.acquire(target, LockMode::Exclusive, LockWait::Block)? == LockOutcome::Waited)
     }
 
+    /// Nobody else holds the key's lock at this moment.
+    pub(crate) fn unique_key_is_free(&self, index: RelationId, key: &[u8]) -> bool {
+        let target = LockTarget::Key { index, hash: xxh3_64(key) };
+        self.store.locks().is_free_for(self.owner(), target, LockMode::Exclusive)
+    }
+
     /// Takes an advisory lock to the end of the transaction; false when it is not free and the request is not to wait.
     pub fn lock_advisory(&self, key: AdvisoryKey, is_shared: bool, wait: LockWait) -> Result<bool> {
         Ok(self.acquire(key.into(), LockMode::advisory(is_shared), wait)? != LockOutcome::Skipped)

@@ -1,7 +1,6 @@
 //! Writing operators.
 
 use sinew_storage::RowLock;
-use sinew_storage::catalog::{IndexKind, IndexTarget, TableDef};
 
 use super::*;
 use crate::exec::operators::delete::DeletePlan;
@@ -30,7 +29,8 @@ impl Compiler<'_> {
                 let physical = UpdatePlan {
                     table: Arc::clone(&update.table),
                     row_id,
-                    lock: self.update_lock(&update.table, &assignments),
+                    // The store takes the stronger lock when a key of a unique index changes.
+                    lock: RowLock::NoKeyUpdate,
                     recheck: if reads_more { None } else { Recheck::of(&source) },
                     assignments,
                     checks: self.checks(&update.checks, &update.new_row)?,
@@ -80,21 +80,6 @@ impl Compiler<'_> {
         assignments.iter().map(|(position, value)| Ok((*position, self.expr_over(value, slots)?))).collect()
     }
 
-    /// The lock of an update: the strongest when it assigns a column of a unique index, whose keys foreign keys may refer
-    /// to.
-    fn update_lock(&self, table: &TableDef, assignments: &[(usize, PhysExpr)]) -> RowLock {
-        let catalog = self.statistics.transaction().catalog();
-        let assigns_key = catalog.indexes_of(table.id).iter().any(|index| {
-            let IndexTarget::Table { columns, .. } = &index.target else { return false };
-            matches!(index.kind, IndexKind::Ordered { unique: true })
-                && columns
-                    .iter()
-                    .filter_map(|column| table.position_of(column.column))
-                    .any(|key| assignments.iter().any(|(position, _)| *position == key))
-        });
-        if assigns_key { RowLock::Update } else { RowLock::NoKeyUpdate }
-    }
-
     fn checks(&mut self, checks: &[(String, Expr)], slots: &[VarId]) -> Result<Vec<(String, PhysExpr)>> {
         checks.iter().map(|(name, check)| Ok((name.clone(), self.expr_over(check, slots)?))).collect()
     }
@@ -116,7 +101,7 @@ impl Compiler<'_> {
                         slots.extend(&update.excluded);
                         let assignments = self.assignments(&update.assignments, &slots)?;
                         Some(ConflictUpdatePlan {
-                            lock: self.update_lock(&insert.table, &assignments),
+                            lock: RowLock::NoKeyUpdate,
                             assignments,
                             filter: update.filter.as_ref().map(|filter| self.expr_over(filter, &slots)).transpose()?,
                         })

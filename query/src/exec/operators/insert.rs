@@ -168,6 +168,18 @@ impl InsertWriter {
         Ok(None)
     }
 
+    /// Whether another transaction holds the proposed row's key in one of the arbiters.
+    fn key_is_held(&self, proposed: &[Value], cx: &Cx) -> Result<bool> {
+        for (index, positions) in &self.arbiters {
+            if let Some(key) = key_of(positions, proposed)
+                && cx.transaction().key_is_held_by_another(index, &key)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether a row has the proposed row's key in one of the arbiters.
     fn collides(&self, stored: &[Value], proposed: &[Value]) -> bool {
         self.arbiters.iter().any(|(_, positions)| {
@@ -189,7 +201,14 @@ impl InsertWriter {
                     None => return Ok(None),
                 },
             };
-            let Some(update) = &conflict.update else { return Ok(Some(Conflict { id, stored: Vec::new() })) };
+            let Some(update) = &conflict.update else {
+                // Somebody may be about to take the key away: then it is waited for, and looked for again.
+                if held.is_none() && self.key_is_held(proposed, cx)? {
+                    held = Some(id);
+                    continue;
+                }
+                return Ok(Some(Conflict { id, stored: Vec::new() }));
+            };
             if self.written.contains(&id) {
                 return Err(touched_twice());
             }

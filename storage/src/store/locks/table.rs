@@ -266,6 +266,11 @@ impl LockTable {
         self.waiting.lock().get(&party).cloned().unwrap_or_default()
     }
 
+    /// Whether a request would be granted at once.
+    pub fn is_free_for(&self, owner: Owner, target: LockTarget, mode: LockMode) -> bool {
+        self.shard(target).get(&target).is_none_or(|state| state.is_free_for(owner, mode))
+    }
+
     /// Grants the lock, waits for it, or gives up as `request.wait` says. `patience` is only asked for when it comes to
     /// waiting. Errors with `Deadlock`, `LockTimeout`, `Cancelled` and `StatementTimeout`.
     pub fn acquire(&self, request: LockRequest, patience: impl FnOnce() -> Patience) -> Result<LockOutcome> {

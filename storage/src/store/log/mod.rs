@@ -138,6 +138,11 @@ impl Attachments {
         SpillFile::open(&self.disk, self.next.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Bytes that the database's files may still grow by, if that is known.
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.disk.free_bytes().ok().flatten()
+    }
+
     /// Removes an attachment that no record needs any more.
     pub fn remove(&self, number: u64) {
         if let Err(error) = self.disk.remove(&attachment_name(number)) {
