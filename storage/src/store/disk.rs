@@ -80,9 +80,14 @@ impl Disk for OsDisk {
     }
 
     fn free_bytes(&self) -> io::Result<Option<u64>> {
-        let stat = rustix::fs::statvfs(&self.directory)?;
-        Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
+        free_bytes(&self.directory)
     }
+}
+
+/// Bytes that files of the folder's file system may grow by; None for a file system that does not say.
+pub(crate) fn free_bytes(directory: &Path) -> io::Result<Option<u64>> {
+    let stat = rustix::fs::statvfs(directory)?;
+    Ok((stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize)))
 }
 
 impl DiskFile for File {

@@ -111,6 +111,8 @@ pub const LOG_FOLDER: &str = "log";
 /// A set above this size is written and synced beside the log by the thread that commits it, so that nobody waits for it,
 /// in bytes.
 const ATTACHMENT_BYTES: usize = if cfg!(test) { 128 << 10 } else { 4 << 20 };
+/// Free space without which a database is not opened: room for redb's repair and for the first commits.
+const OPENING_ROOM_BYTES: u64 = 8 << 20;
 /// Commits that may wait in the queue before `commit` blocks.
 const QUEUE_CAPACITY: usize = 4_096;
 /// Attempts of a small commit of the store's own.
@@ -157,6 +159,13 @@ impl Store {
         let place = directory.display().to_string();
         let io_error = |error: std::io::Error| StorageError::Io(format!("{place}: {error}"));
         std::fs::create_dir_all(directory).map_err(io_error)?;
+        if let Some(free) = disk::free_bytes(directory).map_err(io_error)?
+            && free < OPENING_ROOM_BYTES
+        {
+            return Err(StorageError::DiskFull(format!(
+                "{place} has {free} bytes left, and opening the database needs {OPENING_ROOM_BYTES}"
+            )));
+        }
         let file = directory.join(FILE_NAME);
         if !file.exists() && directory.join(format!("{FILE_NAME}.part")).exists() {
             return Err(StorageError::Corrupted(format!(
