@@ -112,6 +112,12 @@ pub(super) struct Applier {
     change_log_floor: Lsn,
 }
 
+/// Free space that applying the layers may take, in bytes.
+pub(super) fn room_needed(layers: &[Frozen]) -> u64 {
+    let size_bytes: usize = layers.iter().map(|frozen| frozen.layer.size_bytes()).sum();
+    ROOM_BYTES + size_bytes as u64 * ROOM_FACTOR
+}
+
 impl Applier {
     pub fn new(
         shared: Arc<StoreShared>,
@@ -184,8 +190,7 @@ impl Applier {
     /// redb cannot go on after it ran out of space, so it is not begun without room. The commits are safe in the log; they
     /// wait until there is some. False when the store is being closed.
     fn wait_for_room(&self, layers: &[Frozen]) -> bool {
-        let size_bytes: usize = layers.iter().map(|frozen| frozen.layer.size_bytes()).sum();
-        let needed = ROOM_BYTES + size_bytes as u64 * ROOM_FACTOR;
+        let needed = room_needed(layers);
         let has_room = || {
             let free = self.attachments.as_ref().and_then(|attachments| attachments.free_bytes());
             free.is_none_or(|free| free >= needed)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use redb::{Database, ReadableDatabase};
 use rustc_hash::FxHashMap;
 
-use super::applier::apply_layers;
+use super::applier::{apply_layers, room_needed};
 use super::disk::Disk;
 use super::errors::transaction_error;
 use super::kv::TableBase;
@@ -17,6 +17,17 @@ use super::spill::SpilledSet;
 use super::write_set::KeyspaceWrites;
 use super::{KvSnapshot, Lsn};
 use crate::error::{Result, StorageError};
+
+/// What failed for want of room says so, rather than what redb makes of it.
+fn full_or(error: StorageError, disk: &dyn Disk, needed: u64) -> StorageError {
+    let free = disk.free_bytes().ok().flatten();
+    match (&error, free) {
+        (StorageError::Io(_) | StorageError::CommitUnknown(_), Some(free)) if free < needed => StorageError::DiskFull(
+            format!("{free} bytes are left, and applying the commit log may need {needed}; nothing is lost"),
+        ),
+        _ => error,
+    }
+}
 
 /// Applies the log to redb. `progress` is called with 0.0..=1.0. Stopping half way
 /// loses nothing: the log is given up only afterwards.
@@ -35,7 +46,8 @@ pub(super) fn replay_log(
         stack.freeze(complete);
         let layers = stack.frozen(complete);
         let layer_list: Vec<&Layer> = layers.iter().map(|frozen| &frozen.layer).collect();
-        floor = apply_layers(database, &layer_list, complete, floor, true)?;
+        floor = apply_layers(database, &layer_list, complete, floor, true)
+            .map_err(|error| full_or(error, &**disk, room_needed(&layers)))?;
         stack.applied(layers.len(), read()?);
         Ok(())
     };
