@@ -18,6 +18,8 @@ mod row_lock;
 pub mod search;
 pub mod store;
 pub mod table;
+#[cfg(test)]
+mod test_support;
 pub mod types;
 pub mod value;
 mod value_text;

@@ -1,27 +1,10 @@
 //! Locks and time limits as drivers see them: advisory locks, `pg_locks`, deadlocks, the three timeouts.
 
-use std::time::{Duration, Instant};
-
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
+use crate::waiting::{LONG, truth, wait_until};
 use crate::wire::with_server;
-
-/// Nothing here takes that long unless it hangs.
-const LONG: Duration = Duration::from_secs(60);
-
-async fn truth(client: &Client, text: &str) -> bool {
-    client.query_one(text, &[]).await.unwrap_or_else(|error| panic!("{text}: {error:?}")).get(0)
-}
-
-/// Asks until the answer is yes.
-async fn wait_until(client: &Client, text: &str) {
-    let deadline = Instant::now() + LONG;
-    while !truth(client, text).await {
-        assert!(Instant::now() < deadline, "{text}: not within {LONG:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
 
 async fn code(client: &Client, text: &str) -> SqlState {
     client.simple_query(text).await.expect_err(text).code().expect("an error of the server").clone()

@@ -16,4 +16,5 @@ mod messages;
 mod operation;
 mod sessions;
 mod snb;
+mod waiting;
 mod wire;

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use sinew_tests::server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, NoTls};
+
+use crate::waiting::{LONG, wait_until};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sinew-under-test");
-/// Nothing here takes that long unless it hangs.
-const LONG: Duration = Duration::from_secs(60);
 
 fn run<F: Future<Output = ()>>(test: F) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -27,15 +27,6 @@ async fn get(port: u16, path: &str) -> Option<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.ok()?;
     Some(answer)
-}
-
-/// Asks until the answer is yes.
-async fn wait_until(client: &Client, text: &str) {
-    let deadline = Instant::now() + LONG;
-    while !client.query_one(text, &[]).await.unwrap_or_else(|error| panic!("{text}: {error:?}")).get::<_, bool>(0) {
-        assert!(Instant::now() < deadline, "{text}: not within {LONG:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 /// Starts a statement that does not end by itself, and returns when it runs.

@@ -1,26 +1,10 @@
 //! Who is connected: `pg_stat_activity`, and what `pg_cancel_backend` and `pg_terminate_backend` do.
 
-use std::time::{Duration, Instant};
-
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
+use crate::waiting::{LONG, truth, wait_until};
 use crate::wire::with_server;
-
-/// Nothing here takes that long unless it hangs.
-const LONG: Duration = Duration::from_secs(60);
-
-async fn truth(client: &Client, text: &str) -> bool {
-    client.query_one(text, &[]).await.unwrap_or_else(|error| panic!("{text}: {error:?}")).get(0)
-}
-
-async fn wait_until(client: &Client, text: &str) {
-    let deadline = Instant::now() + LONG;
-    while !truth(client, text).await {
-        assert!(Instant::now() < deadline, "{text}: not within {LONG:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
 
 async fn process_id(client: &Client) -> i32 {
     client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0)

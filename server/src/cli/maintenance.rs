@@ -28,16 +28,7 @@ pub struct Place {
 pub fn backup(directory: PathBuf, place: Place) -> Result<ExitCode, String> {
     let directory = std::path::absolute(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     if let Some(data) = place.data {
-        let store = open(&data)?;
-        let mut progress = Progress::new("backup");
-        let result = store.backup_to(&directory, &mut |done, of| {
-            progress.update(done, of);
-            Ok(())
-        });
-        drop(progress);
-        let closed = store.close();
-        let report = result.map_err(describe)?;
-        closed.map_err(describe)?;
+        let report = with_store(&data, "backup", |store, progress| store.backup_to(&directory, progress))?;
         return say(&summary("backed up", &report));
     }
     let Some(name) = directory.to_str() else {
@@ -91,16 +82,7 @@ fn check_offline(data: &Path) -> Result<Vec<Vec<Option<String>>>, String> {
     drop(progress);
     let problem = "redb found damage and repaired what could be repaired";
     let mut rows = vec![vec![Some("file".to_owned()), None, (!is_sound).then(|| problem.to_owned())]];
-    let store = open(data)?;
-    let mut progress = Progress::new("check");
-    let result = store.check(&mut |done, of| {
-        progress.update(done, of);
-        Ok(())
-    });
-    drop(progress);
-    let closed = store.close();
-    let report = result.map_err(describe)?;
-    closed.map_err(describe)?;
+    let report = with_store(data, "check", |store, progress| store.check(progress))?;
     let row = |(object, checked, problem): (&str, u64, Option<String>)| {
         vec![Some(object.to_owned()), Some(checked.to_string()), problem]
     };
@@ -121,6 +103,25 @@ fn open(data: &Path) -> Result<Arc<Store>, String> {
     let opened = Store::open(data, StoreOptions { repair_progress, ..StoreOptions::default() });
     progress.finish();
     opened.map_err(describe)
+}
+
+/// Opens the database, does the work while its progress is shown, and closes it whatever came of it.
+fn with_store<T, E: Into<QueryError>>(
+    data: &Path,
+    what: &'static str,
+    work: impl FnOnce(&Store, sinew::backup::Progress<'_>) -> Result<T, E>,
+) -> Result<T, String> {
+    let store = open(data)?;
+    let mut progress = Progress::new(what);
+    let result = work(&store, &mut |done, of| {
+        progress.update(done, of);
+        Ok(())
+    });
+    drop(progress);
+    let closed = store.close();
+    let done = result.map_err(describe)?;
+    closed.map_err(describe)?;
+    Ok(done)
 }
 
 fn summary(done: &str, report: &BackupReport) -> String {

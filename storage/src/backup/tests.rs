@@ -10,14 +10,9 @@ use crate::DataType;
 use crate::catalog::{ColumnDef, IndexDef, IndexKind, IndexTarget, TableBehaviour, TableDef};
 use crate::ids::{ColumnId, LabelId, NodeId};
 use crate::search::TextQueryMode;
-use crate::store::{Isolation, StoreOptions, Transaction};
+use crate::store::StoreOptions;
+use crate::test_support::begin;
 use crate::value::Value;
-
-fn begin(store: &Arc<Store>) -> Transaction {
-    let transaction = store.begin(Isolation::ReadCommitted);
-    transaction.begin_statement().unwrap();
-    transaction
-}
 
 fn ignore(_done: u64, _of: u64) -> Result<()> {
     Ok(())

@@ -5,31 +5,13 @@ use std::sync::Arc;
 use super::*;
 use crate::DataType;
 use crate::catalog::{
-    ColumnDef, IndexColumn, IndexDef, IndexKind, IndexTarget, TableBehaviour, TableDef, VectorIndexOptions,
-    VectorMetric,
+    IndexColumn, IndexDef, IndexKind, IndexTarget, TableBehaviour, TableDef, VectorIndexOptions, VectorMetric,
 };
 use crate::graph::keys;
 use crate::ids::{ColumnId, LabelId, NodeId, RelationshipId, RelationshipTypeId};
-use crate::store::{Isolation, StoreOptions, Transaction};
+use crate::store::{StoreOptions, Transaction};
+use crate::test_support::{begin, column};
 use crate::value::Value;
-
-fn begin(store: &Arc<Store>) -> Transaction {
-    let transaction = store.begin(Isolation::ReadCommitted);
-    transaction.begin_statement().unwrap();
-    transaction
-}
-
-fn column(id: u16, name: &str, ty: DataType) -> ColumnDef {
-    ColumnDef {
-        id: ColumnId(id),
-        name: name.into(),
-        ty,
-        not_null: false,
-        default: None,
-        virtual_expression: None,
-        comment: None,
-    }
-}
 
 fn index(t: &Transaction, name: &str, target: IndexTarget, kind: IndexKind) {
     let id = t.allocate_relation_id().unwrap();

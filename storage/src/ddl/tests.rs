@@ -13,6 +13,7 @@ use crate::encoding::compare_values;
 use crate::ids::{ColumnId, RowId};
 use crate::store::{ESCALATION_LOCKS, ESCALATION_STEP, Isolation, Store, StoreOptions};
 use crate::table::IndexRange;
+use crate::test_support::{self, begin};
 use crate::value::Value;
 
 /// How long a transaction waits that is expected to wait in vain.
@@ -22,22 +23,8 @@ fn store() -> Arc<Store> {
     Store::in_memory(StoreOptions::default()).unwrap()
 }
 
-fn begin(store: &Arc<Store>) -> Transaction {
-    let transaction = store.begin(Isolation::ReadCommitted);
-    transaction.begin_statement().unwrap();
-    transaction
-}
-
 fn column(id: u16, name: &str) -> ColumnDef {
-    ColumnDef {
-        id: ColumnId(id),
-        name: name.to_owned(),
-        ty: DataType::Any,
-        not_null: false,
-        default: None,
-        virtual_expression: None,
-        comment: None,
-    }
+    test_support::column(id, name, DataType::Any)
 }
 
 fn table(transaction: &Transaction, name: &str) -> Arc<TableDef> {

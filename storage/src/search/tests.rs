@@ -7,9 +7,10 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 use crate::DataType;
-use crate::catalog::{ColumnDef, IndexColumn, IndexTarget, TableBehaviour, TableDef, VectorIndexOptions, VectorMetric};
+use crate::catalog::{IndexColumn, IndexTarget, TableBehaviour, TableDef, VectorIndexOptions, VectorMetric};
 use crate::ids::{ColumnId, RowId};
 use crate::store::{Isolation, Store, StoreOptions};
+use crate::test_support::column;
 use crate::value::Value;
 
 fn begin(store: &Arc<Store>, isolation: Isolation) -> Transaction {
@@ -24,18 +25,6 @@ fn reader(store: &Arc<Store>) -> Transaction {
 
 fn settle(store: &Arc<Store>) {
     assert!(reader(store).derived().settle(Duration::from_secs(60)), "the indexer did not settle");
-}
-
-fn column(id: u16, name: &str, ty: DataType) -> ColumnDef {
-    ColumnDef {
-        id: ColumnId(id),
-        name: name.into(),
-        ty,
-        not_null: false,
-        default: None,
-        virtual_expression: None,
-        comment: None,
-    }
 }
 
 fn create_table(transaction: &Transaction) -> Arc<TableDef> {

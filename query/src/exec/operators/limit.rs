@@ -39,6 +39,13 @@ pub(crate) fn count_of(expr: &PhysExpr, cx: &Cx, what: &str) -> Result<Option<us
     }
 }
 
+/// How many rows an operator below a LIMIT has to give, those that are skipped included; None for all.
+pub(crate) fn wanted_rows(limit: Option<&PhysExpr>, skip: Option<&PhysExpr>, cx: &Cx) -> Result<Option<usize>> {
+    let Some(limit) = limit else { return Ok(None) };
+    let skip = skip.map_or(Ok(None), |skip| count_of(skip, cx, "OFFSET"))?.unwrap_or(0);
+    Ok(count_of(limit, cx, "LIMIT")?.map(|limit| limit.saturating_add(skip)))
+}
+
 impl Physical for LimitPlan {
     fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
         let skip = self.skip.as_ref().map_or(Ok(None), |skip| count_of(skip, cx, "OFFSET"))?.unwrap_or(0);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sinew_storage::catalog::TableDef;
 use sinew_storage::{LockWait, RelationLock, RowLock};
 
-use super::limit::count_of;
+use super::limit::wanted_rows;
 use super::update::row_id_of;
 use crate::algebra::lock_clause;
 use crate::batch::Batch;
@@ -45,13 +45,7 @@ impl Physical for LockRowsPlan {
             check_may_write(&lock.table, cx)?;
             cx.transaction().lock_relation(lock.table.id, RelationLock::RowShare)?;
         }
-        let wanted = match &self.limit {
-            None => None,
-            Some(limit) => {
-                let skip = self.skip.as_ref().map_or(Ok(None), |skip| count_of(skip, cx, "OFFSET"))?.unwrap_or(0);
-                count_of(limit, cx, "LIMIT")?.map(|limit| limit.saturating_add(skip))
-            }
-        };
+        let wanted = wanted_rows(self.limit.as_ref(), self.skip.as_ref(), cx)?;
         let input = self.input.open(cx)?;
         Ok(Box::new(LockRows { plan: self, input, left: wanted.unwrap_or(usize::MAX), cx: cx.clone() }))
     }

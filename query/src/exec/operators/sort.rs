@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sinew_storage::Value;
 
-use super::limit::count_of;
+use super::limit::wanted_rows;
 use crate::batch::{BATCH_ROWS, Batch};
 use crate::error::Result;
 use crate::exec::expr::PhysExpr;
@@ -40,13 +40,7 @@ pub struct SortPlan {
 
 impl Physical for SortPlan {
     fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
-        let wanted = match &self.limit {
-            None => None,
-            Some(limit) => {
-                let skip = self.skip.as_ref().map_or(Ok(None), |skip| count_of(skip, cx, "OFFSET"))?.unwrap_or(0);
-                count_of(limit, cx, "LIMIT")?.map(|limit| limit.saturating_add(skip))
-            }
-        };
+        let wanted = wanted_rows(self.limit.as_ref(), self.skip.as_ref(), cx)?;
         let input = self.input.open(cx)?;
         Ok(Box::new(Sort { plan: self, input: Some(input), wanted, cx: cx.clone(), sorted: None, _memory: None }))
     }

@@ -10,14 +10,15 @@ use rand::rngs::StdRng;
 
 use crate::DataType;
 use crate::catalog::{
-    ColumnDef, IndexColumn, IndexDef, IndexKind, IndexTarget, TableBehaviour, TableDef, VectorIndexOptions,
-    VectorMetric,
+    IndexColumn, IndexDef, IndexKind, IndexTarget, TableBehaviour, TableDef, VectorIndexOptions, VectorMetric,
 };
 use crate::derived::{IndexSource, IndexedValues};
 use crate::graph::image::GraphImage;
 use crate::ids::{ColumnId, LabelId, NodeId, RelationshipId, RelationshipTypeId, RowId};
 use crate::search::TextQueryMode;
-use crate::store::{Isolation, Keyspace, Store, StoreOptions, Transaction};
+use crate::store::{Keyspace, Store, StoreOptions, Transaction};
+pub use crate::test_support::begin;
+use crate::test_support::column;
 use crate::value::Value;
 use crate::vector::{VectorReader, vector_distance};
 
@@ -25,26 +26,8 @@ const WORDS: u32 = 5;
 const LABELS: u32 = 3;
 const TYPES: u32 = 3;
 
-pub fn begin(store: &Arc<Store>) -> Transaction {
-    let transaction = store.begin(Isolation::ReadCommitted);
-    transaction.begin_statement().unwrap();
-    transaction
-}
-
 pub fn open(directory: &Path) -> Arc<Store> {
     Store::open(directory, StoreOptions::default()).unwrap()
-}
-
-fn column(id: u16, name: &str, ty: DataType) -> ColumnDef {
-    ColumnDef {
-        id: ColumnId(id),
-        name: name.into(),
-        ty,
-        not_null: false,
-        default: None,
-        virtual_expression: None,
-        comment: None,
-    }
 }
 
 /// A table with a text index and two vector indexes, one of them over embedded text; labels and types.
