@@ -447,7 +447,7 @@ impl Session {
         let items: Vec<String> = parts
             .iter()
             .zip(types)
-            .map(|(part, ty)| format!("CAST({part} AS {})", sinew_query::types::type_name(ty)))
+            .map(|(part, ty)| format!("CAST({part} AS {})", sinew_query::types::type_declaration(ty)))
             .collect();
         let prepared = self.prepare(&format!("SELECT {}", items.join(", ")), &[])?;
         let Execution::Rows(mut cursor) = self.start(&prepared, Vec::new(), false)? else {

@@ -15,7 +15,7 @@ pub const BATCH_BYTES: usize = 16 << 20;
 const LONG_TEXT_BYTES: usize = 4096;
 
 /// One column. Which form a type takes: bool → Bool; int2, int4, int8, oid → Int; float4, float8 → Float; text,
-/// varchar, name → Text unless one of them is long; timestamptz, timestamp → Timestamp (microseconds); everything else,
+/// varchar, char(n), name → Text unless one of them is long; timestamptz, timestamp → Timestamp (microseconds); everything else,
 /// and every dynamically typed Cypher value → Values.
 #[derive(Clone, Debug)]
 pub enum Column {
@@ -50,7 +50,7 @@ impl Column {
                 _ => None,
             })
             .map(|v| Column::Float(v.into())),
-            DataType::Text | DataType::Varchar(_) | DataType::Name => {
+            DataType::Text | DataType::Varchar(_) | DataType::Bpchar(_) | DataType::Name => {
                 let strings: Option<Vec<Option<&str>>> =
                     values.iter().map(|v| if v.is_null() { Some(None) } else { v.as_str().map(Some) }).collect();
                 let (mut size_bytes, mut longest) = (0_usize, 0);

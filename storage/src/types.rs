@@ -18,6 +18,8 @@ pub enum DataType {
     Text,
     /// Length limit in characters when declared.
     Varchar(Option<u32>),
+    /// `char(n)`, blank-padded: length in characters when declared. Values are kept without the trailing blanks.
+    Bpchar(Option<u32>),
     /// PostgreSQL's `name`, used in pg_catalog.
     Name,
     /// PostgreSQL's one-byte `"char"`, used in pg_catalog.
@@ -60,6 +62,7 @@ impl DataType {
         match (self, other) {
             (DataType::Numeric(_), DataType::Numeric(_))
             | (DataType::Varchar(_), DataType::Varchar(_))
+            | (DataType::Bpchar(_), DataType::Bpchar(_))
             | (DataType::Vector(_), DataType::Vector(_)) => true,
             (DataType::Array(a), DataType::Array(b)) => a.same_base(b),
             _ => self == other,

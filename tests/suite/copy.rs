@@ -66,7 +66,6 @@ fn options_that_are_not_carried_out_are_named() {
             ("COPY t FROM STDIN (FORMAT csv) WHERE a > 1", "COPY FROM … WHERE is not supported"),
             ("COPY t TO STDOUT (FORMAT csv, FORCE_QUOTE *)", "COPY option FORCE_QUOTE is not supported"),
             ("COPY t TO STDOUT (FORMAT csv, FORCE_QUOTE (a))", "COPY option FORCE_QUOTE is not supported"),
-            ("COPY t FROM STDIN (FREEZE)", "COPY option FREEZE is not supported"),
         ] {
             let error = client.prepare(text).await.expect_err(text);
             let error = error.as_db_error().unwrap_or_else(|| panic!("{text}: no error of the server"));

@@ -131,7 +131,7 @@ pub fn exact_key_class(ty: &DataType) -> Option<u8> {
         DataType::Bool => 0,
         DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Oid => 1,
         DataType::Numeric(_) => 2,
-        DataType::Text | DataType::Varchar(_) | DataType::Name | DataType::Char => 3,
+        DataType::Text | DataType::Varchar(_) | DataType::Bpchar(_) | DataType::Name | DataType::Char => 3,
         DataType::Bytea => 4,
         DataType::Date => 5,
         DataType::Timestamp | DataType::Timestamptz => 6,

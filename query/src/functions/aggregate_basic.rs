@@ -434,6 +434,7 @@ pub(super) fn register(t: &mut Table) {
         "float8",
         "numeric",
         "text",
+        "bpchar",
         "date",
         "timestamp",
         "timestamptz",

@@ -85,6 +85,15 @@ static CASTS: &[(DataType, DataType, CastContext)] = {
         (Regnamespace, Oid, Implicit),
         (Regnamespace, Int4, Assignment),
         (Regnamespace, Int8, Assignment),
+        (Text, Bpchar(None), Implicit),
+        (Varchar(None), Bpchar(None), Implicit),
+        (Bpchar(None), Text, Implicit),
+        (Bpchar(None), Varchar(None), Implicit),
+        (Bpchar(None), Name, Implicit),
+        (Bpchar(None), Char, Assignment),
+        (Name, Bpchar(None), Assignment),
+        (Char, Bpchar(None), Assignment),
+        (Bool, Bpchar(None), Assignment),
         (Text, Varchar(None), Implicit),
         (Text, Name, Implicit),
         (Text, Char, Assignment),
@@ -189,6 +198,7 @@ pub(crate) fn same_representation(from: &DataType, to: &DataType) -> bool {
     }
     match (from, to) {
         // Dropping a modifier needs no work; adding one does.
+        (Bpchar(_), Text | Varchar(None) | Bpchar(None)) => true,
         (Varchar(_) | Name | Char, Text) | (Varchar(_) | Text, Varchar(None)) => true,
         (DataType::Numeric(_), DataType::Numeric(None)) | (Vector(_), Vector(None)) => true,
         (Int2, Int4 | Int8) | (Int4, Int8) | (Float4, Float8) => true,
@@ -229,6 +239,14 @@ pub(super) fn cast_value(
             let string = string_of(context, value, from)?;
             if explicit { Ok(text::limit_explicit(&string, *limit)) } else { text::limit_assign(&string, *limit) }
         }
+        DataType::Bpchar(length) => {
+            let string = string_of(context, value, from)?;
+            if explicit {
+                Ok(text::blank_padded_explicit(&string, *length))
+            } else {
+                text::blank_padded_assign(&string, *length)
+            }
+        }
         // There is no cast from boolean to name, so its text output is used.
         DataType::Name => Ok(text::name_input(&types::to_text(context, value, from)?)),
         DataType::Char => match value {
@@ -254,6 +272,8 @@ pub(super) fn cast_value(
 /// Text of a value as a cast gives it: booleans in full.
 pub(crate) fn string_of(context: &EvalContext<'_>, value: &Value, from: &DataType) -> Result<String> {
     match (from, value) {
+        // Trailing blanks mean nothing where a char(n) becomes another string.
+        (DataType::Bpchar(_), Value::Text(s)) => Ok(s.to_string()),
         (DataType::Bool, Value::Bool(b)) => Ok(if *b { "true" } else { "false" }.to_owned()),
         _ => types::to_text(context, value, from),
     }

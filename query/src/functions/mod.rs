@@ -13,6 +13,7 @@ pub(crate) mod aggregate_regression;
 pub(crate) mod aggregate_statistics;
 pub(crate) mod args;
 pub(crate) mod array;
+pub(crate) mod blank_padded;
 pub mod cast;
 pub(crate) mod conditional;
 pub(crate) mod datetime;

@@ -44,6 +44,7 @@ pub(super) fn register(t: &mut Table) {
         "float8" "float4";
         "numeric" "numeric";
         "text" "text";
+        "bpchar" "bpchar";
         "name" "name";
         "name" "text";
         "text" "name";

@@ -345,6 +345,7 @@ impl Registry {
         super::operators_arithmetic::register(&mut table);
         super::operators_comparison::register(&mut table);
         super::operators_text::register(&mut table);
+        super::blank_padded::register(&mut table);
         super::operators_datetime::register(&mut table);
         super::operators_json::register(&mut table);
         super::operators_array::register(&mut table);
@@ -397,8 +398,9 @@ impl Registry {
                     _ => None,
                 })
                 .collect();
-            if let (Some(args), TypePattern::Is(returns), false) =
-                (args, definition.returns.clone(), definition.variadic)
+            // Evaluators that are made for their types look at modifiers too.
+            if let (Some(args), TypePattern::Is(returns), false, Body::Plain(_)) =
+                (args, definition.returns.clone(), definition.variadic, &definition.body)
             {
                 definition.fixed = Some(definition.instantiate(args, returns));
             }

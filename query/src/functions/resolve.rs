@@ -57,7 +57,7 @@ fn concrete(params: &[&TypePattern], returns: &TypePattern, args: &[DataType]) -
     let mut has_compatible = false;
     for (param, arg) in params.iter().zip(args) {
         let known = *arg != DataType::Unknown;
-        let base = without_modifier(arg);
+        let base = polymorphic_base(arg);
         let found = match param {
             TypePattern::Is(to) => {
                 if !can_cast(arg, to, CastContext::Implicit) {
@@ -95,14 +95,20 @@ fn concrete(params: &[&TypePattern], returns: &TypePattern, args: &[DataType]) -
         };
         match &element {
             None => element = Some(found),
-            Some(other) if *other == found => {}
+            Some(other) if other.same_base(&found) => {}
             Some(_) => return None,
         }
     }
     let compatible = if has_compatible { Some(common_type(&compatible, "").ok()?) } else { None };
     let resolve = |pattern: &TypePattern, arg: Option<&DataType>| -> Option<DataType> {
         Some(match pattern {
+            // A char(n) that comes out as it went in keeps the length that it is shown with.
+            TypePattern::Is(DataType::Bpchar(None)) if arg.is_none() => {
+                args.iter().find(|ty| matches!(ty, DataType::Bpchar(_))).cloned().unwrap_or(DataType::Bpchar(None))
+            }
             TypePattern::Is(ty) => match arg {
+                // What a char(n) becomes when it is passed as another string has no blanks to be shown with.
+                Some(DataType::Bpchar(_)) if !matches!(ty, DataType::Bpchar(_)) => ty.clone(),
                 Some(arg) if cast::same_representation(arg, ty) => arg.clone(),
                 _ => ty.clone(),
             },
@@ -118,6 +124,15 @@ fn concrete(params: &[&TypePattern], returns: &TypePattern, args: &[DataType]) -
     };
     let arg_types = params.iter().zip(args).map(|(param, arg)| resolve(param, Some(arg))).collect::<Option<_>>()?;
     Some((arg_types, resolve(returns, None)?))
+}
+
+/// The type that a polymorphic parameter takes: without a modifier, except the length with which `char(n)` is shown.
+fn polymorphic_base(ty: &DataType) -> DataType {
+    match ty {
+        DataType::Bpchar(_) => ty.clone(),
+        DataType::Array(element) => DataType::array_of(polymorphic_base(element)),
+        ty => without_modifier(ty),
+    }
 }
 
 /// True when the arguments could be coerced; polymorphic parameters over unknown literals only count as possible.

@@ -290,6 +290,8 @@ pub(super) fn register(t: &mut Table) {
         let oid = u32::try_from(int(&a[0])?).unwrap_or(0);
         let modifier = if a[1].is_null() { -1 } else { i32::try_from(int(&a[1])?).unwrap_or(-1) };
         Ok(Value::text(match crate::types::type_from_oid(oid) {
+            // Plain `character` would be read as character(1).
+            Some(DataType::Bpchar(_)) if modifier < 0 && !a[1].is_null() => "bpchar".to_owned(),
             Some(ty) => type_name(&crate::types::names::with_modifier(ty, modifier)),
             None if oid == 0 => "-".to_owned(),
             None => "???".to_owned(),

@@ -5,6 +5,7 @@
 //! refused by name (0A000): nothing is read and then ignored.
 
 mod bind;
+mod copy_options;
 mod lexical;
 mod literals;
 mod parse;

@@ -229,8 +229,10 @@ impl ColumnOf<'_> {
             ty => types::type_name(&names::without_modifier(ty)),
         };
         let (length, octets): (Option<u32>, Option<u32>) = match ty {
-            DataType::Varchar(Some(limit)) => (Some(*limit), Some(limit.saturating_mul(4))),
-            DataType::Varchar(None) | DataType::Text => (None, Some(1 << 30)),
+            DataType::Varchar(Some(limit)) | DataType::Bpchar(Some(limit)) => {
+                (Some(*limit), Some(limit.saturating_mul(4)))
+            }
+            DataType::Varchar(None) | DataType::Bpchar(None) | DataType::Text => (None, Some(1 << 30)),
             _ => (None, None),
         };
         let (precision, radix, scale): (Option<i32>, Option<i32>, Option<i32>) = match ty {

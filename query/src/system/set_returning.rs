@@ -157,7 +157,10 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
         }
         "string_to_table" | "regexp_split_to_table" | "regexp_matches" => {
             let text = |ty: &DataType| {
-                matches!(ty, DataType::Unknown | DataType::Text | DataType::Varchar(_) | DataType::Name)
+                matches!(
+                    ty,
+                    DataType::Unknown | DataType::Text | DataType::Varchar(_) | DataType::Bpchar(_) | DataType::Name
+                )
             };
             if !matches!(args.len(), 2 | 3) || !args.iter().all(text) {
                 return Err(missing());

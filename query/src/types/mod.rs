@@ -66,6 +66,15 @@ pub fn type_name(ty: &DataType) -> String {
     names::type_name(ty)
 }
 
+/// As a statement writes it: `character` would be read as `character(1)`, so a length that is open is `bpchar`.
+pub fn type_declaration(ty: &DataType) -> String {
+    match ty {
+        DataType::Bpchar(None) => "bpchar".to_owned(),
+        DataType::Array(element) if !is_dynamic(ty) => format!("{}[]", type_declaration(element)),
+        ty => type_name(ty),
+    }
+}
+
 /// From any of its names, lower case, without modifiers: `int4`, `integer`, `bigint`, `timestamptz`.
 pub fn type_from_name(name: &str) -> Option<DataType> {
     names::type_from_name(name)
@@ -149,6 +158,7 @@ pub fn to_text(context: &EvalContext<'_>, value: &Value, ty: &DataType) -> Resul
             }
             array::output_record(&texts)
         }
+        (DataType::Bpchar(length), Value::Text(s)) => text::with_blanks(s, *length),
         (_, Value::Text(s)) => s.to_string(),
         (DataType::Void, _) => String::new(),
         (DataType::Unknown | DataType::Text | DataType::Varchar(_), other) => to_text_untyped(context, other)?,
@@ -204,6 +214,7 @@ pub fn from_text(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Result
     Ok(match ty {
         DataType::Unknown | DataType::Text => Value::text(text),
         DataType::Varchar(limit) => text::limit_assign(text, *limit)?,
+        DataType::Bpchar(length) => text::blank_padded_assign(text, *length)?,
         DataType::Name => text::name_input(text),
         DataType::Char => text::char_input(text),
         DataType::Bool => Value::Bool(bool::input(text)?),

@@ -44,6 +44,7 @@ types! {
     DataType::Float4, "float4", "real", 700, 1021, 4, 'N', false;
     DataType::Float8, "float8", "double precision", 701, 1022, 8, 'N', true;
     DataType::Unknown, "unknown", "unknown", 705, 0, -2, 'X', false;
+    DataType::Bpchar(None), "bpchar", "character", 1042, 1014, -1, 'S', false;
     DataType::Varchar(None), "varchar", "character varying", 1043, 1015, -1, 'S', false;
     DataType::Date, "date", "date", 1082, 1182, 4, 'D', false;
     DataType::Timestamp, "timestamp", "timestamp without time zone", 1114, 1115, 8, 'D', false;
@@ -60,22 +61,20 @@ types! {
     DataType::Vector(None), "vector", "vector", VECTOR_OID, VECTOR_ARRAY_OID, -1, 'U', false;
 }
 
-/// Other names of the same types, as PostgreSQL's grammar and `pg_type` accept them. `bpchar` and `character` are
-/// stored as `varchar`: trailing blanks are kept as written.
+/// Other names of the same types, as PostgreSQL's grammar and `pg_type` accept them.
 static ALIASES: &[(&str, DataType)] = &[
     ("int", DataType::Int4),
     ("decimal", DataType::Numeric(None)),
     ("dec", DataType::Numeric(None)),
     ("float", DataType::Float8),
     ("string", DataType::Text),
-    ("bpchar", DataType::Varchar(None)),
-    ("character", DataType::Varchar(None)),
     ("\"char\"", DataType::Char),
 ];
 
 fn base(ty: &DataType) -> DataType {
     match ty {
         DataType::Varchar(_) => DataType::Varchar(None),
+        DataType::Bpchar(_) => DataType::Bpchar(None),
         DataType::Numeric(_) => DataType::Numeric(None),
         DataType::Vector(_) => DataType::Vector(None),
         DataType::Any | DataType::Node | DataType::Relationship | DataType::Path | DataType::Map => DataType::Jsonb,
@@ -87,6 +86,7 @@ fn base(ty: &DataType) -> DataType {
 pub(crate) fn without_modifier(ty: &DataType) -> DataType {
     match ty {
         DataType::Varchar(_) => DataType::Varchar(None),
+        DataType::Bpchar(_) => DataType::Bpchar(None),
         DataType::Numeric(_) => DataType::Numeric(None),
         DataType::Vector(_) => DataType::Vector(None),
         DataType::Array(element) => DataType::array_of(without_modifier(element)),
@@ -151,11 +151,8 @@ pub(super) fn type_oid(ty: &DataType) -> u32 {
 }
 
 pub(super) fn type_from_oid(oid: u32) -> Option<DataType> {
-    match oid {
-        0 => return None,
-        1042 => return Some(DataType::Varchar(None)),
-        1014 => return Some(DataType::array_of(DataType::Varchar(None))),
-        _ => {}
+    if oid == 0 {
+        return None;
     }
     TYPES.iter().find_map(|row| {
         if row.oid == oid {
@@ -177,7 +174,9 @@ pub(super) fn type_length(ty: &DataType) -> i16 {
 
 pub(super) fn type_modifier(ty: &DataType) -> i32 {
     match ty {
-        DataType::Varchar(Some(limit)) => i32::try_from(*limit).map_or(-1, |limit| limit.saturating_add(4)),
+        DataType::Varchar(Some(limit)) | DataType::Bpchar(Some(limit)) => {
+            i32::try_from(*limit).map_or(-1, |limit| limit.saturating_add(4))
+        }
         DataType::Numeric(Some((precision, scale))) => {
             ((i32::from(*precision) << 16) | (i32::from(*scale) & 0x7ff)) + 4
         }
@@ -194,6 +193,7 @@ pub(crate) fn with_modifier(ty: DataType, modifier: i32) -> DataType {
     }
     match ty {
         DataType::Varchar(_) => DataType::Varchar(u32::try_from(modifier - 4).ok()),
+        DataType::Bpchar(_) => DataType::Bpchar(u32::try_from(modifier - 4).ok()),
         DataType::Numeric(_) if modifier >= 4 => {
             let packed = modifier - 4;
             let scale = (packed & 0x7ff) ^ 1024;
@@ -208,13 +208,11 @@ pub(crate) fn with_modifier(ty: DataType, modifier: i32) -> DataType {
 pub(super) fn type_name(ty: &DataType) -> String {
     match ty {
         DataType::Varchar(Some(limit)) => format!("character varying({limit})"),
+        DataType::Bpchar(Some(length)) => format!("character({length})"),
         DataType::Numeric(Some((precision, scale))) => format!("numeric({precision},{scale})"),
         DataType::Vector(Some(dimensions)) => format!("vector({dimensions})"),
         DataType::Array(_) if super::is_dynamic(ty) => "jsonb".to_owned(),
-        DataType::Array(element) => match &**element {
-            DataType::Varchar(Some(limit)) => format!("character varying({limit})[]"),
-            element => format!("{}[]", type_name(element)),
-        },
+        DataType::Array(element) => format!("{}[]", type_name(element)),
         other => row(other).sql_name.to_owned(),
     }
 }
@@ -254,12 +252,16 @@ pub(crate) fn type_from_declaration(text: &str) -> Option<DataType> {
             ty => DataType::array_of(ty),
         });
     }
-    let Some(open) = text.find('(') else { return type_from_name(&text) };
+    let Some(open) = text.find('(') else {
+        return if text == "char" { Some(DataType::Bpchar(Some(1))) } else { type_from_name(&text) };
+    };
     let close = text.find(')')?;
     let arguments: Vec<i64> =
         text.get(open + 1..close)?.split(',').map(|part| part.trim().parse().ok()).collect::<Option<_>>()?;
     let name = format!("{}{}", text[..open].trim_end(), &text[close + 1..]);
-    match (type_from_name(name.trim())?, arguments.as_slice()) {
+    let named = if name.trim() == "char" { Some(DataType::Bpchar(None)) } else { type_from_name(name.trim()) };
+    match (named?, arguments.as_slice()) {
+        (DataType::Bpchar(_), [length]) => Some(DataType::Bpchar(u32::try_from(*length).ok())),
         (DataType::Varchar(_), [limit]) => Some(DataType::Varchar(u32::try_from(*limit).ok())),
         (DataType::Vector(_), [dimensions]) => Some(DataType::Vector(u32::try_from(*dimensions).ok())),
         (DataType::Numeric(_), [precision]) => Some(DataType::Numeric(Some((u16::try_from(*precision).ok()?, 0)))),

@@ -1,4 +1,7 @@
-//! `text`, `varchar(n)`, `name`, `"char"`: UTF-8 on the wire and in text.
+//! `text`, `varchar(n)`, `char(n)`, `name`, `"char"`: UTF-8 on the wire and in text.
+//!
+//! A `char(n)` is kept without its trailing blanks, which mean nothing in comparisons, so that equal values have one form
+//! in keys, groups and joins and a cast to text is no work. Its static type gives the blanks back where it is shown.
 
 use sinew_storage::Value;
 
@@ -26,6 +29,33 @@ pub(crate) fn limit_explicit(text: &str, limit: Option<u32>) -> Value {
         None => Value::text(text),
         Some((end, _)) => Value::text(&text[..end]),
     }
+}
+
+/// Assignment to `char(n)`: as to `varchar(n)`, without the trailing blanks.
+pub(crate) fn blank_padded_assign(text: &str, length: Option<u32>) -> Result<Value> {
+    let kept = text.trim_end_matches(' ');
+    match length {
+        Some(length) if kept.chars().nth(length as usize).is_some() => Err(QueryError::new(
+            sqlstate::STRING_DATA_RIGHT_TRUNCATION,
+            format!("value too long for type character({length})"),
+        )),
+        _ => Ok(Value::text(kept)),
+    }
+}
+
+/// Explicit cast to `char(n)`: cut, without the trailing blanks.
+pub(crate) fn blank_padded_explicit(text: &str, length: Option<u32>) -> Value {
+    let end = length.and_then(|length| text.char_indices().nth(length as usize)).map_or(text.len(), |(end, _)| end);
+    Value::text(text[..end].trim_end_matches(' '))
+}
+
+/// A `char(n)` as it is shown: with blanks up to its length.
+pub(crate) fn with_blanks(text: &str, length: Option<u32>) -> String {
+    let missing = length.map_or(0, |length| (length as usize).saturating_sub(text.chars().count()));
+    let mut padded = String::with_capacity(text.len() + missing);
+    padded.push_str(text);
+    padded.extend(std::iter::repeat_n(' ', missing));
+    padded
 }
 
 /// Cut at 63 bytes, on a character's border.

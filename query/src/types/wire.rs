@@ -90,6 +90,9 @@ pub(super) fn to_binary(context: &EvalContext<'_>, value: &Value, ty: &DataType,
             write_record(&items.iter().collect::<Vec<_>>(), context, out)?;
         }
         (DataType::Record, Value::Map(map)) => write_record(&map.values().collect::<Vec<_>>(), context, out)?,
+        (DataType::Bpchar(length), Value::Text(s)) => {
+            out.extend_from_slice(super::text::with_blanks(s, *length).as_bytes());
+        }
         (_, Value::Text(s)) => out.extend_from_slice(s.as_bytes()),
         (DataType::Void, _) => {}
         (DataType::Text | DataType::Varchar(_) | DataType::Unknown, other) => {
@@ -176,6 +179,7 @@ pub(super) fn from_binary(bytes: &[u8], ty: &DataType) -> Result<Value> {
         }
         DataType::Unknown | DataType::Text => Value::text(utf8(bytes)?),
         DataType::Varchar(limit) => super::text::limit_assign(utf8(bytes)?, *limit)?,
+        DataType::Bpchar(length) => super::text::blank_padded_assign(utf8(bytes)?, *length)?,
         DataType::Name => super::text::name_input(utf8(bytes)?),
         DataType::Char => super::text::char_input(utf8(bytes)?),
         DataType::Bytea => Value::Bytes(bytes.into()),
@@ -252,8 +256,9 @@ fn array(bytes: &[u8], ty: &DataType, element: &DataType) -> Result<Value> {
     let element_oid = reader.int()? as u32;
     let known = names::type_from_oid(element_oid).ok_or_else(|| malformed(ty))?;
     // Clients may send text for varchar and the like; the wire form is the same.
-    let is_text =
-        |ty: &DataType| matches!(ty, DataType::Text | DataType::Varchar(_) | DataType::Name | DataType::Unknown);
+    let is_text = |ty: &DataType| {
+        matches!(ty, DataType::Text | DataType::Varchar(_) | DataType::Bpchar(_) | DataType::Name | DataType::Unknown)
+    };
     let compatible = known.same_base(element) || (is_text(&known) && is_text(element));
     if !compatible {
         return Err(QueryError::new(

@@ -267,7 +267,9 @@ impl Binder<'_> {
         Ok(match ty {
             DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Oid => Expr::Parameter(index, DataType::Int8),
             DataType::Float4 | DataType::Float8 => Expr::Parameter(index, DataType::Float8),
-            DataType::Text | DataType::Varchar(_) | DataType::Name => Expr::Parameter(index, DataType::Text),
+            DataType::Text | DataType::Varchar(_) | DataType::Bpchar(_) | DataType::Name => {
+                Expr::Parameter(index, DataType::Text)
+            }
             DataType::Any | DataType::Json | DataType::Jsonb | DataType::Numeric(_) | DataType::Array(_) => {
                 operator_call("from sql", vec![Expr::Parameter(index, ty)], DataType::Any, None)
             }

@@ -16,7 +16,7 @@ fn accepts(wanted: &DataType, found: &DataType) -> bool {
         }
         DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Oid => *found == DataType::Int8,
         DataType::Bool => *found == DataType::Bool,
-        DataType::Text | DataType::Varchar(_) | DataType::Name => *found == DataType::Text,
+        DataType::Text | DataType::Varchar(_) | DataType::Bpchar(_) | DataType::Name => *found == DataType::Text,
         DataType::Array(_) | DataType::Vector(_) => {
             matches!(found, DataType::Array(_) | DataType::Vector(_))
         }

@@ -268,7 +268,7 @@ fn cast_column(column: &Column, from: &DataType, to: &DataType) -> Option<Column
     match (column, from, to) {
         (Column::Int(_), DataType::Int2, DataType::Int4 | DataType::Int8)
         | (Column::Int(_), DataType::Int4, DataType::Int8)
-        | (Column::Text(_), DataType::Varchar(_) | DataType::Name, DataType::Text)
+        | (Column::Text(_), DataType::Varchar(_) | DataType::Bpchar(_) | DataType::Name, DataType::Text)
         | (Column::Text(_), DataType::Text, DataType::Varchar(None)) => Some(column.clone()),
         (Column::Int(array), DataType::Int2 | DataType::Int4, DataType::Float8) => {
             let floats: Float64Array = array.unary(|i| i as f64);

@@ -32,6 +32,15 @@ impl Binder<'_> {
             return Ok(expr);
         }
         let from = expr.ty();
+        // A length is enforced where it was asked for or a value is stored; elsewhere it only says how to show the value.
+        if context == CastContext::Implicit
+            && let DataType::Bpchar(Some(_)) = to
+        {
+            return match from {
+                DataType::Bpchar(_) => Ok(expr),
+                _ => self.convert(expr, &DataType::Bpchar(None), context, position),
+            };
+        }
         if *to == DataType::Any {
             return if from == DataType::Unknown {
                 self.convert(expr, &DataType::Text, context, position)
@@ -176,6 +185,9 @@ impl Binder<'_> {
         {
             return Ok(first.clone());
         }
+        if let Some(ty) = blank_padded(types) {
+            return Ok(ty);
+        }
         let plain: Vec<DataType> = types.iter().map(without_modifier).collect();
         functions::common_type(&plain, what).map_err(|error| error.at(position))
     }
@@ -277,6 +289,16 @@ impl Binder<'_> {
         }
         Ok(())
     }
+}
+
+/// Where `char(n)` meets literals and `char(n)` of other lengths, the longest: what is shorter is shown with blanks.
+fn blank_padded(types: &[DataType]) -> Option<DataType> {
+    let mut longest = None;
+    for ty in types.iter().filter(|ty| **ty != DataType::Unknown) {
+        let DataType::Bpchar(length) = ty else { return None };
+        longest = longest.max(*length);
+    }
+    longest.map(|length| DataType::Bpchar(Some(length)))
 }
 
 fn cast(expr: Expr, to: &DataType, context: CastContext) -> Expr {

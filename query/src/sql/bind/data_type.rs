@@ -12,7 +12,7 @@ use crate::error::{QueryError, Result, sqlstate};
 use crate::near_miss::near_miss;
 
 const NUMERIC_PRECISION_LIMIT: u64 = 1000;
-const VARCHAR_LIMIT: u64 = 10_485_760;
+const CHARACTER_LIMIT: u64 = 10_485_760;
 /// As pgvector's.
 const VECTOR_DIMENSION_LIMIT: u64 = 16_000;
 
@@ -29,6 +29,7 @@ pub fn internal_type_name(ty: &DataType) -> String {
         DataType::Numeric(_) => "numeric",
         DataType::Text => "text",
         DataType::Varchar(_) => "varchar",
+        DataType::Bpchar(_) => "bpchar",
         DataType::Name => "name",
         DataType::Char => "char",
         DataType::Bytea => "bytea",
@@ -59,6 +60,7 @@ pub fn without_modifier(ty: &DataType) -> DataType {
     match ty {
         DataType::Numeric(_) => DataType::Numeric(None),
         DataType::Varchar(_) => DataType::Varchar(None),
+        DataType::Bpchar(_) => DataType::Bpchar(None),
         DataType::Vector(_) => DataType::Vector(None),
         DataType::Array(element) => DataType::array_of(without_modifier(element)),
         other => other.clone(),
@@ -106,12 +108,11 @@ impl Binder<'_> {
             Ast::Numeric(info) | Ast::Decimal(info) | Ast::Dec(info) => self.numeric(info, span)?,
             Ast::Text => DataType::Text,
             Ast::Varchar(length) | Ast::CharacterVarying(length) | Ast::CharVarying(length) => {
-                self.varchar(length.as_ref(), span)?
+                DataType::Varchar(self.character_length("varchar", length.as_ref(), span)?)
             }
-            Ast::Char(_) | Ast::Character(_) => {
-                return Err(self
-                    .unsupported("type character (blank-padded)", span)
-                    .hint("Use text or character varying."));
+            // Without a length it is one character.
+            Ast::Char(length) | Ast::Character(length) => {
+                DataType::Bpchar(Some(self.character_length("char", length.as_ref(), span)?.unwrap_or(1)))
             }
             Ast::Bytea => DataType::Bytea,
             Ast::Date => DataType::Date,
@@ -173,17 +174,18 @@ impl Binder<'_> {
         Ok(DataType::Numeric(Some((precision as u16, scale as i16))))
     }
 
-    fn varchar(&self, length: Option<&CharacterLength>, span: Span) -> Result<DataType> {
+    /// The length of a `varchar` or `char`.
+    fn character_length(&self, name: &str, length: Option<&CharacterLength>, span: Span) -> Result<Option<u32>> {
         match length {
-            None => Ok(DataType::Varchar(None)),
+            None => Ok(None),
             Some(CharacterLength::IntegerLength { length, unit: None }) => {
-                if (1..=VARCHAR_LIMIT).contains(length) {
-                    Ok(DataType::Varchar(Some(*length as u32)))
+                if (1..=CHARACTER_LIMIT).contains(length) {
+                    Ok(Some(*length as u32))
                 } else {
                     let message = if *length == 0 {
-                        "length for type varchar must be at least 1".to_owned()
+                        format!("length for type {name} must be at least 1")
                     } else {
-                        format!("length for type varchar cannot exceed {VARCHAR_LIMIT}")
+                        format!("length for type {name} cannot exceed {CHARACTER_LIMIT}")
                     };
                     Err(QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, message).at(self.at(span)))
                 }
@@ -211,11 +213,8 @@ impl Binder<'_> {
         }
         let ty = match qualified.name.as_str() {
             "char" if quoted || qualified.schema.is_some() => DataType::Char,
-            "bpchar" | "char" => {
-                return Err(self
-                    .unsupported("type character (blank-padded)", span)
-                    .hint("Use text or character varying."));
-            }
+            "char" if modifiers.is_empty() => return Ok(DataType::Bpchar(Some(1))),
+            "char" | "bpchar" => DataType::Bpchar(None),
             "time" | "timetz" | "xml" | "money" | "inet" | "cidr" | "macaddr" | "tsvector" | "tsquery" | "bit"
             | "varbit" | "halfvec" | "sparsevec" => {
                 return Err(self.unsupported(format_args!("type {}", qualified.name), span));
@@ -249,8 +248,11 @@ impl Binder<'_> {
                 }
                 Ok(DataType::Vector(Some(number as u32)))
             }
-            DataType::Varchar(_) => {
-                self.varchar(Some(&CharacterLength::IntegerLength { length: number, unit: None }), span)
+            DataType::Varchar(_) | DataType::Bpchar(_) => {
+                let is_varchar = matches!(ty, DataType::Varchar(_));
+                let length = CharacterLength::IntegerLength { length: number, unit: None };
+                let length = self.character_length(if is_varchar { "varchar" } else { "char" }, Some(&length), span)?;
+                Ok(if is_varchar { DataType::Varchar(length) } else { DataType::Bpchar(length) })
             }
             DataType::Numeric(_) => self.numeric(&ExactNumberInfo::Precision(number), span),
             other => Err(self.bad_modifier(&other, span)),

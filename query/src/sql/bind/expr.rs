@@ -315,7 +315,10 @@ impl Binder<'_> {
             .at(self.at(collation.span())));
         }
         let expr = self.bind_settled(ast)?;
-        if !matches!(expr.ty(), DataType::Text | DataType::Varchar(_) | DataType::Name | DataType::Char) {
+        if !matches!(
+            expr.ty(),
+            DataType::Text | DataType::Varchar(_) | DataType::Bpchar(_) | DataType::Name | DataType::Char
+        ) {
             return Err(QueryError::new(
                 sqlstate::DATATYPE_MISMATCH,
                 format!("collations are not supported by type {}", type_name(&expr.ty())),

@@ -42,17 +42,11 @@ impl Binder<'_> {
         if let Some(oid) = numeric_oid(text) {
             return Ok(Expr::Literal(Value::Int(oid), DataType::Regtype));
         }
-        let plain = text.trim().trim_start_matches("pg_catalog.").to_lowercase();
-        let (name, array) = match plain.strip_suffix("[]") {
-            Some(element) => (element.to_owned(), true),
-            None => (plain, false),
-        };
-        let Some(ty) = types::type_from_name(&name) else {
+        let Some(ty) = types::names::type_from_declaration(text) else {
             return Err(
                 QueryError::new(sqlstate::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")).at(position)
             );
         };
-        let ty = if array { DataType::array_of(ty) } else { ty };
         Ok(Expr::Literal(Value::Int(i64::from(types::type_oid(&ty))), DataType::Regtype))
     }
 

@@ -384,6 +384,7 @@ fn access_methods(_: &ExecContext) -> Rows {
 const FAMILIES: &[(u32, u32, &str)] = &[
     (397, BTREE_OID, "array_ops"),
     (424, BTREE_OID, "bool_ops"),
+    (426, BTREE_OID, "bpchar_ops"),
     (428, BTREE_OID, "bytea_ops"),
     (429, BTREE_OID, "char_ops"),
     (434, BTREE_OID, "datetime_ops"),
@@ -406,6 +407,7 @@ const FAMILIES: &[(u32, u32, &str)] = &[
 const CLASSES: &[(u32, &str, u32, u32, bool)] = &[
     (12_020, "array_ops", 397, 2277, true),
     (12_021, "bool_ops", 424, 16, true),
+    (12_019, "bpchar_ops", 426, 1042, true),
     (12_022, "bytea_ops", 428, 17, true),
     (12_023, "char_ops", 429, 18, true),
     (3122, "date_ops", 434, 1082, true),

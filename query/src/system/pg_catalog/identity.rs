@@ -44,7 +44,7 @@ pub(crate) fn schema_oid(catalog: &Catalog, name: &str) -> u32 {
 /// `attcollation` and `typcollation`: 0 for types without one.
 pub(crate) fn collation_oid(ty: &DataType) -> u32 {
     match ty {
-        DataType::Text | DataType::Varchar(_) => DEFAULT_COLLATION_OID,
+        DataType::Text | DataType::Varchar(_) | DataType::Bpchar(_) => DEFAULT_COLLATION_OID,
         DataType::Name => C_COLLATION_OID,
         DataType::Array(element) => collation_oid(element),
         _ => 0,

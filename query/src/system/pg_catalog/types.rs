@@ -86,6 +86,7 @@ type_functions! {
     DataType::Float4 => "float4in" 200, "float4out" 201, "float4recv" 2424, "float4send" 2425;
     DataType::Float8 => "float8in" 214, "float8out" 215, "float8recv" 2426, "float8send" 2427;
     DataType::Unknown => "unknownin" 109, "unknownout" 110, "unknownrecv" 2416, "unknownsend" 2417;
+    DataType::Bpchar(None) => "bpcharin" 1044, "bpcharout" 1045, "bpcharrecv" 2430, "bpcharsend" 2431;
     DataType::Varchar(None) => "varcharin" 1046, "varcharout" 1047, "varcharrecv" 2432, "varcharsend" 2433;
     DataType::Date => "date_in" 1084, "date_out" 1085, "date_recv" 2468, "date_send" 2469;
     DataType::Timestamp => "timestamp_in" 1312, "timestamp_out" 1313, "timestamp_recv" 2474, "timestamp_send" 2475;

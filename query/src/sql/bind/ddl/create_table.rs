@@ -7,8 +7,8 @@ use sinew_storage::catalog::{
 };
 use sinew_storage::ids::{ColumnId, RelationId};
 use sqlparser::ast::{
-    ColumnDef as AstColumn, ColumnOption, ConstraintCharacteristics, CreateTable, CreateTableOptions, Expr as Ast,
-    GeneratedAs, Ident, IndexColumn as AstIndexColumn, NullsDistinctOption, SequenceOptions, Spanned, TableConstraint,
+    ColumnDef as AstColumn, ColumnOption, ConstraintCharacteristics, CreateTable, Expr as Ast, GeneratedAs, Ident,
+    IndexColumn as AstIndexColumn, NullsDistinctOption, SequenceOptions, Spanned, TableConstraint,
 };
 use sqlparser::tokenizer::Span;
 
@@ -34,6 +34,7 @@ impl Binder<'_> {
     pub fn create_table(&mut self, create: &CreateTable) -> Result<Vec<Ddl>> {
         let span = create.name.span();
         self.reject_table_options(create)?;
+        self.check_storage_parameters(&create.table_options)?;
         let qualified = self.qualified_name(&create.name)?;
         let schema = self.creation_schema(&qualified, span)?;
         if self.catalog.relation_id(&schema, &qualified.name).is_some() {
@@ -99,8 +100,6 @@ impl Binder<'_> {
             "partitioned tables"
         } else if create.on_commit.is_some() {
             "ON COMMIT"
-        } else if !matches!(create.table_options, CreateTableOptions::None) {
-            "storage parameters of CREATE TABLE"
         } else if create.external
             || create.transient
             || create.volatile

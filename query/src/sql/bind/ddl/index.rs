@@ -313,7 +313,7 @@ impl Binder<'_> {
             }
             let definition = &table.columns[position];
             match definition.ty {
-                DataType::Text | DataType::Varchar(_) => {
+                DataType::Text | DataType::Varchar(_) | DataType::Bpchar(_) => {
                     columns.push(IndexColumn { column: definition.id, descending: false, nulls_first: false });
                 }
                 // The first column is the key by custom.

@@ -7,6 +7,7 @@ mod drop;
 mod foreign_key;
 mod index;
 mod schema;
+mod storage_parameters;
 mod view;
 
 use sinew_storage::catalog::{IndexDef, TableDef};
