@@ -43,6 +43,20 @@ pub enum QueryKind {
     Call,
 }
 
+impl QueryKind {
+    /// What the statement is called in messages.
+    pub fn command(self) -> &'static str {
+        match self {
+            QueryKind::Select => "SELECT",
+            QueryKind::Insert => "INSERT",
+            QueryKind::Update => "UPDATE",
+            QueryKind::Delete => "DELETE",
+            QueryKind::CypherRead | QueryKind::CypherWrite => "a Cypher statement that writes",
+            QueryKind::Call => "CALL",
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum BoundStatement {
     Query(BoundQuery),

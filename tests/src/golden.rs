@@ -4,19 +4,44 @@
 //! `NULL` for null; a statement without rows gives its command tag; an error gives `ERROR sqlstate: message`. When a
 //! case has several statements, the last one's output is compared, and earlier ones must succeed. `REWRITE=1` writes
 //! what came out into the file instead of failing: read the difference before keeping it.
+//!
+//! Lines before a case that begin with `#` are comments. Two of them speak to the program that runs the SQL scripts on
+//! PostgreSQL too (see [`crate::compare`]): `# differs: REASON` and `# sinew only: REASON`.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sinew::{Database, Session};
 
 /// Statements and expected output, with the line the case begins at.
-struct Case {
-    line: usize,
+pub(crate) struct Case {
+    pub line: usize,
     /// Comment lines before the statements, kept when rewriting.
-    lead: String,
-    statements: String,
+    pub lead: String,
+    pub statements: String,
     expected: String,
+}
+
+/// The scripts below `folder` that are of one session, by name.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    collect(folder, &mut out);
+    out.sort();
+    out
+}
+
+fn collect(folder: &Path, out: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            if !path.ends_with("isolation") {
+                collect(&path, out);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "test") {
+            out.push(path);
+        }
+    }
 }
 
 /// Runs one file; gives a report of what differed (empty when nothing did).
@@ -50,7 +75,7 @@ pub fn run_file(path: &Path) -> Result<String, String> {
     Ok(report)
 }
 
-fn cases(text: &str) -> Vec<Case> {
+pub(crate) fn cases(text: &str) -> Vec<Case> {
     let mut out = Vec::new();
     let mut lines = text.lines().enumerate().peekable();
     loop {

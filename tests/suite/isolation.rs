@@ -1,6 +1,6 @@
 //! Every script under `scripts/isolation/` gives what it says.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,15 +9,13 @@ const WORKERS: usize = 8;
 
 #[test]
 fn interleaved_sessions_give_their_output() {
-    let mut files: Vec<PathBuf> = Vec::new();
-    crate::golden::scripts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/isolation"), &mut files);
+    let mut files = sinew_tests::golden::files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/isolation"));
     // `ISOLATION=deadlock` runs the scripts whose path has the word.
     if let Ok(word) = std::env::var("ISOLATION") {
         files.retain(|file| file.to_string_lossy().contains(&word));
     } else {
         assert!(files.len() > 20, "the scripts are missing");
     }
-    files.sort();
     let next = AtomicUsize::new(0);
     let reports = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

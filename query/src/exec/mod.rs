@@ -40,7 +40,7 @@ use crate::batch::Batch;
 use crate::context::ExecContext;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::optimizer;
-use crate::statement::{BoundQuery, OutputColumn};
+use crate::statement::{BoundQuery, OutputColumn, QueryKind};
 use fast::FastPlan;
 use node::{Node, Operator};
 use run::{Cx, RunSizes, RunState};
@@ -84,6 +84,7 @@ pub struct PreparedPlan {
     pub output: Vec<OutputColumn>,
     pub params: Vec<DataType>,
     pub vars: VarTable,
+    kind: QueryKind,
     /// The statement writes (needs a layer of its own and RowExclusive locks).
     pub writes: bool,
     /// Locks rows as it gives them (FOR UPDATE and its kin).
@@ -177,7 +178,7 @@ pub fn prepare_with(
     transaction: &Transaction,
     options: PrepareOptions,
 ) -> Result<Arc<PreparedPlan>> {
-    let BoundQuery { plan, output, mut vars, params, param_names, .. } = query;
+    let BoundQuery { plan, output, mut vars, params, param_names, kind } = query;
     let outside_transaction = runs_outside_transaction(&plan);
     let locks_rows = visit::plan_locks_rows(&plan);
     let mut relations = Vec::new();
@@ -200,6 +201,7 @@ pub fn prepare_with(
         .collect::<Result<Vec<_>>>()?;
     let fast = if options.short_path { FastPlan::of(&root, &columns) } else { None };
     Ok(Arc::new(PreparedPlan {
+        kind,
         writes: root.writes,
         locks_rows,
         output,
@@ -247,7 +249,10 @@ fn start(
 ) -> Result<ExecStream> {
     context.cancel.check()?;
     if plan.writes && !context.allow_writes {
-        return Err(QueryError::new(sqlstate::READ_ONLY_SQL_TRANSACTION, "cannot write in a read-only transaction"));
+        return Err(QueryError::new(
+            sqlstate::READ_ONLY_SQL_TRANSACTION,
+            format!("cannot execute {} in a read-only transaction", plan.kind.command()),
+        ));
     }
     if context.params.len() < plan.params.len() {
         return Err(QueryError::new(

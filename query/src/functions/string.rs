@@ -54,14 +54,31 @@ fn position(needle: &str, haystack: &str) -> i64 {
     haystack.find(needle).map_or(0, |at| haystack[..at].chars().count() as i64 + 1)
 }
 
+/// A character's lower case where it is one character, as PostgreSQL changes case.
+fn lower(c: char) -> char {
+    single(c.to_lowercase(), c)
+}
+
+/// A character's upper case where it is one character: not that of `ß`.
+fn upper(c: char) -> char {
+    single(c.to_uppercase(), c)
+}
+
+fn single(mut changed: impl Iterator<Item = char>, c: char) -> char {
+    match (changed.next(), changed.next()) {
+        (Some(only), None) => only,
+        _ => c,
+    }
+}
+
 fn initcap(string: &str) -> String {
     let mut out = String::with_capacity(string.len());
     let mut inside = false;
     for c in string.chars() {
         if inside {
-            out.extend(c.to_lowercase());
+            out.push(lower(c));
         } else {
-            out.extend(c.to_uppercase());
+            out.push(upper(c));
         }
         inside = c.is_alphanumeric();
     }
@@ -321,8 +338,8 @@ pub(super) fn register(t: &mut Table) {
     t.f("octet_length(text) -> int4", |_, a| Ok(Value::Int(text(&a[0])?.len() as i64)));
     t.f("octet_length(bytea) -> int4", |_, a| Ok(Value::Int(bytes(&a[0])?.len() as i64)));
     t.f("bit_length(text) -> int4", |_, a| Ok(Value::Int(text(&a[0])?.len() as i64 * 8)));
-    t.f("lower(text) -> text", |_, a| Ok(Value::text(text(&a[0])?.to_lowercase()))).oid(870);
-    t.f("upper(text) -> text", |_, a| Ok(Value::text(text(&a[0])?.to_uppercase()))).oid(871);
+    t.f("lower(text) -> text", |_, a| Ok(Value::text(text(&a[0])?.chars().map(lower).collect::<String>()))).oid(870);
+    t.f("upper(text) -> text", |_, a| Ok(Value::text(text(&a[0])?.chars().map(upper).collect::<String>()))).oid(871);
     t.f("initcap(text) -> text", |_, a| Ok(Value::text(initcap(text(&a[0])?))));
 
     t.f("btrim(text) -> text", |_, a| Ok(Value::text(trimmed(text(&a[0])?, " ", true, true))));

@@ -25,7 +25,7 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Option<Refused> {
             Token::HexStringLiteral(digits)
                 if token.span.end.column.saturating_sub(token.span.start.column) == digits.len() as u64 + 2 =>
             {
-                Some(junk("0x"))
+                Some(junk(&format!("0x{digits}")))
             }
             Token::SingleQuotedString(text) => before
                 .filter(|before| {
@@ -48,14 +48,12 @@ fn junk(near: &str) -> String {
 
 /// A number with underscores, or with an identifier that begins where it ends.
 fn junk_behind(digits: &str, number: &TokenWithSpan, next: Option<&TokenWithSpan>) -> Option<String> {
-    if let Some(at) = digits.find('_') {
-        return Some(junk(&digits[..=at]));
+    if digits.contains('_') {
+        return Some(junk(digits));
     }
     let next = next.filter(|next| next.span.start == number.span.end)?;
     match &next.token {
-        Token::Word(word) if word.quote_style.is_none() => {
-            word.value.chars().next().map(|first| junk(&format!("{digits}{first}")))
-        }
+        Token::Word(word) if word.quote_style.is_none() => Some(junk(&format!("{digits}{}", word.value))),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@
 
 mod bind;
 mod copy_options;
+mod dialect;
 mod lexical;
 mod literals;
 mod parse;

@@ -1,11 +1,11 @@
 //! Text to syntax tree, with limits and with PostgreSQL's wording of syntax errors.
 
 use sqlparser::ast::{Expr, Query, Statement};
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
+use super::dialect::SinewDialect;
 use super::position::{byte_offset, character_position};
 use super::{copy_options, lexical, literals};
 use crate::error::{QueryError, Result, sqlstate};
@@ -23,7 +23,7 @@ const CONDITIONS_PER_LEVEL: usize = 8;
 /// Bytes of one statement.
 const TEXT_LIMIT_BYTES: usize = 64 << 20;
 
-static DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
+static DIALECT: SinewDialect = SinewDialect;
 
 /// Parses exactly one statement, with optional semicolons behind it.
 pub fn parse_statement(text: &str) -> Result<Statement> {
@@ -360,9 +360,9 @@ mod tests {
         assert_eq!(error("SELECT 1 'x'"), (near("'x'"), "42601", Some(10)));
         assert_eq!(error("SELECT 1 AS 'it''s'"), (near("'it''s'"), "42601", Some(13)));
         let junk = |word: &str| format!("trailing junk after numeric literal at or near \"{word}\"");
-        assert_eq!(error("SELECT 0x10"), (junk("0x"), "42601", Some(8)));
-        assert_eq!(error("SELECT 1_000"), (junk("1_"), "42601", Some(8)));
-        assert_eq!(error("SELECT 12abc"), (junk("12a"), "42601", Some(8)));
+        assert_eq!(error("SELECT 0x10"), (junk("0x10"), "42601", Some(8)));
+        assert_eq!(error("SELECT 1_000"), (junk("1_000"), "42601", Some(8)));
+        assert_eq!(error("SELECT 12abc"), (junk("12abc"), "42601", Some(8)));
         for text in ["SELECT 1 x", "SELECT date '2020-01-01', 'a'\n'b', x[1], 1.5e3", "SELECT 'a' LIKE 'b' ESCAPE 'c'"]
         {
             assert!(parse_statement(text).is_ok(), "{text}");

@@ -161,7 +161,9 @@ impl Binder<'_> {
             }
             UnaryOperator::Minus => {
                 let expr = self.bind_expr(ast)?;
-                if let Some(negated) = negate_literal(&expr) {
+                if matches!(ast, Ast::Value(_))
+                    && let Some(negated) = negate_literal(&expr)
+                {
                     return Ok(negated);
                 }
                 self.prefix("-", expr, ast)
@@ -405,14 +407,20 @@ impl Binder<'_> {
 fn negate_literal(expr: &Expr) -> Option<Expr> {
     use sinew_storage::{Numeric, Value};
     let Expr::Literal(value, ty) = expr else { return None };
-    let negated = match value {
-        Value::Int(int) => Value::Int(int.checked_neg()?),
-        Value::Float(float) => Value::Float(-float),
+    // The smallest integers are literals of the wider type with a sign before them.
+    let (negated, ty) = match value {
+        Value::Int(int) => match int.checked_neg()? {
+            int if int == i64::from(i32::MIN) => (Value::Int(int), DataType::Int4),
+            int => (Value::Int(int), ty.clone()),
+        },
         Value::Numeric(numeric) => match &**numeric {
-            Numeric::Finite(decimal) => Value::Numeric(std::sync::Arc::new(Numeric::Finite(-decimal.clone()))),
+            Numeric::Finite(decimal) => match num_traits::ToPrimitive::to_i64(&-decimal) {
+                Some(i64::MIN) if decimal.fractional_digit_count() <= 0 => (Value::Int(i64::MIN), DataType::Int8),
+                _ => (Value::Numeric(std::sync::Arc::new(Numeric::Finite(-decimal.clone()))), ty.clone()),
+            },
             _ => return None,
         },
         _ => return None,
     };
-    Some(Expr::Literal(negated, ty.clone()))
+    Some(Expr::Literal(negated, ty))
 }

@@ -1,5 +1,6 @@
 //! Function calls in expressions: forms with rules of their own, aggregates, set-returning and scalar functions.
 
+use rustc_hash::FxHashSet;
 use sinew_storage::{DataType, Value};
 use sqlparser::ast::{
     DuplicateTreatment, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
@@ -7,9 +8,10 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
+use super::embed::walk_expr;
 use super::scope::{Clause, PendingSet};
 use super::{Binder, intrinsics};
-use crate::algebra::{AggregateCall, Expr, SortKey};
+use crate::algebra::{AggregateCall, Expr, SortKey, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions;
 
@@ -284,6 +286,20 @@ impl Binder<'_> {
         for (index, arg) in args.into_iter().enumerate() {
             let to = resolved.args.get(index).cloned().unwrap_or(DataType::Any);
             cast.push(self.coerce_argument(arg, &to, position)?);
+        }
+        // An aggregate that the query has elsewhere too is known already.
+        let known: FxHashSet<VarId> = self.frame().aggregates.iter().map(|(var, ..)| *var).collect();
+        let mut is_nested = false;
+        for arg in &mut cast {
+            walk_expr(arg, &mut |expr| {
+                is_nested |= matches!(expr, Expr::Column(var, _) if known.contains(var));
+                true
+            });
+        }
+        if is_nested {
+            return Err(
+                QueryError::new(sqlstate::GROUPING_ERROR, "aggregate function calls cannot be nested").at(position)
+            );
         }
         let filter = match filter {
             Some(ast) => Some(self.in_clause(Clause::Filter, |binder| binder.bind_condition(ast, "FILTER"))?),

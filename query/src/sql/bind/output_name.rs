@@ -47,10 +47,6 @@ impl Binder<'_> {
                 Some((internal_type_name(&ty), false))
             }
             Ast::Interval(_) => Some(("interval".to_owned(), false)),
-            Ast::Value(literal) => match literal.value {
-                sqlparser::ast::Value::Boolean(_) => Some(("bool".to_owned(), false)),
-                _ => None,
-            },
             Ast::Case { else_result, .. } => match else_result.as_deref().and_then(|ast| self.strong_name(ast)) {
                 Some((name, true)) => Some((name, true)),
                 _ => Some(("case".to_owned(), false)),
