@@ -14,7 +14,7 @@ pub const BATCH_BYTES: usize = 16 << 20;
 /// Text beyond this many bytes stays a shared value: an array would copy it for every row that repeats it.
 const LONG_TEXT_BYTES: usize = 4096;
 
-/// One column. Which form a type takes: bool → Bool; int2, int4, int8, oid → Int; float4, float8 → Float; text,
+/// One column. Which form a type takes: bool → Bool; int2, int4, int8, oid, time, timetz → Int; float4, float8 → Float; text,
 /// varchar, char(n), name → Text unless one of them is long; timestamptz, timestamp → Timestamp (microseconds); everything else,
 /// and every dynamically typed Cypher value → Values.
 #[derive(Clone, Debug)]
@@ -41,8 +41,9 @@ impl Column {
             values.iter().map(|v| if v.is_null() { Some(None) } else { get(v).map(Some) }).collect()
         }
         let typed = match ty {
+            DataType::Modified(plain, _) => return Column::from_values(&plain.plain(), values),
             DataType::Bool => collect(&values, Value::as_bool).map(|v| Column::Bool(v.into())),
-            DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Oid => {
+            DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Oid | DataType::Time | DataType::Timetz => {
                 collect(&values, Value::as_int).map(|v| Column::Int(v.into()))
             }
             DataType::Float4 | DataType::Float8 => collect(&values, |v| match v {

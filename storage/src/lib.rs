@@ -35,6 +35,6 @@ pub use store::{
     SnapshotInfo, Store, StoreOptions, StoreStats, Transaction,
 };
 pub use table::{IdScan, IndexRange, RowScan};
-pub use types::DataType;
+pub use types::{DataType, TemporalType};
 pub use value::{Interval, Json, Numeric, PathValue, RelationshipRef, Value};
 pub use vector::HashEmbedder;

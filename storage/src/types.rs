@@ -26,10 +26,15 @@ pub enum DataType {
     Char,
     Bytea,
     Date,
+    Time,
+    Timetz,
     /// Without time zone.
     Timestamp,
     Timestamptz,
     Interval,
+    /// A date or time type with a modifier as PostgreSQL packs it in `atttypmod`: digits of the seconds, and of an interval
+    /// also its fields.
+    Modified(TemporalType, i32),
     Uuid,
     Json,
     Jsonb,
@@ -52,6 +57,42 @@ pub enum DataType {
     Map,
 }
 
+/// The types that take a number of digits for their seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TemporalType {
+    Time,
+    Timetz,
+    Timestamp,
+    Timestamptz,
+    Interval,
+}
+
+impl TemporalType {
+    /// None for types that take no digits.
+    pub fn of(ty: &DataType) -> Option<TemporalType> {
+        Some(match ty {
+            DataType::Time => TemporalType::Time,
+            DataType::Timetz => TemporalType::Timetz,
+            DataType::Timestamp => TemporalType::Timestamp,
+            DataType::Timestamptz => TemporalType::Timestamptz,
+            DataType::Interval => TemporalType::Interval,
+            DataType::Modified(ty, _) => *ty,
+            _ => return None,
+        })
+    }
+
+    /// The type without a modifier.
+    pub fn plain(self) -> DataType {
+        match self {
+            TemporalType::Time => DataType::Time,
+            TemporalType::Timetz => DataType::Timetz,
+            TemporalType::Timestamp => DataType::Timestamp,
+            TemporalType::Timestamptz => DataType::Timestamptz,
+            TemporalType::Interval => DataType::Interval,
+        }
+    }
+}
+
 impl DataType {
     pub fn array_of(element: DataType) -> DataType {
         DataType::Array(Box::new(element))
@@ -64,6 +105,7 @@ impl DataType {
             | (DataType::Varchar(_), DataType::Varchar(_))
             | (DataType::Bpchar(_), DataType::Bpchar(_))
             | (DataType::Vector(_), DataType::Vector(_)) => true,
+            (DataType::Modified(a, _), b) | (b, DataType::Modified(a, _)) => TemporalType::of(b) == Some(*a),
             (DataType::Array(a), DataType::Array(b)) => a.same_base(b),
             _ => self == other,
         }

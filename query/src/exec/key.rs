@@ -135,10 +135,13 @@ pub fn exact_key_class(ty: &DataType) -> Option<u8> {
         DataType::Bytea => 4,
         DataType::Date => 5,
         DataType::Timestamp | DataType::Timestamptz => 6,
+        DataType::Modified(plain, _) => return exact_key_class(&plain.plain()),
         DataType::Uuid => 7,
         DataType::Regclass | DataType::Regtype | DataType::Regproc | DataType::Regnamespace => 1,
         DataType::Node => 8,
         DataType::Relationship => 9,
+        DataType::Time => 10,
+        DataType::Timetz => 11,
         _ => return None,
     })
 }

@@ -436,6 +436,8 @@ pub(super) fn register(t: &mut Table) {
         "text",
         "bpchar",
         "date",
+        "time",
+        "timetz",
         "timestamp",
         "timestamptz",
         "interval",

@@ -130,6 +130,9 @@ fn to_json(value: &Value, ty: &DataType) -> Json {
         (_, Value::Null) => Json::Null,
         (_, Value::Bool(b)) => Json::Bool(*b),
         (DataType::Oid | DataType::Regclass | DataType::Regtype, Value::Int(i)) => Json::String(i.to_string().into()),
+        (DataType::Modified(plain, _), value) => to_json(value, &plain.plain()),
+        (DataType::Time, Value::Int(time)) => Json::String(crate::types::time::output(*time).into()),
+        (DataType::Timetz, Value::Int(packed)) => Json::String(crate::types::time::output_tz(*packed).into()),
         (_, Value::Int(i)) => Json::Int(*i),
         (DataType::Float4, Value::Float(f)) => match numeric::parse_decimal(&format!("{:e}", *f as f32)) {
             Some(Ok(decimal)) => json::number(decimal),

@@ -4,14 +4,14 @@
 //! type on assignment, a string type to any type when written. Cypher's dynamic types cast implicitly to jsonb, and to
 //! any SQL type when written, by the kind of the value met.
 
-use sinew_storage::{DataType, Json, Numeric, Value};
+use sinew_storage::{DataType, Interval, Json, Numeric, Value};
 
 use super::CastContext::{self, Assignment, Explicit, Implicit};
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types::int::Width;
 use crate::types::{self, IntoValue, calendar, category_letter, date, entity, is_dynamic, json, numeric, reg, text};
-use crate::types::{timestamp, type_name, vector, zone};
+use crate::types::{time, timestamp, type_name, vector, zone};
 
 /// Casts between different base types that are in `pg_cast`.
 static CASTS: &[(DataType, DataType, CastContext)] = {
@@ -109,6 +109,13 @@ static CASTS: &[(DataType, DataType, CastContext)] = {
         (Char, Int4, Explicit),
         (Date, Timestamp, Implicit),
         (Date, Timestamptz, Implicit),
+        (Time, Timetz, Implicit),
+        (Time, Interval, Implicit),
+        (Timetz, Time, Assignment),
+        (Interval, Time, Assignment),
+        (Timestamp, Time, Assignment),
+        (Timestamptz, Time, Assignment),
+        (Timestamptz, Timetz, Assignment),
         (Timestamp, Date, Assignment),
         (Timestamp, Timestamptz, Implicit),
         (Timestamptz, Date, Assignment),
@@ -205,6 +212,7 @@ pub(crate) fn same_representation(from: &DataType, to: &DataType) -> bool {
         (Regclass | Regtype | Regproc | Regnamespace, Oid) | (Oid, Regclass | Regtype | Regproc | Regnamespace) => true,
         (Oid | Regclass | Regtype | Regproc | Regnamespace, Int8) => true,
         (Json, Jsonb) | (Jsonb, Json) => true,
+        (Modified(plain, _), to) => plain.plain() == *to,
         (Array(a), Array(b)) => same_representation(a, b),
         _ => false,
     }
@@ -227,13 +235,27 @@ pub(super) fn cast_value(
     if same_representation(from, to) {
         return Ok(value.clone());
     }
+    if let DataType::Modified(plain, _) = from {
+        return cast_value(context, value, &plain.plain(), to, explicit);
+    }
     if is_dynamic(to) {
+        if matches!(from, DataType::Time | DataType::Timetz) {
+            return to_dynamic(&Value::text(types::to_text(context, value, from)?), &DataType::Text, to);
+        }
         return to_dynamic(value, from, to);
     }
     if is_dynamic(from) {
         return from_dynamic(context, value, from, to, explicit);
     }
     match to {
+        DataType::Modified(plain, modifier) => match value {
+            // Declared fields say how a text is read.
+            Value::Text(s) if is_string(from) || *from == DataType::Unknown => types::from_text(context, s, to),
+            value => {
+                let value = cast_value(context, value, from, &plain.plain(), explicit)?;
+                types::modifier::apply(value, *plain, *modifier)
+            }
+        },
         DataType::Unknown | DataType::Text => Ok(Value::text(string_of(context, value, from)?)),
         DataType::Varchar(limit) => {
             let string = string_of(context, value, from)?;
@@ -388,6 +410,19 @@ fn convert(context: &EvalContext<'_>, value: &Value, from: &DataType, to: &DataT
                 Ok(Value::Date(date::from_days(local.div_euclid(calendar::DAY_US))?))
             }
         },
+        (DataType::Time, _) => time_of_day(context, value, from, to),
+        (DataType::Timetz, Value::Timestamp(t)) => Ok(if timestamp::is_infinite(*t) {
+            Value::Null
+        } else {
+            Value::Int(time::of_instant(*t, &zone::session_zone(context)))
+        }),
+        (DataType::Timetz, Value::Int(time_us)) => {
+            let east_seconds = zone::session_zone(context).offset_at(context.exec.transaction_time_us);
+            Ok(Value::Int(time::pack(time::ZonedTime { time_us: *time_us, east_seconds })))
+        }
+        (DataType::Interval, Value::Int(time_us)) => {
+            Ok(Value::Interval(Interval { microseconds: *time_us, ..Interval::default() }))
+        }
         (DataType::Timestamp, Value::Date(d)) => Ok(Value::Timestamp(date::to_timestamp(*d)?)),
         (DataType::Timestamp, Value::Timestamp(t)) => {
             Ok(Value::Timestamp(if timestamp::is_infinite(*t) { *t } else { zone::session_zone(context).to_local(*t) }))
@@ -439,6 +474,19 @@ fn convert(context: &EvalContext<'_>, value: &Value, from: &DataType, to: &DataT
         (DataType::Jsonb | DataType::Json, value) => Ok(Value::json(entity::to_json_typed(context, value, from)?)),
         _ => Err(cannot_cast(from, to)),
     }
+}
+
+/// The clock's part of a value; NULL of the infinities.
+fn time_of_day(context: &EvalContext<'_>, value: &Value, from: &DataType, to: &DataType) -> Result<Value> {
+    let clock = match (from, value) {
+        (_, Value::Timestamp(t)) if timestamp::is_infinite(*t) => return Ok(Value::Null),
+        (DataType::Timestamptz, Value::Timestamp(t)) => zone::session_zone(context).to_local(*t),
+        (_, Value::Timestamp(t)) => *t,
+        (_, Value::Interval(interval)) => interval.microseconds,
+        (DataType::Timetz, Value::Int(packed)) => return Ok(Value::Int(time::unpack(*packed).time_us)),
+        _ => return Err(cannot_cast(from, to)),
+    };
+    Ok(Value::Int(clock.rem_euclid(calendar::DAY_US)))
 }
 
 pub(crate) fn float_error(what: &str) -> QueryError {

@@ -17,12 +17,12 @@ fn invalid(message: String) -> QueryError {
     QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, message)
 }
 
-fn not_recognized(field: &str, type_name: &str) -> QueryError {
+pub(super) fn not_recognized(field: &str, type_name: &str) -> QueryError {
     invalid(format!("unit \"{field}\" not recognized for type {type_name}"))
 }
 
 /// Canonical singular name of a unit; None when there is no such unit.
-fn unit(name: &str) -> Option<&'static str> {
+pub(super) fn unit(name: &str) -> Option<&'static str> {
     Some(match name.trim().to_ascii_lowercase().as_str() {
         "microsecond" | "microseconds" | "us" | "usec" | "usecs" => "microsecond",
         "millisecond" | "milliseconds" | "ms" | "msec" | "msecs" => "millisecond",
@@ -59,7 +59,7 @@ fn is_span(field: &str) -> bool {
 }
 
 /// `digits / 10^scale`.
-fn scaled(digits: i128, scale: i64) -> Numeric {
+pub(super) fn scaled(digits: i128, scale: i64) -> Numeric {
     Numeric::Finite(BigDecimal::new(BigInt::from(digits), scale))
 }
 
@@ -383,7 +383,7 @@ fn make_interval(args: &[Value]) -> Result<Value> {
     }))
 }
 
-fn interval_zone(value: &Interval) -> Result<Zone> {
+pub(super) fn interval_zone(value: &Interval) -> Result<Zone> {
     if value.months != 0 || value.days != 0 {
         return Err(invalid(format!(
             "interval time zone \"{}\" must not include months or days",

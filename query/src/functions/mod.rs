@@ -31,6 +31,7 @@ pub(crate) mod operators_datetime;
 pub(crate) mod operators_json;
 pub(crate) mod operators_text;
 pub(crate) mod operators_vector;
+pub(crate) mod overlaps;
 pub(crate) mod pattern;
 pub mod registry;
 pub(crate) mod resolve;
@@ -39,6 +40,7 @@ pub(crate) mod string;
 pub(crate) mod string_format;
 pub(crate) mod system;
 pub(crate) mod system_catalog;
+pub(crate) mod time_of_day;
 pub(crate) mod uuid;
 pub(crate) mod vector;
 

@@ -51,6 +51,8 @@ pub(super) fn register(t: &mut Table) {
         "char" "char";
         "bytea" "bytea";
         "date" "date";
+        "time" "time";
+        "timetz" "timetz";
         "timestamp" "timestamp";
         "timestamptz" "timestamptz";
         "interval" "interval";

@@ -8,7 +8,7 @@ use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types::numeric_math::division_by_zero;
 use crate::types::zone::{self, Zone};
-use crate::types::{calendar, compare_sql, date as date_type, interval as interval_type, timestamp as timestamp_type};
+use crate::types::{calendar, date as date_type, interval as interval_type, timestamp as timestamp_type};
 
 /// Months first (day kept within the month), then days, then time.
 pub(crate) fn add_local(local_us: i64, interval: &Interval) -> Result<i64> {
@@ -124,18 +124,5 @@ pub(super) fn register(t: &mut Table) {
             return Err(division_by_zero());
         }
         Ok(Value::Interval(interval_type::divide(&interval(&a[0])?, divisor)?))
-    });
-    t.f("overlaps(timestamptz, timestamptz, timestamptz, timestamptz) -> bool", |_, a| {
-        let order = |x: &Value, y: &Value| {
-            if compare_sql(x, y).is_gt() { (y.clone(), x.clone()) } else { (x.clone(), y.clone()) }
-        };
-        let (from_a, to_a) = order(&a[0], &a[1]);
-        let (from_b, to_b) = order(&a[2], &a[3]);
-        let starts = compare_sql(&from_a, &from_b);
-        Ok(Value::Bool(match starts {
-            std::cmp::Ordering::Equal => true,
-            std::cmp::Ordering::Less => compare_sql(&from_b, &to_a).is_lt(),
-            std::cmp::Ordering::Greater => compare_sql(&from_a, &to_b).is_lt(),
-        }))
     });
 }

@@ -356,6 +356,8 @@ impl Registry {
         super::pattern::register(&mut table);
         super::datetime::register(&mut table);
         super::datetime_format::register(&mut table);
+        super::time_of_day::register(&mut table);
+        super::overlaps::register(&mut table);
         super::json::register(&mut table);
         super::array::register(&mut table);
         super::vector::register(&mut table);

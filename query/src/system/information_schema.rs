@@ -249,7 +249,8 @@ impl ColumnOf<'_> {
         };
         let datetime_precision: Option<i32> = match ty {
             DataType::Date => Some(0),
-            DataType::Timestamp | DataType::Timestamptz | DataType::Interval => Some(6),
+            DataType::Modified(ty, modifier) => types::modifier::precision(*ty, *modifier).or(Some(6)),
+            ty if sinew_storage::TemporalType::of(ty).is_some() => Some(6),
             _ => None,
         };
         row![

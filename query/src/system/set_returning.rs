@@ -55,6 +55,8 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
             kind,
         )) as Arc<dyn TableFunction>)
     };
+    let plain: Vec<DataType> = args.iter().map(crate::types::names::without_modifier).collect();
+    let args = plain.as_slice();
     match name {
         "generate_series" => {
             if !matches!(args.len(), 2 | 3) {

@@ -92,21 +92,79 @@ pub(crate) fn parse(text: &str, type_name: &str) -> Result<Parsed> {
     {
         return Err(field_range(text));
     }
-    let (mut hour, minute, second_us) = fields.time.unwrap_or((0, 0, 0));
-    if let Some(afternoon) = fields.afternoon {
-        if !(1..=12).contains(&hour) {
-            return Err(field_range(text));
-        }
-        hour = hour % 12 + if afternoon { 12 } else { 0 };
-    }
-    if hour > 24 || minute > 59 {
-        return Err(field_range(text));
-    }
-    let time_us = (hour * 3600 + minute * 60) * SECOND_US + second_us;
-    if second_us > 60 * SECOND_US || time_us > calendar::DAY_US {
-        return Err(field_range(text));
-    }
+    let (hour, minute, second_us) = match fields.time {
+        Some(time) => time,
+        None if fields.afternoon.is_some() => return Err(field_range(text)),
+        None => (0, 0, 0),
+    };
+    let time_us = time_of_day(hour, minute, second_us, fields.afternoon).ok_or_else(|| field_range(text))?;
     Ok(Parsed::Fields { days: calendar::days_from_civil(year, month, day), time_us, zone: fields.zone })
+}
+
+/// What a literal says of a clock.
+pub(crate) struct TimeFields {
+    pub days: Option<i64>,
+    pub time_us: i64,
+    pub zone: Option<Zone>,
+}
+
+/// A time of day, with or without a date; None for `now`. Errors as those of [`parse`].
+pub(crate) fn parse_time(text: &str, type_name: &str) -> Result<Option<TimeFields>> {
+    let trimmed = text.trim();
+    match trimmed.to_ascii_lowercase().as_str() {
+        "now" => return Ok(None),
+        "allballs" => return Ok(Some(TimeFields { days: None, time_us: 0, zone: Some(zone::UTC) })),
+        _ => {}
+    }
+    let spelled = with_colons(trimmed);
+    let mut reader = Reader { text: &spelled, at: 0, fields: Fields::default() };
+    if reader.run().is_none() {
+        return Err(invalid(type_name, text));
+    }
+    let fields = reader.fields;
+    let Some((hour, minute, second_us)) = fields.time else { return Err(invalid(type_name, text)) };
+    let time_us = time_of_day(hour, minute, second_us, fields.afternoon).ok_or_else(|| field_range(text))?;
+    let days = match (fields.year, fields.month, fields.day) {
+        (Some(year), Some(month), Some(day)) => {
+            let year = if fields.before_christ { 1 - year } else { year };
+            let is_date = (-4712..=294_276).contains(&year)
+                && (1..=12).contains(&month)
+                && (1..=calendar::days_in_month(year, month)).contains(&day);
+            if !is_date {
+                return Err(field_range(text));
+            }
+            Some(calendar::days_from_civil(year, month, day))
+        }
+        (None, None, None) => None,
+        _ => return Err(invalid(type_name, text)),
+    };
+    Ok(Some(TimeFields { days, time_us, zone: fields.zone }))
+}
+
+/// `040506` and `0405` at the start, also behind a `T`, as `04:05:06` and `04:05`.
+fn with_colons(text: &str) -> String {
+    let bare =
+        text.strip_prefix(['T', 't']).filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(text);
+    let digits = bare.bytes().take_while(u8::is_ascii_digit).count();
+    let ends = !bare[digits..].starts_with(['-', '/', ':']) || bare[digits..].starts_with('-') && digits == 6;
+    match digits {
+        6 if ends => format!("{}:{}:{}", &bare[..2], &bare[2..4], &bare[4..]),
+        4 if ends => format!("{}:{}", &bare[..2], &bare[2..]),
+        _ => bare.to_owned(),
+    }
+}
+
+/// Microseconds since midnight; None when a field is out of its range.
+fn time_of_day(hour: i64, minute: i64, second_us: i64, afternoon: Option<bool>) -> Option<i64> {
+    let hour = match afternoon {
+        Some(_) if !(1..=12).contains(&hour) => return None,
+        Some(afternoon) => hour % 12 + if afternoon { 12 } else { 0 },
+        None => hour,
+    };
+    if hour > 24 || minute > 59 || second_us > 60 * SECOND_US {
+        return None;
+    }
+    Some((hour * 3600 + minute * 60) * SECOND_US + second_us).filter(|time_us| *time_us <= calendar::DAY_US)
 }
 
 #[derive(Default)]
@@ -320,10 +378,7 @@ pub(crate) fn fraction_us(digits: &str) -> Option<i64> {
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let mut padded: String = digits.chars().take(7).collect();
-    while padded.len() < 7 {
-        padded.push('0');
-    }
-    let tenths: i64 = padded.parse().ok()?;
-    Some((tenths + 5) / 10)
+    // As PostgreSQL does it: a double, rounded half to even.
+    let fraction: f64 = format!("0.{digits}").parse().ok()?;
+    Some((fraction * 1e6).round_ties_even() as i64)
 }

@@ -166,7 +166,10 @@ pub(crate) fn to_json_typed(context: &EvalContext<'_>, value: &Value, ty: &DataT
             Json::Array(items.iter().map(|item| to_json_typed(context, item, element)).collect::<Result<_>>()?)
         }
         (DataType::Record, value) => to_json(context, value)?,
-        (DataType::Bpchar(_), value) => Json::String(super::to_text(context, value, ty)?.into()),
+        (DataType::Modified(plain, _), value) => to_json_typed(context, value, &plain.plain())?,
+        (DataType::Bpchar(_) | DataType::Time | DataType::Timetz, value) => {
+            Json::String(super::to_text(context, value, ty)?.into())
+        }
         (
             DataType::Oid | DataType::Regclass | DataType::Regtype | DataType::Regproc | DataType::Regnamespace,
             value,

@@ -5,6 +5,7 @@ use sinew_storage::Interval;
 
 use super::calendar::{self, DAY_US, HOUR_US, MINUTE_US, SECOND_US};
 use super::datetime_input::fraction_us;
+use super::modifier;
 use crate::error::{QueryError, Result, sqlstate};
 
 pub(crate) fn out_of_range() -> QueryError {
@@ -183,7 +184,9 @@ impl Sums {
     }
 }
 
-pub(crate) fn input(text: &str) -> Result<Interval> {
+/// `fields` are those that the type declares: they say what a number without a unit is.
+pub(crate) fn input(text: &str, fields: Option<i32>) -> Result<Interval> {
+    let (unit, is_minutes) = fields.map_or(("second", false), modifier::reading);
     let invalid = || {
         QueryError::new(
             sqlstate::INVALID_DATETIME_FORMAT,
@@ -199,7 +202,7 @@ pub(crate) fn input(text: &str) -> Result<Interval> {
         iso(&trimmed[1..], &mut sums).ok_or_else(invalid)?;
         false
     } else {
-        traditional(trimmed, &mut sums).ok_or_else(invalid)?
+        traditional(trimmed, &mut sums, unit, is_minutes).ok_or_else(invalid)?
     };
     sums.finish(negate)
         .ok_or_else(|| QueryError::new("22015", format!("interval field value out of range: \"{text}\"")))
@@ -249,8 +252,10 @@ fn iso(text: &str, sums: &mut Sums) -> Option<()> {
     number.is_empty().then_some(())
 }
 
-/// True when the text ends in `ago`.
-fn traditional(text: &str, sums: &mut Sums) -> Option<bool> {
+/// True when the text ends in `ago`. `unit` is that of a number without one; `is_minutes` reads `a:b` as minutes and
+/// seconds.
+fn traditional(text: &str, sums: &mut Sums, unit: &str, is_minutes: bool) -> Option<bool> {
+    let default_unit = unit;
     let lower = text.to_ascii_lowercase();
     let mut words: Vec<String> = Vec::new();
     for word in lower.split(|c: char| c.is_ascii_whitespace() || c == '@').filter(|word| !word.is_empty()) {
@@ -275,7 +280,7 @@ fn traditional(text: &str, sums: &mut Sums) -> Option<bool> {
         let word = words[at].as_str();
         at += 1;
         if word.contains(':') {
-            clock(word, sums)?;
+            clock(word, sums, is_minutes)?;
             continue;
         }
         if let Some((years, months)) = word.trim_start_matches(['+', '-']).split_once('-') {
@@ -302,7 +307,7 @@ fn traditional(text: &str, sums: &mut Sums) -> Option<bool> {
             }
             // `3 04:05:06`: days before a clock.
             Some(unit) if unit.contains(':') => sums.add(mantissa, decimals, "day")?,
-            None => sums.add(mantissa, decimals, "second")?,
+            None => sums.add(mantissa, decimals, default_unit)?,
             Some(_) => return None,
         }
     }
@@ -310,7 +315,7 @@ fn traditional(text: &str, sums: &mut Sums) -> Option<bool> {
 }
 
 /// `HH:MM[:SS[.f]]` or `MM:SS.f`, signed as a whole.
-fn clock(word: &str, sums: &mut Sums) -> Option<()> {
+fn clock(word: &str, sums: &mut Sums, is_minutes: bool) -> Option<()> {
     let negative = word.starts_with('-');
     let parts: Vec<&str> = word.trim_start_matches(['+', '-']).split(':').collect();
     let whole = |text: &str| -> Option<i128> {
@@ -323,7 +328,7 @@ fn clock(word: &str, sums: &mut Sums) -> Option<()> {
     // Hours, minutes and seconds at once.
     sums.claim(4 | 8 | 16)?;
     let total = match parts.as_slice() {
-        [minutes, rest] if rest.contains('.') => whole(minutes)? * i128::from(MINUTE_US) + seconds(rest)?,
+        [minutes, rest] if is_minutes || rest.contains('.') => whole(minutes)? * i128::from(MINUTE_US) + seconds(rest)?,
         [hours, minutes] => whole(hours)? * i128::from(HOUR_US) + whole(minutes)? * i128::from(MINUTE_US),
         [hours, minutes, rest] => {
             whole(hours)? * i128::from(HOUR_US) + whole(minutes)? * i128::from(MINUTE_US) + seconds(rest)?

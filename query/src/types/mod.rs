@@ -18,11 +18,13 @@ pub(crate) mod int;
 pub(crate) mod interval;
 pub(crate) mod json;
 pub(crate) mod json_parse;
+pub(crate) mod modifier;
 pub(crate) mod names;
 pub(crate) mod numeric;
 pub(crate) mod numeric_math;
 pub mod reg;
 pub(crate) mod text;
+pub(crate) mod time;
 pub(crate) mod timestamp;
 pub(crate) mod uuid;
 pub(crate) mod vector;
@@ -126,6 +128,9 @@ pub fn to_text(context: &EvalContext<'_>, value: &Value, ty: &DataType) -> Resul
         (DataType::Numeric(_), Value::Numeric(n)) => numeric::output(n),
         (DataType::Numeric(_), Value::Int(i)) => i.to_string(),
         (DataType::Date, Value::Date(d)) => date::output(*d),
+        (DataType::Time, Value::Int(time)) => time::output(*time),
+        (DataType::Timetz, Value::Int(packed)) => time::output_tz(*packed),
+        (DataType::Modified(plain, _), value) => return to_text(context, value, &plain.plain()),
         (DataType::Timestamp, Value::Timestamp(t)) => timestamp::output(*t),
         (DataType::Timestamptz, Value::Timestamp(t)) => timestamp::output_tz(*t, &zone::session_zone(context)),
         (DataType::Interval, Value::Interval(i)) => interval::output(i),
@@ -227,9 +232,18 @@ pub fn from_text(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Result
         DataType::Numeric(modifier) => numeric::apply_modifier(numeric::input(text)?, *modifier)?.into_value(),
         DataType::Bytea => Value::Bytes(bytea::input(text)?.into()),
         DataType::Date => Value::Date(date::input(context, text)?),
+        DataType::Time => Value::Int(time::input(context, text)?),
+        DataType::Timetz => Value::Int(time::input_tz(context, text)?),
+        DataType::Modified(sinew_storage::TemporalType::Interval, modifier) => {
+            let value = Value::Interval(interval::input(text, modifier::fields(*modifier))?);
+            modifier::apply(value, sinew_storage::TemporalType::Interval, *modifier)?
+        }
+        DataType::Modified(plain, modifier) => {
+            modifier::apply(from_text(context, text, &plain.plain())?, *plain, *modifier)?
+        }
         DataType::Timestamp => Value::Timestamp(timestamp::input(context, text)?),
         DataType::Timestamptz => Value::Timestamp(timestamp::input_tz(context, text)?),
-        DataType::Interval => Value::Interval(interval::input(text)?),
+        DataType::Interval => Value::Interval(interval::input(text, None)?),
         DataType::Uuid => Value::Uuid(uuid::input(text)?),
         DataType::Json | DataType::Jsonb => Value::json(json_parse::parse(text)?),
         DataType::Any | DataType::Map | DataType::Node | DataType::Relationship | DataType::Path => {

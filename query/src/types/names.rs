@@ -1,6 +1,8 @@
 //! Names, oids and categories of types: the rows of `pg_type`.
 
-use sinew_storage::DataType;
+use sinew_storage::{DataType, TemporalType};
+
+use super::modifier;
 
 /// Oid of `vector`. pgvector's oid differs per database (it is an extension); ours is fixed, below
 /// `FIRST_USER_RELATION`, and clients look it up by name as they do there.
@@ -47,6 +49,8 @@ types! {
     DataType::Bpchar(None), "bpchar", "character", 1042, 1014, -1, 'S', false;
     DataType::Varchar(None), "varchar", "character varying", 1043, 1015, -1, 'S', false;
     DataType::Date, "date", "date", 1082, 1182, 4, 'D', false;
+    DataType::Time, "time", "time without time zone", 1083, 1183, 8, 'D', false;
+    DataType::Timetz, "timetz", "time with time zone", 1266, 1270, 12, 'D', false;
     DataType::Timestamp, "timestamp", "timestamp without time zone", 1114, 1115, 8, 'D', false;
     DataType::Timestamptz, "timestamptz", "timestamp with time zone", 1184, 1185, 8, 'D', true;
     DataType::Interval, "interval", "interval", 1186, 1187, 16, 'T', true;
@@ -77,6 +81,7 @@ fn base(ty: &DataType) -> DataType {
         DataType::Bpchar(_) => DataType::Bpchar(None),
         DataType::Numeric(_) => DataType::Numeric(None),
         DataType::Vector(_) => DataType::Vector(None),
+        DataType::Modified(ty, _) => ty.plain(),
         DataType::Any | DataType::Node | DataType::Relationship | DataType::Path | DataType::Map => DataType::Jsonb,
         other => other.clone(),
     }
@@ -89,6 +94,7 @@ pub(crate) fn without_modifier(ty: &DataType) -> DataType {
         DataType::Bpchar(_) => DataType::Bpchar(None),
         DataType::Numeric(_) => DataType::Numeric(None),
         DataType::Vector(_) => DataType::Vector(None),
+        DataType::Modified(ty, _) => ty.plain(),
         DataType::Array(element) => DataType::array_of(without_modifier(element)),
         other => other.clone(),
     }
@@ -181,6 +187,7 @@ pub(super) fn type_modifier(ty: &DataType) -> i32 {
             ((i32::from(*precision) << 16) | (i32::from(*scale) & 0x7ff)) + 4
         }
         DataType::Vector(Some(dimensions)) => i32::try_from(*dimensions).unwrap_or(-1),
+        DataType::Modified(_, modifier) => *modifier,
         DataType::Array(element) => type_modifier(element),
         _ => -1,
     }
@@ -201,7 +208,10 @@ pub(crate) fn with_modifier(ty: DataType, modifier: i32) -> DataType {
         }
         DataType::Vector(_) => DataType::Vector(u32::try_from(modifier).ok()),
         DataType::Array(element) => DataType::array_of(with_modifier(*element, modifier)),
-        other => other,
+        other => match TemporalType::of(&other) {
+            Some(ty) => DataType::Modified(ty, modifier),
+            None => other,
+        },
     }
 }
 
@@ -211,6 +221,7 @@ pub(super) fn type_name(ty: &DataType) -> String {
         DataType::Bpchar(Some(length)) => format!("character({length})"),
         DataType::Numeric(Some((precision, scale))) => format!("numeric({precision},{scale})"),
         DataType::Vector(Some(dimensions)) => format!("vector({dimensions})"),
+        DataType::Modified(ty, modifier) => modifier::type_name(*ty, *modifier),
         DataType::Array(_) if super::is_dynamic(ty) => "jsonb".to_owned(),
         DataType::Array(element) => format!("{}[]", type_name(element)),
         other => row(other).sql_name.to_owned(),
@@ -252,6 +263,10 @@ pub(crate) fn type_from_declaration(text: &str) -> Option<DataType> {
             ty => DataType::array_of(ty),
         });
     }
+    if let Some(range) = text.strip_prefix("interval ") {
+        let (_, bits) = modifier::RANGES.iter().find(|(words, _)| *words == range.trim())?;
+        return Some(DataType::Modified(TemporalType::Interval, modifier::of_interval(Some(*bits), None)?));
+    }
     let Some(open) = text.find('(') else {
         return if text == "char" { Some(DataType::Bpchar(Some(1))) } else { type_from_name(&text) };
     };
@@ -268,7 +283,15 @@ pub(crate) fn type_from_declaration(text: &str) -> Option<DataType> {
         (DataType::Numeric(_), [precision, scale]) => {
             Some(DataType::Numeric(Some((u16::try_from(*precision).ok()?, i16::try_from(*scale).ok()?))))
         }
-        (ty @ (DataType::Timestamp | DataType::Timestamptz | DataType::Interval), [_]) => Some(ty),
+        (ty, [digits]) => {
+            let digits = i32::try_from(*digits).ok().filter(|digits| *digits >= 0)?.min(modifier::MAX_PRECISION);
+            Some(match TemporalType::of(&ty)? {
+                TemporalType::Interval => {
+                    DataType::Modified(TemporalType::Interval, modifier::of_interval(None, Some(digits))?)
+                }
+                ty => DataType::Modified(ty, digits),
+            })
+        }
         _ => None,
     }
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use sinew_storage::{DataType, Interval, Value};
 
 use super::calendar::{DAY_US, WIRE_DAYS, WIRE_EPOCH_DAYS, WIRE_TIMESTAMPS_US};
-use super::{IntoValue, date, entity, is_dynamic, json, json_parse, mismatch, names, numeric, timestamp, vector};
+use super::{
+    IntoValue, date, entity, is_dynamic, json, json_parse, mismatch, modifier, names, numeric, time, timestamp, vector,
+};
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
 
@@ -47,6 +49,13 @@ pub(super) fn to_binary(context: &EvalContext<'_>, value: &Value, ty: &DataType,
             };
             out.extend_from_slice(&days.to_be_bytes());
         }
+        (DataType::Time, Value::Int(time_us)) => out.extend_from_slice(&time_us.to_be_bytes()),
+        (DataType::Timetz, Value::Int(packed)) => {
+            let zoned = time::unpack(*packed);
+            out.extend_from_slice(&zoned.time_us.to_be_bytes());
+            out.extend_from_slice(&(-zoned.east_seconds).to_be_bytes());
+        }
+        (DataType::Modified(plain, _), value) => return to_binary(context, value, &plain.plain(), out),
         (DataType::Timestamp | DataType::Timestamptz, Value::Timestamp(us)) => {
             let us = if timestamp::is_infinite(*us) { *us } else { us.saturating_sub(WIRE_EPOCH_US) };
             out.extend_from_slice(&us.to_be_bytes());
@@ -203,6 +212,14 @@ pub(super) fn from_binary(bytes: &[u8], ty: &DataType) -> Result<Value> {
                     .ok_or_else(timestamp::out_of_range)?
             })
         }
+        DataType::Time => Value::Int(time::checked(i64::from_be_bytes(fixed(bytes, ty)?))?),
+        DataType::Timetz => {
+            let all: [u8; 12] = fixed(bytes, ty)?;
+            let mut reader = Reader { bytes: &all, ty };
+            let time_us = i64::from_be_bytes(fixed(reader.take(8)?, ty)?);
+            Value::Int(time::checked_zoned(time_us, i64::from(reader.int()?))?)
+        }
+        DataType::Modified(plain, modifier) => modifier::apply(from_binary(bytes, &plain.plain())?, *plain, *modifier)?,
         DataType::Interval => {
             let all: [u8; 16] = fixed(bytes, ty)?;
             let mut reader = Reader { bytes: &all, ty };

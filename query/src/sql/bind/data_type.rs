@@ -1,6 +1,6 @@
 //! Type names in statements.
 
-use sinew_storage::DataType;
+use sinew_storage::{DataType, TemporalType};
 use sqlparser::ast::{
     ArrayElemTypeDef, CharacterLength, DataType as Ast, ExactNumberInfo, ObjectName, ObjectNamePart, TimezoneInfo,
 };
@@ -10,6 +10,7 @@ use super::Binder;
 use super::names::fold;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::near_miss::near_miss;
+use crate::types::modifier;
 
 const NUMERIC_PRECISION_LIMIT: u64 = 1000;
 const CHARACTER_LIMIT: u64 = 10_485_760;
@@ -34,6 +35,9 @@ pub fn internal_type_name(ty: &DataType) -> String {
         DataType::Char => "char",
         DataType::Bytea => "bytea",
         DataType::Date => "date",
+        DataType::Time => "time",
+        DataType::Timetz => "timetz",
+        DataType::Modified(plain, _) => return internal_type_name(&plain.plain()),
         DataType::Timestamp => "timestamp",
         DataType::Timestamptz => "timestamptz",
         DataType::Interval => "interval",
@@ -62,9 +66,31 @@ pub fn without_modifier(ty: &DataType) -> DataType {
         DataType::Varchar(_) => DataType::Varchar(None),
         DataType::Bpchar(_) => DataType::Bpchar(None),
         DataType::Vector(_) => DataType::Vector(None),
+        DataType::Modified(plain, _) => plain.plain(),
         DataType::Array(element) => DataType::array_of(without_modifier(element)),
         other => other.clone(),
     }
+}
+
+/// A date or time type with so many digits of seconds; more than there are is as many as there are.
+fn modified(plain: TemporalType, precision: Option<u64>) -> DataType {
+    match precision {
+        None => plain.plain(),
+        Some(digits) => DataType::Modified(plain, digits_of_seconds(digits)),
+    }
+}
+
+/// `interval`, with a range of fields as PostgreSQL words it and digits of seconds.
+pub fn interval(range: Option<&str>, precision: Option<u64>) -> DataType {
+    let fields = range.and_then(|range| modifier::RANGES.iter().find(|(words, _)| *words == range));
+    match modifier::of_interval(fields.map(|(_, bits)| *bits), precision.map(digits_of_seconds)) {
+        None => DataType::Interval,
+        Some(modifier) => DataType::Modified(TemporalType::Interval, modifier),
+    }
+}
+
+fn digits_of_seconds(digits: u64) -> i32 {
+    i32::try_from(digits).unwrap_or(modifier::MAX_PRECISION).min(modifier::MAX_PRECISION)
 }
 
 /// Types that stand for an integer column with a counter as default.
@@ -116,18 +142,24 @@ impl Binder<'_> {
             }
             Ast::Bytea => DataType::Bytea,
             Ast::Date => DataType::Date,
-            Ast::Timestamp(precision, zone) => {
-                if precision.is_some_and(|precision| precision != 6) {
-                    return missing("timestamp with a precision other than 6");
-                }
+            Ast::Timestamp(precision, zone) => modified(
                 match zone {
-                    TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => DataType::Timestamp,
-                    TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => DataType::Timestamptz,
-                }
+                    TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => TemporalType::Timestamp,
+                    TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => TemporalType::Timestamptz,
+                },
+                *precision,
+            ),
+            Ast::Time(precision, zone) => modified(
+                match zone {
+                    TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => TemporalType::Time,
+                    TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => TemporalType::Timetz,
+                },
+                *precision,
+            ),
+            Ast::Interval { fields, precision } => {
+                let words = fields.as_ref().map(|fields| fields.to_string().to_lowercase());
+                interval(words.as_deref(), *precision)
             }
-            Ast::Time(..) => return missing("time"),
-            Ast::Interval { fields: None, precision: None } => DataType::Interval,
-            Ast::Interval { .. } => return missing("interval with fields or precision"),
             Ast::Uuid => DataType::Uuid,
             Ast::JSON => DataType::Json,
             Ast::JSONB => DataType::Jsonb,
@@ -215,8 +247,8 @@ impl Binder<'_> {
             "char" if quoted || qualified.schema.is_some() => DataType::Char,
             "char" if modifiers.is_empty() => return Ok(DataType::Bpchar(Some(1))),
             "char" | "bpchar" => DataType::Bpchar(None),
-            "time" | "timetz" | "xml" | "money" | "inet" | "cidr" | "macaddr" | "tsvector" | "tsquery" | "bit"
-            | "varbit" | "halfvec" | "sparsevec" => {
+            "xml" | "money" | "inet" | "cidr" | "macaddr" | "tsvector" | "tsquery" | "bit" | "varbit" | "halfvec"
+            | "sparsevec" => {
                 return Err(self.unsupported(format_args!("type {}", qualified.name), span));
             }
             name => match self.known_type(name) {
@@ -255,6 +287,10 @@ impl Binder<'_> {
                 Ok(if is_varchar { DataType::Varchar(length) } else { DataType::Bpchar(length) })
             }
             DataType::Numeric(_) => self.numeric(&ExactNumberInfo::Precision(number), span),
+            DataType::Interval => Ok(interval(None, Some(number))),
+            DataType::Time | DataType::Timetz | DataType::Timestamp | DataType::Timestamptz => {
+                Ok(TemporalType::of(&ty).map_or(ty, |plain| modified(plain, Some(number))))
+            }
             other => Err(self.bad_modifier(&other, span)),
         }
     }
@@ -284,6 +320,8 @@ impl Binder<'_> {
             "name" => DataType::Name,
             "bytea" => DataType::Bytea,
             "date" => DataType::Date,
+            "time" => DataType::Time,
+            "timetz" => DataType::Timetz,
             "timestamp" => DataType::Timestamp,
             "timestamptz" => DataType::Timestamptz,
             "interval" => DataType::Interval,

@@ -119,10 +119,9 @@ impl Binder<'_> {
             // Functions of the standard that are written without parentheses.
             match name.as_str() {
                 "current_schema" | "current_catalog" | "current_role" | "current_user" | "session_user" | "user"
-                | "current_date" | "current_timestamp" | "localtimestamp" => {
+                | "current_date" | "current_timestamp" | "localtimestamp" | "current_time" | "localtime" => {
                     return self.bind_niladic(&name, ident.span);
                 }
-                "current_time" | "localtime" => return Err(self.unsupported("type time", ident.span)),
                 "default" => {
                     return Err(QueryError::syntax("DEFAULT is not allowed in this context", self.at(ident.span)));
                 }

@@ -74,9 +74,6 @@ impl Binder<'_> {
 
     /// Functions that are written without parentheses.
     pub fn bind_niladic(&mut self, name: &str, span: Span) -> Result<Expr> {
-        if matches!(name, "current_time" | "localtime") {
-            return Err(self.unsupported("type time", span));
-        }
         let name = match name {
             "current_catalog" => "current_database",
             "current_role" | "user" => "current_user",

@@ -51,6 +51,16 @@ impl Binder<'_> {
         if left_row.len() != right_row.len() {
             return Err(self.unequal_rows(left.span()));
         }
+        if matches!(op, BinaryOperator::Overlaps) {
+            if left_row.len() != 2 {
+                return Err(QueryError::syntax(
+                    "wrong number of parameters on left side of OVERLAPS expression",
+                    place,
+                ));
+            }
+            let args: Vec<&Ast> = left_row.into_iter().chain(right_row).collect();
+            return self.bind_call_of("overlaps", &args, left.span());
+        }
         let symbol = self.operator_symbol(op, place)?;
         let mut pairs = Vec::with_capacity(left_row.len());
         for (left, right) in left_row.into_iter().zip(right_row) {

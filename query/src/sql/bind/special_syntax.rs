@@ -9,6 +9,7 @@ use super::literal::string_literal;
 use crate::algebra::Expr;
 use crate::error::{QueryError, Result};
 use crate::functions::{self, CastContext};
+use crate::types::modifier::RANGES;
 
 impl Binder<'_> {
     /// A call of a named function with plain arguments.
@@ -81,7 +82,7 @@ impl Binder<'_> {
         self.bind_call_of(name, &args, span)
     }
 
-    /// `INTERVAL '1 day'`, `INTERVAL '1' DAY`.
+    /// `INTERVAL '1 day'`, `INTERVAL '1' DAY`, `INTERVAL '1:30' HOUR TO MINUTE`.
     pub fn bind_interval(&mut self, interval: &Interval) -> Result<Expr> {
         let span = interval.value.span();
         let position = self.at(span);
@@ -91,22 +92,16 @@ impl Binder<'_> {
         let Some(text) = string_literal(&literal.value) else {
             return Err(QueryError::syntax(format!("syntax error at or near \"{}\"", literal.value), position));
         };
-        if interval.last_field.is_some()
-            || interval.leading_precision.is_some()
-            || interval.fractional_seconds_precision.is_some()
-        {
-            return Err(self.unsupported("an interval with a range of fields or a precision", span));
+        let range = interval.leading_field.as_ref().map(|leading| {
+            let last = interval.last_field.as_ref().map(|last| format!(" to {last}"));
+            format!("{leading}{}", last.unwrap_or_default()).to_lowercase()
+        });
+        if range.as_ref().is_some_and(|range| !RANGES.iter().any(|(words, _)| words == range)) {
+            return Err(QueryError::syntax("syntax error in the fields of an interval", position));
         }
-        let text = match &interval.leading_field {
-            None => text.to_owned(),
-            Some(field) if text.trim().parse::<f64>().is_ok() => {
-                format!("{} {}", text.trim(), field.to_string().to_lowercase())
-            }
-            Some(field) => {
-                return Err(self.unsupported(format_args!("the interval '{text}' with the field {field}"), span));
-            }
-        };
+        // A precision behind SECOND is the only one that is written without a range.
+        let precision = interval.fractional_seconds_precision.or(interval.leading_precision);
         let literal = Expr::Literal(Value::text(text), DataType::Unknown);
-        self.convert(literal, &DataType::Interval, CastContext::Explicit, position)
+        self.convert(literal, &super::data_type::interval(range.as_deref(), precision), CastContext::Explicit, position)
     }
 }

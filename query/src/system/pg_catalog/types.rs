@@ -89,6 +89,8 @@ type_functions! {
     DataType::Bpchar(None) => "bpcharin" 1044, "bpcharout" 1045, "bpcharrecv" 2430, "bpcharsend" 2431;
     DataType::Varchar(None) => "varcharin" 1046, "varcharout" 1047, "varcharrecv" 2432, "varcharsend" 2433;
     DataType::Date => "date_in" 1084, "date_out" 1085, "date_recv" 2468, "date_send" 2469;
+    DataType::Time => "time_in" 1143, "time_out" 1144, "time_recv" 2470, "time_send" 2471;
+    DataType::Timetz => "timetz_in" 1350, "timetz_out" 1351, "timetz_recv" 2472, "timetz_send" 2473;
     DataType::Timestamp => "timestamp_in" 1312, "timestamp_out" 1313, "timestamp_recv" 2474, "timestamp_send" 2475;
     DataType::Timestamptz =>
         "timestamptz_in" 1150, "timestamptz_out" 1151, "timestamptz_recv" 2476, "timestamptz_send" 2477;
