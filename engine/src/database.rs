@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use parking_lot::RwLock;
 use sinew_query::activity::Sessions;
 use sinew_query::functions::{FunctionRegistry, TableFunction};
+use sinew_query::notification::NotificationQueue;
 use sinew_query::{QueryError, Result, sqlstate};
 use sinew_storage::{Embedder, Store, StoreOptions, StoreStats};
 
@@ -40,6 +41,7 @@ pub(crate) struct DatabaseInner {
     pub statement_memory_bytes: usize,
     pub started_us: i64,
     pub sessions: Arc<Sessions>,
+    pub notifications: Arc<NotificationQueue>,
     next_process_id: AtomicI32,
     pub statement_count: AtomicU64,
 }
@@ -87,6 +89,7 @@ impl Database {
                 statement_memory_bytes: memory,
                 started_us: now_us(),
                 sessions: Arc::default(),
+                notifications: Arc::default(),
                 next_process_id: AtomicI32::new(1),
                 statement_count: AtomicU64::new(0),
             }),

@@ -29,6 +29,7 @@ pub use statement::StatementText;
 pub use transaction::TransactionStatus;
 
 pub use sinew_query as query;
+pub use sinew_query::notification::Notification;
 pub use sinew_query::{Batch, Column, Notice, QueryError, Result, sqlstate};
 pub use sinew_storage::Isolation as IsolationSetting;
 pub use sinew_storage::{

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sinew_query::notification::PendingMark;
 use sinew_query::exec::{self, PreparedPlan, RowStream};
 use sinew_query::{ExecContext, QueryError, Result};
 use sinew_storage::Isolation;
@@ -25,11 +26,13 @@ const PAUSE_LIMIT_US: u64 = 5_000;
 pub(crate) struct Restart {
     plan: Arc<PreparedPlan>,
     restart_count: u32,
+    /// What the transaction announced before the statement.
+    notifications: PendingMark,
 }
 
 impl Restart {
-    pub(crate) fn new(plan: &Arc<PreparedPlan>) -> Restart {
-        Restart { plan: Arc::clone(plan), restart_count: 0 }
+    pub(crate) fn new(plan: &Arc<PreparedPlan>, notifications: PendingMark) -> Restart {
+        Restart { plan: Arc::clone(plan), restart_count: 0, notifications }
     }
 
     /// Whether the failed statement is to run again.
@@ -52,6 +55,7 @@ impl Restart {
         let transaction = &context.transaction;
         transaction.abort_statement();
         context.session.advisory_locks.undo_statement();
+        context.session.notifications.return_to(self.notifications);
         transaction.begin_statement()?;
         if !self.plan.is_current(&transaction.catalog()) {
             return Err(error);

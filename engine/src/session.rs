@@ -9,6 +9,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use sinew_query::activity::SessionActivity;
 use sinew_query::cypher::NamedParameters;
+use sinew_query::notification::{Notification, NotificationWaker, SessionNotifications};
 use sinew_query::statement::OutputColumn;
 use sinew_query::{Batch, EvalContext, ExecContext, Notice, NoticeSink, QueryError, Result, SessionContext, sqlstate};
 use sinew_storage::{CancelToken, DataType, Isolation, SessionLocks, StorageError, Transaction, Value};
@@ -65,6 +66,7 @@ impl Session {
             advisory_locks: SessionLocks::new(&database.inner.store, process_id),
             activity: SessionActivity::new(now_us(), cancel.clone()),
             sessions: Arc::clone(&database.inner.sessions),
+            notifications: SessionNotifications::new(Arc::clone(&database.inner.notifications), process_id),
         });
         context.sessions.register(&context);
         Session {
@@ -292,6 +294,19 @@ impl Session {
         changed
     }
 
+    /// Notifications that are due, oldest first, about `limit_bytes` of them. None while a transaction is open.
+    pub fn take_notifications(&mut self, limit_bytes: usize) -> Vec<Notification> {
+        match self.active {
+            Some(_) => Vec::new(),
+            None => self.context.notifications.take(limit_bytes),
+        }
+    }
+
+    /// Calls `waker`, from any thread, when there is something to take.
+    pub fn set_notification_waker(&self, waker: NotificationWaker) {
+        self.context.notifications.set_waker(waker);
+    }
+
     pub fn context(&self) -> Arc<SessionContext> {
         Arc::clone(&self.context)
     }
@@ -443,13 +458,26 @@ impl Session {
             self.rollback_transaction();
             return Err(error);
         }
+        let context = Arc::clone(&self.context);
+        let announcement = match context.notifications.prepare_commit() {
+            Ok(announcement) => announcement,
+            Err(error) => {
+                self.rollback_transaction();
+                return Err(error);
+            }
+        };
         let Some(mut active) = self.active.take() else { return Ok(()) };
         // SET LOCAL counts: it ends only behind the commit. Whatever waits less than for the disk here waits for it.
         let asynchronous = self.context.setting("synchronous_commit").as_deref() == Some("off");
-        active.transaction.set_synchronous_commit(!asynchronous);
+        // What others are told of is durable.
+        active.transaction.set_synchronous_commit(!asynchronous || announcement.is_some());
         let saved = std::mem::take(&mut active.saved_settings);
         let result = active.commit();
         let committed = result.is_ok();
+        match announcement {
+            Some(announcement) if committed => announcement.publish(),
+            _ => context.notifications.discard(),
+        }
         self.context.activity.set_transaction_start(None);
         self.end_cursors(committed);
         self.lost_at_commit = !committed;
@@ -461,6 +489,7 @@ impl Session {
 
     pub(crate) fn rollback_transaction(&mut self) {
         self.end_cursors(false);
+        self.context.notifications.discard();
         let Some(active) = self.active.take() else { return };
         self.context.activity.set_transaction_start(None);
         for (name, saved) in active.saved_settings {
@@ -505,6 +534,7 @@ impl Drop for Session {
         self.cursors.clear();
         // The context may outlive the session in cursors and sinks.
         self.context.advisory_locks.unlock_all();
+        self.context.notifications.close();
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sinew_query::notification::PendingMark;
 use sinew_query::{QueryError, Result, sqlstate};
 use sinew_storage::{Isolation, Lsn, Transaction};
 
@@ -40,6 +41,7 @@ pub(crate) struct ActiveTransaction {
 pub(crate) struct SessionSavepoint {
     pub name: String,
     pub read_only: bool,
+    pub notifications: PendingMark,
     pub saved_settings: BTreeMap<String, SavedSetting>,
     /// Values of the settings that had been changed by then.
     pub values: BTreeMap<String, Option<String>>,

@@ -59,6 +59,13 @@ pub(crate) enum Utility {
         skip: bool,
     },
     Close(Option<String>),
+    Listen(String),
+    /// None: all.
+    Unlisten(Option<String>),
+    Notify {
+        channel: String,
+        payload: String,
+    },
     Checkpoint,
     Analyze,
     Vacuum,
@@ -145,6 +152,15 @@ impl<'a> Words<'a> {
         }
         self.at += 1;
         Ok(unquote(raw))
+    }
+
+    /// A literal in any notation of SQL's strings.
+    fn string_constant(&mut self, what: &str) -> Result<String> {
+        let is_string = self.tokens.get(self.at).is_some_and(|(kind, ..)| *kind == TokenKind::String);
+        let value = if is_string { sinew_query::sql::string_literal(self.raw()) } else { None };
+        let value = value.ok_or_else(|| self.unexpected(what))?;
+        self.at += 1;
+        Ok(value)
     }
 
     /// An identifier: folded to lower case unless quoted.
@@ -416,6 +432,19 @@ pub(crate) fn parse(text: &str) -> Result<Option<Utility>> {
                 Utility::Close(Some(words.identifier("a cursor name")?))
             }
         }
+        "listen" => Utility::Listen(words.identifier("a channel's name")?),
+        "unlisten" => {
+            if words.take("*") {
+                Utility::Unlisten(None)
+            } else {
+                Utility::Unlisten(Some(words.identifier("a channel's name")?))
+            }
+        }
+        "notify" => {
+            let channel = words.identifier("a channel's name")?;
+            let payload = if words.take(",") { words.string_constant("a payload in quotes")? } else { String::new() };
+            Utility::Notify { channel, payload }
+        }
         "checkpoint" => Utility::Checkpoint,
         "analyze" | "analyse" => {
             words.at = words.tokens.len();
@@ -662,6 +691,21 @@ mod tests {
         assert_eq!(parsed("SET statement_timeout = DEFAULT"), set("statement_timeout", None, false));
         assert_eq!(parsed("SET extra_float_digits = -1"), set("extra_float_digits", Some("-1"), false));
         assert_eq!(parsed("set statement_timeout = 5s"), set("statement_timeout", Some("5s"), false));
+    }
+
+    #[test]
+    fn notifications() {
+        assert_eq!(parsed("LISTEN Jobs"), Utility::Listen("jobs".into()));
+        assert_eq!(parsed("UNLISTEN *"), Utility::Unlisten(None));
+        assert_eq!(parsed("UNLISTEN \"A b\""), Utility::Unlisten(Some("A b".into())));
+        let notify = |payload: &str| Utility::Notify { channel: "c".into(), payload: payload.into() };
+        assert_eq!(parsed("NOTIFY c"), notify(""));
+        assert_eq!(parsed("NOTIFY c, 'it''s'"), notify("it's"));
+        assert_eq!(parsed("NOTIFY c, E'a\\nb'"), notify("a\nb"));
+        assert_eq!(parsed("NOTIFY c, $x$it's$x$"), notify("it's"));
+        for text in ["LISTEN", "LISTEN 'c'", "LISTEN a b", "NOTIFY c,", "NOTIFY c, x", "NOTIFY c 'x'", "UNLISTEN"] {
+            assert_eq!(parse(text).unwrap_err().sqlstate(), "42601", "{text}");
+        }
     }
 
     #[test]

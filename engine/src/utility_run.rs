@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sinew_query::notification::SessionNotifications;
 use sinew_query::{QueryError, Result, sqlstate};
 use sinew_storage::{DataType, Value};
 
@@ -101,6 +102,7 @@ impl Session {
                     self.statements.clear();
                     self.cursors.clear();
                     self.context.advisory_locks.unlock_all();
+                    self.change_listening(|notifications| notifications.unlisten_all())?;
                 }
                 match what {
                     "all" => "DISCARD ALL",
@@ -153,6 +155,22 @@ impl Session {
                 self.cursors.remove(&name);
                 "CLOSE CURSOR"
             }
+            Utility::Listen(channel) => {
+                self.change_listening(|notifications| notifications.listen(&channel))?;
+                "LISTEN"
+            }
+            Utility::Unlisten(channel) => {
+                self.change_listening(|notifications| match &channel {
+                    Some(channel) => notifications.unlisten(channel),
+                    None => notifications.unlisten_all(),
+                })?;
+                "UNLISTEN"
+            }
+            Utility::Notify { channel, payload } => {
+                self.context.notifications.notify(&channel, &payload)?;
+                self.change_listening(|_| {})?;
+                "NOTIFY"
+            }
             Utility::Backup(directory) => return self.backup(&directory),
             Utility::CheckDatabase => return self.check_database(),
             Utility::Checkpoint => {
@@ -176,6 +194,13 @@ impl Session {
             message: message.to_owned(),
             hint: None,
         });
+    }
+
+    /// In effect, with whatever the transaction announces, when that commits: at once outside a block.
+    fn change_listening(&mut self, change: impl FnOnce(&SessionNotifications)) -> Result<()> {
+        let is_explicit = self.ensure_transaction().explicit;
+        change(&self.context.notifications);
+        if is_explicit || self.implicit_block { Ok(()) } else { self.commit_transaction() }
     }
 
     fn begin_block(&mut self, modes: TransactionModes) -> Result<()> {
@@ -332,6 +357,7 @@ impl Session {
         active.savepoints.push(SessionSavepoint {
             name,
             read_only: active.read_only,
+            notifications: self.context.notifications.mark(),
             saved_settings: active.saved_settings.clone(),
             values: active.saved_settings.keys().map(value).collect(),
         });
@@ -344,6 +370,7 @@ impl Session {
         active.savepoints.truncate(at + 1);
         let savepoint = &active.savepoints[at];
         active.read_only = savepoint.read_only;
+        self.context.notifications.return_to(savepoint.notifications);
         let changed = std::mem::replace(&mut active.saved_settings, savepoint.saved_settings.clone());
         let values = savepoint.values.clone();
         for (setting, saved) in changed {

@@ -7,6 +7,7 @@ use sinew_storage::{CancelToken, DataType, Embedder, SessionLocks, Transaction, 
 
 use crate::activity::{SessionActivity, Sessions};
 use crate::functions::FunctionRegistry;
+use crate::notification::SessionNotifications;
 
 /// A message to the client that is no error (NOTICE).
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct SessionContext {
     pub activity: SessionActivity,
     /// All sessions of the database.
     pub sessions: Arc<Sessions>,
+    /// What it listens to, and what its transaction announces.
+    pub notifications: SessionNotifications,
 }
 
 impl SessionContext {

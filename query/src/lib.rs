@@ -10,6 +10,7 @@ pub mod error;
 pub mod exec;
 pub mod functions;
 pub mod near_miss;
+pub mod notification;
 pub mod optimizer;
 pub mod sql;
 pub mod statement;

@@ -9,5 +9,6 @@ pub mod isolation;
 pub mod openai_mock;
 pub mod postgres;
 pub mod protocol;
+pub mod raw_client;
 pub mod server;
 pub mod snb;

@@ -13,6 +13,7 @@ mod http;
 mod isolation;
 mod locks;
 mod messages;
+mod notifications;
 mod operation;
 mod sessions;
 mod snb;

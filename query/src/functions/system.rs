@@ -264,6 +264,15 @@ pub(super) fn register(t: &mut Table) {
         }
     })
     .volatile();
+    t.f("pg_notify(text, text) -> void", |c, a| {
+        let part = |value: &Value| if value.is_null() { Ok(String::new()) } else { text(value).map(str::to_owned) };
+        c.exec.session.notifications.notify(&part(&a[0])?, &part(&a[1])?)?;
+        Ok(Value::text(""))
+    })
+    .lax()
+    .volatile();
+    t.f("pg_notification_queue_usage() -> float8", |c, _| Ok(Value::Float(c.exec.session.notifications.queue_usage())))
+        .volatile();
     t.f("pg_size_pretty(int8) -> text", |_, a| Ok(Value::text(size_pretty(i128::from(int(&a[0])?)))));
     t.f("pg_size_pretty(numeric) -> text", |_, a| {
         let value = super::args::numeric(&a[0])?;

@@ -54,6 +54,7 @@ pub(crate) fn context(settings: &[(&str, &str)]) -> ExecContext {
         advisory_locks: SessionLocks::new(transaction.store(), 7),
         activity: SessionActivity::new(0, CancelToken::default()),
         sessions: Arc::default(),
+        notifications: Default::default(),
     };
     ExecContext {
         transaction,

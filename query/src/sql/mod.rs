@@ -26,6 +26,12 @@ pub fn parse(text: &str) -> Result<Statement> {
     parse::parse_statement(text)
 }
 
+/// The text that a string literal stands for, in any of its notations: `'…'`, `E'…'`, `U&'…'`, `$tag$…$tag$`. None when
+/// `text` is no such literal.
+pub fn string_literal(text: &str) -> Option<String> {
+    parse::string_literal(text)
+}
+
 /// Binds a query, DML, COPY, EXPLAIN or DDL statement. `text` is the statement's source, for positions.
 pub fn bind(context: &BindContext<'_>, statement: &Statement, text: &str) -> Result<BoundStatement> {
     bind::bind_statement(context, statement, text)

@@ -1,6 +1,6 @@
 //! Text to syntax tree, with limits and with PostgreSQL's wording of syntax errors.
 
-use sqlparser::ast::{Expr, Query, Statement};
+use sqlparser::ast::{Expr, Query, Statement, Value as Literal};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
@@ -42,6 +42,19 @@ pub fn parse_expression(text: &str) -> Result<Expr> {
 /// Parses a query kept as text in the catalog.
 pub fn parse_query(text: &str) -> Result<Box<Query>> {
     parse_with(text, |parser| parser.parse_query())
+}
+
+/// See [`super::string_literal`].
+pub fn string_literal(text: &str) -> Option<String> {
+    let Ok(Expr::Value(literal)) = parse_expression(text) else { return None };
+    match literal.value {
+        Literal::SingleQuotedString(text) | Literal::EscapedStringLiteral(text) | Literal::UnicodeStringLiteral(text) => {
+            Some(text)
+        }
+        Literal::DollarQuotedString(quoted) => Some(quoted.value),
+        _ => None,
+    }
+    .filter(|text| !text.contains('\0'))
 }
 
 fn parse_with<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>) -> Result<T> {

@@ -27,6 +27,7 @@ pub const NAMES: &[&str] = &[
     "regexp_split_to_table",
     "regexp_matches",
     "pg_partition_ancestors",
+    "pg_listening_channels",
 ];
 
 pub fn is_set_returning(name: &str) -> bool {
@@ -187,6 +188,9 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
             }
             _ => Err(missing()),
         },
+        "pg_listening_channels" if args.is_empty() => {
+            simple(Vec::new(), vec![("pg_listening_channels", DataType::Text)], Kind::ListeningChannels)
+        }
         _ => Err(missing()),
     }
 }
@@ -205,6 +209,7 @@ enum Kind {
     SplitRegex,
     RegexMatches,
     Nothing,
+    ListeningChannels,
 }
 
 #[derive(Debug)]
@@ -270,6 +275,10 @@ impl TableFunction for SetFunction {
             Kind::SplitRegex => split_regex(context, args)?,
             Kind::RegexMatches => regex_matches(context, args)?,
             Kind::Nothing => Vec::new(),
+            Kind::ListeningChannels => {
+                let channels = context.session.notifications.channels();
+                channels.iter().map(|channel| vec![Value::text(&**channel)]).collect()
+            }
         };
         Ok(stream_rows(context, &self.columns, rows))
     }

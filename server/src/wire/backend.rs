@@ -38,6 +38,8 @@ pub struct Shared {
     pub cancel: Arc<CancelHandle>,
     /// Somebody asked for this connection's end (`pg_terminate_backend`).
     pub is_terminated: AtomicBool,
+    /// The session has notifications to take.
+    pub is_notified: AtomicBool,
     pub database: Database,
     pub metrics: Arc<Metrics>,
 }
@@ -69,6 +71,13 @@ impl Backend {
             push_message(&notice_response(&notice), &mut message);
             shared.outbox.append(&mut message);
             shared.outbox.flush();
+        }));
+        let notified = Arc::downgrade(&shared);
+        session.set_notification_waker(Arc::new(move || {
+            if let Some(shared) = notified.upgrade() {
+                shared.is_notified.store(true, Ordering::Release);
+                shared.inbox.changed.notify_one();
+            }
         }));
         Backend {
             session,
@@ -246,6 +255,9 @@ impl Backend {
         self.session.note_idle();
         for (name, value) in self.session.take_changed_parameters() {
             push_message(&ParameterStatus::new(name, value), &mut self.out);
+        }
+        if self.shared.is_notified.load(Ordering::Acquire) {
+            self.take_notifications();
         }
         let status = match self.session.transaction_status() {
             TransactionStatus::Idle => response::TransactionStatus::Idle,

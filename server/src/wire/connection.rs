@@ -138,6 +138,7 @@ async fn serve_session(
         outbox: Outbox::new(stream.clone()),
         cancel: Arc::new(CancelHandle::default()),
         is_terminated: AtomicBool::new(false),
+        is_notified: AtomicBool::new(false),
         database,
         metrics: context.metrics.clone(),
     });
@@ -221,6 +222,10 @@ impl Connection {
             // A backend at work sees it by itself when its statement ends.
             if self.shared.is_terminated.load(Ordering::Acquire) && self.stop_idle_backend() {
                 continue;
+            }
+            // A backend at work sees them by itself before it is ready for the next statement.
+            if self.shared.is_notified.load(Ordering::Acquire) {
+                self.notify_idle_client();
             }
             if let Some(since) = stopping_since {
                 if self.stop_idle_backend() {
@@ -306,6 +311,19 @@ impl Connection {
         backend.finish_with(&terminated());
         self.shared.inbox.park(backend);
         true
+    }
+
+    /// Sends notifications to a client that waits, as far as it takes them.
+    fn notify_idle_client(&self) {
+        while !self.shared.outbox.is_full()
+            && let Some(mut backend) = self.shared.inbox.take_parked()
+        {
+            let sent = backend.notify_idle_client();
+            self.shared.inbox.park(backend);
+            if !sent {
+                break;
+            }
+        }
     }
 
     /// The client is silent in a transaction: true when its connection has been told to end, which rolls back. False when

@@ -21,6 +21,7 @@ mod extended;
 mod frame;
 mod inbox;
 mod listener;
+mod notify;
 mod outbox;
 mod simple_query;
 mod startup;

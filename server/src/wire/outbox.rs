@@ -80,6 +80,11 @@ impl Outbox {
         Ok(())
     }
 
+    /// The client is behind: nothing that can wait should be added.
+    pub fn is_full(&self) -> bool {
+        self.state.lock().pending.len() > HIGH_WATER_BYTES
+    }
+
     pub fn has_pending(&self) -> bool {
         !self.state.lock().pending.is_empty()
     }

@@ -62,6 +62,7 @@ impl Fixture {
             advisory_locks: SessionLocks::new(&store, 1),
             activity: SessionActivity::new(0, CancelToken::default()),
             sessions: Arc::default(),
+            notifications: Default::default(),
         };
         let transaction = Arc::new(store.begin(Isolation::ReadCommitted));
         Fixture { session: Arc::new(session), transaction, memory_limit_bytes: 64 << 20, _store: store }

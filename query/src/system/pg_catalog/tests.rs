@@ -113,6 +113,7 @@ fn context() -> ExecContext {
         advisory_locks: SessionLocks::new(transaction.store(), 7),
         activity: SessionActivity::new(0, CancelToken::default()),
         sessions: Arc::default(),
+        notifications: Default::default(),
     };
     let session = Arc::new(session);
     session.sessions.register(&session);

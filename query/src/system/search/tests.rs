@@ -54,6 +54,7 @@ fn context_with_notices(transaction: Transaction) -> (ExecContext, Notices) {
         advisory_locks: SessionLocks::new(transaction.store(), 1),
         activity: SessionActivity::new(0, CancelToken::default()),
         sessions: Arc::default(),
+        notifications: Default::default(),
     };
     let context = ExecContext {
         transaction: Arc::new(transaction),
