@@ -37,6 +37,8 @@ pub struct RowCursor {
     pub(crate) detached: bool,
     /// Set while the statement may start over: until its first rows are handed out.
     pub(crate) restart: Option<Restart>,
+    /// Of a BINARY cursor: the simple protocol sends its rows in binary too.
+    pub is_binary: bool,
 }
 
 /// How the tag is made.
@@ -57,7 +59,7 @@ impl RowCursor {
         context: ExecContext,
         tag: CursorTag,
     ) -> RowCursor {
-        RowCursor { columns, stream, context, tag, open: false, detached: false, restart: None }
+        RowCursor { columns, stream, context, tag, open: false, detached: false, restart: None, is_binary: false }
     }
 
     /// None at the end.
@@ -119,6 +121,7 @@ impl RowCursor {
 }
 
 /// Batches held in memory.
+#[derive(Default)]
 pub(crate) struct Collected {
     pub batches: VecDeque<Batch>,
     pub rows_affected: u64,

@@ -13,7 +13,7 @@ mod plan_cache;
 mod prepare;
 mod restart;
 mod session;
-mod settings;
+mod session_statement;
 mod sql_cursor;
 mod statement;
 mod transaction;

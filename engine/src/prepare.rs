@@ -157,14 +157,18 @@ impl Session {
         let Some(utility) = utility::parse(text)? else { return Ok(None) };
         let columns = match &utility {
             Utility::Show(Some(name)) => {
-                let shown = crate::settings::find(name).map_or(name.as_str(), |setting| setting.name);
+                let shown = sinew_query::settings::find(name).map_or(name.as_str(), |setting| setting.name);
                 vec![text_column(shown)]
             }
             Utility::Show(None) => vec![text_column("name"), text_column("setting"), text_column("description")],
             Utility::Backup(_) => maintenance::backup_columns(),
             Utility::CheckDatabase => maintenance::check_columns(),
             Utility::Fetch { name, skip: false, .. } => self.cursor_columns(name)?,
-            Utility::Execute { name, .. } => self.statement_named(name)?.columns.clone(),
+            Utility::Execute { name, .. } => self.kept_statement(name)?.columns.clone(),
+            Utility::ExplainExecute { name, .. } => {
+                self.kept_statement(name)?;
+                vec![text_column("QUERY PLAN")]
+            }
             _ => Vec::new(),
         };
         let returns_rows = !columns.is_empty();

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sinew_query::notification::PendingMark;
 use sinew_query::exec::{self, PreparedPlan, RowStream};
+use sinew_query::notification::PendingMark;
 use sinew_query::{ExecContext, QueryError, Result};
 use sinew_storage::Isolation;
 

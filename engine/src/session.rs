@@ -10,17 +10,19 @@ use parking_lot::RwLock;
 use sinew_query::activity::SessionActivity;
 use sinew_query::cypher::NamedParameters;
 use sinew_query::notification::{Notification, NotificationWaker, SessionNotifications};
+use sinew_query::settings;
 use sinew_query::statement::OutputColumn;
 use sinew_query::{Batch, EvalContext, ExecContext, Notice, NoticeSink, QueryError, Result, SessionContext, sqlstate};
 use sinew_storage::{CancelToken, DataType, Isolation, SessionLocks, StorageError, Transaction, Value};
 
+use crate::Database;
 use crate::cursor::{Execution, QueryResult};
 use crate::prepare::{Prepared, reads_graph};
+use crate::session_statement::SessionStatement;
 use crate::sql_cursor::SqlCursor;
 use crate::statement::{StatementText, split};
 use crate::transaction::{ActiveTransaction, TransactionStatus, isolation_from_name, now_us};
 use crate::utility::Utility;
-use crate::{Database, settings};
 
 /// One connection's state. Send, not Sync: one statement at a time. Dropping it rolls back.
 pub struct Session {
@@ -35,8 +37,12 @@ pub struct Session {
     /// The last commit lost against a concurrent one.
     lost_at_commit: bool,
     cancel: CancelToken,
-    pub(crate) statements: HashMap<String, Prepared>,
+    pub(crate) statements: HashMap<String, SessionStatement>,
+    /// Counts statements that were deallocated: see [`Self::statement_removals`].
+    pub(crate) statement_removals: u64,
     pub(crate) cursors: BTreeMap<String, SqlCursor>,
+    /// Cursors declared so far.
+    pub(crate) cursor_count: u64,
     reported: BTreeMap<&'static str, String>,
 }
 
@@ -44,17 +50,12 @@ impl Session {
     pub(crate) fn new(database: Database, user: &str, process_id: i32) -> Session {
         let notices: Arc<RwLock<NoticeSink>> = Arc::new(RwLock::new(Arc::new(|_: Notice| {})));
         let sink = Arc::clone(&notices);
-        let mut values: BTreeMap<String, String> = settings::SETTINGS
-            .iter()
-            .map(|setting| (setting.name.to_lowercase(), setting.default.to_owned()))
-            .collect();
-        values.insert("session_authorization".to_owned(), user.to_owned());
         let cancel = CancelToken::default();
         let context = Arc::new(SessionContext {
             user: user.to_owned(),
             database: "sinew".to_owned(),
             process_id,
-            settings: RwLock::new(values),
+            settings: RwLock::new(settings::initial(user)),
             notices: Arc::new(move |notice| {
                 let sink = Arc::clone(&sink.read());
                 sink(notice);
@@ -66,6 +67,8 @@ impl Session {
             advisory_locks: SessionLocks::new(&database.inner.store, process_id),
             activity: SessionActivity::new(now_us(), cancel.clone()),
             sessions: Arc::clone(&database.inner.sessions),
+            setting_changes: Default::default(),
+            objects: Default::default(),
             notifications: SessionNotifications::new(Arc::clone(&database.inner.notifications), process_id),
         });
         context.sessions.register(&context);
@@ -79,7 +82,9 @@ impl Session {
             lost_at_commit: false,
             cancel,
             statements: HashMap::new(),
+            statement_removals: 0,
             cursors: BTreeMap::new(),
+            cursor_count: 0,
             reported: BTreeMap::new(),
         }
     }
@@ -266,6 +271,11 @@ impl Session {
         *self.notices.write() = sink;
     }
 
+    /// A setting of the client's startup message: RESET goes back to it. Checked as SET does.
+    pub fn start_with(&mut self, name: &str, value: &str) -> Result<()> {
+        self.context.start_with_setting(name, value)
+    }
+
     /// Sets a session setting, checked as SET does.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         self.run_utility(
@@ -381,12 +391,12 @@ impl Session {
         self.active = Some(active);
     }
 
-    /// How long the session may keep a transaction open in silence; None without a limit or outside a transaction.
-    pub fn idle_in_transaction_timeout(&self) -> Option<Duration> {
-        if self.transaction_status() == TransactionStatus::Idle {
-            return None;
-        }
-        let setting = self.context.setting("idle_in_transaction_session_timeout");
+    /// How long the session may be silent, inside a transaction or outside; None without a limit.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        let setting = self.context.setting(match self.transaction_status() {
+            TransactionStatus::Idle => "idle_session_timeout",
+            _ => "idle_in_transaction_session_timeout",
+        });
         let timeout_ms = setting.and_then(|ms| ms.parse().ok()).unwrap_or(0u64);
         (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms))
     }
@@ -466,12 +476,11 @@ impl Session {
                 return Err(error);
             }
         };
-        let Some(mut active) = self.active.take() else { return Ok(()) };
+        let Some(active) = self.active.take() else { return Ok(()) };
         // SET LOCAL counts: it ends only behind the commit. Whatever waits less than for the disk here waits for it.
         let asynchronous = self.context.setting("synchronous_commit").as_deref() == Some("off");
         // What others are told of is durable.
         active.transaction.set_synchronous_commit(!asynchronous || announcement.is_some());
-        let saved = std::mem::take(&mut active.saved_settings);
         let result = active.commit();
         let committed = result.is_ok();
         match announcement {
@@ -481,9 +490,7 @@ impl Session {
         self.context.activity.set_transaction_start(None);
         self.end_cursors(committed);
         self.lost_at_commit = !committed;
-        for (name, saved) in saved {
-            self.restore_setting(name, if committed { saved.at_commit.unwrap_or(saved.before) } else { saved.before });
-        }
+        context.settle_settings(committed);
         result.map(|_| ())
     }
 
@@ -492,30 +499,11 @@ impl Session {
         self.context.notifications.discard();
         let Some(active) = self.active.take() else { return };
         self.context.activity.set_transaction_start(None);
-        for (name, saved) in active.saved_settings {
-            self.restore_setting(name, saved.before);
-        }
+        self.context.settle_settings(false);
         // A cursor that is still held elsewhere keeps the transaction readable; dropping the last one rolls back.
         if let Ok(transaction) = Arc::try_unwrap(active.transaction) {
             transaction.rollback();
         }
-    }
-
-    pub(crate) fn restore_setting(&self, name: String, value: Option<String>) {
-        let mut values = self.context.settings.write();
-        match value {
-            Some(value) => values.insert(name, value),
-            None => values.remove(&name),
-        };
-    }
-
-    pub(crate) fn statement_named(&self, name: &str) -> Result<&Prepared> {
-        self.statements.get(name).ok_or_else(|| {
-            QueryError::new(
-                sqlstate::INVALID_SQL_STATEMENT_NAME,
-                format!("prepared statement \"{name}\" does not exist"),
-            )
-        })
     }
 
     /// Runs statements inside the current one: they neither begin nor end anything.

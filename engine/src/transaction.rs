@@ -1,9 +1,9 @@
 //! The session's transaction: none, implicit, or a block.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sinew_query::notification::PendingMark;
+use sinew_query::settings::SettingsMark;
 use sinew_query::{QueryError, Result, sqlstate};
 use sinew_storage::{Isolation, Lsn, Transaction};
 
@@ -31,8 +31,6 @@ pub(crate) struct ActiveTransaction {
     pub used: bool,
     /// SAVEPOINT was called.
     pub has_savepoints: bool,
-    /// Settings as they were before, and whether the change was SET LOCAL.
-    pub saved_settings: BTreeMap<String, SavedSetting>,
     /// What ROLLBACK TO goes back to, oldest first.
     pub savepoints: Vec<SessionSavepoint>,
 }
@@ -42,16 +40,9 @@ pub(crate) struct SessionSavepoint {
     pub name: String,
     pub read_only: bool,
     pub notifications: PendingMark,
-    pub saved_settings: BTreeMap<String, SavedSetting>,
-    /// Values of the settings that had been changed by then.
-    pub values: BTreeMap<String, Option<String>>,
-}
-
-#[derive(Clone)]
-pub(crate) struct SavedSetting {
-    pub before: Option<String>,
-    /// Value to keep at commit; None when only SET LOCAL changed it.
-    pub at_commit: Option<Option<String>>,
+    pub settings: SettingsMark,
+    /// Cursors the session had made.
+    pub cursor_count: u64,
 }
 
 impl ActiveTransaction {
@@ -71,7 +62,6 @@ impl ActiveTransaction {
             ran_ddl: false,
             used: false,
             has_savepoints: false,
-            saved_settings: BTreeMap::new(),
             savepoints: Vec::new(),
         }
     }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use sinew_query::notification::SessionNotifications;
+use sinew_query::settings::{self, SettingScope};
 use sinew_query::{QueryError, Result, sqlstate};
 use sinew_storage::{DataType, Value};
 
+use crate::Session;
 use crate::cursor::Execution;
 use crate::prepare::{PlannedKind, text_column};
-use crate::transaction::{ActiveTransaction, SavedSetting, SessionSavepoint, isolation_from_name, isolation_name};
+use crate::sql_cursor::Declaration;
+use crate::transaction::{ActiveTransaction, SessionSavepoint, isolation_from_name, isolation_name};
 use crate::utility::{TransactionModes, Utility};
-use crate::{Session, settings};
 
 impl Session {
     /// `params` are the values of the statement's parameters, which have these `types`. `in_parts`: as of
@@ -22,7 +24,7 @@ impl Session {
         types: &[DataType],
         in_parts: bool,
     ) -> Result<Execution> {
-        let ends_block = matches!(utility, Utility::Commit | Utility::Rollback | Utility::RollbackTo(_));
+        let ends_block = matches!(utility, Utility::Commit { .. } | Utility::Rollback { .. } | Utility::RollbackTo(_));
         if !ends_block {
             self.refuse_failed_block()?;
         }
@@ -31,12 +33,14 @@ impl Session {
                 self.begin_block(modes)?;
                 if start { "START TRANSACTION" } else { "BEGIN" }
             }
-            Utility::Commit => return self.commit_block().map(|tag| Execution::Command(tag.to_owned())),
-            Utility::Rollback => {
+            Utility::Commit { chain } => return self.commit_block(chain).map(|tag| Execution::Command(tag.to_owned())),
+            Utility::Rollback { chain } => {
+                let modes = self.modes_to_chain(chain, "ROLLBACK AND CHAIN")?;
                 if self.active.as_ref().is_none_or(|active| !active.explicit) {
                     self.warn("there is no transaction in progress", sqlstate::NO_ACTIVE_SQL_TRANSACTION);
                 }
                 self.rollback_transaction();
+                self.chain(modes)?;
                 "ROLLBACK"
             }
             Utility::Savepoint(name) => {
@@ -44,16 +48,22 @@ impl Session {
                 let active = self.ensure_transaction();
                 Self::storage(active.transaction.savepoint(&name))?;
                 active.has_savepoints = true;
-                self.remember_settings(name);
+                let savepoint = SessionSavepoint {
+                    name,
+                    read_only: active.read_only,
+                    notifications: self.context.notifications.mark(),
+                    settings: self.context.mark_settings(),
+                    cursor_count: self.cursor_count,
+                };
+                self.ensure_transaction().savepoints.push(savepoint);
                 "SAVEPOINT"
             }
             Utility::RollbackTo(name) => {
                 self.savepoint_outside_block("ROLLBACK TO SAVEPOINT")?;
-                self.end_cursors(false);
                 let active = self.ensure_transaction();
                 Self::storage(active.transaction.rollback_to_savepoint(&name))?;
                 active.failed = false;
-                self.return_to_settings(&name);
+                self.return_to_savepoint(&name);
                 "ROLLBACK"
             }
             Utility::Release(name) => {
@@ -77,6 +87,15 @@ impl Session {
                 self.set_characteristics(modes)?;
                 "SET"
             }
+            Utility::SetConstraints => {
+                if self.active.is_none() {
+                    self.warn(
+                        "SET CONSTRAINTS can only be used in transaction blocks",
+                        sqlstate::NO_ACTIVE_SQL_TRANSACTION,
+                    );
+                }
+                "SET CONSTRAINTS"
+            }
             Utility::LockTable { tables, mode, nowait } => {
                 self.lock_tables(&tables, mode, nowait)?;
                 "LOCK TABLE"
@@ -86,7 +105,8 @@ impl Session {
                 "RESET"
             }
             Utility::Reset(None) => {
-                self.reset_settings();
+                let scope = self.setting_scope();
+                self.context.reset_settings(scope)?;
                 "RESET"
             }
             Utility::Show(name) => return self.show(name.as_deref()),
@@ -98,8 +118,10 @@ impl Session {
                             "DISCARD ALL cannot run inside a transaction block",
                         ));
                     }
-                    self.reset_settings();
-                    self.statements.clear();
+                    self.set_setting("session_authorization", None, false)?;
+                    self.set_setting("role", None, false)?;
+                    self.context.reset_settings(SettingScope::Session)?;
+                    self.forget_statements();
                     self.cursors.clear();
                     self.context.advisory_locks.unlock_all();
                     self.change_listening(|notifications| notifications.unlisten_all())?;
@@ -112,40 +134,50 @@ impl Session {
                 }
             }
             Utility::Deallocate(None) => {
-                self.statements.clear();
+                self.forget_statements();
                 "DEALLOCATE ALL"
             }
             Utility::Deallocate(Some(name)) => {
-                self.statement_named(&name)?;
-                self.statements.remove(&name);
+                self.kept_statement(&name)?;
+                self.forget_statement(&name);
                 "DEALLOCATE"
             }
-            Utility::Prepare { name, types, text } => {
-                if self.statements.contains_key(&name) {
+            Utility::Prepare { name, types, text, offset_chars, source } => {
+                if self.has_statement(&name) {
                     return Err(QueryError::new("42P05", format!("prepared statement \"{name}\" already exists")));
                 }
                 let types = types.iter().map(|ty| self.type_from_sql(ty)).collect::<Result<Vec<DataType>>>()?;
-                let prepared = self.prepare(&text, &types)?;
-                if matches!(prepared.planned.kind, PlannedKind::Utility(_) | PlannedKind::CopyFrom { .. }) {
-                    return Err(QueryError::syntax("only queries and data-changing statements can be prepared", None));
+                let prepared = self.prepare(&text, &types).map_err(|error| moved(error, offset_chars))?;
+                if !matches!(prepared.planned.kind, PlannedKind::Query { .. }) {
+                    let word: String = text.chars().take_while(|c| c.is_alphanumeric()).collect();
+                    let message = format!("syntax error at or near \"{word}\"");
+                    return Err(QueryError::syntax(message, Some(offset_chars + 1))
+                        .hint("only queries and statements that change rows can be prepared"));
                 }
-                self.statements.insert(name, prepared);
+                self.keep_statement(&name, prepared, &source, true);
                 "PREPARE"
             }
             Utility::Execute { name, args } => {
-                let prepared = self.statement_named(&name)?.clone();
+                let prepared = self.kept_statement(&name)?.clone();
                 let values = match args {
                     Some(args) => self.evaluate_arguments(&name, &args, &prepared.params)?,
                     None if params.is_empty() => self.evaluate_arguments(&name, "", &prepared.params)?,
                     None => params,
                 };
+                self.note_run(&name);
                 return self.start(&prepared, values, in_parts);
             }
-            Utility::Declare { name, hold, text, offset_chars } => {
-                self.declare(name, hold, (text.as_str(), offset_chars), params, types)?;
+            Utility::ExplainExecute { options, name, args } => {
+                let prepared = self.kept_statement(&name)?.clone();
+                let values = self.evaluate_arguments(&name, &args.unwrap_or_default(), &prepared.params)?;
+                let explained = self.prepare(&format!("EXPLAIN {options} {}", prepared.text), &prepared.params)?;
+                return self.start(&explained, values, in_parts);
+            }
+            Utility::Declare { name, options, text, offset_chars, source } => {
+                self.declare(Declaration { name, options, text, offset_chars, source }, params, types)?;
                 "DECLARE CURSOR"
             }
-            Utility::Fetch { count, name, skip } => return self.fetch(count, &name, skip),
+            Utility::Fetch { direction, name, skip } => return self.fetch(direction, &name, skip),
             Utility::Close(None) => {
                 self.cursors.clear();
                 "CLOSE CURSOR ALL"
@@ -222,24 +254,44 @@ impl Session {
         Ok(())
     }
 
-    fn commit_block(&mut self) -> Result<&'static str> {
-        match &self.active {
+    fn commit_block(&mut self, chain: bool) -> Result<&'static str> {
+        let modes = self.modes_to_chain(chain, "COMMIT AND CHAIN")?;
+        let tag = match &self.active {
             Some(active) if active.failed => {
                 self.rollback_transaction();
-                Ok("ROLLBACK")
+                "ROLLBACK"
             }
             Some(active) => {
                 if !active.explicit {
                     self.warn("there is no transaction in progress", sqlstate::NO_ACTIVE_SQL_TRANSACTION);
                 }
                 self.commit_transaction()?;
-                Ok("COMMIT")
+                "COMMIT"
             }
             None => {
                 self.warn("there is no transaction in progress", sqlstate::NO_ACTIVE_SQL_TRANSACTION);
-                Ok("COMMIT")
+                "COMMIT"
             }
+        };
+        self.chain(modes)?;
+        Ok(tag)
+    }
+
+    /// With AND CHAIN the modes of the running block, for the next one.
+    fn modes_to_chain(&self, chain: bool, what: &str) -> Result<Option<TransactionModes>> {
+        if !chain {
+            return Ok(None);
         }
+        self.savepoint_outside_block(what)?;
+        Ok(self.active.as_ref().map(|active| TransactionModes {
+            isolation: Some(active.transaction.isolation()),
+            read_only: Some(active.read_only),
+            deferrable: Some(active.deferrable),
+        }))
+    }
+
+    fn chain(&mut self, modes: Option<TransactionModes>) -> Result<()> {
+        modes.map_or(Ok(()), |modes| self.begin_block(modes))
     }
 
     /// SET SESSION CHARACTERISTICS: the modes of later transactions.
@@ -319,74 +371,41 @@ impl Session {
             let deferrable = settings::check(&key, value.unwrap_or("off"))? == "on";
             return self.set_transaction(TransactionModes { deferrable: Some(deferrable), ..Default::default() });
         }
-        let checked = match value {
-            Some(value) => Some(settings::check(name, value)?),
-            None => match settings::find(name) {
-                Some(setting) => Some(setting.default.to_owned()),
-                None => {
-                    settings::check(name, "")?;
-                    None
-                }
-            },
-        };
-        let explicit = self.active.as_ref().is_some_and(|active| active.explicit);
-        if local && !explicit {
+        let is_block = self.active.as_ref().is_some_and(|active| active.explicit) || self.implicit_block;
+        if local && !is_block {
             self.warn("SET LOCAL can only be used in transaction blocks", sqlstate::NO_ACTIVE_SQL_TRANSACTION);
+            if let Some(value) = value {
+                settings::check(name, value)?;
+            }
             return Ok(());
         }
-        let before = self.context.setting(&key);
-        if let Some(active) = &mut self.active {
-            let saved =
-                active.saved_settings.entry(key.clone()).or_insert_with(|| SavedSetting { before, at_commit: None });
-            if !local {
-                saved.at_commit = Some(checked.clone());
-            }
+        let scope = if local { SettingScope::Local } else { self.setting_scope() };
+        if scope != SettingScope::Session {
+            self.ensure_transaction();
         }
-        let mut values = self.context.settings.write();
-        match checked {
-            Some(value) => values.insert(key, value),
-            None => values.remove(&key),
-        };
+        self.context.change_setting(name, value, scope)?;
         Ok(())
     }
 
-    /// For a savepoint that was just set.
-    fn remember_settings(&mut self, name: String) {
-        let Some(active) = &mut self.active else { return };
-        let value = |setting: &String| (setting.clone(), self.context.setting(setting));
-        active.savepoints.push(SessionSavepoint {
-            name,
-            read_only: active.read_only,
-            notifications: self.context.notifications.mark(),
-            saved_settings: active.saved_settings.clone(),
-            values: active.saved_settings.keys().map(value).collect(),
-        });
+    /// How long SET lasts now.
+    fn setting_scope(&self) -> SettingScope {
+        match self.active.is_some() || self.implicit_block {
+            true => SettingScope::Transaction,
+            false => SettingScope::Session,
+        }
     }
 
-    /// Settings as they were when the savepoint was set.
-    fn return_to_settings(&mut self, name: &str) {
+    /// What the session has besides rows is as it was when the savepoint was set.
+    fn return_to_savepoint(&mut self, name: &str) {
         let Some(active) = &mut self.active else { return };
         let Some(at) = active.savepoints.iter().rposition(|savepoint| savepoint.name == name) else { return };
         active.savepoints.truncate(at + 1);
         let savepoint = &active.savepoints[at];
         active.read_only = savepoint.read_only;
         self.context.notifications.return_to(savepoint.notifications);
-        let changed = std::mem::replace(&mut active.saved_settings, savepoint.saved_settings.clone());
-        let values = savepoint.values.clone();
-        for (setting, saved) in changed {
-            let value = values.get(&setting).cloned().unwrap_or(saved.before);
-            self.restore_setting(setting, value);
-        }
-    }
-
-    fn reset_settings(&mut self) {
-        let mut values = self.context.settings.write();
-        values.retain(|name, _| settings::find(name).is_some());
-        for setting in settings::SETTINGS {
-            if !matches!(setting.check, settings::Check::ReadOnly) && setting.name != "client_encoding" {
-                values.insert(setting.name.to_lowercase(), setting.default.to_owned());
-            }
-        }
+        self.context.return_to_settings(&savepoint.settings);
+        let cursor_count = savepoint.cursor_count;
+        self.end_cursors_after(cursor_count);
     }
 
     fn shown_value(&self, name: &str) -> Option<String> {
@@ -491,4 +510,10 @@ impl Session {
             }
         }
     }
+}
+
+/// The error of a statement that begins after so many characters of the client's.
+fn moved(mut error: QueryError, offset_chars: usize) -> QueryError {
+    error.0.position = error.0.position.map(|position| position + offset_chars);
+    error
 }

@@ -8,6 +8,8 @@ use sinew_storage::{CancelToken, DataType, Embedder, SessionLocks, Transaction, 
 use crate::activity::{SessionActivity, Sessions};
 use crate::functions::FunctionRegistry;
 use crate::notification::SessionNotifications;
+use crate::session_objects::SessionObjects;
+use crate::settings::SettingChanges;
 
 /// A message to the client that is no error (NOTICE).
 #[derive(Clone, Debug)]
@@ -44,6 +46,10 @@ pub struct SessionContext {
     pub sessions: Arc<Sessions>,
     /// What it listens to, and what its transaction announces.
     pub notifications: SessionNotifications,
+    /// What of the settings the transaction has changed.
+    pub setting_changes: SettingChanges,
+    /// Prepared statements and cursors, as the system views show them.
+    pub objects: SessionObjects,
 }
 
 impl SessionContext {
@@ -55,11 +61,10 @@ impl SessionContext {
     pub fn search_path(&self) -> Vec<String> {
         let text = self.setting("search_path").unwrap_or_else(|| "public, sinew".to_owned());
         let mut path: Vec<String> = Vec::new();
-        for part in text.split(',') {
-            let part = part.trim().trim_matches('"');
-            let name = if part == "$user" { self.user.as_str() } else { part };
-            if !name.is_empty() && !path.iter().any(|known| known == name) {
-                path.push(name.to_owned());
+        for name in crate::settings::names_in_list(&text) {
+            let name = if name == "$user" { self.user.clone() } else { name };
+            if !name.is_empty() && !path.contains(&name) {
+                path.push(name);
             }
         }
         if !path.iter().any(|name| name == "pg_catalog") {

@@ -3,7 +3,8 @@
 use crate::error::{QueryError, Result, sqlstate};
 
 /// Settings of this kind, in lower case.
-pub const DURATION_SETTINGS: [&str; 3] = ["idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout"];
+pub const DURATION_SETTINGS: [&str; 4] =
+    ["idle_in_transaction_session_timeout", "idle_session_timeout", "lock_timeout", "statement_timeout"];
 
 /// Units and their milliseconds; the first is meant when none is written.
 const UNITS: [(&str, f64); 6] = [("ms", 1.0), ("us", 1e-3), ("s", 1e3), ("min", 6e4), ("h", 3.6e6), ("d", 8.64e7)];

@@ -12,6 +12,8 @@ pub mod functions;
 pub mod near_miss;
 pub mod notification;
 pub mod optimizer;
+pub mod session_objects;
+pub mod settings;
 pub mod sql;
 pub mod statement;
 pub mod system;

@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::server::Server;
+
 /// An answer takes no longer, unless the server hangs.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
@@ -85,6 +87,15 @@ pub fn run(text: &str, parameters: &[&str]) -> Vec<u8> {
     [parse("", text, &[]), bind("", "", &[], &parameters, &[]), describe(b'P', ""), execute("", 0)].concat()
 }
 
+/// The port to connect to. With `SINEW_ORACLE_PORT` it is that of a PostgreSQL 15 on this machine, against which the tests
+/// of what both must do are tried.
+pub fn port(server: &Server) -> u16 {
+    match std::env::var("SINEW_ORACLE_PORT") {
+        Ok(port) => port.parse().expect("SINEW_ORACLE_PORT is a port"),
+        Err(_) => server.port,
+    }
+}
+
 /// A connection.
 pub struct RawClient {
     stream: TcpStream,
@@ -94,15 +105,15 @@ pub struct RawClient {
 }
 
 impl RawClient {
-    /// A session of user `postgres` on the loopback address, past the first ReadyForQuery.
-    pub async fn connect(port: u16) -> RawClient {
-        let (client, _) = RawClient::connect_with(port, 0, &[("user", "postgres"), ("database", "postgres")]).await;
+    /// A session of user `postgres`, past the first ReadyForQuery.
+    pub async fn connect(server: &Server) -> RawClient {
+        let (client, _) = RawClient::connect_with(server, 0, &[("user", "postgres"), ("database", "postgres")]).await;
         client
     }
 
     /// As [`Self::connect`] with protocol 3.`minor` and these parameters; gives the greeting's lines as well.
-    pub async fn connect_with(port: u16, minor: u16, parameters: &[(&str, &str)]) -> (RawClient, Vec<String>) {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("the server accepts connections");
+    pub async fn connect_with(server: &Server, minor: u16, parameters: &[(&str, &str)]) -> (RawClient, Vec<String>) {
+        let stream = TcpStream::connect(("127.0.0.1", port(server))).await.expect("the server accepts connections");
         let mut client = RawClient { stream, buffer: Vec::new(), process_id: 0, secret: Vec::new() };
         let mut body = [3u16.to_be_bytes(), minor.to_be_bytes()].concat();
         for (name, value) in parameters {
@@ -153,13 +164,15 @@ impl RawClient {
 
     /// True when nothing arrives for a while.
     pub async fn is_silent(&mut self) -> bool {
-        self.buffer.is_empty() && tokio::time::timeout(Duration::from_millis(300), self.stream.readable()).await.is_err()
+        self.buffer.is_empty()
+            && tokio::time::timeout(Duration::from_millis(300), self.stream.readable()).await.is_err()
     }
 
     async fn receive(&mut self) -> String {
         loop {
             if self.buffer.len() >= 5 {
-                let length = u32::from_be_bytes([self.buffer[1], self.buffer[2], self.buffer[3], self.buffer[4]]) as usize;
+                let length =
+                    u32::from_be_bytes([self.buffer[1], self.buffer[2], self.buffer[3], self.buffer[4]]) as usize;
                 if self.buffer.len() > length {
                     let message: Vec<u8> = self.buffer.drain(..length + 1).collect();
                     if message[0] == b'K' {

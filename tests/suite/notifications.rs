@@ -12,9 +12,9 @@ fn told(line: &str) -> &str {
 #[test]
 fn idle_clients_are_told_at_once_and_busy_ones_between_transactions() {
     with_server(|server| async move {
-        let mut idle = RawClient::connect(server.port).await;
-        let mut busy = RawClient::connect(server.port).await;
-        let mut sender = RawClient::connect(server.port).await;
+        let mut idle = RawClient::connect(&server).await;
+        let mut busy = RawClient::connect(&server).await;
+        let mut sender = RawClient::connect(&server).await;
         for client in [&mut idle, &mut busy] {
             assert_eq!(client.ask(&query("LISTEN jobs")).await, ["C LISTEN", "Z I"]);
         }
@@ -40,7 +40,7 @@ fn idle_clients_are_told_at_once_and_busy_ones_between_transactions() {
 #[test]
 fn what_is_rolled_back_is_not_told() {
     with_server(|server| async move {
-        let mut client = RawClient::connect(server.port).await;
+        let mut client = RawClient::connect(&server).await;
         client.ask(&query("LISTEN c")).await;
         client.ask(&query("BEGIN; NOTIFY c, 'lost'; LISTEN d; ROLLBACK")).await;
         client.ask(&query("BEGIN; NOTIFY c, 'kept'; SAVEPOINT s; NOTIFY c, 'kept'; NOTIFY c, 'lost'")).await;
@@ -60,12 +60,12 @@ fn what_is_rolled_back_is_not_told() {
 #[test]
 fn the_order_is_that_of_the_commits() {
     with_server(|server| async move {
-        let mut listener = RawClient::connect(server.port).await;
+        let mut listener = RawClient::connect(&server).await;
         listener.ask(&query("CREATE TABLE counter (n int)")).await;
         listener.ask(&query("INSERT INTO counter VALUES (0); LISTEN c")).await;
         const ROUNDS: i32 = 40;
         let senders = (0..3).map(|_| async {
-            let mut sender = RawClient::connect(server.port).await;
+            let mut sender = RawClient::connect(&server).await;
             for _ in 0..ROUNDS {
                 let lines = sender
                     .ask(&query(
@@ -85,9 +85,9 @@ fn the_order_is_that_of_the_commits() {
 #[test]
 fn a_client_that_does_not_read_loses_nothing() {
     with_server(|server| async move {
-        let mut slow = RawClient::connect(server.port).await;
+        let mut slow = RawClient::connect(&server).await;
         slow.ask(&query("LISTEN c")).await;
-        let mut sender = RawClient::connect(server.port).await;
+        let mut sender = RawClient::connect(&server).await;
         // More than sockets and the outbox hold.
         for round in 0..4 {
             let text = format!(

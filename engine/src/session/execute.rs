@@ -137,6 +137,7 @@ impl Session {
                     detached,
                     // What only reads a view of its own meets no rows that are newer.
                     restart: if detached { None } else { self.restart(plan) },
+                    is_binary: false,
                 };
                 if planned.returns_rows { Ok(Execution::Rows(cursor)) } else { self.drain(cursor) }
             }
@@ -172,7 +173,7 @@ impl Session {
                 let columns = planned.columns.clone();
                 let restart = self.restart(plan);
                 let tag = CursorTag::Copy;
-                let cursor = RowCursor { columns, stream, context, tag, open: true, detached: false, restart };
+                let cursor = RowCursor { open: true, restart, ..RowCursor::over(columns, stream, context, tag) };
                 Ok(Execution::CopyOut(cursor, options.clone()))
             }
             PlannedKind::Extension(index) => {

@@ -36,6 +36,7 @@ pub(crate) mod pattern;
 pub mod registry;
 pub(crate) mod resolve;
 pub(crate) mod sessions;
+mod settings;
 pub(crate) mod string;
 pub(crate) mod string_format;
 pub(crate) mod system;

@@ -1,12 +1,11 @@
 //! Session and server: version, user, settings, sizes, and what is Sinew's own (`embed`, `token_count`).
 
-use sinew_storage::{DataType, Isolation, Value};
+use sinew_storage::{DataType, Value};
 
 use super::ScalarImpl;
 use super::args::{int, text};
 use super::registry::Table;
 use crate::context::EvalContext;
-use crate::duration_setting::{DURATION_SETTINGS, parse_ms, show_ms};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types::{numeric, type_name};
 
@@ -15,129 +14,11 @@ use std::sync::Arc;
 /// What `version()` gives.
 pub const VERSION: &str = concat!("PostgreSQL 15.0 (Sinew ", env!("CARGO_PKG_VERSION"), ")");
 
-/// Settings that answer without having been SET. `SHOW` and `pg_settings` may add to them.
-const DEFAULT_SETTINGS: &[(&str, &str)] = &[
-    ("application_name", ""),
-    ("bytea_output", "hex"),
-    ("client_encoding", "UTF8"),
-    ("client_min_messages", "notice"),
-    ("datestyle", "ISO, MDY"),
-    ("default_transaction_deferrable", "off"),
-    ("default_transaction_isolation", "read committed"),
-    ("default_transaction_read_only", "off"),
-    ("extra_float_digits", "1"),
-    ("idle_in_transaction_session_timeout", "0"),
-    ("in_hot_standby", "off"),
-    ("integer_datetimes", "on"),
-    ("intervalstyle", "postgres"),
-    ("is_superuser", "on"),
-    ("lc_collate", "C"),
-    ("lc_ctype", "C"),
-    ("lc_messages", "C"),
-    ("lock_timeout", "0"),
-    ("max_identifier_length", "63"),
-    ("max_index_keys", "32"),
-    ("search_path", "public, sinew"),
-    ("server_encoding", "UTF8"),
-    ("server_version", "15.0"),
-    ("server_version_num", "150000"),
-    ("standard_conforming_strings", "on"),
-    ("statement_timeout", "0"),
-    ("synchronous_commit", "on"),
-    ("timezone", "UTC"),
-    ("transaction_deferrable", "off"),
-    ("transaction_isolation", "read committed"),
-    ("transaction_read_only", "off"),
-];
-
-/// The session's value of a setting, else its default.
-pub(crate) fn setting(context: &EvalContext<'_>, name: &str) -> Option<String> {
-    let name = name.to_lowercase();
-    match name.as_str() {
-        "transaction_isolation" => {
-            let level = match context.exec.transaction.isolation() {
-                Isolation::ReadCommitted => "read committed",
-                Isolation::RepeatableRead => "repeatable read",
-                Isolation::Serializable => "serializable",
-            };
-            return Some(level.to_owned());
-        }
-        "transaction_read_only" => return Some(if context.exec.allow_writes { "off" } else { "on" }.to_owned()),
-        _ => {}
-    }
-    context
-        .exec
-        .session
-        .setting(&name)
-        .or_else(|| DEFAULT_SETTINGS.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
-}
-
-fn current_setting(context: &EvalContext<'_>, name: &str, missing_ok: bool) -> Result<Value> {
-    match setting(context, name) {
-        Some(value) if DURATION_SETTINGS.contains(&name.to_lowercase().as_str()) => Ok(Value::text(show_ms(&value))),
-        Some(value) => Ok(Value::text(value)),
-        None if missing_ok => Ok(Value::Null),
-        None => {
-            Err(QueryError::new(sqlstate::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\"")))
-        }
-    }
-}
-
-/// `set_config`: names that are known or have a dot. A local change is refused: it would have to end with the
-/// transaction, which this function does not see.
-fn set_config(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
-    let name = match &args[0] {
-        Value::Null => {
-            return Err(QueryError::new(sqlstate::NULL_VALUE_NOT_ALLOWED, "SET requires parameter name"));
-        }
-        name => text(name)?.to_lowercase(),
-    };
-    if matches!(args[2], Value::Bool(true)) {
-        return Err(QueryError::unsupported("set_config() with is_local").hint("Use SET LOCAL."));
-    }
-    if !name.contains('.') && setting(context, &name).is_none() {
-        return Err(QueryError::new(
-            sqlstate::UNDEFINED_OBJECT,
-            format!("unrecognized configuration parameter \"{name}\""),
-        ));
-    }
-    if matches!(
-        name.as_str(),
-        "server_version"
-            | "server_version_num"
-            | "server_encoding"
-            | "integer_datetimes"
-            | "in_hot_standby"
-            | "is_superuser"
-            | "lc_collate"
-            | "lc_ctype"
-            | "max_identifier_length"
-            | "max_index_keys"
-    ) {
-        return Err(QueryError::new("55P02", format!("parameter \"{name}\" cannot be changed")));
-    }
-    let value = if args[1].is_null() { String::new() } else { text(&args[1])?.to_owned() };
-    if name == "timezone" && crate::types::zone::zone(&value).is_none() {
-        return Err(QueryError::new(
-            sqlstate::INVALID_PARAMETER_VALUE,
-            format!("invalid value for parameter \"TimeZone\": \"{value}\""),
-        ));
-    }
-    if DURATION_SETTINGS.contains(&name.as_str()) {
-        let kept = parse_ms(&name, &value)?.to_string();
-        let shown = show_ms(&kept);
-        context.exec.session.settings.write().insert(name, kept);
-        return Ok(Value::text(shown));
-    }
-    context.exec.session.settings.write().insert(name, value.clone());
-    Ok(Value::text(value))
-}
-
 /// Schemas of the search path that exist.
 fn existing_schemas(context: &EvalContext<'_>, with_implicit: bool) -> Vec<String> {
     let catalog = context.exec.transaction.catalog();
-    let explicit = setting(context, "search_path").unwrap_or_default();
-    let named_catalog = explicit.split(',').any(|part| part.trim().trim_matches('"') == "pg_catalog");
+    let explicit = super::settings::setting(context, "search_path").unwrap_or_default();
+    let named_catalog = crate::settings::names_in_list(&explicit).any(|name| name == "pg_catalog");
     let mut path = context.exec.session.search_path();
     path.retain(|name| match name.as_str() {
         "pg_catalog" => with_implicit || named_catalog,
@@ -217,12 +98,7 @@ pub(super) fn register(t: &mut Table) {
     .stable();
     t.f("pg_backend_pid() -> int4", |c, _| Ok(Value::Int(i64::from(c.exec.session.process_id)))).stable();
     t.typed("pg_typeof(any) -> regtype", pg_typeof).lax().stable();
-    t.f("current_setting(text) -> text", |c, a| current_setting(c, text(&a[0])?, false)).stable();
-    t.f("current_setting(text, bool) -> text", |c, a| {
-        current_setting(c, text(&a[0])?, matches!(a[1], Value::Bool(true)))
-    })
-    .stable();
-    t.f("set_config(text, text, bool) -> text", set_config).lax().volatile();
+    super::settings::register(t);
     t.f("pg_postmaster_start_time() -> timestamptz", |c, _| Ok(Value::Timestamp(c.exec.session.server_started_us)))
         .stable();
     t.f("pg_conf_load_time() -> timestamptz", |c, _| Ok(Value::Timestamp(c.exec.session.server_started_us))).stable();

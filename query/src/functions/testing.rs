@@ -55,6 +55,8 @@ pub(crate) fn context(settings: &[(&str, &str)]) -> ExecContext {
         activity: SessionActivity::new(0, CancelToken::default()),
         sessions: Arc::default(),
         notifications: Default::default(),
+        setting_changes: Default::default(),
+        objects: Default::default(),
     };
     ExecContext {
         transaction,

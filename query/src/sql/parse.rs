@@ -48,9 +48,9 @@ pub fn parse_query(text: &str) -> Result<Box<Query>> {
 pub fn string_literal(text: &str) -> Option<String> {
     let Ok(Expr::Value(literal)) = parse_expression(text) else { return None };
     match literal.value {
-        Literal::SingleQuotedString(text) | Literal::EscapedStringLiteral(text) | Literal::UnicodeStringLiteral(text) => {
-            Some(text)
-        }
+        Literal::SingleQuotedString(text)
+        | Literal::EscapedStringLiteral(text)
+        | Literal::UnicodeStringLiteral(text) => Some(text),
         Literal::DollarQuotedString(quoted) => Some(quoted.value),
         _ => None,
     }

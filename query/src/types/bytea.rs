@@ -1,12 +1,32 @@
 //! `bytea`: text `\x` and hexadecimal, or the old escape format on input; wire the bytes themselves.
 
 use super::invalid_input;
+use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
 
 pub(crate) fn output(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(2 + bytes.len() * 2);
     out.push_str("\\x");
     out.push_str(&hex(bytes));
+    out
+}
+
+/// In the session's format.
+pub(crate) fn output_for(context: &EvalContext<'_>, bytes: &[u8]) -> String {
+    let escape = context.exec.session.settings.read().get("bytea_output").is_some_and(|format| format == "escape");
+    if escape { output_escape(bytes) } else { output(bytes) }
+}
+
+/// Printable ASCII as it is, a backslash doubled, other bytes as three octal digits.
+fn output_escape(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b'\\' => out.push_str("\\\\"),
+            0x20..=0x7e => out.push(char::from(*byte)),
+            _ => out.push_str(&format!("\\{byte:03o}")),
+        }
+    }
     out
 }
 

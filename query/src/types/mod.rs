@@ -16,6 +16,7 @@ pub(crate) mod entity;
 pub(crate) mod float;
 pub(crate) mod int;
 pub(crate) mod interval;
+pub(crate) mod interval_style;
 pub(crate) mod json;
 pub(crate) mod json_parse;
 pub(crate) mod modifier;
@@ -133,9 +134,9 @@ pub fn to_text(context: &EvalContext<'_>, value: &Value, ty: &DataType) -> Resul
         (DataType::Modified(plain, _), value) => return to_text(context, value, &plain.plain()),
         (DataType::Timestamp, Value::Timestamp(t)) => timestamp::output(*t),
         (DataType::Timestamptz, Value::Timestamp(t)) => timestamp::output_tz(*t, &zone::session_zone(context)),
-        (DataType::Interval, Value::Interval(i)) => interval::output(i),
+        (DataType::Interval, Value::Interval(i)) => interval_style::output(context, i),
         (DataType::Uuid, Value::Uuid(u)) => uuid::output(u),
-        (DataType::Bytea, Value::Bytes(b)) => bytea::output(b),
+        (DataType::Bytea, Value::Bytes(b)) => bytea::output_for(context, b),
         (DataType::Json | DataType::Jsonb, Value::Json(j)) => json::format(j),
         (DataType::Json | DataType::Jsonb, other) => json::format(&entity::to_json(context, other)?),
         (DataType::Vector(_), Value::Vector(v)) => vector::output(v),

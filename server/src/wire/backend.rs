@@ -24,7 +24,7 @@ use sinew::{Batch, CancelToken, Database, QueryError, Result, RowCursor, Session
 use super::cancel::CancelHandle;
 use super::decode::{FrontendMessage, decode};
 use super::encode::push_message;
-use super::errors::{Severity, error_response, notice_response};
+use super::errors::{Severity, code, error_response, notice_response};
 use super::extended::{Portal, Statement};
 use super::frame::Frame;
 use super::inbox::Inbox;
@@ -57,7 +57,9 @@ pub struct Backend {
     /// Statements since the last Sync share one implicit transaction.
     pub(super) implicit_block: bool,
     finished: bool,
-    /// When the client will have been silent in a transaction for too long.
+    /// [`Session::statement_removals`] when `statements` was looked through last.
+    pub(super) statement_removals: u64,
+    /// When the client will have been silent for too long.
     idle_deadline: Option<Instant>,
 }
 
@@ -88,6 +90,7 @@ impl Backend {
             skip_until_sync: false,
             implicit_block: false,
             finished: false,
+            statement_removals: 0,
             idle_deadline: None,
         }
     }
@@ -106,8 +109,21 @@ impl Backend {
 
     /// The backend parks: from now on the client is silent.
     pub(super) fn note_idle(&mut self) {
-        let timeout = if self.finished { None } else { self.session.idle_in_transaction_timeout() };
+        let timeout = if self.finished { None } else { self.session.idle_timeout() };
         self.idle_deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    }
+
+    /// What ends the connection at that time.
+    pub(super) fn idle_error(&self) -> QueryError {
+        match self.session.transaction_status() {
+            TransactionStatus::Idle => {
+                QueryError::new(code::IDLE_TIMEOUT, "terminating connection due to idle-session timeout")
+            }
+            _ => QueryError::new(
+                code::IDLE_IN_TRANSACTION_TIMEOUT,
+                "terminating connection due to idle-in-transaction timeout",
+            ),
+        }
     }
 
     /// When a parked backend's connection is to be ended, if at all.
@@ -286,38 +302,6 @@ impl Backend {
     /// A context for reading values that the client sent as text: settings of the session, a snapshot of its own.
     pub(super) fn decode_context(&self) -> Result<ExecContext> {
         Ok(crate::context::read_context(&self.shared.database, &self.session))
-    }
-
-    /// Carries out DEALLOCATE for statements of the extended protocol, which live here and not in the session. True when
-    /// that was all of it.
-    pub(super) fn deallocate(&mut self, text: &str) -> bool {
-        let mut words = text.split(|c: char| c.is_whitespace() || c == ';').filter(|word| !word.is_empty());
-        let first = words.next().unwrap_or_default();
-        if first.eq_ignore_ascii_case("discard") {
-            if words.next().is_some_and(|word| word.eq_ignore_ascii_case("all")) {
-                self.statements.clear();
-            }
-            return false;
-        }
-        if !first.eq_ignore_ascii_case("deallocate") || self.session.transaction_status() == TransactionStatus::Failed {
-            return false;
-        }
-        let mut name = words.next().unwrap_or_default();
-        if name.eq_ignore_ascii_case("prepare") {
-            name = words.next().unwrap_or(name);
-        }
-        if words.next().is_some() {
-            return false;
-        }
-        if name.eq_ignore_ascii_case("all") {
-            self.statements.clear();
-            return false;
-        }
-        let name = match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
-            Some(quoted) => quoted.replace("\"\"", "\""),
-            None => name.to_lowercase(),
-        };
-        self.statements.remove(&name).is_some()
     }
 
     pub(super) fn observe(&self, class: StatementClass, started: Instant) {

@@ -332,8 +332,8 @@ impl Connection {
         let Some(mut backend) = self.shared.inbox.take_parked() else { return false };
         let is_due = backend.idle_deadline().is_some_and(|deadline| deadline <= Instant::now());
         if is_due {
-            let message = "terminating connection due to idle-in-transaction timeout";
-            backend.finish_with(&QueryError::new(code::IDLE_IN_TRANSACTION_TIMEOUT, message));
+            let error = backend.idle_error();
+            backend.finish_with(&error);
         }
         self.shared.inbox.park(backend);
         is_due

@@ -62,9 +62,10 @@ struct Suspended {
 impl Backend {
     pub(super) fn parse(&mut self, message: Parse) -> Result<()> {
         let name = message.name.unwrap_or_default();
+        self.forget_deallocated();
         if name.is_empty() {
             self.statements.remove("");
-        } else if self.statements.contains_key(&name) {
+        } else if self.statements.contains_key(&name) || self.session.has_statement(&name) {
             return Err(QueryError::new(
                 code::DUPLICATE_PREPARED_STATEMENT,
                 format!("prepared statement \"{name}\" already exists"),
@@ -100,6 +101,9 @@ impl Backend {
                 ));
             }
         };
+        if let Some(prepared) = statement.prepared.as_ref().filter(|_| !name.is_empty()) {
+            self.session.keep_statement(&name, prepared.clone(), &message.query, false);
+        }
         self.statements.insert(name, Arc::new(statement));
         push_message(&ParseComplete::new(), &mut self.out);
         Ok(())
@@ -167,7 +171,8 @@ impl Backend {
             let Some(portal) = self.portals.get(name) else {
                 // A cursor that DECLARE made is a portal too.
                 let columns = self.session.cursor_columns(name).map_err(|_| no_portal(name))?;
-                push_message(&row_description(&columns, &vec![Format::Text; columns.len()]), &mut self.out);
+                let format = if self.session.cursor_is_binary(name) { Format::Binary } else { Format::Text };
+                push_message(&row_description(&columns, &vec![format; columns.len()]), &mut self.out);
                 return Ok(());
             };
             let (statement, formats) = (portal.statement.clone(), portal.formats.clone());
@@ -249,10 +254,6 @@ impl Backend {
         params: Vec<Value>,
         in_parts: bool,
     ) -> Result<Option<RowCursor>> {
-        if self.deallocate(&statement.text) {
-            push_message(&CommandComplete::new("DEALLOCATE".to_owned()), &mut self.out);
-            return Ok(None);
-        }
         let alone = !self.implicit_block && self.shared.inbox.next_is(b'S');
         if !alone && !self.implicit_block {
             self.session.begin_implicit_block();
@@ -352,6 +353,7 @@ impl Backend {
         let name = message.name.as_deref().unwrap_or_default();
         if message.target_type == b'S' {
             self.statements.remove(name);
+            self.session.forget_statement(name);
         } else {
             self.close_portal(name);
         }
@@ -405,14 +407,32 @@ impl Backend {
         }
     }
 
-    fn statement(&self, name: &str) -> Result<Arc<Statement>> {
-        self.statements.get(name).cloned().ok_or_else(|| {
-            let message = match name {
-                "" => "unnamed prepared statement does not exist".to_owned(),
-                name => format!("prepared statement \"{name}\" does not exist"),
-            };
-            QueryError::new(sqlstate::INVALID_SQL_STATEMENT_NAME, message)
-        })
+    fn statement(&mut self, name: &str) -> Result<Arc<Statement>> {
+        self.forget_deallocated();
+        if let Some(statement) = self.statements.get(name) {
+            return Ok(Arc::clone(statement));
+        }
+        if name.is_empty() {
+            let message = "unnamed prepared statement does not exist";
+            return Err(QueryError::new(sqlstate::INVALID_SQL_STATEMENT_NAME, message));
+        }
+        // One that PREPARE made.
+        let prepared = self.session.kept_statement(name)?.clone();
+        let text = prepared.text.to_string();
+        let class = StatementClass::of(&text);
+        Ok(Arc::new(Statement { prepared: Some(prepared), text, class, offset_chars: 0 }))
+    }
+
+    /// DEALLOCATE and DISCARD reach statements of the protocol too.
+    fn forget_deallocated(&mut self) {
+        let removals = self.session.statement_removals();
+        if removals != self.statement_removals {
+            self.statement_removals = removals;
+            let session = &self.session;
+            self.statements.retain(|name, statement| {
+                name.is_empty() || statement.prepared.is_none() || session.has_statement(name)
+            });
+        }
     }
 }
 

@@ -55,9 +55,6 @@ impl Backend {
     /// Runs one statement and sends its rows; None for an empty one.
     fn run_statement(&mut self, statement: &StatementText) -> Result<Option<String>> {
         let started = Instant::now();
-        if self.deallocate(&statement.text) {
-            return Ok(Some("DEALLOCATE".to_owned()));
-        }
         let class = StatementClass::of(&statement.text);
         self.publish_statement(class);
         self.finish_portals_before(&statement.text);
@@ -87,7 +84,8 @@ impl Backend {
 
     fn send_result(&mut self, mut cursor: RowCursor, returns_rows: bool) -> Result<String> {
         let columns = cursor.columns.clone();
-        let formats = vec![Format::Text; columns.len()];
+        let format = if cursor.is_binary { Format::Binary } else { Format::Text };
+        let formats = vec![format; columns.len()];
         if returns_rows {
             push_message(&row_description(&columns, &formats), &mut self.out);
         }

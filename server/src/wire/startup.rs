@@ -204,7 +204,7 @@ pub fn open_session(database: &Database, request: &StartupRequest) -> Result<(Se
             "client_encoding" if is_utf8_compatible(value) => "UTF8",
             _ => value,
         };
-        match session.set(&name, value) {
+        match session.start_with(&name, value) {
             Ok(()) => {}
             Err(error) if error.sqlstate() == sqlstate::UNDEFINED_OBJECT => warnings.push(Notice {
                 severity: "WARNING",

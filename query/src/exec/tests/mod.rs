@@ -63,6 +63,8 @@ impl Fixture {
             activity: SessionActivity::new(0, CancelToken::default()),
             sessions: Arc::default(),
             notifications: Default::default(),
+            setting_changes: Default::default(),
+            objects: Default::default(),
         };
         let transaction = Arc::new(store.begin(Isolation::ReadCommitted));
         Fixture { session: Arc::new(session), transaction, memory_limit_bytes: 64 << 20, _store: store }

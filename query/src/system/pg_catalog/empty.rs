@@ -116,17 +116,5 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
     table("pg_ts_template", "oid oid, tmplname name, tmplnamespace oid, tmplinit regproc, tmpllexize regproc", no_rows),
     table("pg_largeobject_metadata", "oid oid, lomowner oid, lomacl aclitem[]", no_rows),
     table("pg_seclabel", "objoid oid, classoid oid, objsubid int4, provider text, label text", no_rows),
-    view(
-        "pg_prepared_statements",
-        "name text, statement text, prepare_time timestamptz, parameter_types regtype[], from_sql bool, \
-         generic_plans int8, custom_plans int8",
-        no_rows,
-    ),
     view("pg_prepared_xacts", "transaction xid, gid text, prepared timestamptz, owner name, database name", no_rows),
-    view(
-        "pg_cursors",
-        "name text, statement text, is_holdable bool, is_binary bool, is_scrollable bool, creation_time \
-         timestamptz",
-        no_rows,
-    ),
 ];

@@ -19,6 +19,7 @@ pub(crate) mod identity;
 mod locks;
 mod relations;
 mod roles;
+mod session_objects;
 mod settings;
 pub(crate) mod signatures;
 mod statistics;
@@ -188,6 +189,7 @@ fn relations() -> &'static RelationSet {
             types::RELATIONS,
             functions::RELATIONS,
             roles::RELATIONS,
+            session_objects::RELATIONS,
             settings::RELATIONS,
             views::RELATIONS,
             statistics::RELATIONS,

@@ -114,6 +114,8 @@ fn context() -> ExecContext {
         activity: SessionActivity::new(0, CancelToken::default()),
         sessions: Arc::default(),
         notifications: Default::default(),
+        setting_changes: Default::default(),
+        objects: Default::default(),
     };
     let session = Arc::new(session);
     session.sessions.register(&session);

@@ -55,6 +55,8 @@ fn context_with_notices(transaction: Transaction) -> (ExecContext, Notices) {
         activity: SessionActivity::new(0, CancelToken::default()),
         sessions: Arc::default(),
         notifications: Default::default(),
+        setting_changes: Default::default(),
+        objects: Default::default(),
     };
     let context = ExecContext {
         transaction: Arc::new(transaction),
