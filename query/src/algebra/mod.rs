@@ -8,8 +8,10 @@ mod expr;
 mod plan;
 mod vars;
 pub mod visit;
+mod window;
 
 pub use expr::*;
 pub use plan::*;
 pub use vars::*;
 pub use visit::VarSet;
+pub use window::*;

@@ -23,6 +23,7 @@ pub fn inputs(plan: &Plan) -> Vec<&Plan> {
         Plan::Expand(expand) => vec![&expand.input],
         Plan::VarLengthExpand(expand) => vec![&expand.input],
         Plan::ShortestPath(path) => vec![&path.input],
+        Plan::Window(window) => vec![&window.input],
         Plan::Filter { input, .. }
         | Plan::Project { input, .. }
         | Plan::Extend { input, .. }
@@ -64,6 +65,7 @@ pub fn inputs_mut(plan: &mut Plan) -> Vec<&mut Plan> {
         Plan::Expand(expand) => vec![&mut expand.input],
         Plan::VarLengthExpand(expand) => vec![&mut expand.input],
         Plan::ShortestPath(path) => vec![&mut path.input],
+        Plan::Window(window) => vec![&mut window.input],
         Plan::Filter { input, .. }
         | Plan::Project { input, .. }
         | Plan::Extend { input, .. }
@@ -179,6 +181,7 @@ pub fn own_exprs(plan: &Plan) -> Vec<&Expr> {
                 out.extend(call.order_by.iter().map(|key| &key.expr));
             }
         }
+        Plan::Window(window) => out.extend(window.exprs()),
         Plan::Sort { keys, .. } => out.extend(keys.iter().map(|key| &key.expr)),
         Plan::Limit { skip, limit, .. } => out.extend(skip.iter().chain(limit)),
         Plan::Distinct { on, .. } => out.extend(on.iter().flatten()),
@@ -265,6 +268,7 @@ pub fn for_each_own_expr_mut(plan: &mut Plan, visit: &mut dyn FnMut(&mut Expr)) 
                 call.order_by.iter_mut().for_each(|key| visit(&mut key.expr));
             }
         }
+        Plan::Window(window) => window.exprs_mut().into_iter().for_each(visit),
         Plan::Sort { keys, .. } => keys.iter_mut().for_each(|key| visit(&mut key.expr)),
         Plan::Limit { skip, limit, .. } => skip.iter_mut().chain(limit).for_each(visit),
         Plan::Distinct { on, .. } => on.iter_mut().flatten().for_each(visit),
@@ -475,6 +479,7 @@ pub fn output_vars(plan: &Plan) -> Vec<VarId> {
         Plan::Aggregate { groups, aggregates, .. } => {
             groups.iter().map(|(var, _)| *var).chain(aggregates.iter().map(|(var, _)| *var)).collect()
         }
+        Plan::Window(window) => extended(output_vars(&window.input), window.calls.iter().map(|(var, _)| *var)),
         Plan::SetOperation { output, .. } => output.clone(),
         Plan::Unwind { input, var, .. } => extended(output_vars(input), [*var]),
         Plan::With { body, .. } | Plan::RecursiveWith { body, .. } => output_vars(body),

@@ -3,6 +3,8 @@
 //! Sums of small integers are kept in 64 bits, of `bigint` in 128, of numerics exactly; averages divide at the end. The
 //! columns of integers and floats are added without making values.
 
+use std::cmp::Ordering;
+
 use arrow_array::Array;
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;
@@ -40,6 +42,11 @@ impl Accumulator for Count {
 
     fn finish(&mut self) -> Result<Value> {
         Ok(Value::Int(self.0))
+    }
+
+    fn remove(&mut self, _: &[Value]) -> Result<bool> {
+        self.0 -= 1;
+        Ok(true)
     }
 
     fn size_bytes(&self) -> usize {
@@ -104,6 +111,12 @@ impl Accumulator for IntSum {
         }
     }
 
+    fn remove(&mut self, args: &[Value]) -> Result<bool> {
+        self.sum -= i128::from(int(&args[0])?);
+        self.count -= 1;
+        Ok(true)
+    }
+
     fn size_bytes(&self) -> usize {
         32
     }
@@ -155,17 +168,56 @@ impl Accumulator for FloatSum {
     }
 }
 
+/// Decimals of a finite number.
+fn scale_of(value: &Numeric) -> Option<i64> {
+    match value {
+        Numeric::Finite(decimal) => Some(decimal.as_bigint_and_exponent().1),
+        _ => None,
+    }
+}
+
 struct NumericSum {
     sum: Numeric,
     count: i64,
     average: bool,
+    /// The most decimals of a summand, and how many have them: the sum has as many.
+    scale: i64,
+    scale_count: i64,
+}
+
+impl NumericSum {
+    fn boxed(average: bool) -> Box<dyn Accumulator> {
+        Box::new(NumericSum { sum: zero(), count: 0, average, scale: 0, scale_count: 0 })
+    }
 }
 
 impl Accumulator for NumericSum {
     fn update(&mut self, args: &[Value]) -> Result<()> {
-        self.sum = numeric_math::add(&self.sum, &*numeric(&args[0])?)?;
+        let value = numeric(&args[0])?;
+        self.sum = numeric_math::add(&self.sum, &value)?;
         self.count += 1;
+        if let Some(scale) = scale_of(&value) {
+            match scale.cmp(&self.scale) {
+                Ordering::Less => {}
+                Ordering::Equal => self.scale_count += 1,
+                Ordering::Greater => (self.scale, self.scale_count) = (scale, 1),
+            }
+        }
         Ok(())
+    }
+
+    fn remove(&mut self, args: &[Value]) -> Result<bool> {
+        let value = numeric(&args[0])?;
+        let Some(scale) = scale_of(&value) else { return Ok(false) };
+        if scale == self.scale && scale > 0 {
+            self.scale_count -= 1;
+            if self.scale_count == 0 {
+                return Ok(false);
+            }
+        }
+        self.sum = numeric_math::subtract(&self.sum, &value)?;
+        self.count -= 1;
+        Ok(matches!(self.sum, Numeric::Finite(_)))
     }
 
     fn finish(&mut self) -> Result<Value> {
@@ -199,6 +251,12 @@ impl Accumulator for IntervalSum {
             return Ok(Value::Null);
         }
         Ok(Value::Interval(if self.average { interval_type::divide(&self.sum, self.count as f64)? } else { self.sum }))
+    }
+
+    fn remove(&mut self, args: &[Value]) -> Result<bool> {
+        self.sum = interval_type::add(&self.sum, &interval_type::negate(&interval(&args[0])?)?)?;
+        self.count -= 1;
+        Ok(true)
     }
 
     fn size_bytes(&self) -> usize {
@@ -315,32 +373,50 @@ impl Accumulator for Extreme {
         Ok(self.best.take().unwrap_or(Value::Null))
     }
 
+    fn value(&mut self) -> Result<Value> {
+        Ok(self.best.clone().unwrap_or(Value::Null))
+    }
+
     fn size_bytes(&self) -> usize {
         self.size_bytes
     }
 }
 
-/// Stops mattering once the deciding value was seen.
+/// The deciding value wins if there is one.
 struct Logical {
-    result: Option<bool>,
+    count: i64,
+    deciding_count: i64,
     deciding: bool,
+}
+
+impl Logical {
+    fn boxed(deciding: bool) -> Box<dyn Accumulator> {
+        Box::new(Logical { count: 0, deciding_count: 0, deciding })
+    }
 }
 
 impl Accumulator for Logical {
     fn update(&mut self, args: &[Value]) -> Result<()> {
-        let value = boolean(&args[0])?;
-        if value == self.deciding || self.result.is_none() {
-            self.result = Some(value);
-        }
+        self.count += 1;
+        self.deciding_count += i64::from(boolean(&args[0])? == self.deciding);
         Ok(())
     }
 
     fn finish(&mut self) -> Result<Value> {
-        Ok(self.result.map_or(Value::Null, Value::Bool))
+        Ok(match self.count {
+            0 => Value::Null,
+            _ => Value::Bool((self.deciding_count > 0) == self.deciding),
+        })
+    }
+
+    fn remove(&mut self, args: &[Value]) -> Result<bool> {
+        self.count -= 1;
+        self.deciding_count -= i64::from(boolean(&args[0])? == self.deciding);
+        Ok(true)
     }
 
     fn size_bytes(&self) -> usize {
-        2
+        24
     }
 }
 
@@ -380,6 +456,10 @@ impl Accumulator for First {
         Ok(self.0.take().unwrap_or(Value::Null))
     }
 
+    fn value(&mut self) -> Result<Value> {
+        Ok(self.0.clone().unwrap_or(Value::Null))
+    }
+
     fn size_bytes(&self) -> usize {
         self.0.as_ref().map_or(0, value_size_bytes)
     }
@@ -413,7 +493,7 @@ pub(super) fn register(t: &mut Table) {
     t.aggregate("sum(int8) -> numeric", |_| IntSum::boxed(IntResult::NumericSum)).oid(2107);
     t.aggregate("sum(float4) -> float4", |_| Box::new(FloatSum { sum: 0.0, count: 0, average: false, single: true }));
     t.aggregate("sum(float8) -> float8", |_| Box::new(FloatSum { sum: 0.0, count: 0, average: false, single: false }));
-    t.aggregate("sum(numeric) -> numeric", |_| Box::new(NumericSum { sum: zero(), count: 0, average: false }));
+    t.aggregate("sum(numeric) -> numeric", |_| NumericSum::boxed(false));
     t.aggregate("sum(interval) -> interval", |_| Box::<IntervalSum>::default());
     t.aggregate("sum(vector) -> vector", |_| Box::<VectorSum>::default());
 
@@ -422,7 +502,7 @@ pub(super) fn register(t: &mut Table) {
     t.aggregate("avg(int8) -> numeric", |_| IntSum::boxed(IntResult::Average));
     t.aggregate("avg(float4) -> float8", |_| Box::new(FloatSum { sum: 0.0, count: 0, average: true, single: false }));
     t.aggregate("avg(float8) -> float8", |_| Box::new(FloatSum { sum: 0.0, count: 0, average: true, single: false }));
-    t.aggregate("avg(numeric) -> numeric", |_| Box::new(NumericSum { sum: zero(), count: 0, average: true }));
+    t.aggregate("avg(numeric) -> numeric", |_| NumericSum::boxed(true));
     t.aggregate("avg(interval) -> interval", |_| Box::new(IntervalSum { average: true, ..IntervalSum::default() }));
     t.aggregate("avg(vector) -> vector", |_| Box::new(VectorSum { average: true, ..VectorSum::default() }));
     extremes!(
@@ -447,9 +527,9 @@ pub(super) fn register(t: &mut Table) {
     );
 
     for signature in ["bool_and(bool) -> bool", "every(bool) -> bool"] {
-        t.aggregate(signature, |_| Box::new(Logical { result: None, deciding: false }));
+        t.aggregate(signature, |_| Logical::boxed(false));
     }
-    t.aggregate("bool_or(bool) -> bool", |_| Box::new(Logical { result: None, deciding: true }));
+    t.aggregate("bool_or(bool) -> bool", |_| Logical::boxed(true));
     bits!(t, "int2", "int4", "int8");
     t.aggregate("any_value(anyelement) -> anyelement", |_| Box::<First>::default());
 }

@@ -39,6 +39,10 @@ impl Accumulator for StringAgg {
         Ok(self.0.take().map_or(Value::Null, Value::from))
     }
 
+    fn value(&mut self) -> Result<Value> {
+        Ok(self.0.as_deref().map_or(Value::Null, Value::from))
+    }
+
     fn size_bytes(&self) -> usize {
         24 + self.0.as_ref().map_or(0, String::capacity)
     }
@@ -67,6 +71,10 @@ impl Accumulator for BytesAgg {
 
     fn finish(&mut self) -> Result<Value> {
         Ok(self.0.take().map_or(Value::Null, |bytes| Value::Bytes(bytes.into())))
+    }
+
+    fn value(&mut self) -> Result<Value> {
+        Ok(self.0.as_deref().map_or(Value::Null, |bytes| Value::Bytes(bytes.into())))
     }
 
     fn size_bytes(&self) -> usize {
@@ -100,6 +108,10 @@ impl Accumulator for ArrayAgg {
     fn finish(&mut self) -> Result<Value> {
         let items = std::mem::take(&mut self.items);
         Ok(if items.is_empty() { Value::Null } else { Value::list(items) })
+    }
+
+    fn value(&mut self) -> Result<Value> {
+        Ok(if self.items.is_empty() { Value::Null } else { Value::list(self.items.clone()) })
     }
 
     fn size_bytes(&self) -> usize {
@@ -203,6 +215,10 @@ impl Accumulator for JsonArray {
         Ok(if self.seen { Value::json(Json::Array(std::mem::take(&mut self.items))) } else { Value::Null })
     }
 
+    fn value(&mut self) -> Result<Value> {
+        Ok(if self.seen { Value::json(Json::Array(self.items.clone())) } else { Value::Null })
+    }
+
     fn size_bytes(&self) -> usize {
         64 + self.size_bytes
     }
@@ -247,6 +263,10 @@ impl Accumulator for JsonObject {
 
     fn finish(&mut self) -> Result<Value> {
         Ok(if self.seen { Value::json(json::object(std::mem::take(&mut self.members))) } else { Value::Null })
+    }
+
+    fn value(&mut self) -> Result<Value> {
+        Ok(if self.seen { Value::json(json::object(self.members.clone())) } else { Value::Null })
     }
 
     fn size_bytes(&self) -> usize {

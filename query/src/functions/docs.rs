@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::{CastContext, Volatility, all_aggregates, all_casts, all_functions, all_operators};
+use super::{CastContext, Volatility, all_aggregates, all_casts, all_functions, all_operators, all_windows};
 use crate::types::type_name;
 
 /// `docs/sql-functions.md`.
@@ -42,6 +42,10 @@ pub fn markdown() -> String {
     out.push_str("\n## Aggregates\n\n| call | gives |\n|---|---|\n");
     for aggregate in all_aggregates() {
         let _ = writeln!(out, "| `{}` | {} |", aggregate.signature(), aggregate.returns.name());
+    }
+    out.push_str("\n## Window functions\n\nEvery aggregate is one too.\n\n| call | gives |\n|---|---|\n");
+    for window in all_windows() {
+        let _ = writeln!(out, "| `{}` | {} |", window.signature(), window.returns.name());
     }
     out.push_str(
         "\n## Casts\n\n*Implicit* casts happen in any expression, *assignment* casts also when a value is stored, *explicit* \

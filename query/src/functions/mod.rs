@@ -44,6 +44,7 @@ pub(crate) mod system_catalog;
 pub(crate) mod time_of_day;
 pub(crate) mod uuid;
 pub(crate) mod vector;
+pub(crate) mod window;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -58,6 +59,7 @@ use sinew_storage::{DataType, Value};
 use crate::context::{EvalContext, ExecContext};
 use crate::error::Result;
 use crate::exec::RowStream;
+pub use window::{ResolvedWindow, WindowFunction, WindowKind};
 
 /// Evaluates on one row. Strict functions are never called with a NULL.
 pub type ScalarImpl = Arc<dyn Fn(&EvalContext<'_>, &[Value]) -> Result<Value> + Send + Sync>;
@@ -124,6 +126,15 @@ pub trait Accumulator: Send {
         Ok(())
     }
     fn finish(&mut self) -> Result<Value>;
+    /// The result so far, with further rows to come. One whose `finish` gives its state away has its own.
+    fn value(&mut self) -> Result<Value> {
+        self.finish()
+    }
+    /// Takes out the row that was put in first; false when it cannot: then the state is worthless and made anew.
+    fn remove(&mut self, args: &[Value]) -> Result<bool> {
+        let _ = args;
+        Ok(false)
+    }
     /// Bytes held, for the memory budget.
     fn size_bytes(&self) -> usize;
 }
@@ -225,6 +236,11 @@ pub fn resolve_aggregate(name: &str, args: &[DataType]) -> Result<Option<Resolve
     resolve::aggregate(name, args)
 }
 
+/// None when no window function has that name; 42883 when the arguments fit none.
+pub fn resolve_window(name: &str, args: &[DataType]) -> Result<Option<ResolvedWindow>> {
+    resolve::window(name, args)
+}
+
 /// True when a scalar function of that name exists (whatever its arguments).
 pub fn function_exists(name: &str) -> bool {
     registry::registry().functions.contains_key(name) || matches!(name, "greatest" | "least")
@@ -253,6 +269,11 @@ pub fn all_operators() -> impl Iterator<Item = &'static registry::Definition> {
 /// Every aggregate, for `pg_aggregate` and the documentation.
 pub fn all_aggregates() -> impl Iterator<Item = &'static registry::AggregateDefinition> {
     registry::registry().aggregates.iter()
+}
+
+/// Every window function that is no aggregate, for `pg_proc` and the documentation.
+pub fn all_windows() -> impl Iterator<Item = &'static registry::WindowDefinition> {
+    registry::registry().windows.iter()
 }
 
 /// Every cast of the matrix, for `pg_cast` and the documentation.

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use rustc_hash::FxHashMap;
 use sinew_storage::{DataType, Value};
 
-use super::{Accumulator, KernelImpl, ScalarFunction, ScalarImpl, Volatility};
+use super::{Accumulator, KernelImpl, ScalarFunction, ScalarImpl, Volatility, WindowKind};
 use crate::context::EvalContext;
 use crate::error::Result;
 use crate::types;
@@ -212,12 +212,29 @@ impl AggregateDefinition {
     }
 }
 
+/// A row of the table of window functions.
+pub struct WindowDefinition {
+    pub name: &'static str,
+    pub oid: u32,
+    pub params: Vec<TypePattern>,
+    pub returns: TypePattern,
+    pub kind: WindowKind,
+}
+
+impl WindowDefinition {
+    pub fn signature(&self) -> String {
+        let params: Vec<String> = self.params.iter().map(TypePattern::name).collect();
+        format!("{}({})", self.name, params.join(", "))
+    }
+}
+
 /// The table while it is being filled.
 #[derive(Default)]
 pub(crate) struct Table {
     section: &'static str,
     definitions: Vec<Definition>,
     aggregates: Vec<AggregateDefinition>,
+    windows: Vec<WindowDefinition>,
 }
 
 impl Table {
@@ -280,6 +297,18 @@ impl Table {
         });
         self.aggregates.last_mut().expect("a row was just pushed")
     }
+
+    /// A window function, under PostgreSQL's oid.
+    pub(crate) fn window(&mut self, signature: &'static str, oid: u32, kind: WindowKind) {
+        let parts = function_signature(signature);
+        self.windows.push(WindowDefinition {
+            name: parts.name,
+            oid,
+            params: parts.params,
+            returns: parts.returns,
+            kind,
+        });
+    }
 }
 
 struct Signature {
@@ -331,6 +360,7 @@ fn operator_signature(text: &'static str) -> Signature {
 pub struct Registry {
     pub definitions: Vec<Definition>,
     pub aggregates: Vec<AggregateDefinition>,
+    pub windows: Vec<WindowDefinition>,
     /// Positions in `definitions` by function name.
     pub(crate) functions: FxHashMap<&'static str, Vec<usize>>,
     /// Positions in `definitions` by operator symbol.
@@ -371,8 +401,9 @@ impl Registry {
         super::aggregate_statistics::register(&mut table);
         super::aggregate_regression::register(&mut table);
         super::aggregate_collect::register(&mut table);
+        super::window::register(&mut table);
 
-        let Table { mut definitions, mut aggregates, .. } = table;
+        let Table { mut definitions, mut aggregates, windows, .. } = table;
         let mut next_function = FIRST_OWN_OID;
         let mut next_operator = FIRST_OWN_OID;
         let mut functions: FxHashMap<&'static str, Vec<usize>> = FxHashMap::default();
@@ -411,17 +442,19 @@ impl Registry {
             aggregate_names.entry(aggregate.name).or_default().push(at);
             number(&mut aggregate.oid, &mut next_function);
         }
-        Registry { definitions, aggregates, functions, operators, aggregate_names }
+        Registry { definitions, aggregates, windows, functions, operators, aggregate_names }
     }
 
     pub(crate) fn name_by_oid(&self, oid: u32) -> Option<&'static str> {
         let scalar = self.definitions.iter().find(|d| !d.is_operator && d.oid == oid).map(|d| d.name);
-        scalar.or_else(|| self.aggregates.iter().find(|a| a.oid == oid).map(|a| a.name))
+        let aggregate = || self.aggregates.iter().find(|a| a.oid == oid).map(|a| a.name);
+        scalar.or_else(aggregate).or_else(|| self.windows.iter().find(|w| w.oid == oid).map(|w| w.name))
     }
 
     pub(crate) fn oid_by_name(&self, name: &str) -> Option<u32> {
         let scalar = self.functions.get(name).and_then(|at| at.first()).map(|at| self.definitions[*at].oid);
-        scalar.or_else(|| self.aggregate_names.get(name).and_then(|at| at.first()).map(|at| self.aggregates[*at].oid))
+        let aggregate = || self.aggregate_names.get(name).and_then(|at| at.first()).map(|at| self.aggregates[*at].oid);
+        scalar.or_else(aggregate).or_else(|| self.windows.iter().find(|w| w.name == name).map(|w| w.oid))
     }
 }
 

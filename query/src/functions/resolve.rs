@@ -15,9 +15,10 @@ use std::sync::Arc;
 use sinew_storage::DataType;
 
 use super::cast::{self, can_cast};
-use super::registry::{Definition, TypePattern, registry};
+use super::registry::{Definition, TypePattern, WindowDefinition, registry};
 use super::{
-    AggregateFunction, CastContext, ResolvedAggregate, ResolvedFunction, ScalarFunction, Volatility, conditional,
+    AggregateFunction, CastContext, ResolvedAggregate, ResolvedFunction, ResolvedWindow, ScalarFunction, Volatility,
+    WindowFunction, conditional,
 };
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types::{category_letter, is_preferred, names::without_modifier, type_from_name, type_name};
@@ -413,18 +414,7 @@ pub(super) fn aggregate(name: &str, args: &[DataType]) -> Result<Option<Resolved
         Some(at) => candidates.into_iter().skip(at).take(1).collect(),
         None => select(candidates, args),
     };
-    let [only] = chosen.as_slice() else {
-        let (code, message, hint) = if chosen.is_empty() {
-            (sqlstate::UNDEFINED_FUNCTION, "does not exist", CAST_HINT)
-        } else {
-            (
-                sqlstate::AMBIGUOUS_FUNCTION,
-                "is not unique",
-                "Could not choose a best candidate function. You might need to add explicit type casts.",
-            )
-        };
-        return Err(QueryError::new(code, format!("function {name}({}) {message}", type_list(args))).hint(hint));
-    };
+    let [only] = chosen.as_slice() else { return Err(not_one(name, args, chosen.is_empty())) };
     let definition = only.item;
     let (mut arg_types, returns) = concrete(&only.params, &definition.returns, args).ok_or_else(polymorphic_error)?;
     // Accumulators have no transaction: Cypher's values reach JSON aggregates already as jsonb.
@@ -444,6 +434,39 @@ pub(super) fn aggregate(name: &str, args: &[DataType]) -> Result<Option<Resolved
         accumulator: definition.accumulator,
     });
     Ok(Some(ResolvedAggregate { function, args: arg_types, returns }))
+}
+
+/// 42883 or 42725 of a call that no candidate, or more than one, fits.
+fn not_one(name: &str, args: &[DataType], none: bool) -> QueryError {
+    let (code, message, hint) = if none {
+        (sqlstate::UNDEFINED_FUNCTION, "does not exist", CAST_HINT)
+    } else {
+        (
+            sqlstate::AMBIGUOUS_FUNCTION,
+            "is not unique",
+            "Could not choose a best candidate function. You might need to add explicit type casts.",
+        )
+    };
+    QueryError::new(code, format!("function {name}({}) {message}", type_list(args))).hint(hint)
+}
+
+pub(super) fn window(name: &str, args: &[DataType]) -> Result<Option<ResolvedWindow>> {
+    let name = name.strip_prefix("pg_catalog.").unwrap_or(name);
+    let named: Vec<&WindowDefinition> = registry().windows.iter().filter(|window| window.name == name).collect();
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let candidates = named
+        .into_iter()
+        .filter(|definition| definition.params.len() == args.len())
+        .map(|definition| Candidate { item: definition, params: definition.params.iter().collect() })
+        .collect();
+    let chosen = select(candidates, args);
+    let [only] = chosen.as_slice() else { return Err(not_one(name, args, chosen.is_empty())) };
+    let WindowDefinition { name, oid, kind, returns, .. } = only.item;
+    let (arg_types, returns) = concrete(&only.params, returns, args).ok_or_else(polymorphic_error)?;
+    let function = Arc::new(WindowFunction { name, oid: *oid, kind: *kind });
+    Ok(Some(ResolvedWindow { function, args: arg_types, returns }))
 }
 
 /// `select_common_type`: the first known type, giving way to one it implicitly casts to (unless it is preferred).

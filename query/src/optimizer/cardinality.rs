@@ -140,6 +140,7 @@ impl<'a> Statistics<'a> {
             | Plan::GraphWrite { input, .. }
             | Plan::Foreach { input, .. }
             | Plan::Merge { input, .. } => self.estimate(input),
+            Plan::Window(window) => self.estimate(&window.input),
             Plan::Join { kind, left, right, on } => {
                 let (l, r) = (self.estimate(left), self.estimate(right));
                 let inner = join_rows(l, r, on);

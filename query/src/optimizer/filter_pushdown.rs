@@ -91,6 +91,22 @@ fn push(plan: Plan, mut conjuncts: Vec<Expr>) -> Plan {
             filtered(inside_exprs(Plan::Unwind { input: Box::new(push(*input, below)), list, var }), above)
         }
         Plan::Sort { input, keys } => inside_exprs(Plan::Sort { input: Box::new(push(*input, conjuncts)), keys }),
+        Plan::Window(mut window) => {
+            // A whole partition stays or goes by what is the same for all its rows.
+            let partition: VarSet = window
+                .partition_by
+                .iter()
+                .filter_map(|key| match key {
+                    Expr::Column(var, _) => Some(*var),
+                    _ => None,
+                })
+                .collect();
+            let produced: VarSet = window.input.produced();
+            let own = |var: &VarId| produced.contains(var) || window.calls.iter().any(|(call, _)| call == var);
+            let (below, above) = split(conjuncts, |vars| vars.iter().all(|var| partition.contains(var) || !own(var)));
+            window.input = push(std::mem::take(&mut window.input), below);
+            filtered(inside_exprs(Plan::Window(window)), above)
+        }
         Plan::Distinct { input, on: None } => Plan::Distinct { input: Box::new(push(*input, conjuncts)), on: None },
         Plan::Aggregate { input, groups, aggregates } => {
             let (below, above) = if groups.is_empty() {

@@ -1,4 +1,5 @@
-//! A sort over an index that gives the same order is dropped, so that a limit above it stops early.
+//! A sort over an index that gives the same order is dropped, so that a limit above it stops early; so is a sort of rows
+//! that a sort below has put in that order.
 
 use std::sync::Arc;
 
@@ -15,10 +16,43 @@ pub(super) fn rewrite(plan: Plan, transaction: &Transaction) -> Plan {
             Plan::Limit { input, skip, limit } => {
                 Plan::Limit { input: Box::new(under_limit(*input, transaction)), skip, limit }
             }
+            Plan::Sort { input, keys } if is_sorted(&input, &keys) => *input,
             other => other,
         })
     });
     rewritten.expect("the rule never fails")
+}
+
+/// Whether rows come in the order of `keys`.
+fn is_sorted(plan: &Plan, keys: &[SortKey]) -> bool {
+    let given = given_order(plan);
+    let wanted: Option<Vec<_>> = keys.iter().map(column_key).collect();
+    wanted.is_some_and(|wanted| given.starts_with(&wanted))
+}
+
+fn column_key(key: &SortKey) -> Option<(VarId, bool, bool)> {
+    match &key.expr {
+        Expr::Column(var, _) => Some((*var, key.descending, key.nulls_first)),
+        _ => None,
+    }
+}
+
+/// The order that a plan's rows have by a sort in it: columns, descending, NULLs first.
+fn given_order(plan: &Plan) -> Vec<(VarId, bool, bool)> {
+    match plan {
+        Plan::Sort { keys, .. } => keys.iter().map_while(column_key).collect(),
+        Plan::Window(window) => given_order(&window.input),
+        Plan::Filter { input, .. } | Plan::Extend { input, .. } | Plan::Limit { input, .. } => given_order(input),
+        Plan::Project { input, items } => given_order(input)
+            .into_iter()
+            .map_while(|(var, descending, nulls_first)| {
+                let is_renamed = |expr: &Expr| matches!(expr, Expr::Column(source, _) if *source == var);
+                let (renamed, _) = items.iter().find(|(_, expr)| is_renamed(expr))?;
+                Some((*renamed, descending, nulls_first))
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Looks below operators that keep order and do not change what is sorted.

@@ -350,7 +350,7 @@ fn table_list(tokens: &[TokenWithSpan], at: usize, tables: &mut Vec<Vec<TokenWit
 }
 
 /// Where the text goes on behind `words`, if they stand at `at`.
-fn ends_words(tokens: &[TokenWithSpan], at: usize, words: &[&str]) -> Option<usize> {
+pub(super) fn ends_words(tokens: &[TokenWithSpan], at: usize, words: &[&str]) -> Option<usize> {
     let mut end = at;
     for word in words {
         let found = significant(tokens, end).filter(|found| is_word(&tokens[*found], word))?;
@@ -360,11 +360,11 @@ fn ends_words(tokens: &[TokenWithSpan], at: usize, words: &[&str]) -> Option<usi
 }
 
 /// The next token from `at` that is no blank.
-fn significant(tokens: &[TokenWithSpan], at: usize) -> Option<usize> {
+pub(super) fn significant(tokens: &[TokenWithSpan], at: usize) -> Option<usize> {
     (at..tokens.len()).find(|at| !matches!(tokens[*at].token, Token::Whitespace(_)))
 }
 
-fn is_word(token: &TokenWithSpan, word: &str) -> bool {
+pub(super) fn is_word(token: &TokenWithSpan, word: &str) -> bool {
     matches!(&token.token, Token::Word(found) if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
 }
 

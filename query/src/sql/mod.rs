@@ -11,6 +11,7 @@ mod lexical;
 mod literals;
 mod parse;
 mod position;
+mod window_tokens;
 
 use sqlparser::ast::Statement;
 

@@ -7,7 +7,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::dialect::SinewDialect;
 use super::position::{byte_offset, character_position};
-use super::{copy_options, lexical, literals};
+use super::{copy_options, lexical, literals, window_tokens};
 use crate::error::{QueryError, Result, sqlstate};
 
 /// Nesting of expressions, subqueries and joins that one statement may have. Trees are walked and dropped recursively,
@@ -70,6 +70,7 @@ fn parse_with<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T, Pa
     }
     let tokens = lexical::with_only(lexical::with_overriding(lexical::with_lock_clauses(tokens)));
     let tokens = copy_options::with_boolean_options(tokens);
+    let tokens = window_tokens::with_exclusions(tokens);
     check_limits(text, &tokens)?;
     let mut parser = Parser::new(&DIALECT).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(tokens);
     let parsed = parse(&mut parser).map_err(|error| parser_error(text, error))?;

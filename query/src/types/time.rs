@@ -11,6 +11,8 @@ use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
 
 const ZONE_BITS: u32 = 17;
+/// A microsecond of a packed `timetz`.
+pub(crate) const PACKED_MICROSECOND: i64 = 1 << ZONE_BITS;
 /// Added to a zone's seconds west, which stay within 16 hours.
 const ZONE_OFFSET: i64 = 1 << (ZONE_BITS - 1);
 /// PostgreSQL's bound of a zone's displacement, exclusive.

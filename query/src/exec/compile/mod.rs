@@ -8,6 +8,7 @@ mod details;
 mod expr;
 mod graph;
 mod plan;
+mod window;
 mod write;
 
 use std::sync::Arc;

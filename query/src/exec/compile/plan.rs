@@ -147,6 +147,7 @@ impl Compiler<'_> {
                 let physical = AggregatePlan { input, groups, aggregates: calls, layout: Arc::clone(&layout) };
                 (layout, Arc::new(physical))
             }
+            Plan::Window(window) => return self.window(plan, window),
             Plan::Sort { input, keys } => {
                 let input = self.plan(input)?;
                 let keys = self.sort_keys(keys, &input.layout.vars)?;
@@ -268,7 +269,7 @@ impl Compiler<'_> {
         vars.iter().map(|var| node.layout.position(*var).ok_or_else(|| self.unbound(*var))).collect()
     }
 
-    fn sort_keys(&mut self, keys: &[SortKey], slots: &[VarId]) -> Result<Vec<PhysSortKey>> {
+    pub(super) fn sort_keys(&mut self, keys: &[SortKey], slots: &[VarId]) -> Result<Vec<PhysSortKey>> {
         keys.iter()
             .map(|key| {
                 Ok(PhysSortKey {

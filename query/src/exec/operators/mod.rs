@@ -37,6 +37,7 @@ pub mod unwind;
 pub mod update;
 pub mod values;
 pub mod var_length_expand;
+pub mod window;
 
 use sinew_storage::{RelationshipTypeId, Transaction};
 use std::sync::Arc;

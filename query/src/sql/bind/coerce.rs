@@ -268,6 +268,7 @@ impl Binder<'_> {
                 self.retype(left, left_var, to)?;
                 self.retype(right, right_var, to)
             }
+            Plan::Window(window) => self.retype(&mut window.input, var, to),
             Plan::Filter { input, .. }
             | Plan::Limit { input, .. }
             | Plan::LockRows { input, .. }

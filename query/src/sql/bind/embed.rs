@@ -191,6 +191,18 @@ fn parts(plan: &mut Plan) -> Parts<'_> {
                 p.keys(&mut call.order_by);
             }
         }
+        Plan::Window(window) => {
+            let Window { input, partition_by, order_by, frame, calls } = &mut **window;
+            p.plans.push(input);
+            p.exprs.extend(partition_by);
+            p.keys(order_by);
+            p.exprs.extend(frame.start.offset_mut().into_iter().chain(frame.end.offset_mut()));
+            for (var, call) in calls {
+                p.define(var);
+                p.exprs.extend(&mut call.args);
+                p.exprs.extend(&mut call.filter);
+            }
+        }
         Plan::Sort { input, keys } => {
             p.plans.push(input);
             p.keys(keys);

@@ -31,9 +31,6 @@ impl Binder<'_> {
         if function.uses_odbc_syntax {
             return Err(self.unsupported("ODBC function syntax", span));
         }
-        if function.over.is_some() {
-            return Err(self.unsupported(format_args!("the window function {name}() OVER"), span));
-        }
         if !function.within_group.is_empty() {
             return Err(self.unsupported("WITHIN GROUP", span));
         }
@@ -44,7 +41,10 @@ impl Binder<'_> {
             return Err(self.unsupported("parametric functions", span));
         }
         let list = match &function.args {
-            FunctionArguments::None => return self.bind_niladic(&name, span),
+            FunctionArguments::None if function.over.is_none() => return self.bind_niladic(&name, span),
+            FunctionArguments::None => {
+                return Err(QueryError::syntax("syntax error at or near \"OVER\"", self.at(span)));
+            }
             FunctionArguments::Subquery(query) if name == "array" => return self.bind_array_subquery(query),
             FunctionArguments::Subquery(query) => {
                 // `f((SELECT …))` with a single pair of parentheses is no PostgreSQL.
@@ -64,10 +64,16 @@ impl Binder<'_> {
         }
         let special = self.bind_special(&name, list, span)?;
         if let Some(expr) = special {
+            if function.over.is_some() {
+                return Err(self.no_window_function(&name, span));
+            }
             if function.filter.is_some() || list.duplicate_treatment.is_some() || !order_by.is_empty() {
                 return Err(self.no_aggregate(&name, function.filter.is_some(), span));
             }
             return Ok(expr);
+        }
+        if let Some(over) = &function.over {
+            return self.bind_window_call(&name, list, function.filter.as_deref(), order_by, over, span);
         }
         self.bind_call(&name, list, function.filter.as_deref(), order_by, span)
     }
@@ -186,6 +192,13 @@ impl Binder<'_> {
             .collect()
     }
 
+    /// The position of an aggregate of this query level whose result one of the expressions reads.
+    pub fn aggregate_inside(&mut self, exprs: &[Expr]) -> Option<Option<usize>> {
+        let aggregates = &self.frame().aggregates;
+        let inside = |var: VarId| exprs.iter().any(|expr| super::embed::reads_any(expr, &[var]));
+        aggregates.iter().find(|(var, ..)| inside(*var)).map(|(.., position)| *position)
+    }
+
     fn no_aggregate(&self, name: &str, filter: bool, span: Span) -> QueryError {
         let what = if filter { "FILTER" } else { "DISTINCT or ORDER BY" };
         QueryError::new(
@@ -208,7 +221,6 @@ impl Binder<'_> {
         let distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
         let is_set = self.is_set_function(name);
         let named = list.args.iter().any(|arg| !matches!(arg, FunctionArg::Unnamed(_)));
-        let mark = self.frames.last().map_or(0, |frame| frame.aggregates.len());
         let references = self.frames.last().map_or(0, |frame| frame.references.len());
         let args = if star || (is_set && named) { Vec::new() } else { self.plain_args(list, name, span)? };
 
@@ -227,7 +239,7 @@ impl Binder<'_> {
                     )
                     .at(position));
                 }
-                let call = PendingAggregate { resolved, args, distinct, star, mark, references };
+                let call = PendingAggregate { resolved, args, distinct, star, references };
                 return self.bind_aggregate(name, call, filter, order_by, span);
             }
         }
@@ -252,6 +264,13 @@ impl Binder<'_> {
             return Ok(Expr::Literal(Value::Int(oid), DataType::Regtype));
         }
         let types: Vec<DataType> = args.iter().map(Expr::ty).collect();
+        if functions::resolve_window(name, &types).is_ok_and(|window| window.is_some()) {
+            return Err(QueryError::new(
+                sqlstate::WRONG_OBJECT_TYPE,
+                format!("window function {name} requires an OVER clause"),
+            )
+            .at(position));
+        }
         let resolved = functions::resolve_function(name, &types).map_err(|error| error.at(position))?;
         self.call(resolved, args, position)
     }
@@ -264,17 +283,23 @@ impl Binder<'_> {
         order_by: &[OrderByExpr],
         span: Span,
     ) -> Result<Expr> {
-        let PendingAggregate { resolved, args, distinct, star, mark, references } = pending;
+        let PendingAggregate { resolved, args, distinct, star, references } = pending;
         let position = self.at(span);
         let Some(clause) = self.frames.last().map(|frame| frame.clause) else {
             return Err(not_allowed(Clause::Values, position));
         };
-        if matches!(clause, Clause::AggregateArguments | Clause::Filter) || self.frame().aggregates.len() != mark {
-            return Err(if clause == Clause::Filter {
-                not_allowed(clause, position)
-            } else {
-                QueryError::new(sqlstate::GROUPING_ERROR, "aggregate function calls cannot be nested").at(position)
-            });
+        if clause == Clause::AggregateArguments {
+            return Err(nested_aggregates(position));
+        }
+        if let Some(inner) = self.aggregate_inside(&args) {
+            return Err(nested_aggregates(inner));
+        }
+        if let Some(inner) = self.window_inside(&args) {
+            return Err(QueryError::new(
+                sqlstate::GROUPING_ERROR,
+                "aggregate function calls cannot contain window function calls",
+            )
+            .at(inner));
         }
         if !clause.allows_aggregates() {
             return Err(not_allowed(clause, position));
@@ -376,10 +401,12 @@ struct PendingAggregate {
     args: Vec<Expr>,
     distinct: bool,
     star: bool,
-    /// Aggregates of the level before the arguments were bound.
-    mark: usize,
     /// References of the level before the arguments were bound.
     references: usize,
+}
+
+fn nested_aggregates(position: Option<usize>) -> QueryError {
+    QueryError::new(sqlstate::GROUPING_ERROR, "aggregate function calls cannot be nested").at(position)
 }
 
 fn not_allowed(clause: Clause, position: Option<usize>) -> QueryError {

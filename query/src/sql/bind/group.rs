@@ -117,7 +117,8 @@ impl Binder<'_> {
         replace(expr, grouping, false, &mut ungrouped);
         let Some((var, in_subquery)) = ungrouped else { return Ok(()) };
         let frame = self.frames.last().expect("a frame is pushed before expressions are bound");
-        let known = frame.references.get(references).unwrap_or_default();
+        let end = references.end.min(frame.references.len());
+        let known = frame.references.get(references.start..end).unwrap_or_default();
         let span = known.iter().chain(&frame.references).find(|(column, _)| *column == var).map(|(_, span)| *span);
         let name = frame
             .relations

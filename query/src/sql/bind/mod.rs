@@ -44,6 +44,8 @@ mod subquery;
 mod table_function;
 mod update;
 mod values;
+mod window;
+mod window_frame;
 
 use std::cell::OnceCell;
 use std::sync::Arc;

@@ -118,6 +118,7 @@ impl Binder<'_> {
         clauses: &[RowLockClause],
         grouped: bool,
         aggregated: bool,
+        windowed: bool,
     ) -> Result<()> {
         let Some(clause) = clauses.first() else { return Ok(()) };
         let what = if matches!(select.distinct, Some(Distinct::Distinct | Distinct::On(_))) {
@@ -128,6 +129,8 @@ impl Binder<'_> {
             "is not allowed with HAVING clause"
         } else if aggregated {
             "is not allowed with aggregate functions"
+        } else if windowed {
+            "is not allowed with window functions"
         } else if !self.frame().sets.is_empty() {
             "is not allowed with set-returning functions in the target list"
         } else {

@@ -8,6 +8,7 @@ use sqlparser::tokenizer::Span;
 
 use super::Binder;
 use super::names::fold;
+use super::window::{PendingWindow, WindowDefinition};
 use crate::algebra::{AggregateCall, Expr, Plan, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::TableFunction;
@@ -50,6 +51,11 @@ pub enum Clause {
     Default,
     Filter,
     AggregateArguments,
+    /// PARTITION BY and ORDER BY of a window.
+    Window,
+    WindowRows,
+    WindowRange,
+    WindowGroups,
     Call,
 }
 
@@ -71,12 +77,29 @@ impl Clause {
             Clause::Default => "DEFAULT expressions",
             Clause::Filter => "FILTER",
             Clause::AggregateArguments => "aggregate arguments",
+            Clause::Window => "window definitions",
+            Clause::WindowRows => "window ROWS",
+            Clause::WindowRange => "window RANGE",
+            Clause::WindowGroups => "window GROUPS",
             Clause::Call => "CALL arguments",
         }
     }
 
     pub fn allows_aggregates(self) -> bool {
-        matches!(self, Clause::Select | Clause::Having | Clause::OrderBy)
+        matches!(self, Clause::Select | Clause::Having | Clause::OrderBy | Clause::Window)
+    }
+
+    /// As an error about a window function names it.
+    pub fn window_place(self) -> &'static str {
+        if self.is_window_definition() { Clause::Window.name() } else { self.name() }
+    }
+
+    pub fn allows_windows(self) -> bool {
+        matches!(self, Clause::Select | Clause::OrderBy)
+    }
+
+    pub fn is_window_definition(self) -> bool {
+        matches!(self, Clause::Window | Clause::WindowRows | Clause::WindowRange | Clause::WindowGroups)
     }
 }
 
@@ -99,6 +122,9 @@ pub struct Frame {
     pub clause: Clause,
     pub aggregates: Vec<(VarId, AggregateCall, Option<usize>)>,
     pub sets: Vec<PendingSet>,
+    /// Calls with OVER, and the windows they are over, those of the WINDOW clause first.
+    pub windows: Vec<PendingWindow>,
+    pub definitions: Vec<WindowDefinition>,
     /// Columns of this frame that expressions mentioned, with their places, for grouping errors.
     pub references: Vec<(VarId, Span)>,
 }
@@ -112,6 +138,8 @@ impl Frame {
             clause,
             aggregates: Vec::new(),
             sets: Vec::new(),
+            windows: Vec::new(),
+            definitions: Vec::new(),
             references: Vec::new(),
         }
     }

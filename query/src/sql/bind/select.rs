@@ -148,8 +148,6 @@ impl Binder<'_> {
             "CONNECT BY"
         } else if !select.cluster_by.is_empty() || !select.distribute_by.is_empty() || !select.sort_by.is_empty() {
             "CLUSTER BY, DISTRIBUTE BY and SORT BY"
-        } else if !select.named_window.is_empty() {
-            "WINDOW"
         } else if select.qualify.is_some() {
             "QUALIFY"
         } else if select.value_table_mode.is_some() {
@@ -195,6 +193,7 @@ impl Binder<'_> {
             plan = Plan::Filter { input: Box::new(plan), predicate };
         }
         self.frame().references.clear();
+        self.bind_window_clause(&select.named_window)?;
 
         let mut items = self.bind_items(&select.projection)?;
         let mut groups = self.bind_groups(&select.group_by, select, &items)?;
@@ -220,8 +219,11 @@ impl Binder<'_> {
         };
 
         let aggregates = std::mem::take(&mut self.frame().aggregates);
-        self.check_lockable_select(select, tail.locks, groups.is_some(), !aggregates.is_empty())?;
+        let mut windows = self.take_windows();
+        let is_grouped = groups.is_some();
+        self.check_lockable_select(select, tail.locks, is_grouped, !aggregates.is_empty(), !windows.is_empty())?;
         let grouped = !aggregates.is_empty() || groups.is_some() || having.is_some();
+        let mut grouped_by = Vec::new();
         if grouped {
             let groups_list = groups.take().unwrap_or_default();
             let grouping = self.grouping(groups_list, &aggregates, local);
@@ -237,6 +239,10 @@ impl Binder<'_> {
             for key in on.iter_mut().flatten() {
                 self.check_grouped(&mut key.expr, &grouping, key.references.clone())?;
             }
+            for expr in windows.exprs_mut() {
+                self.check_grouped(expr, &grouping, 0..usize::MAX)?;
+            }
+            grouped_by.extend(grouping.groups.iter().map(|(var, group)| Expr::Column(*var, group.ty())));
             plan = Plan::Aggregate {
                 input: Box::new(plan),
                 groups: grouping.groups,
@@ -245,6 +251,14 @@ impl Binder<'_> {
             if let Some((predicate, _)) = having.take() {
                 plan = Plan::Filter { input: Box::new(plan), predicate };
             }
+        }
+        if !windows.is_empty() {
+            let mut sorted_by = sort_references(&keys, &items, on.as_deref());
+            sorted_by.extend(grouped_by);
+            if distinct_all {
+                sorted_by.extend(items.iter().map(|item| item.expr.clone()));
+            }
+            plan = self.plan_windows(plan, windows, sorted_by);
         }
         for set in std::mem::take(&mut self.frame().sets) {
             if grouped && set.args.iter().any(super::embed::reads_columns) {
@@ -664,6 +678,12 @@ pub struct OrderKey {
     pub nulls_first: bool,
     pub span: Span,
     pub references: std::ops::Range<usize>,
+}
+
+/// Expressions by which the query's own rows are sorted, in PostgreSQL's numbering: ORDER BY, then DISTINCT ON.
+fn sort_references(keys: &[OrderKey], items: &[Item], on: Option<&[OrderKey]>) -> Vec<Expr> {
+    let keys = keys.iter().chain(on.unwrap_or_default());
+    keys.map(|key| key.output.map_or_else(|| key.expr.clone(), |index| items[index].expr.clone())).collect()
 }
 
 fn is_constant(expr: &Expr) -> bool {

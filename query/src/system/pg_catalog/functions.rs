@@ -202,6 +202,25 @@ fn procs(context: &ExecContext) -> Rows {
             .row(),
         );
     }
+    for window in functions::all_windows() {
+        rows.push(
+            Proc {
+                oid: window.oid,
+                name: window.name,
+                namespace: reg::PG_CATALOG_OID,
+                kind: 'w',
+                strict: !window.params.is_empty(),
+                volatility: 'i',
+                args: window.params.iter().map(TypePattern::oid).collect(),
+                variadic: 0,
+                default_count: 0,
+                returns: window.returns.oid(),
+                rows: None,
+                all: None,
+            }
+            .row(),
+        );
+    }
     type_procs(&mut rows);
     table_procs(context, &mut rows);
     Ok(rows)

@@ -29,6 +29,9 @@ pub(crate) fn signature(context: &EvalContext<'_>, oid: u32) -> Result<Option<Si
     if let Some(aggregate) = functions::all_aggregates().find(|aggregate| aggregate.oid == oid) {
         return Ok(Some(of_types(&aggregate.params, false, &aggregate.returns)));
     }
+    if let Some(window) = functions::all_windows().find(|window| window.oid == oid) {
+        return Ok(Some(of_types(&window.params, false, &window.returns)));
+    }
     if let Some(signature) = of_type_function(oid) {
         return Ok(Some(signature));
     }

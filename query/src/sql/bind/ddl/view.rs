@@ -7,6 +7,7 @@ use super::super::names::{Relation, fold};
 use super::unassigned;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::sql::lexical::without_lock_marks;
+use crate::sql::window_tokens::without_exclusion_marks;
 use crate::statement::Ddl;
 use sinew_storage::catalog::ViewDef;
 
@@ -113,7 +114,7 @@ impl Binder<'_> {
                 .at(self.at(span)));
             }
         }
-        let query = without_lock_marks(create.query.to_string());
+        let query = without_exclusion_marks(without_lock_marks(create.query.to_string()));
         let view = ViewDef { id: unassigned(), schema, name: qualified.name, columns, query };
         Ok(vec![Ddl::CreateView { view, replace: create.or_replace }])
     }
