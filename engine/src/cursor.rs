@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use sinew_query::exec::spill::Buffer;
 use sinew_query::exec::{PreparedPlan, RowStream};
 use sinew_query::statement::{CopyOptions, CopyTarget, OutputColumn, QueryKind};
 use sinew_query::{Batch, ExecContext, QueryError, Result};
@@ -95,26 +96,16 @@ impl RowCursor {
         &self.context
     }
 
-    /// Collects the rest in memory, behind `first`, so that the session can run other statements before it is sent. 53200
-    /// above the statement's memory limit.
+    /// Collects the rest, behind `first`, so that the session can run other statements before it is sent. What does not fit
+    /// in memory lies in a temporary file; 53200 where there is none.
     pub(crate) fn collect(&mut self, first: Option<Batch>) -> Result<()> {
-        let mut size_bytes = first.as_ref().map_or(0, Batch::size_bytes);
-        let mut batches = VecDeque::from_iter(first);
+        let mut batches = Buffer::for_result(self.context.clone());
+        first.into_iter().try_for_each(|batch| batches.push(batch))?;
         while let Some(batch) = self.next_batch()? {
-            size_bytes += batch.size_bytes();
-            if size_bytes > self.context.memory_limit_bytes {
-                return Err(QueryError::new(
-                    sinew_query::sqlstate::OUT_OF_MEMORY,
-                    format!(
-                        "a suspended result exceeds the statement's memory limit of {} bytes",
-                        self.context.memory_limit_bytes
-                    ),
-                ));
-            }
-            batches.push_back(batch);
+            batches.push(batch)?;
         }
         let rows_affected = self.stream.rows_affected();
-        self.stream = Box::new(Collected { batches, rows_affected });
+        self.stream = Box::new(Kept { batches: Some(batches), next: 0, rows_affected });
         self.detached = false;
         Ok(())
     }
@@ -130,6 +121,30 @@ pub(crate) struct Collected {
 impl RowStream for Collected {
     fn next_batch(&mut self) -> Result<Option<Batch>> {
         Ok(self.batches.pop_front())
+    }
+
+    fn rows_affected(&self) -> u64 {
+        self.rows_affected
+    }
+}
+
+/// The rest of a result, kept for later.
+struct Kept {
+    batches: Option<Buffer>,
+    next: usize,
+    rows_affected: u64,
+}
+
+impl RowStream for Kept {
+    fn next_batch(&mut self) -> Result<Option<Batch>> {
+        let Some(batches) = &self.batches else { return Ok(None) };
+        let batch = batches.get(self.next)?;
+        self.next += 1;
+        if batch.is_none() {
+            // Its memory and its file are free before the result is dropped.
+            self.batches = None;
+        }
+        Ok(batch)
     }
 
     fn rows_affected(&self) -> u64 {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt32Array};
+use arrow_buffer::NullBuffer;
 use sinew_storage::{DataType, Json, Value};
 
 use crate::exec::expr::size::held_bytes;
@@ -12,7 +13,7 @@ pub const BATCH_ROWS: usize = 1024;
 /// Bytes that a batch's values may hold before it is given out with fewer rows.
 pub const BATCH_BYTES: usize = 16 << 20;
 /// Text beyond this many bytes stays a shared value: an array would copy it for every row that repeats it.
-const LONG_TEXT_BYTES: usize = 4096;
+pub(crate) const LONG_TEXT_BYTES: usize = 4096;
 
 /// One column. Which form a type takes: bool → Bool; int2, int4, int8, oid, time, timetz → Int; float4, float8 → Float; text,
 /// varchar, char(n), name → Text unless one of them is long; timestamptz, timestamp → Timestamp (microseconds); everything else,
@@ -98,6 +99,17 @@ impl Column {
         }
     }
 
+    /// Which entries are NULL; None when none is, or when they are values.
+    pub fn nulls(&self) -> Option<&NullBuffer> {
+        match self {
+            Column::Bool(a) => a.nulls(),
+            Column::Int(a) | Column::Timestamp(a) => a.nulls(),
+            Column::Float(a) => a.nulls(),
+            Column::Text(a) => a.nulls(),
+            Column::Values(_) => None,
+        }
+    }
+
     /// The value at `row`.
     pub fn value(&self, row: usize) -> Value {
         if self.is_null(row) {
@@ -172,6 +184,16 @@ impl Batch {
             })
             .collect();
         Batch { columns, row_count }
+    }
+
+    /// Rows of several batches with the same columns: `(batch, row)` of each.
+    pub fn interleave(batches: &[&Batch], rows: &[(usize, usize)]) -> Batch {
+        let width = batches.first().map_or(0, |batch| batch.columns.len());
+        let columns = (0..width).map(|position| {
+            let parts: Vec<&Column> = batches.iter().map(|batch| &batch.columns[position]).collect();
+            Column::interleave(&parts, rows)
+        });
+        Batch { columns: columns.collect(), row_count: rows.len() }
     }
 
     /// Heap bytes held, approximately.
@@ -268,6 +290,35 @@ impl Column {
             values.extend((0..part.len()).map(|row| part.value(row)));
         }
         Column::Values(values.into())
+    }
+
+    /// Entries of several columns: `(column, entry)` of each. Columns of different forms become values.
+    pub fn interleave(parts: &[&Column], entries: &[(usize, usize)]) -> Column {
+        macro_rules! same_form {
+            ($form:ident, $array:ty) => {
+                let arrays: Option<Vec<&dyn Array>> = parts
+                    .iter()
+                    .map(|part| match part {
+                        Column::$form(array) => Some(array as &dyn Array),
+                        _ => None,
+                    })
+                    .collect();
+                if let Some(arrays) = arrays
+                    && let Ok(array) = arrow_select::interleave::interleave(&arrays, entries)
+                    && let Some(array) = array.as_any().downcast_ref::<$array>()
+                {
+                    return Column::$form(array.clone());
+                }
+            };
+        }
+        if !parts.is_empty() {
+            same_form!(Bool, BooleanArray);
+            same_form!(Int, Int64Array);
+            same_form!(Timestamp, Int64Array);
+            same_form!(Float, Float64Array);
+            same_form!(Text, StringArray);
+        }
+        Column::Values(entries.iter().map(|(part, entry)| parts[*part].value(*entry)).collect::<Vec<_>>().into())
     }
 
     /// Heap bytes that nobody else holds, approximately.

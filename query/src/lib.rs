@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod algebra;
 pub mod batch;
+mod column_builder;
 pub mod context;
 pub mod cypher;
 pub mod duration_setting;
@@ -14,6 +15,7 @@ pub mod notification;
 pub mod optimizer;
 pub mod session_objects;
 pub mod settings;
+pub mod size_setting;
 pub mod sql;
 pub mod statement;
 pub mod system;

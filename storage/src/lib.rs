@@ -32,9 +32,9 @@ pub use ids::*;
 pub use row_lock::LockedRow;
 pub use store::{
     AdvisoryKey, CancelToken, HistogramStats, Isolation, LockInfo, LockTarget, LockWait, RowLock, SessionLocks,
-    SnapshotInfo, Store, StoreOptions, StoreStats, Transaction,
+    SnapshotInfo, Store, StoreOptions, StoreStats, TemporaryFile, Transaction,
 };
-pub use table::{IdScan, IndexRange, RowScan};
+pub use table::{IdScan, IndexRange, RowCursor, RowScan};
 pub use types::{DataType, TemporalType};
 pub use value::{Interval, Json, Numeric, PathValue, RelationshipRef, Value};
 pub use vector::HashEmbedder;

@@ -16,7 +16,7 @@ use crate::encoding::row::{RowProjection, encode_row};
 use crate::error::{Result, StorageError};
 use crate::ids::{RelationId, RowId};
 use crate::index::{IndexKey, column_positions, index_key, is_ordered};
-use crate::store::{Keyspace, RowLock, Transaction, decode_u64};
+use crate::store::{Keyspace, KvPairs, RowLock, Transaction, decode_u64};
 use crate::value::Value;
 
 /// A range of an ordered index: equality on the first columns, bounds on the next one.
@@ -41,6 +41,24 @@ impl IndexRange {
 pub type RowScan<'t> = Box<dyn Iterator<Item = Result<(RowId, Vec<Value>)>> + Send + 't>;
 /// Ids (of rows, nodes or relationships) in index order.
 pub type IdScan<'t> = Box<dyn Iterator<Item = Result<u64>> + Send + 't>;
+
+/// Rows in row-id order, as they are stored, some at a time. Holds the transaction it reads.
+pub struct RowCursor {
+    pairs: KvPairs,
+    is_at_end: bool,
+}
+
+impl RowCursor {
+    /// Hands some rows, at most `limit`, to `take`. False when there are no more. An error ends the cursor.
+    pub fn next_rows(&mut self, limit: usize, mut take: impl FnMut(RowId, &[u8]) -> Result<()>) -> Result<bool> {
+        if self.is_at_end {
+            return Ok(false);
+        }
+        let more = self.pairs.next_stretch(limit, |key, row| take(RowId(decode_u64(key, "row key")?), row));
+        self.is_at_end = !matches!(more, Ok(true));
+        more
+    }
+}
 
 fn row_key(row: RowId) -> [u8; 8] {
     row.0.to_be_bytes()
@@ -245,6 +263,39 @@ impl Transaction {
             false,
             move |key, value| Ok((RowId(decode_u64(key, "row key")?), projection.decode(value)?)),
         )
+    }
+
+    /// Rows with ids within bounds, as they are stored.
+    pub fn row_cursor(self: &Arc<Self>, table: &TableDef, lower: Bound<RowId>, upper: Bound<RowId>) -> Result<RowCursor> {
+        self.lock(table.id, RelationLock::AccessShare)?;
+        let (lower, upper) = (lower.map(row_key), upper.map(row_key));
+        let pairs = self.kv_pairs(
+            Keyspace::of_relation(table.id),
+            lower.as_ref().map(|key| &key[..]),
+            upper.as_ref().map(|key| &key[..]),
+        )?;
+        Ok(RowCursor { pairs, is_at_end: false })
+    }
+
+    /// The lowest and the highest row id; None when the table is empty.
+    pub fn row_id_bounds(&self, table: &TableDef) -> Result<Option<(RowId, RowId)>> {
+        self.lock(table.id, RelationLock::AccessShare)?;
+        let end = |reverse| -> Result<Option<RowId>> {
+            let mut ids = self.kv_decoded_range(
+                Keyspace::of_relation(table.id),
+                Bound::Unbounded,
+                Bound::Unbounded,
+                reverse,
+                |key, _| Ok(RowId(decode_u64(key, "row key")?)),
+            )?;
+            ids.next().transpose()
+        };
+        Ok(end(false)?.zip(end(true)?))
+    }
+
+    /// Whether this transaction has written rows of the table.
+    pub fn has_written(&self, table: &TableDef) -> bool {
+        self.touches(Keyspace::of_relation(table.id))
     }
 
     /// Ids under an ordered index, in key order (or against it). NULL never equals a bound.

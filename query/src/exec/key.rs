@@ -7,6 +7,8 @@
 use bigdecimal::{BigDecimal, ToPrimitive};
 use sinew_storage::{DataType, Interval, Json, Numeric, Value};
 
+use crate::batch::Column;
+
 /// Whether 1 and 1.0 are one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyMode {
@@ -106,6 +108,20 @@ pub fn encode_key(value: &Value, mode: KeyMode, out: &mut Vec<u8>) {
                 out.extend_from_slice(&relationship.id.0.to_le_bytes());
             }
         }
+    }
+}
+
+/// Appends the key of a column's entry.
+pub(crate) fn encode_column_key(column: &Column, row: usize, mode: KeyMode, out: &mut Vec<u8>) {
+    if column.is_null(row) {
+        return out.push(NULL);
+    }
+    match column {
+        Column::Int(ints) => encode_int(ints.value(row), out),
+        Column::Text(texts) => encode_bytes(TEXT, texts.value(row).as_bytes(), out),
+        Column::Values(values) => encode_key(&values[row], mode, out),
+        // These hold no heap memory.
+        other => encode_key(&other.value(row), mode, out),
     }
 }
 

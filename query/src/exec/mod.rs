@@ -19,10 +19,12 @@ mod messages;
 pub mod node;
 pub mod operators;
 mod ordering;
+pub(crate) mod parallel;
 pub mod recheck;
 mod row_rules;
 pub mod run;
 mod scan;
+pub mod spill;
 #[cfg(test)]
 mod tests;
 

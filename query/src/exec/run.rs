@@ -1,7 +1,7 @@
 //! State of one running statement: context, memory account, caches, materialised CTEs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use sinew_storage::{Transaction, Value};
@@ -9,6 +9,8 @@ use sinew_storage::{Transaction, Value};
 use super::RowStream;
 use super::expr::SubqueryCache;
 use super::node::Node;
+use super::parallel::Morsel;
+use super::spill::{Budget, Buffer, file_limit_exceeded};
 use super::operators::cte::Rounds;
 use crate::algebra::CteId;
 use crate::batch::Batch;
@@ -35,6 +37,9 @@ pub struct Measure {
 pub struct RunState {
     pub exec: ExecContext,
     memory_used_bytes: AtomicUsize,
+    budget: OnceLock<Budget>,
+    /// Bytes of temporary files there are now.
+    files_bytes: AtomicU64,
     /// Resolved label and property-key tokens, by slot: token + 1, or 0 while unknown.
     pub tokens: Vec<AtomicU32>,
     pub subqueries: Vec<Mutex<SubqueryCache>>,
@@ -50,6 +55,8 @@ impl RunState {
         RunState {
             exec,
             memory_used_bytes: AtomicUsize::new(0),
+            budget: OnceLock::new(),
+            files_bytes: AtomicU64::new(0),
             tokens: (0..sizes.token_count).map(|_| AtomicU32::new(0)).collect(),
             subqueries: (0..sizes.subquery_count).map(|_| Mutex::new(SubqueryCache::default())).collect(),
             supplied: Mutex::new(supplied),
@@ -84,16 +91,45 @@ impl RunState {
         Ok(self.exec.cancel.check()?)
     }
 
+    /// What an operator may hold before it moves rows to files.
+    pub fn budget(&self) -> &Budget {
+        self.budget.get_or_init(|| Budget::of_session(&self.exec.session, self.exec.memory_limit_bytes))
+    }
+
+    /// Bytes that all operators hold together.
+    pub fn memory_used_bytes(&self) -> usize {
+        self.memory_used_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes are about to be written to a temporary file. 53400 when that is too much.
+    pub(crate) fn note_spilled(&self, bytes: u64) -> Result<()> {
+        let files_bytes = self.files_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        match self.budget().files_bytes {
+            Some(limit) if files_bytes > limit => Err(file_limit_exceeded(limit)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A temporary file of this size is gone.
+    pub(crate) fn note_file_removed(&self, bytes: u64) {
+        let less = |files_bytes: u64| Some(files_bytes.saturating_sub(bytes));
+        let _ = self.files_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
     fn reserve(&self, bytes: usize) -> Result<()> {
         let used = self.memory_used_bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         if used > self.exec.memory_limit_bytes {
             self.memory_used_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(QueryError::new(sqlstate::OUT_OF_MEMORY, "out of memory").detail(format!(
-                "The statement needs more than its limit of {} bytes for rows it has to keep.",
-                self.exec.memory_limit_bytes
-            )));
+            return Err(self.out_of_memory());
         }
         Ok(())
+    }
+
+    pub(crate) fn out_of_memory(&self) -> QueryError {
+        QueryError::new(sqlstate::OUT_OF_MEMORY, "out of memory").detail(format!(
+            "The statement needs more than its limit of {} bytes for rows it has to keep.",
+            self.exec.memory_limit_bytes
+        ))
     }
 
     fn release(&self, bytes: usize) {
@@ -118,6 +154,26 @@ impl Reservation {
         self.bytes += bytes;
         Ok(())
     }
+
+    /// Gives some of it back.
+    pub fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.run.release(bytes);
+        self.bytes -= bytes;
+    }
+
+    /// Gives all of it back.
+    pub fn clear(&mut self) {
+        self.shrink(self.bytes);
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn run(&self) -> &RunState {
+        &self.run
+    }
 }
 
 impl Drop for Reservation {
@@ -132,19 +188,26 @@ pub struct Cx {
     pub run: Arc<RunState>,
     pub outer: Arc<[Value]>,
     pub ctes: Option<Arc<CteFrame>>,
+    /// The part of the one table below that is to be read; None: all of it.
+    pub morsel: Option<Morsel>,
 }
 
 impl Cx {
     pub fn new(run: Arc<RunState>) -> Cx {
-        Cx { run, outer: Arc::new([]), ctes: None }
+        Cx { run, outer: Arc::new([]), ctes: None, morsel: None }
     }
 
     pub fn with_outer(&self, outer: Vec<Value>) -> Cx {
-        Cx { run: Arc::clone(&self.run), outer: outer.into(), ctes: self.ctes.clone() }
+        Cx { run: Arc::clone(&self.run), outer: outer.into(), ctes: self.ctes.clone(), morsel: None }
     }
 
     pub fn with_cte(&self, frame: CteFrame) -> Cx {
-        Cx { run: Arc::clone(&self.run), outer: Arc::clone(&self.outer), ctes: Some(Arc::new(frame)) }
+        let (run, outer) = (Arc::clone(&self.run), Arc::clone(&self.outer));
+        Cx { run, outer, ctes: Some(Arc::new(frame)), morsel: None }
+    }
+
+    pub fn with_morsel(&self, morsel: Morsel) -> Cx {
+        Cx { morsel: Some(morsel), ..self.clone() }
     }
 
     pub fn eval_context(&self) -> EvalContext<'_> {
@@ -190,13 +253,12 @@ enum CteState {
     /// A recursive one: what its rounds have given so far.
     Growing {
         rounds: Box<Rounds>,
-        batches: Vec<Batch>,
+        batches: Buffer,
         finished: bool,
     },
-    Ready {
-        batches: Arc<Vec<Batch>>,
-        _memory: Option<Reservation>,
-    },
+    /// One round of a recursive one.
+    Round(Vec<Batch>),
+    Ready(Buffer),
 }
 
 impl CteFrame {
@@ -205,18 +267,13 @@ impl CteFrame {
         CteFrame { id, parent: cx.ctes.clone(), state }
     }
 
-    pub fn ready(
-        id: CteId,
-        parent: Option<Arc<CteFrame>>,
-        batches: Vec<Batch>,
-        memory: Option<Reservation>,
-    ) -> CteFrame {
-        CteFrame { id, parent, state: Mutex::new(CteState::Ready { batches: Arc::new(batches), _memory: memory }) }
+    pub fn round(id: CteId, parent: Option<Arc<CteFrame>>, batches: Vec<Batch>) -> CteFrame {
+        CteFrame { id, parent, state: Mutex::new(CteState::Round(batches)) }
     }
 
-    pub fn growing(id: CteId, parent: Option<Arc<CteFrame>>, rounds: Rounds) -> CteFrame {
-        let state = CteState::Growing { rounds: Box::new(rounds), batches: Vec::new(), finished: false };
-        CteFrame { id, parent, state: Mutex::new(state) }
+    pub fn growing(id: CteId, cx: &Cx, rounds: Rounds) -> CteFrame {
+        let state = CteState::Growing { rounds: Box::new(rounds), batches: Buffer::new(cx), finished: false };
+        CteFrame { id, parent: cx.ctes.clone(), state: Mutex::new(state) }
     }
 
     /// The batch at a position; runs as much of the definition as it takes.
@@ -229,23 +286,28 @@ impl CteFrame {
                     while batches.len() <= position && !*finished {
                         let round = rounds.next_round()?;
                         *finished = round.is_empty();
-                        batches.extend(round);
+                        round.into_iter().try_for_each(|batch| batches.push(batch))?;
                     }
-                    return Ok(batches.get(position).cloned());
+                    return batches.get(position);
                 }
-                CteState::Ready { batches, .. } => return Ok(batches.get(position).cloned()),
+                CteState::Round(batches) => return Ok(batches.get(position).cloned()),
+                CteState::Ready(batches) => return batches.get(position),
                 CteState::Pending { .. } | CteState::Running => {}
             }
         }
-        Ok(self.batches()?.get(position).cloned())
+        self.compute()?;
+        match &*self.state.lock() {
+            CteState::Ready(batches) => batches.get(position),
+            _ => Err(QueryError::internal("a common table expression was not computed")),
+        }
     }
 
-    /// All rows of one that is not recursive; runs the definition when nobody did.
-    pub fn batches(&self) -> Result<Arc<Vec<Batch>>> {
+    /// Runs the definition of one that is not recursive, when nobody did.
+    pub fn compute(&self) -> Result<()> {
         let pending = {
             let mut state = self.state.lock();
             match &*state {
-                CteState::Ready { batches, .. } => return Ok(Arc::clone(batches)),
+                CteState::Ready(_) | CteState::Round(_) => return Ok(()),
                 CteState::Growing { .. } => {
                     return Err(QueryError::internal("a recursive common table expression is read batch by batch"));
                 }
@@ -258,16 +320,12 @@ impl CteFrame {
         let CteState::Pending { definition, columns, cx } = pending else {
             return Err(QueryError::internal("common table expression lost its definition"));
         };
-        let mut memory = Reservation::new(&cx.run);
-        let mut batches = Vec::new();
+        let mut batches = Buffer::new(&cx);
         let mut operator = definition.open(&cx)?;
         while let Some(batch) = operator.next()? {
-            let batch = batch.select(&columns);
-            memory.grow(batch.size_bytes())?;
-            batches.push(batch);
+            batches.push(batch.select(&columns))?;
         }
-        let batches = Arc::new(batches);
-        *self.state.lock() = CteState::Ready { batches: Arc::clone(&batches), _memory: Some(memory) };
-        Ok(batches)
+        *self.state.lock() = CteState::Ready(batches);
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use sinew_storage::{IdScan, RowScan, Transaction};
+use sinew_storage::{IdScan, Transaction};
 
 use crate::error::Result;
 
@@ -33,34 +33,6 @@ impl OwnedIdScan {
 
 impl Iterator for OwnedIdScan {
     type Item = sinew_storage::Result<u64>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.scan.next()
-    }
-}
-
-/// An iterator over rows together with the transaction it reads.
-pub struct OwnedRowScan {
-    // Dropped before the transaction: fields drop in order of declaration.
-    scan: RowScan<'static>,
-    _transaction: Arc<Transaction>,
-}
-
-impl OwnedRowScan {
-    pub fn new(
-        transaction: &Arc<Transaction>,
-        open: impl for<'t> FnOnce(&'t Transaction) -> sinew_storage::Result<RowScan<'t>>,
-    ) -> Result<OwnedRowScan> {
-        let transaction = Arc::clone(transaction);
-        let scan: RowScan<'_> = open(&transaction)?;
-        // SAFETY: as for `OwnedIdScan::new`.
-        let scan: RowScan<'static> = unsafe { std::mem::transmute::<RowScan<'_>, RowScan<'static>>(scan) };
-        Ok(OwnedRowScan { scan, _transaction: transaction })
-    }
-}
-
-impl Iterator for OwnedRowScan {
-    type Item = sinew_storage::Result<(sinew_storage::RowId, Vec<sinew_storage::Value>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.scan.next()

@@ -54,6 +54,12 @@ impl Accumulator for Count {
     }
 }
 
+/// A sum as a bigint; 22003 when it is none.
+pub(super) fn bigint(sum: i128) -> Result<Value> {
+    let out_of_range = |_| QueryError::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range");
+    i64::try_from(sum).map(Value::Int).map_err(out_of_range)
+}
+
 /// What integer sums become.
 #[derive(Clone, Copy)]
 enum IntResult {
@@ -103,9 +109,7 @@ impl Accumulator for IntSum {
         }
         let sum = || Numeric::Finite(BigDecimal::new(BigInt::from(self.sum), 0));
         match self.result {
-            IntResult::BigintSum => i64::try_from(self.sum)
-                .map(Value::Int)
-                .map_err(|_| QueryError::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range")),
+            IntResult::BigintSum => bigint(self.sum),
             IntResult::NumericSum => Ok(sum().into_value()),
             IntResult::Average => Ok(numeric_math::average(&sum(), self.count)?.into_value()),
         }

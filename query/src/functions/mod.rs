@@ -9,6 +9,7 @@
 pub(crate) mod advisory;
 pub(crate) mod aggregate_basic;
 pub(crate) mod aggregate_collect;
+pub(crate) mod aggregate_grouped;
 pub(crate) mod aggregate_regression;
 pub(crate) mod aggregate_statistics;
 pub(crate) mod args;

@@ -3,7 +3,7 @@
 mod session;
 mod table;
 
-use crate::duration_setting;
+use crate::{duration_setting, size_setting};
 use crate::error::{QueryError, Result, sqlstate};
 
 pub use session::{SettingChanges, SettingScope, SettingsMark, initial};
@@ -20,6 +20,12 @@ pub enum Check {
     },
     /// A number of milliseconds, or with a unit (`500ms`, `2s`, `1min`); stored in milliseconds.
     DurationMs,
+    /// A number of kilobytes, or with a unit (`64kB`, `4MB`); stored in kilobytes.
+    SizeKb,
+    Real {
+        min: f64,
+        max: f64,
+    },
     OneOf(&'static [&'static str]),
     /// On, off and their other names, or one of these.
     SwitchOr(&'static [&'static str]),
@@ -78,6 +84,15 @@ pub fn check(name: &str, value: &str) -> Result<String> {
             Err(_) => Err(invalid()),
         },
         Check::DurationMs => duration_setting::parse_ms(setting.name, value).map(|ms| ms.to_string()),
+        Check::SizeKb => size_setting::parse_kb(setting.name, value).map(|kb| kb.to_string()),
+        Check::Real { min, max } => match value.trim().parse::<f64>() {
+            Ok(number) if (min..=max).contains(&number) => Ok(number.to_string()),
+            Ok(number) => Err(QueryError::new(
+                sqlstate::INVALID_PARAMETER_VALUE,
+                format!("{number} is outside the valid range for parameter \"{}\" ({min} .. {max})", setting.name),
+            )),
+            Err(_) => Err(invalid()),
+        },
         Check::OneOf(values) => values
             .iter()
             .find(|allowed| means(allowed, value.trim()))
@@ -173,6 +188,7 @@ pub fn names_in_list(list: &str) -> impl Iterator<Item = String> {
 pub fn shown(name: &str, value: String) -> String {
     match find(name) {
         Some(Setting { check: Check::DurationMs, .. }) => duration_setting::show_ms(&value),
+        Some(Setting { check: Check::SizeKb, .. }) => size_setting::show_kb(&value),
         _ => value,
     }
 }
@@ -238,6 +254,14 @@ mod tests {
     fn names_are_in_order() {
         let names: Vec<String> = SETTINGS.iter().map(|setting| setting.name.to_lowercase()).collect();
         assert!(names.is_sorted(), "{names:?}");
+    }
+
+    #[test]
+    fn sizes_are_known_as_such_in_both_modules() {
+        let is_size = |setting: &&Setting| matches!(setting.check, Check::SizeKb);
+        let names: Vec<&str> = SETTINGS.iter().filter(is_size).map(|setting| setting.name).collect();
+        assert_eq!(names, size_setting::SIZE_SETTINGS.map(|(name, _)| name));
+        assert_eq!(shown("work_mem", check("work_mem", "8192").unwrap()), "8MB");
     }
 
     #[test]

@@ -227,6 +227,56 @@ fn encode_json(json: &Json, out: &mut Vec<u8>) {
     }
 }
 
+/// A value as far as it can be read without making one of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum StoredValue<'b> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(&'b str),
+    Timestamp(i64),
+    /// The encoding of any other value.
+    Encoded(&'b [u8]),
+    /// The default of a column that is younger than the row.
+    Default(&'b Value),
+}
+
+impl<'b> StoredValue<'b> {
+    /// Reads the value that fills `bytes`. Errors with `Corrupted`.
+    pub(crate) fn read(bytes: &'b [u8]) -> Result<StoredValue<'b>> {
+        let mut reader = Reader::new(bytes, "stored value");
+        let value = match reader.byte()? {
+            tag::NULL => StoredValue::Null,
+            tag::FALSE => StoredValue::Bool(false),
+            tag::TRUE => StoredValue::Bool(true),
+            tag::INT => StoredValue::Int(unzigzag(reader.varint()?)),
+            tag::FLOAT => StoredValue::Float(f64::from_le_bytes(reader.array()?)),
+            tag::TEXT => StoredValue::Text(reader.text(reader.remaining())?),
+            tag::TIMESTAMP => StoredValue::Timestamp(unzigzag(reader.varint()?)),
+            _ => return Ok(StoredValue::Encoded(bytes)),
+        };
+        if !reader.is_empty() {
+            return Err(reader.corrupted("is followed by stray bytes"));
+        }
+        Ok(value)
+    }
+
+    /// The value itself. Errors with `Corrupted`.
+    pub fn to_value(self) -> Result<Value> {
+        Ok(match self {
+            StoredValue::Null => Value::Null,
+            StoredValue::Bool(b) => Value::Bool(b),
+            StoredValue::Int(i) => Value::Int(i),
+            StoredValue::Float(f) => Value::Float(f),
+            StoredValue::Text(text) => Value::Text(text.into()),
+            StoredValue::Timestamp(micros) => Value::Timestamp(micros),
+            StoredValue::Encoded(bytes) => decode_value(bytes)?,
+            StoredValue::Default(value) => value.clone(),
+        })
+    }
+}
+
 /// The value that fills `bytes`. Errors with `Corrupted` for bytes that [`encode_value`] does not write.
 pub fn decode_value(bytes: &[u8]) -> Result<Value> {
     decode_at_depth(bytes, 0)

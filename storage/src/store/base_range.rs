@@ -17,12 +17,12 @@ use crate::error::Result;
 
 /// Pairs of the first stretch, and of the longest one.
 const FIRST_PAIRS: usize = 4;
-const MOST_PAIRS: usize = 256;
+const MOST_PAIRS: usize = 512;
 /// A stretch ends when its pairs have this many bytes.
 const STRETCH_BYTES: usize = 64 << 10;
 
 /// How far a range has been read.
-pub(super) struct RangePosition {
+pub(crate) struct RangePosition {
     table: Arc<RedbTable>,
     lower: Bound<Vec<u8>>,
     upper: Bound<Vec<u8>>,
@@ -52,11 +52,16 @@ impl RangePosition {
         }
     }
 
-    /// Hands the pairs of the next stretch to `take`; none when the range is at its end.
-    fn next_stretch(&mut self, mut take: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+    pub fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    /// Hands the pairs of the next stretch, at most `limit` of them, to `take`; none when the range is at its end.
+    pub fn next_stretch(&mut self, limit: usize, mut take: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
         if self.exhausted {
             return Ok(());
         }
+        let pair_limit = self.pair_limit.min(limit);
         let (lower, upper) = (self.lower.as_ref().map(|key| &key[..]), self.upper.as_ref().map(|key| &key[..]));
         let mut range = ReadableTable::range::<&[u8]>(&*self.table, (lower, upper)).map_err(storage_error)?;
         let (mut pair_count, mut size_bytes) = (0, 0);
@@ -71,7 +76,7 @@ impl RangePosition {
             take(key_bytes, value_bytes)?;
             pair_count += 1;
             size_bytes += key_bytes.len() + value_bytes.len();
-            if pair_count >= self.pair_limit || size_bytes >= STRETCH_BYTES {
+            if pair_count >= pair_limit || size_bytes >= STRETCH_BYTES {
                 break key_bytes.to_vec();
             }
         };
@@ -116,7 +121,7 @@ impl BaseRange {
         let places = &mut self.places;
         places.clear();
         self.next = 0;
-        let filled = self.position.next_stretch(|key, value| {
+        let filled = self.position.next_stretch(MOST_PAIRS, |key, value| {
             let start = bytes.len() as u32;
             bytes.extend_from_slice(key);
             let value_start = bytes.len() as u32;
@@ -169,7 +174,7 @@ impl<T, F: FnMut(&[u8], &[u8]) -> Result<T>> Iterator for DecodedRange<T, F> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.decoded.is_empty() && !self.failed {
             let (decode, decoded) = (&mut self.decode, &mut self.decoded);
-            let taken = self.position.next_stretch(|key, value| {
+            let taken = self.position.next_stretch(MOST_PAIRS, |key, value| {
                 decoded.push_back(decode(key, value)?);
                 Ok(())
             });

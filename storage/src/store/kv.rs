@@ -210,6 +210,17 @@ impl KvSnapshot {
         Ok(Box::new(pairs.map(move |pair| pair.and_then(|(key, value)| decode(&key, &value)))))
     }
 
+    /// A range that is read in stretches of pairs, without bytes handed out where nothing lies over redb.
+    pub(crate) fn pairs(&self, keyspace: Keyspace, lower: KvBound<'_>, upper: KvBound<'_>) -> Result<KvPairs> {
+        if !self.layers_of(keyspace).0.is_empty() {
+            return Ok(KvPairs::Merged(self.range(keyspace, lower, upper, false)?));
+        }
+        Ok(match self.base.table(keyspace)? {
+            Some(table) => KvPairs::Base(RangePosition::new(Arc::clone(&self.base), table, lower, upper, false)),
+            None => KvPairs::Merged(Box::new(std::iter::empty())),
+        })
+    }
+
     /// The layers that hold something of a keyspace, newest first, and whether they hide redb.
     fn layers_of(&self, keyspace: Keyspace) -> (SmallVec<[LayerKeyspace; 4]>, bool) {
         let mut over = SmallVec::new();
@@ -242,6 +253,32 @@ impl KvSnapshot {
         }
         count += over.iter().map(LayerKeyspace::count_delta).sum::<Result<i64>>()?;
         Ok(count.max(0) as u64)
+    }
+}
+
+/// Ascending pairs, read in stretches.
+pub(crate) enum KvPairs {
+    Base(RangePosition),
+    Merged(KvIter<'static>),
+}
+
+impl KvPairs {
+    /// Hands some pairs, at most `limit`, to `take`. False when there are no more.
+    pub fn next_stretch(&mut self, limit: usize, mut take: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<bool> {
+        match self {
+            KvPairs::Base(position) => {
+                position.next_stretch(limit, take)?;
+                Ok(!position.is_exhausted())
+            }
+            KvPairs::Merged(pairs) => {
+                for _ in 0..limit {
+                    let Some(pair) = pairs.next() else { return Ok(false) };
+                    let (key, value) = pair?;
+                    take(&key, &value)?;
+                }
+                Ok(true)
+            }
+        }
     }
 }
 
@@ -414,6 +451,37 @@ impl Transaction {
             self.state.read_recursive().writes.chunk(keyspace, lower, upper, reverse, OVERLAY_CHUNK)
         };
         Ok(Box::new(MergedRange::new(own, lower, upper, reverse, below)))
+    }
+
+    /// The pairs of [`Self::kv_range`], ascending, in stretches; they hold the transaction.
+    pub(crate) fn kv_pairs(
+        self: &Arc<Self>,
+        keyspace: Keyspace,
+        lower: KvBound<'_>,
+        upper: KvBound<'_>,
+    ) -> Result<KvPairs> {
+        if self.state.read_recursive().is_expired {
+            return Err(StorageError::SnapshotTooOld);
+        }
+        if let Some(reads) = self.reads() {
+            reads.range(keyspace, lower, upper);
+        }
+        let rows = self.rows();
+        if !self.touches(keyspace) {
+            return rows.pairs(keyspace, lower, upper);
+        }
+        let is_cleared = self.state.read_recursive().writes.is_cleared(keyspace);
+        let below = if is_cleared { Box::new(std::iter::empty()) } else { rows.range(keyspace, lower, upper, false)? };
+        let transaction = Arc::clone(self);
+        let own = move |lower: KvBound<'_>, upper: KvBound<'_>| {
+            transaction.state.read_recursive().writes.chunk(keyspace, lower, upper, false, OVERLAY_CHUNK)
+        };
+        Ok(KvPairs::Merged(Box::new(MergedRange::new(own, lower, upper, false, below))))
+    }
+
+    /// Whether the transaction has written in a keyspace.
+    pub(crate) fn touches(&self, keyspace: Keyspace) -> bool {
+        self.state.read_recursive().writes.touches(keyspace)
     }
 
     /// What `decode` makes of the pairs of [`Self::kv_range`].

@@ -43,6 +43,7 @@ mod spill;
 mod spill_tests;
 #[cfg(test)]
 mod tests;
+mod temporary;
 mod timings;
 mod transaction;
 pub(crate) mod write_set;
@@ -54,6 +55,8 @@ pub(crate) use disk::sync_directory;
 pub(crate) use history::{Origin, StoreHistory};
 pub use holds::SnapshotInfo;
 pub use keyspace::Keyspace;
+pub(crate) use kv::KvPairs;
+pub use temporary::TemporaryFile;
 pub use kv::{KvBound, KvBytes, KvIter, KvSnapshot};
 pub(crate) use kv::{MAX_VALUE_BYTES, decode_u64};
 pub use lock_file::LOCK_FILE_NAME;
@@ -399,6 +402,11 @@ impl Store {
     }
 
     /// None for a database in memory.
+    /// A file for what a statement keeps; None for a database in memory. Errors with `DiskFull` and `TemporaryFile`.
+    pub fn temporary_file(&self) -> Result<Option<TemporaryFile>> {
+        self.attachments().map(Attachments::create_temporary).transpose()
+    }
+
     pub(crate) fn attachments(&self) -> Option<&Attachments> {
         self.shared.attachments.as_deref()
     }

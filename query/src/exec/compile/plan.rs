@@ -144,7 +144,7 @@ impl Compiler<'_> {
                         order_by: self.sort_keys(&call.order_by, slots)?,
                     });
                 }
-                let physical = AggregatePlan { input, groups, aggregates: calls, layout: Arc::clone(&layout) };
+                let physical = AggregatePlan::new(input, groups, calls, Arc::clone(&layout));
                 (layout, Arc::new(physical))
             }
             Plan::Window(window) => return self.window(plan, window),

@@ -23,7 +23,7 @@ impl Physical for WithPlan {
         let inner = cx.with_cte(CteFrame::pending(self.cte, Arc::clone(&self.definition), self.columns.clone(), cx));
         if self.definition.writes {
             // A data-modifying WITH happens whether or not it is read.
-            inner.cte(self.cte)?.batches()?;
+            inner.cte(self.cte)?.compute()?;
         }
         self.body.open(&inner)
     }
@@ -86,6 +86,7 @@ pub struct Rounds {
     /// The last round's; None before the base.
     working: Option<Vec<Batch>>,
     memory: Reservation,
+    working_memory: Reservation,
 }
 
 impl Rounds {
@@ -95,20 +96,22 @@ impl Rounds {
         let (node, columns, cx) = match self.working.take() {
             None => (&plan.base, &plan.base_columns, self.cx.clone()),
             Some(working) => {
-                let frame = CteFrame::ready(plan.cte, self.cx.ctes.clone(), working, None);
+                let frame = CteFrame::round(plan.cte, self.cx.ctes.clone(), working);
                 (&plan.recursive, &plan.recursive_columns, self.cx.with_cte(frame))
             }
         };
         let mut round = Vec::new();
+        let mut round_memory = Reservation::new(&self.cx.run);
         let mut operator = node.open(&cx)?;
         while let Some(batch) = operator.next()? {
             cx.check_cancel()?;
             if let Some(batch) = self.keep_new(batch.select(columns))? {
-                self.memory.grow(batch.size_bytes())?;
+                round_memory.grow(batch.size_bytes())?;
                 round.push(batch);
             }
         }
         self.working = Some(round.clone());
+        self.working_memory = round_memory;
         Ok(round)
     }
 
@@ -140,8 +143,9 @@ impl Physical for RecursiveWithPlan {
             seen: FxHashSet::default(),
             working: None,
             memory: Reservation::new(&cx.run),
+            working_memory: Reservation::new(&cx.run),
         };
-        let frame = CteFrame::growing(self.cte, cx.ctes.clone(), rounds);
+        let frame = CteFrame::growing(self.cte, cx, rounds);
         self.body.open(&cx.with_cte(frame))
     }
 

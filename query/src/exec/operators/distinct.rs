@@ -1,4 +1,8 @@
 //! First row of each group of equivalent rows, in input order.
+//!
+//! The keys of rows that were given are kept. When they outgrow the budget, rows with other keys are spread over partitions
+//! on disk and given after all others; DISTINCT ON over a sort must keep the order, so it keeps only the last key when the
+//! sort puts equal keys side by side, and everything in memory otherwise.
 
 use std::sync::Arc;
 
@@ -6,10 +10,12 @@ use rustc_hash::FxHashSet;
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::exec::expr::PhysExpr;
-use crate::exec::key::{KeyMode, encode_key};
+use super::sort::SortPlan;
+use crate::exec::expr::{ExprKind, PhysExpr};
+use crate::exec::key::{KeyMode, encode_column_key};
 use crate::exec::node::{Node, Operator, Physical};
 use crate::exec::run::{Cx, Reservation};
+use crate::exec::spill::{MOST_LEVELS, Partitions, SpilledRows, hash_key};
 
 pub struct DistinctPlan {
     pub input: Arc<Node>,
@@ -20,8 +26,7 @@ pub struct DistinctPlan {
 impl Physical for DistinctPlan {
     fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
         let input = self.input.open(cx)?;
-        let memory = Reservation::new(&cx.run);
-        Ok(Box::new(Distinct { plan: self, input, cx: cx.clone(), seen: FxHashSet::default(), memory }))
+        Ok(Box::new(Distinct::new(self, cx, input, 0)))
     }
 
     fn describe(&self) -> String {
@@ -39,39 +44,116 @@ struct Distinct {
     cx: Cx,
     seen: FxHashSet<Box<[u8]>>,
     memory: Reservation,
+    /// Rows whose key is not among those kept.
+    spilled: Option<Partitions>,
+    partitions: Vec<SpilledRows>,
+    /// How often the rows were spread before.
+    level: u32,
+    /// The one that works on a partition.
+    inner: Option<Box<Distinct>>,
+}
+
+impl Distinct {
+    fn new(plan: Arc<DistinctPlan>, cx: &Cx, input: Box<dyn Operator>, level: u32) -> Distinct {
+        Distinct {
+            plan,
+            input,
+            cx: cx.clone(),
+            seen: FxHashSet::default(),
+            memory: Reservation::new(&cx.run),
+            spilled: None,
+            partitions: Vec::new(),
+            level,
+            inner: None,
+        }
+    }
+
+    fn is_sorted(&self) -> bool {
+        self.plan.on.is_some() && self.plan.input.physical_as::<SortPlan>().is_some()
+    }
+
+    /// Whether rows with equal keys come one after another.
+    fn is_grouped(&self) -> bool {
+        let (Some(on), Some(sort)) = (&self.plan.on, self.plan.input.physical_as::<SortPlan>()) else { return false };
+        let slot = |expr: &PhysExpr| match expr.kind {
+            ExprKind::Slot(slot) => Some(slot),
+            _ => None,
+        };
+        let leading: Option<Vec<usize>> = sort.keys.iter().take(on.len()).map(|key| slot(&key.expr)).collect();
+        let on: Option<Vec<usize>> = on.iter().map(slot).collect();
+        leading.zip(on).is_some_and(|(leading, on)| on.iter().all(|slot| leading.contains(slot)))
+    }
+
+    /// The rows of a batch that are given.
+    fn chosen(&mut self, batch: &Batch, grouped: bool) -> Result<Vec<u32>> {
+        let computed;
+        let columns = match &self.plan.on {
+            None => &batch.columns,
+            Some(on) => {
+                computed = on.iter().map(|expr| expr.eval_batch(&self.cx, batch)).collect::<Result<Vec<_>>>()?;
+                &computed
+            }
+        };
+        let (mut rows, mut waiting) = (Vec::new(), Vec::new());
+        let mut key = Vec::new();
+        let mut added = 0;
+        for row in 0..batch.row_count {
+            key.clear();
+            columns.iter().for_each(|column| encode_column_key(column, row, KeyMode::Equivalent, &mut key));
+            if self.seen.contains(key.as_slice()) {
+                continue;
+            }
+            if self.spilled.is_some() {
+                waiting.push((row as u32, hash_key(&key)));
+                continue;
+            }
+            if grouped {
+                self.seen.clear();
+            } else {
+                added += key.len() + 32;
+            }
+            self.seen.insert(key.as_slice().into());
+            rows.push(row as u32);
+        }
+        self.memory.grow(added)?;
+        if let Some(spilled) = &mut self.spilled {
+            spilled.push(batch, waiting.into_iter())?;
+        } else if self.level < MOST_LEVELS
+            && self.memory.is_over(self.cx.run.budget().hash_bytes)
+            && !(self.level == 0 && self.is_sorted())
+        {
+            self.spilled = Partitions::create(&self.cx, self.level, batch.columns.len())?;
+        }
+        Ok(rows)
+    }
 }
 
 impl Operator for Distinct {
     fn next(&mut self) -> Result<Option<Batch>> {
+        let grouped = self.level == 0 && self.is_grouped();
         while let Some(batch) = self.input.next()? {
             self.cx.check_cancel()?;
-            let computed;
-            let columns = match &self.plan.on {
-                None => &batch.columns,
-                Some(on) => {
-                    computed = on.iter().map(|expr| expr.eval_batch(&self.cx, &batch)).collect::<Result<Vec<_>>>()?;
-                    &computed
-                }
-            };
-            let mut rows = Vec::new();
-            let mut key = Vec::new();
-            let mut added = 0;
-            for row in 0..batch.row_count {
-                key.clear();
-                for column in columns {
-                    encode_key(&column.value(row), KeyMode::Equivalent, &mut key);
-                }
-                if !self.seen.contains(key.as_slice()) {
-                    self.seen.insert(key.as_slice().into());
-                    added += key.len() + 32;
-                    rows.push(row as u32);
-                }
-            }
-            self.memory.grow(added)?;
+            let rows = self.chosen(&batch, grouped)?;
             if !rows.is_empty() {
                 return Ok(Some(if rows.len() == batch.row_count { batch } else { batch.take(&rows) }));
             }
         }
-        Ok(None)
+        if let Some(spilled) = self.spilled.take() {
+            self.seen = FxHashSet::default();
+            self.memory.clear();
+            self.partitions = spilled.finish()?;
+            self.partitions.reverse();
+        }
+        loop {
+            if let Some(inner) = &mut self.inner {
+                if let Some(batch) = inner.next()? {
+                    return Ok(Some(batch));
+                }
+                self.inner = None;
+            }
+            let Some(rows) = self.partitions.pop() else { return Ok(None) };
+            let inner = Distinct::new(Arc::clone(&self.plan), &self.cx, Box::new(rows), self.level + 1);
+            self.inner = Some(Box::new(inner));
+        }
     }
 }

@@ -2,19 +2,25 @@
 //!
 //! Equality conditions between the sides become hash keys (NULL matches nothing); everything else is the residual,
 //! evaluated on candidate pairs a batch at a time. Without keys every pair is a candidate (nested loop).
+//!
+//! A right side that outgrows the budget of a hash table is spread by key over partitions on disk, and so is the left side;
+//! partitions that belong together are then joined one after another. A nested loop keeps its right side in memory.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use arrow_array::Array;
 use rustc_hash::FxHashMap;
+use sinew_storage::DataType;
 
 use crate::algebra::JoinKind;
 use crate::batch::{BATCH_ROWS, Batch, Column};
 use crate::error::Result;
-use crate::exec::expr::PhysExpr;
-use crate::exec::key::{KeyMode, encode_key};
+use crate::exec::expr::{PhysExpr, same_key_class};
+use crate::exec::key::{KeyMode, encode_column_key};
 use crate::exec::node::{Node, Operator, Physical};
 use crate::exec::run::{Cx, Reservation};
+use crate::exec::spill::{Buffer, MOST_LEVELS, Partitions, SpilledRows, hash_key};
 
 pub struct JoinPlan {
     pub kind: JoinKind,
@@ -30,14 +36,7 @@ pub struct JoinPlan {
 impl Physical for JoinPlan {
     fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
         let left = self.left.open(cx)?;
-        Ok(Box::new(Join {
-            plan: self,
-            left: Some(left),
-            build: None,
-            probe: None,
-            ready: VecDeque::new(),
-            cx: cx.clone(),
-        }))
+        Ok(Box::new(Join::new(self, cx, left, None, 0)))
     }
 
     fn describe(&self) -> String {
@@ -63,12 +62,20 @@ const NONE: u32 = u32::MAX;
 /// The collected right side.
 struct Build {
     batch: Batch,
-    /// First row of each key; None for a nested loop.
-    heads: Option<FxHashMap<Box<[u8]>, u32>>,
+    heads: Heads,
     /// Next row with the same key.
     next: Vec<u32>,
     matched: Vec<bool>,
     _memory: Reservation,
+}
+
+/// First row of each key.
+enum Heads {
+    /// A nested loop.
+    All,
+    /// One key, of integers on both sides.
+    Int(FxHashMap<i64, u32>),
+    Bytes(FxHashMap<Box<[u8]>, u32>),
 }
 
 /// The left batch being joined.
@@ -85,9 +92,17 @@ struct Probe {
 struct Join {
     plan: Arc<JoinPlan>,
     left: Option<Box<dyn Operator>>,
+    /// None: the plan's, which is opened when the left side has written what it writes.
+    right: Option<Box<dyn Operator>>,
     build: Option<Build>,
     probe: Option<Probe>,
     ready: VecDeque<Batch>,
+    /// Left and right rows that are joined apart from the others.
+    partitions: Vec<(SpilledRows, SpilledRows)>,
+    /// How often the rows were spread before.
+    level: u32,
+    /// The one that works on a partition.
+    inner: Option<Box<Join>>,
     cx: Cx,
 }
 
@@ -98,44 +113,80 @@ fn join_key<'k>(columns: &[Column], row: usize, key: &'k mut Vec<u8>) -> Option<
         if column.is_null(row) {
             return None;
         }
-        encode_key(&column.value(row), KeyMode::Equivalent, key);
+        encode_column_key(column, row, KeyMode::Equivalent, key);
     }
     Some(key)
 }
 
+fn key_columns(keys: &[PhysExpr], cx: &Cx, batch: &Batch) -> Result<Vec<Column>> {
+    keys.iter().map(|key| key.eval_batch(cx, batch)).collect()
+}
+
+/// Spreads the rows of a batch by key. Rows whose key is NULL match nothing; they are kept when that counts.
+fn spread(partitions: &mut Partitions, keys: &[PhysExpr], cx: &Cx, batch: &Batch, keep_null: bool) -> Result<()> {
+    let columns = key_columns(keys, cx, batch)?;
+    let mut key = Vec::new();
+    let rows = (0..batch.row_count).filter_map(|row| match join_key(&columns, row, &mut key) {
+        Some(key) => Some((row as u32, hash_key(key))),
+        None => keep_null.then_some((row as u32, 0)),
+    });
+    partitions.push(batch, rows)
+}
+
 impl Join {
+    fn new(
+        plan: Arc<JoinPlan>,
+        cx: &Cx,
+        left: Box<dyn Operator>,
+        right: Option<Box<dyn Operator>>,
+        level: u32,
+    ) -> Join {
+        Join {
+            plan,
+            left: Some(left),
+            right,
+            build: None,
+            probe: None,
+            ready: VecDeque::new(),
+            partitions: Vec::new(),
+            level,
+            inner: None,
+            cx: cx.clone(),
+        }
+    }
+
     fn build(&mut self) -> Result<()> {
-        let (batches, mut memory) = super::collect(&self.plan.right, &self.cx)?;
+        let mut right = match self.right.take() {
+            Some(right) => right,
+            None => self.plan.right.open(&self.cx)?,
+        };
+        // The table of keys takes about as much as small rows.
+        let budget_bytes = self.cx.run.budget().hash_bytes / 2;
+        let may_spill = !self.plan.right_keys.is_empty()
+            && self.level < MOST_LEVELS
+            && self.plan.left_keys.iter().chain(&self.plan.right_keys).all(PhysExpr::is_repeatable);
+        let mut memory = Reservation::new(&self.cx.run);
+        let mut batches = Vec::new();
+        while let Some(batch) = right.next()? {
+            self.cx.check_cancel()?;
+            memory.grow(batch.size_bytes())?;
+            batches.push(batch);
+            if may_spill
+                && memory.is_over(budget_bytes)
+                && let Some(partitions) = Partitions::create(&self.cx, self.level, self.plan.right.layout.len())?
+            {
+                return self.spread(partitions, batches, memory, right);
+            }
+        }
+        drop(right);
         let batch = Batch::concat(&batches, self.plan.right.layout.len());
         drop(batches);
-        let (mut heads, mut next) = (None, Vec::new());
+        let (mut heads, mut next) = (Heads::All, Vec::new());
         if !self.plan.right_keys.is_empty() {
-            let columns: Vec<Column> =
-                self.plan.right_keys.iter().map(|key| key.eval_batch(&self.cx, &batch)).collect::<Result<_>>()?;
-            let mut map: FxHashMap<Box<[u8]>, u32> = FxHashMap::default();
+            let columns = key_columns(&self.plan.right_keys, &self.cx, &batch)?;
             next = vec![NONE; batch.row_count];
-            let mut key = Vec::new();
-            let mut added = batch.row_count * 5;
-            // Backwards, so that each chain is in row order.
-            for row in (0..batch.row_count).rev() {
-                if row % BATCH_ROWS == 0 {
-                    self.cx.check_cancel()?;
-                    memory.grow(std::mem::take(&mut added))?;
-                }
-                let Some(key) = join_key(&columns, row, &mut key) else { continue };
-                match map.get_mut(key) {
-                    Some(head) => {
-                        next[row] = *head;
-                        *head = row as u32;
-                    }
-                    None => {
-                        added += key.len() + 48;
-                        map.insert(key.into(), row as u32);
-                    }
-                }
-            }
-            memory.grow(added)?;
-            heads = Some(map);
+            memory.grow(batch.row_count * 5)?;
+            heads = self.heads(&columns, batch.row_count, &mut next, &mut memory)?;
         }
         let matched = match self.plan.kind {
             JoinKind::Right | JoinKind::Full => vec![false; batch.row_count],
@@ -145,12 +196,121 @@ impl Join {
         Ok(())
     }
 
+    /// The table of keys. Chains of rows with one key are in row order.
+    fn heads(
+        &self,
+        columns: &[Column],
+        row_count: usize,
+        next: &mut [u32],
+        memory: &mut Reservation,
+    ) -> Result<Heads> {
+        let mut added = 0;
+        // Backwards, so that each row goes before those behind it.
+        let mut charge = |row: usize, added: &mut usize| -> Result<()> {
+            if row % BATCH_ROWS == 0 {
+                self.cx.check_cancel()?;
+                memory.grow(std::mem::take(added))?;
+            }
+            Ok(())
+        };
+        if let ([Column::Int(array)], [left_key]) = (columns, self.plan.left_keys.as_slice())
+            && same_key_class(&left_key.ty, &DataType::Int8)
+        {
+            let mut map: FxHashMap<i64, u32> = FxHashMap::default();
+            for row in (0..row_count).rev() {
+                charge(row, &mut added)?;
+                if array.is_valid(row) {
+                    match map.insert(array.value(row), row as u32) {
+                        Some(head) => next[row] = head,
+                        None => added += 24,
+                    }
+                }
+            }
+            return Ok(Heads::Int(map));
+        }
+        let mut map: FxHashMap<Box<[u8]>, u32> = FxHashMap::default();
+        let mut key = Vec::new();
+        for row in (0..row_count).rev() {
+            charge(row, &mut added)?;
+            let Some(key) = join_key(columns, row, &mut key) else { continue };
+            match map.get_mut(key) {
+                Some(head) => {
+                    next[row] = *head;
+                    *head = row as u32;
+                }
+                None => {
+                    added += key.len() + 48;
+                    map.insert(key.into(), row as u32);
+                }
+            }
+        }
+        Ok(Heads::Bytes(map))
+    }
+
+    /// Spreads both sides: of the right one what was read, then the rest.
+    fn spread(
+        &mut self,
+        mut partitions: Partitions,
+        batches: Vec<Batch>,
+        memory: Reservation,
+        mut right: Box<dyn Operator>,
+    ) -> Result<()> {
+        let (plan, cx) = (Arc::clone(&self.plan), self.cx.clone());
+        let keep_right = matches!(plan.kind, JoinKind::Right | JoinKind::Full);
+        let keep_left = matches!(plan.kind, JoinKind::Left | JoinKind::Full | JoinKind::Anti);
+        for batch in batches {
+            spread(&mut partitions, &plan.right_keys, &cx, &batch, keep_right)?;
+        }
+        drop(memory);
+        while let Some(batch) = right.next()? {
+            spread(&mut partitions, &plan.right_keys, &cx, &batch, keep_right)?;
+        }
+        drop(right);
+        let rights = partitions.finish_aligned()?;
+        let (Some(mut left), Some(mut partitions)) =
+            (self.left.take(), Partitions::create(&cx, self.level, plan.left.layout.len())?)
+        else {
+            return Ok(());
+        };
+        while let Some(batch) = left.next()? {
+            spread(&mut partitions, &plan.left_keys, &cx, &batch, keep_left)?;
+        }
+        let lefts = partitions.finish_aligned()?;
+        self.partitions = lefts.into_iter().zip(rights).rev().collect();
+        Ok(())
+    }
+
+    /// The next batch of the partitions.
+    fn next_of_partitions(&mut self) -> Result<Option<Batch>> {
+        loop {
+            if let Some(inner) = &mut self.inner {
+                if let Some(batch) = inner.next()? {
+                    return Ok(Some(batch));
+                }
+                self.inner = None;
+            }
+            let Some((left, right)) = self.partitions.pop() else { return Ok(None) };
+            let (plan, right) = (Arc::clone(&self.plan), Some(Box::new(right) as Box<dyn Operator>));
+            self.inner = Some(Box::new(Join::new(plan, &self.cx, Box::new(left), right, self.level + 1)));
+        }
+    }
+
     fn begin_probe(&self, build: &Build, batch: Batch) -> Result<Probe> {
         let heads = match &build.heads {
-            None => vec![if build.batch.row_count == 0 { NONE } else { 0 }; batch.row_count],
-            Some(map) => {
-                let columns: Vec<Column> =
-                    self.plan.left_keys.iter().map(|key| key.eval_batch(&self.cx, &batch)).collect::<Result<_>>()?;
+            Heads::All => vec![if build.batch.row_count == 0 { NONE } else { 0 }; batch.row_count],
+            Heads::Int(map) => {
+                let columns = key_columns(&self.plan.left_keys, &self.cx, &batch)?;
+                let head = |key: i64| map.get(&key).copied().unwrap_or(NONE);
+                match columns.as_slice() {
+                    [Column::Int(array)] => array.iter().map(|key| key.map_or(NONE, head)).collect(),
+                    [column] => (0..batch.row_count)
+                        .map(|row| column.value(row).as_int().map_or(NONE, head))
+                        .collect(),
+                    _ => vec![NONE; batch.row_count],
+                }
+            }
+            Heads::Bytes(map) => {
+                let columns = key_columns(&self.plan.left_keys, &self.cx, &batch)?;
                 let mut key = Vec::new();
                 (0..batch.row_count)
                     .map(|row| join_key(&columns, row, &mut key).and_then(|key| map.get(key)).copied().unwrap_or(NONE))
@@ -180,9 +340,9 @@ impl Join {
             lefts.push(probe.row as u32);
             rights.push(candidate);
             probe.cursor = Some(match &build.heads {
-                Some(_) => build.next[candidate as usize],
-                None if (candidate as usize) + 1 < build.batch.row_count => candidate + 1,
-                None => NONE,
+                Heads::All if (candidate as usize) + 1 < build.batch.row_count => candidate + 1,
+                Heads::All => NONE,
+                Heads::Int(_) | Heads::Bytes(_) => build.next[candidate as usize],
             });
         }
         if !lefts.is_empty() {
@@ -252,20 +412,21 @@ impl Join {
 
 impl Operator for Join {
     fn next(&mut self) -> Result<Option<Batch>> {
-        if self.build.is_none() {
-            if self.plan.left.writes
-                && let Some(mut left) = self.left.take()
-            {
+        if self.build.is_none() && self.partitions.is_empty() && self.inner.is_none() {
+            let Some(mut left) = self.left.take() else { return Ok(None) };
+            if self.plan.left.writes && self.level == 0 {
                 // The right side sees what the left one writes.
-                let mut memory = Reservation::new(&self.cx.run);
-                let mut batches = Vec::new();
+                let mut rows = Buffer::new(&self.cx);
                 while let Some(batch) = left.next()? {
-                    memory.grow(batch.size_bytes())?;
-                    batches.push(batch);
+                    rows.push(batch)?;
                 }
-                self.left = Some(Box::new(super::Buffered::new(batches, Some(memory))));
+                left = Box::new(rows.into_rows());
             }
+            self.left = Some(left);
             self.build()?;
+        }
+        if self.build.is_none() {
+            return self.next_of_partitions();
         }
         loop {
             self.cx.check_cancel()?;

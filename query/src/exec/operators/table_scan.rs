@@ -4,14 +4,16 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use sinew_storage::catalog::{IndexDef, TableDef};
-use sinew_storage::{IndexRange, RowId, Value};
+use sinew_storage::encoding::row::RowProjection;
+use sinew_storage::{IndexRange, RowCursor, RowId, Value};
 
-use crate::batch::{Batch, BatchBuilder};
+use crate::batch::{BATCH_BYTES, BATCH_ROWS, Batch, Column};
+use crate::column_builder::ColumnBuilder;
 use crate::error::Result;
 use crate::exec::expr::PhysExpr;
 use crate::exec::node::{Layout, Operator, Physical};
 use crate::exec::run::Cx;
-use crate::exec::scan::{OwnedIdScan, OwnedRowScan};
+use crate::exec::scan::OwnedIdScan;
 
 pub struct TableScanPlan {
     pub table: Arc<TableDef>,
@@ -59,9 +61,13 @@ impl AccessPlan {
 impl Physical for TableScanPlan {
     fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
         let source = match &self.access {
-            None => Source::Rows(OwnedRowScan::new(cx.transaction(), |transaction| {
-                transaction.scan_rows(&self.table, &self.projection)
-            })?),
+            None => {
+                let (lower, upper) = match cx.morsel {
+                    Some(morsel) => (morsel.lower, morsel.upper),
+                    None => (Bound::Unbounded, Bound::Unbounded),
+                };
+                Source::Rows(cx.transaction().row_cursor(&self.table, lower, upper)?)
+            }
             Some(access) => match access.range(cx)? {
                 None => Source::Empty,
                 Some(range) => Source::Index(OwnedIdScan::new(cx.transaction(), |transaction| {
@@ -69,7 +75,8 @@ impl Physical for TableScanPlan {
                 })?),
             },
         };
-        Ok(Box::new(TableScan { plan: self, cx: cx.clone(), source }))
+        let projection = RowProjection::new(&self.table, &self.projection)?;
+        Ok(Box::new(TableScan { plan: self, cx: cx.clone(), source, projection }))
     }
 
     fn describe(&self) -> String {
@@ -91,7 +98,7 @@ impl Physical for TableScanPlan {
 
 enum Source {
     Empty,
-    Rows(OwnedRowScan),
+    Rows(RowCursor),
     Index(OwnedIdScan),
 }
 
@@ -99,41 +106,84 @@ struct TableScan {
     plan: Arc<TableScanPlan>,
     cx: Cx,
     source: Source,
+    projection: RowProjection,
 }
 
-impl TableScan {
-    fn push(builder: &mut BatchBuilder, plan: &TableScanPlan, id: RowId, mut values: Vec<Value>) {
-        if plan.with_row_id {
-            values.push(Value::Int(id.0 as i64));
+/// The columns of a batch while its rows are read.
+struct Rows<'p> {
+    projection: &'p RowProjection,
+    columns: Vec<ColumnBuilder>,
+    row_ids: Option<Vec<i64>>,
+    row_count: usize,
+}
+
+impl<'p> Rows<'p> {
+    fn new(plan: &TableScanPlan, projection: &'p RowProjection) -> Rows<'p> {
+        // Index reads are often of one row.
+        let capacity = if plan.access.is_some() { 0 } else { BATCH_ROWS };
+        let types = &plan.layout.types[..plan.projection.len()];
+        let columns = types.iter().map(|ty| ColumnBuilder::new(ty, capacity)).collect();
+        Rows { projection, columns, row_ids: plan.with_row_id.then(Vec::new), row_count: 0 }
+    }
+
+    fn is_full(&self) -> bool {
+        self.row_count >= BATCH_ROWS || self.columns.iter().map(ColumnBuilder::held_bytes).sum::<usize>() >= BATCH_BYTES
+    }
+
+    fn begin(&mut self, id: RowId) {
+        self.row_count += 1;
+        if let Some(row_ids) = &mut self.row_ids {
+            row_ids.push(id.0 as i64);
         }
-        builder.push(values);
+    }
+
+    /// A row as it is stored.
+    fn push_stored(&mut self, id: RowId, row: &[u8]) -> sinew_storage::Result<()> {
+        self.begin(id);
+        let columns = &mut self.columns;
+        self.projection.visit(row, |place, value| columns[place].push(value))
+    }
+
+    fn push(&mut self, id: RowId, values: Vec<Value>) {
+        self.begin(id);
+        for (column, value) in self.columns.iter_mut().zip(values) {
+            column.push_value(value);
+        }
+    }
+
+    fn finish(self) -> Option<Batch> {
+        let mut columns: Vec<Column> = self.columns.into_iter().map(ColumnBuilder::finish).collect();
+        columns.extend(self.row_ids.map(|ids| Column::Int(ids.into())));
+        (self.row_count > 0).then(|| Batch::new(columns, self.row_count))
     }
 }
 
 impl Operator for TableScan {
     fn next(&mut self) -> Result<Option<Batch>> {
         self.cx.check_cancel()?;
-        let plan = &self.plan;
-        let mut builder = BatchBuilder::new(Arc::clone(&plan.layout.types));
+        let mut rows = Rows::new(&self.plan, &self.projection);
         match &mut self.source {
             Source::Empty => {}
-            Source::Rows(scan) => {
-                while !builder.is_full() {
-                    let Some(row) = scan.next() else { break };
-                    let (id, values) = row?;
-                    TableScan::push(&mut builder, plan, id, values);
+            Source::Rows(cursor) => {
+                while !rows.is_full() {
+                    let more =
+                        cursor.next_rows(BATCH_ROWS - rows.row_count, |id, row| rows.push_stored(id, row))?;
+                    if !more {
+                        break;
+                    }
                 }
             }
             Source::Index(scan) => {
-                while !builder.is_full() {
+                while !rows.is_full() {
                     let Some(id) = scan.next() else { break };
                     let id = RowId(id?);
-                    if let Some(values) = self.cx.transaction().get_row(&plan.table, id, &plan.projection)? {
-                        TableScan::push(&mut builder, plan, id, values);
+                    let row = self.cx.transaction().get_projected_row(&self.plan.table, id, &self.projection)?;
+                    if let Some(values) = row {
+                        rows.push(id, values);
                     }
                 }
             }
         }
-        Ok(builder.finish())
+        Ok(rows.finish())
     }
 }

@@ -36,6 +36,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use self::record::{ALIGNMENT, Attachment, HEADER_BYTES, seal};
 use super::disk::{Disk, DiskFile};
 use super::spill::{self, SpillFile};
+use super::temporary::{self, TemporaryFile};
 use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
 
@@ -138,6 +139,11 @@ impl Attachments {
         SpillFile::open(&self.disk, self.next.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Begins a file for what a statement keeps.
+    pub fn create_temporary(&self) -> Result<TemporaryFile> {
+        TemporaryFile::create(&self.disk, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Bytes that the database's files may still grow by, if that is known.
     pub fn free_bytes(&self) -> Option<u64> {
         self.disk.free_bytes().ok().flatten()
@@ -179,7 +185,7 @@ impl CommitLog {
         for name in disk.list().map_err(io_error)? {
             if let Some(sequence) = segment_sequence(&name) {
                 sequences.push(sequence);
-            } else if name.ends_with(".run") || name.ends_with(spill::SUFFIX) {
+            } else if is_attachment(&name) {
                 disk.remove(&name).map_err(io_error)?;
             }
         }
@@ -288,11 +294,16 @@ impl CommitLog {
     }
 }
 
+/// Files that only their writer, or a record of the log, has a use for.
+fn is_attachment(name: &str) -> bool {
+    [".run", spill::SUFFIX, temporary::SUFFIX].iter().any(|suffix| name.ends_with(suffix))
+}
+
 /// Removes all segments and attachments: redb durably holds everything. A file that is later restored from a backup is then
 /// not mistaken for the beginning of a log that goes on from another one.
 pub(crate) fn clear(disk: &dyn Disk) -> Result<()> {
     for name in disk.list().map_err(io_error)? {
-        if segment_sequence(&name).is_some() || name.ends_with(".run") || name.ends_with(spill::SUFFIX) {
+        if segment_sequence(&name).is_some() || is_attachment(&name) {
             disk.remove(&name).map_err(io_error)?;
         }
     }

@@ -1,0 +1,132 @@
+//! What operators keep and cannot hold in memory, in temporary files.
+//!
+//! Operators keep rows as batches; a spilled batch is one block of a file (see [`codec`]). An operator that keeps more than
+//! its budget moves rows out:
+//!
+//! - a [`Buffer`] keeps batches in order and gives them by position;
+//! - [`Partitions`] spread rows by the hash of a key, so that equal keys meet again in one part, which is then worked on
+//!   alone and spread again, by other bits, when it is still too large.
+//!
+//! The budget of an operator is `work_mem`, times `hash_mem_multiplier` for hash tables, and less when the statement as a
+//! whole comes near its limit. The files of a session's statement together keep `temp_file_limit`.
+
+mod buffer;
+mod codec;
+mod partitions;
+
+use std::sync::Arc;
+
+use sinew_storage::TemporaryFile;
+
+pub use buffer::Buffer;
+pub(crate) use partitions::{Partitions, hash_key};
+
+use super::run::{Cx, Reservation, RunState};
+use crate::batch::Batch;
+use crate::error::{QueryError, Result, sqlstate};
+
+/// Rows of one level of partitions are spread again at most this many times; after that they must fit in memory.
+pub(crate) const MOST_LEVELS: u32 = 6;
+
+/// What an operator may hold before it moves rows out, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    pub rows_bytes: usize,
+    pub hash_bytes: usize,
+    /// Of all temporary files of the statement.
+    pub files_bytes: Option<u64>,
+}
+
+impl Budget {
+    /// As the session's settings say.
+    pub fn of_session(session: &crate::context::SessionContext, memory_limit_bytes: usize) -> Budget {
+        let number = |name: &str| session.setting(name).and_then(|text| text.parse::<f64>().ok());
+        let work_kb = number("work_mem").unwrap_or(64.0 * 1024.0);
+        let multiplier = number("hash_mem_multiplier").unwrap_or(2.0);
+        // No single operator takes so much that the others have no room.
+        let most = memory_limit_bytes / 4;
+        let files_kb = number("temp_file_limit").filter(|kb| *kb >= 0.0);
+        Budget {
+            rows_bytes: ((work_kb * 1024.0) as usize).min(most),
+            hash_bytes: ((work_kb * multiplier * 1024.0) as usize).min(most),
+            files_bytes: files_kb.map(|kb| (kb * 1024.0) as u64),
+        }
+    }
+}
+
+/// A temporary file of a statement.
+pub(crate) struct SpillFile {
+    file: TemporaryFile,
+    run: Arc<RunState>,
+}
+
+impl SpillFile {
+    /// None when the database has no place for files.
+    pub fn create(cx: &Cx) -> Result<Option<Arc<SpillFile>>> {
+        let file = cx.transaction().store().temporary_file()?;
+        Ok(file.map(|file| Arc::new(SpillFile { file, run: Arc::clone(&cx.run) })))
+    }
+
+    /// Writes batches with the same columns as one block.
+    pub fn write(&self, batch: &Batch) -> Result<Block> {
+        let bytes = codec::encode(batch);
+        self.run.note_spilled(bytes.len() as u64)?;
+        let offset = self.file.append(&bytes)?;
+        Ok(Block { offset, length: bytes.len(), row_count: batch.row_count })
+    }
+
+    pub fn read(&self, block: &Block) -> Result<Batch> {
+        let mut bytes = vec![0; block.length];
+        self.file.read(block.offset, &mut bytes)?;
+        codec::decode(&bytes)
+    }
+}
+
+impl Drop for SpillFile {
+    fn drop(&mut self) {
+        self.run.note_file_removed(self.file.size_bytes());
+    }
+}
+
+/// Where a batch lies in its file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Block {
+    offset: u64,
+    length: usize,
+    pub row_count: usize,
+}
+
+/// Blocks of a file, read in order.
+pub(crate) struct SpilledRows {
+    file: Arc<SpillFile>,
+    blocks: std::vec::IntoIter<Block>,
+}
+
+impl SpilledRows {
+    pub fn new(file: Arc<SpillFile>, blocks: Vec<Block>) -> SpilledRows {
+        SpilledRows { file, blocks: blocks.into_iter() }
+    }
+}
+
+impl super::node::Operator for SpilledRows {
+    fn next(&mut self) -> Result<Option<Batch>> {
+        self.file.run.check_cancel()?;
+        self.blocks.next().map(|block| self.file.read(&block)).transpose()
+    }
+}
+
+impl Reservation {
+    /// Whether an operator that holds this much is to move rows out: it is above `budget_bytes`, or with everything else
+    /// the statement is near its limit.
+    pub(crate) fn is_over(&self, budget_bytes: usize) -> bool {
+        let (held, run) = (self.bytes(), self.run());
+        held > budget_bytes || held > budget_bytes / 8 && run.memory_used_bytes() > run.exec.memory_limit_bytes / 4 * 3
+    }
+}
+
+pub(crate) fn file_limit_exceeded(limit_bytes: u64) -> QueryError {
+    QueryError::new(
+        sqlstate::CONFIGURATION_LIMIT_EXCEEDED,
+        format!("temporary file size exceeds temp_file_limit ({}kB)", limit_bytes / 1024),
+    )
+}
