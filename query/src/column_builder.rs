@@ -32,7 +32,9 @@ impl ColumnBuilder {
                 Form::Int(Int64Builder::with_capacity(capacity))
             }
             DataType::Float4 | DataType::Float8 => Form::Float(Float64Builder::with_capacity(capacity)),
-            DataType::Text | DataType::Varchar(_) | DataType::Name => Form::Text(StringBuilder::new()),
+            DataType::Text | DataType::Varchar(_) | DataType::Bpchar(_) | DataType::Name => {
+                Form::Text(StringBuilder::new())
+            }
             DataType::Timestamptz | DataType::Timestamp => Form::Timestamp(Int64Builder::with_capacity(capacity)),
             _ => Form::Values(Vec::new()),
         };

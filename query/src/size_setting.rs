@@ -26,9 +26,7 @@ pub fn parse_kb(name: &str, value: &str) -> Result<i64> {
         Some((_, factor)) => *factor,
         None if unit.is_empty() => 1.0,
         None => {
-            return Err(
-                invalid().hint("Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\".")
-            );
+            return Err(invalid().hint("Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\"."));
         }
     };
     let kb = (number * factor).round();

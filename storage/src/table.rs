@@ -266,7 +266,12 @@ impl Transaction {
     }
 
     /// Rows with ids within bounds, as they are stored.
-    pub fn row_cursor(self: &Arc<Self>, table: &TableDef, lower: Bound<RowId>, upper: Bound<RowId>) -> Result<RowCursor> {
+    pub fn row_cursor(
+        self: &Arc<Self>,
+        table: &TableDef,
+        lower: Bound<RowId>,
+        upper: Bound<RowId>,
+    ) -> Result<RowCursor> {
         self.lock(table.id, RelationLock::AccessShare)?;
         let (lower, upper) = (lower.map(row_key), upper.map(row_key));
         let pairs = self.kv_pairs(

@@ -6,7 +6,10 @@ const ROWS: usize = 80_000;
 
 fn large_table(session: &mut Session) {
     session
-        .query("CREATE TABLE t (id int PRIMARY KEY, g int, big int8, x float8, n numeric(12, 4), s text, at timestamp)", &[])
+        .query(
+            "CREATE TABLE t (id int PRIMARY KEY, g int, big int8, x float8, n numeric(12, 4), s text, at timestamp)",
+            &[],
+        )
         .expect("the table is created");
     let insert = format!(
         "INSERT INTO t SELECT i, nullif(i * 7919 % 1000, 13), i::int8 * 1000003, nullif(i % 97, 5) * 0.37, \

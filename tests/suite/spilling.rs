@@ -34,7 +34,8 @@ fn filled(directory: &Path, statement_memory_bytes: usize) -> Database {
         );
         session.query(&fill, &[]).expect("INSERT");
     }
-    let fill = "INSERT INTO u SELECT nullif(i % 25000, 3), 'u' || i || repeat('y', 40) FROM generate_series(1, 28000) i";
+    let fill =
+        "INSERT INTO u SELECT nullif(i % 25000, 3), 'u' || i || repeat('y', 40) FROM generate_series(1, 28000) i";
     session.query(fill, &[]).expect("INSERT");
     database
 }
@@ -116,7 +117,8 @@ fn files_keep_their_limit_and_go_with_the_statement() {
     let error = session.query("SELECT 1 / (count(*) - count(*)) FROM (SELECT DISTINCT s, k FROM t) a", &[]);
     assert_eq!(error.expect_err("a division by zero").sqlstate(), "22012");
     session.query("SET statement_timeout = 20", &[]).expect("SET");
-    let error = session.query("SELECT count(*) FROM (SELECT a.s FROM t a JOIN t b ON a.d = b.d ORDER BY b.s, a.x) c", &[]);
+    let error =
+        session.query("SELECT count(*) FROM (SELECT a.s FROM t a JOIN t b ON a.d = b.d ORDER BY b.s, a.x) c", &[]);
     assert_eq!(error.expect_err("a timeout").sqlstate(), "57014");
     assert_eq!(temporary_files(directory.path()), 0);
 }

@@ -127,9 +127,8 @@ impl Split {
     }
 
     fn morsel(&self, number: usize) -> Morsel {
-        let start = |number: usize| {
-            Bound::Included(RowId(self.first.saturating_add(self.width.saturating_mul(number as u64))))
-        };
+        let start =
+            |number: usize| Bound::Included(RowId(self.first.saturating_add(self.width.saturating_mul(number as u64))));
         // The ends are open, so that what is read is the whole table.
         Morsel {
             lower: if number == 0 { Bound::Unbounded } else { start(number) },
@@ -209,8 +208,8 @@ impl Split {
         };
         let produce_one = |number: usize| {
             let produce = AssertUnwindSafe(|| produce(&cx.with_morsel(self.morsel(number))));
-            let result = catch_unwind(produce)
-                .unwrap_or_else(|_| Err(QueryError::internal("a parallel scan panicked")));
+            let result =
+                catch_unwind(produce).unwrap_or_else(|_| Err(QueryError::internal("a parallel scan panicked")));
             queue.put(number, result);
         };
         std::thread::scope(|scope| {

@@ -62,7 +62,9 @@ pub(crate) fn grouped(function: &AggregateFunction) -> Option<Box<dyn GroupedAcc
         ("avg", [Numeric(_)]) => Box::new(NumericSums { states: Vec::new(), average: true }),
         ("min" | "max", [Int2 | Int4 | Int8]) => IntExtremes::boxed(function.name == "max", Value::Int),
         ("min" | "max", [Timestamp | Timestamptz]) => IntExtremes::boxed(function.name == "max", Value::Timestamp),
-        ("min" | "max", [Text]) => Box::new(TextExtremes { best: Vec::new(), greatest: function.name == "max", held: 0 }),
+        ("min" | "max", [Text]) => {
+            Box::new(TextExtremes { best: Vec::new(), greatest: function.name == "max", held: 0 })
+        }
         _ => return None,
     })
 }

@@ -143,8 +143,8 @@ pub static SETTINGS: &[Setting] = &[
         "isolation level of the current transaction",
     ),
     setting("transaction_read_only", "off", Check::Bool, false, "the current transaction refuses writes"),
-    setting("work_mem", "65536", Check::SizeKb, false, "memory of one sort or join before it uses temporary files"),
     only("transform_null_equals", &["off"], "x = NULL is NULL"),
+    setting("work_mem", "65536", Check::SizeKb, false, "memory of one sort or join before it uses temporary files"),
     only("xmlbinary", &["base64"], "there is no type xml"),
     setting("xmloption", "content", Check::OneOf(&["content", "document"]), false, "there is no type xml"),
 ];

@@ -41,9 +41,9 @@ mod snapshot;
 mod spill;
 #[cfg(test)]
 mod spill_tests;
+mod temporary;
 #[cfg(test)]
 mod tests;
-mod temporary;
 mod timings;
 mod transaction;
 pub(crate) mod write_set;
@@ -56,7 +56,6 @@ pub(crate) use history::{Origin, StoreHistory};
 pub use holds::SnapshotInfo;
 pub use keyspace::Keyspace;
 pub(crate) use kv::KvPairs;
-pub use temporary::TemporaryFile;
 pub use kv::{KvBound, KvBytes, KvIter, KvSnapshot};
 pub(crate) use kv::{MAX_VALUE_BYTES, decode_u64};
 pub use lock_file::LOCK_FILE_NAME;
@@ -68,6 +67,7 @@ pub(crate) use meta::LSN_KEY;
 pub use meta::{FORMAT_VERSION, StoreIdentity};
 pub use options::{CancelToken, Isolation, StoreOptions, StoreStats};
 pub(crate) use reads::ReadRecorder;
+pub use temporary::TemporaryFile;
 pub use timings::HistogramStats;
 pub(crate) use transaction::GRAPH_RELATION;
 pub use transaction::Transaction;

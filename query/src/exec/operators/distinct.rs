@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
+use super::sort::SortPlan;
 use crate::batch::Batch;
 use crate::error::Result;
-use super::sort::SortPlan;
 use crate::exec::expr::{ExprKind, PhysExpr};
 use crate::exec::key::{KeyMode, encode_column_key};
 use crate::exec::node::{Node, Operator, Physical};

@@ -197,17 +197,11 @@ impl Join {
     }
 
     /// The table of keys. Chains of rows with one key are in row order.
-    fn heads(
-        &self,
-        columns: &[Column],
-        row_count: usize,
-        next: &mut [u32],
-        memory: &mut Reservation,
-    ) -> Result<Heads> {
+    fn heads(&self, columns: &[Column], row_count: usize, next: &mut [u32], memory: &mut Reservation) -> Result<Heads> {
         let mut added = 0;
         // Backwards, so that each row goes before those behind it.
         let mut charge = |row: usize, added: &mut usize| -> Result<()> {
-            if row % BATCH_ROWS == 0 {
+            if row.is_multiple_of(BATCH_ROWS) {
                 self.cx.check_cancel()?;
                 memory.grow(std::mem::take(added))?;
             }
@@ -303,9 +297,7 @@ impl Join {
                 let head = |key: i64| map.get(&key).copied().unwrap_or(NONE);
                 match columns.as_slice() {
                     [Column::Int(array)] => array.iter().map(|key| key.map_or(NONE, head)).collect(),
-                    [column] => (0..batch.row_count)
-                        .map(|row| column.value(row).as_int().map_or(NONE, head))
-                        .collect(),
+                    [column] => (0..batch.row_count).map(|row| column.value(row).as_int().map_or(NONE, head)).collect(),
                     _ => vec![NONE; batch.row_count],
                 }
             }

@@ -234,10 +234,7 @@ impl SetOperation {
         }
         if let Some(spilled) = &mut self.spilled {
             spilled.push(batch, waiting.into_iter())?;
-        } else if !all
-            && self.level < MOST_LEVELS
-            && self.memory.is_over(self.cx.run.budget().hash_bytes)
-        {
+        } else if !all && self.level < MOST_LEVELS && self.memory.is_over(self.cx.run.budget().hash_bytes) {
             // Rows that pass from here on are in no set; what the right side said of them has been said.
             self.spilled = Partitions::create(&self.cx, self.level, batch.columns.len())?;
         }

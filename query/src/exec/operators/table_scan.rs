@@ -166,8 +166,7 @@ impl Operator for TableScan {
             Source::Empty => {}
             Source::Rows(cursor) => {
                 while !rows.is_full() {
-                    let more =
-                        cursor.next_rows(BATCH_ROWS - rows.row_count, |id, row| rows.push_stored(id, row))?;
+                    let more = cursor.next_rows(BATCH_ROWS - rows.row_count, |id, row| rows.push_stored(id, row))?;
                     if !more {
                         break;
                     }

@@ -72,7 +72,7 @@ impl SpillFile {
         let bytes = codec::encode(batch);
         self.run.note_spilled(bytes.len() as u64)?;
         let offset = self.file.append(&bytes)?;
-        Ok(Block { offset, length: bytes.len(), row_count: batch.row_count })
+        Ok(Block { offset, length: bytes.len() })
     }
 
     pub fn read(&self, block: &Block) -> Result<Batch> {
@@ -93,7 +93,6 @@ impl Drop for SpillFile {
 pub(crate) struct Block {
     offset: u64,
     length: usize,
-    pub row_count: usize,
 }
 
 /// Blocks of a file, read in order.

@@ -24,7 +24,10 @@ enum Index {
     /// Without keys there is one group.
     Single,
     /// One key, of integers.
-    Int { groups: FxHashMap<i64, u32>, null: Option<u32> },
+    Int {
+        groups: FxHashMap<i64, u32>,
+        null: Option<u32>,
+    },
     Bytes(FxHashMap<Box<[u8]>, u32>),
 }
 

@@ -40,7 +40,13 @@ struct Run {
 
 impl Merge {
     /// `runs` in the order of the input they hold.
-    pub fn new(plan: Arc<SortPlan>, cx: Cx, file: Arc<SpillFile>, runs: Vec<Vec<Block>>, width: usize) -> Result<Merge> {
+    pub fn new(
+        plan: Arc<SortPlan>,
+        cx: Cx,
+        file: Arc<SpillFile>,
+        runs: Vec<Vec<Block>>,
+        width: usize,
+    ) -> Result<Merge> {
         let mut runs = runs;
         while runs.len() > FAN_IN {
             // Neighbours are merged, so that the order of equal rows stays.

@@ -73,7 +73,11 @@ struct Sort {
 enum Output {
     Nothing,
     /// All rows in order, and how many were given.
-    Memory { rows: Batch, given: usize, _memory: Reservation },
+    Memory {
+        rows: Batch,
+        given: usize,
+        _memory: Reservation,
+    },
     Merged(Merge),
 }
 
@@ -113,7 +117,8 @@ impl Sort {
         let mut runs: Vec<Vec<Block>> = Vec::new();
         while let Some(batch) = input.next()? {
             cx.check_cancel()?;
-            let keys: Vec<Column> = plan.keys.iter().map(|key| key.expr.eval_batch(&cx, &batch)).collect::<Result<_>>()?;
+            let keys: Vec<Column> =
+                plan.keys.iter().map(|key| key.expr.eval_batch(&cx, &batch)).collect::<Result<_>>()?;
             let row_count = batch.row_count;
             collected.push(batch.beside(Batch::new(keys, row_count)))?;
             if let Some(wanted) = self.wanted
