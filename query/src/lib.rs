@@ -18,6 +18,7 @@ pub mod settings;
 pub mod size_setting;
 pub mod sql;
 pub mod statement;
+pub mod statistics;
 pub mod system;
 pub mod types;
 

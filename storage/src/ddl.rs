@@ -8,7 +8,7 @@ mod foreign_key;
 use std::sync::Arc;
 
 use crate::catalog::rows::{
-    GRAPH, INDEX, TABLE, VIEW, dependency_key, encode_definition, name_key, relation_key, schema_key,
+    GRAPH, INDEX, STATISTICS, TABLE, VIEW, dependency_key, encode_definition, name_key, relation_key, schema_key,
 };
 use crate::catalog::*;
 use crate::encoding::row::RowProjection;
@@ -229,6 +229,9 @@ impl Transaction {
             self.remove_index(index)?;
         }
         self.kv_delete(Keyspace::CATALOG, &relation_key(TABLE, id))?;
+        if self.catalog().statistics.contains_key(&id) {
+            self.kv_delete(Keyspace::CATALOG, &relation_key(STATISTICS, id))?;
+        }
         self.give_up_name(&table.schema, &table.name)?;
         self.kv_clear(Keyspace::of_relation(id));
         Ok(())
@@ -272,6 +275,14 @@ impl Transaction {
         def.foreign_keys.retain(|key| key.columns.iter().all(|column| kept.contains(column)));
         def.version = old.version + 1;
         self.put_table(def)
+    }
+
+    /// Replaces what is known of a table's columns. Only one transaction at a time does so.
+    pub fn put_statistics(&self, statistics: &TableStatistics) -> Result<()> {
+        self.lock(statistics.table, RelationLock::ShareUpdateExclusive)?;
+        self.table_by_id(statistics.table)?;
+        let key = relation_key(STATISTICS, statistics.table);
+        self.kv_put(Keyspace::CATALOG, &key, &encode_definition(statistics)?)
     }
 
     /// Removes every row of the table.

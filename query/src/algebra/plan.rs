@@ -237,10 +237,53 @@ pub struct TableScan {
 pub struct IndexAccess {
     pub index: Arc<IndexDef>,
     pub equal: Vec<Expr>,
+    /// Instead of bounds: the next column equals any of these. A filter above repeats the condition.
+    pub any: Option<AnyOf>,
     /// (expression, inclusive)
     pub lower: Option<(Expr, bool)>,
     pub upper: Option<(Expr, bool)>,
     pub reverse: bool,
+}
+
+impl IndexAccess {
+    /// All entries of an index.
+    pub fn whole(index: Arc<IndexDef>, reverse: bool) -> IndexAccess {
+        IndexAccess { index, equal: Vec::new(), any: None, lower: None, upper: None, reverse }
+    }
+}
+
+/// Values of which one is to be met.
+#[derive(Clone, Debug)]
+pub enum AnyOf {
+    Items(Vec<Expr>),
+    /// The elements of an array.
+    Array(Expr),
+}
+
+impl AnyOf {
+    pub fn exprs(&self) -> &[Expr] {
+        match self {
+            AnyOf::Items(items) => items,
+            AnyOf::Array(array) => std::slice::from_ref(array),
+        }
+    }
+
+    pub fn exprs_mut(&mut self) -> &mut [Expr] {
+        match self {
+            AnyOf::Items(items) => items,
+            AnyOf::Array(array) => std::slice::from_mut(array),
+        }
+    }
+
+    /// How many there are, or may be.
+    pub fn expected_count(&self) -> f64 {
+        match self {
+            AnyOf::Items(items) => items.len() as f64,
+            AnyOf::Array(Expr::List(items, _)) => items.len() as f64,
+            AnyOf::Array(Expr::Literal(sinew_storage::Value::List(items), _)) => items.len() as f64,
+            AnyOf::Array(_) => 10.0,
+        }
+    }
 }
 
 /// The rows of one table that a SELECT locks.

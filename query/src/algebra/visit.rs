@@ -159,6 +159,7 @@ pub fn own_exprs(plan: &Plan) -> Vec<&Expr> {
         Plan::TableScan(scan) => {
             if let Some(access) = &scan.access {
                 out.extend(&access.equal);
+                out.extend(access.any.iter().flat_map(AnyOf::exprs));
                 out.extend(access.lower.iter().chain(&access.upper).map(|(expr, _)| expr));
             }
         }
@@ -234,6 +235,7 @@ pub fn for_each_own_expr_mut(plan: &mut Plan, visit: &mut dyn FnMut(&mut Expr)) 
         Plan::TableScan(scan) => {
             if let Some(access) = &mut scan.access {
                 access.equal.iter_mut().for_each(&mut *visit);
+                access.any.iter_mut().flat_map(AnyOf::exprs_mut).for_each(&mut *visit);
                 access.lower.iter_mut().chain(&mut access.upper).for_each(|(expr, _)| visit(expr));
             }
         }

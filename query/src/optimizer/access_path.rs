@@ -1,7 +1,8 @@
 //! Index selection: filters directly above a scan become index reads.
 //!
-//! A table scan takes the ordered index with the longest run of equalities on its leading columns, then a range on the
-//! next. The conjuncts that the index carries out exactly are dropped; NULL bounds match nothing, as `=` and `<` do. A node
+//! A table scan takes the ordered index that is expected to give the fewest rows: equalities on its leading columns, then
+//! a list of values, a range or the beginning of a text on the next. An analyzed table is read whole when too many of its
+//! rows are wanted for looking each up. The conjuncts that the index carries out exactly are dropped; NULL bounds match nothing, as `=` and `<` do. A node
 //! scan takes a label's property index; the equality stays as a filter, since Cypher's `=` and key equality differ for
 //! lists and NaN.
 
@@ -10,9 +11,13 @@ use std::sync::Arc;
 use sinew_storage::catalog::{IndexDef, IndexKind, IndexTarget};
 use sinew_storage::{DataType, Transaction, Value};
 
+use super::cardinality::Statistics;
 use super::{filtered, statistics, transform_up};
 use crate::algebra::*;
 use crate::error::Result;
+
+/// Looking a row up costs about as much as reading this many in order.
+const LOOKUP_COST_ROWS: f64 = 8.0;
 
 pub(super) fn rewrite(plan: Plan, transaction: &Transaction) -> Result<Plan> {
     transform_up(plan, &mut |plan| {
@@ -90,18 +95,41 @@ fn comparable(column: &DataType, value: &DataType) -> bool {
 pub(super) fn table_access(mut scan: TableScan, conjuncts: Vec<Expr>, transaction: &Transaction) -> Plan {
     let own = |var: VarId| scan.columns.iter().any(|(_, column)| *column == var) || scan.row_id == Some(var);
     let catalog = transaction.catalog();
-    let mut best: Option<(usize, IndexAccess, Vec<usize>)> = None;
+    let statistics = Statistics::new(transaction);
+    let mut best: Option<(Matched, f64)> = None;
     for index in catalog.indexes_of(scan.table.id) {
-        let Some((score, access, used)) = match_index(&scan, index, &conjuncts, &own) else { continue };
-        if best.as_ref().is_none_or(|(known, ..)| score > *known) {
-            best = Some((score, access, used));
+        let Some(matched) = match_index(&scan, index, &conjuncts, &own) else { continue };
+        let rows = statistics.access_rows(&scan, &matched.access);
+        let is_better = best.as_ref().is_none_or(|(known, known_rows)| {
+            (matched.whole_key, -rows, matched.access.equal.len())
+                > (known.whole_key, -known_rows, known.access.equal.len())
+        });
+        if is_better {
+            best = Some((matched, rows));
         }
     }
-    let Some((_, access, used)) = best else { return filtered(Plan::TableScan(scan), conjuncts) };
+    let Some((Matched { access, used, whole_key }, rows)) = best else {
+        return filtered(Plan::TableScan(scan), conjuncts);
+    };
+    if !whole_key && statistics.is_analyzed_by(&scan.table, &access) {
+        let all = statistics.table_rows(&scan.table);
+        if rows * LOOKUP_COST_ROWS > all {
+            return filtered(Plan::TableScan(scan), conjuncts);
+        }
+    }
     scan.access = Some(access);
     let rest =
         conjuncts.into_iter().enumerate().filter(|(i, _)| !used.contains(i)).map(|(_, conjunct)| conjunct).collect();
     filtered(Plan::TableScan(scan), rest)
+}
+
+/// An index under some conjuncts.
+struct Matched {
+    access: IndexAccess,
+    /// The conjuncts that it carries out.
+    used: Vec<usize>,
+    /// It gives one row at most, or one for each value of a list.
+    whole_key: bool,
 }
 
 fn match_index(
@@ -109,15 +137,14 @@ fn match_index(
     index: &Arc<IndexDef>,
     conjuncts: &[Expr],
     own: &dyn Fn(VarId) -> bool,
-) -> Option<(usize, IndexAccess, Vec<usize>)> {
+) -> Option<Matched> {
     let IndexKind::Ordered { unique } = index.kind else { return None };
     let IndexTarget::Table { columns, .. } = &index.target else { return None };
     let var_of = |column: &sinew_storage::catalog::IndexColumn| {
         let position = scan.table.position_of(column.column)?;
         scan.columns.iter().find(|(at, _)| *at == position).map(|(_, var)| *var)
     };
-    let mut access =
-        IndexAccess { index: Arc::clone(index), equal: Vec::new(), lower: None, upper: None, reverse: false };
+    let mut access = IndexAccess::whole(Arc::clone(index), false);
     let mut used = Vec::new();
     for column in columns {
         let Some(var) = var_of(column) else { break };
@@ -131,6 +158,10 @@ fn match_index(
                 used.push(i);
             }
             None => {
+                access.any = conjuncts.iter().find_map(|conjunct| any_of(conjunct, var, own));
+                if access.any.is_some() {
+                    break;
+                }
                 for (i, conjunct) in conjuncts.iter().enumerate() {
                     let Some(comparison) = comparison(conjunct, own).filter(|comparison| comparison.var == var) else {
                         continue;
@@ -143,17 +174,73 @@ fn match_index(
                     }
                     used.push(i);
                 }
+                if access.lower.is_none() && access.upper.is_none() {
+                    let beginning = conjuncts.iter().find_map(|conjunct| beginning_of(conjunct, var));
+                    if let Some((lower, upper)) = beginning {
+                        access.lower = Some((lower, true));
+                        access.upper = upper.map(|upper| (upper, false));
+                    }
+                }
                 break;
             }
         }
     }
-    if used.is_empty() {
+    if used.is_empty() && access.any.is_none() && access.lower.is_none() {
         return None;
     }
-    let ranged = usize::from(access.lower.is_some()) + usize::from(access.upper.is_some());
-    let whole_key = unique && access.equal.len() == columns.len();
-    let score = access.equal.len() * 4 + ranged + if whole_key { 1000 } else { 0 };
-    Some((score, access, used))
+    let whole_key = unique && access.equal.len() + usize::from(access.any.is_some()) == columns.len();
+    Some(Matched { access, used, whole_key })
+}
+
+/// The values of `column IN (…)` and `column = ANY (array)`, which read nothing of the scan.
+fn any_of(conjunct: &Expr, var: VarId, own: &dyn Fn(VarId) -> bool) -> Option<AnyOf> {
+    let constant =
+        |expr: &Expr| !expr.is_volatile() && !expr.vars().iter().any(|var| own(*var)) && !expr.has_subquery();
+    let column = |expr: &Expr| match expr {
+        Expr::Column(column, ty) if *column == var => Some(ty.clone()),
+        _ => None,
+    };
+    match conjunct {
+        Expr::InList { input, items, negated: false, equals } if equals.name == "=" => {
+            let ty = column(input)?;
+            items.iter().all(|item| constant(item) && comparable(&ty, &item.ty())).then(|| AnyOf::Items(items.clone()))
+        }
+        Expr::Quantified { operator, input, array, all: false } if operator.name == "=" => {
+            let (ty, DataType::Array(element)) = (column(input)?, array.ty()) else { return None };
+            (constant(array) && comparable(&ty, &element)).then(|| AnyOf::Array((**array).clone()))
+        }
+        _ => None,
+    }
+}
+
+/// The range of texts with which `column LIKE 'abc%'` can be true: from `abc` to before `abd`. The condition stays.
+fn beginning_of(conjunct: &Expr, var: VarId) -> Option<(Expr, Option<Expr>)> {
+    let Expr::Call { function, args, .. } = conjunct else { return None };
+    let ("~~", [Expr::Column(column, ty), Expr::Literal(pattern, _)]) = (function.name, args.as_slice()) else {
+        return None;
+    };
+    // Blanks at the end of char(n) are no part of what is compared.
+    if *column != var || !matches!(ty, DataType::Text | DataType::Varchar(_) | DataType::Name) {
+        return None;
+    }
+    let pattern = pattern.as_str()?;
+    let beginning = &pattern[..pattern.find(['%', '_', '\\']).unwrap_or(pattern.len())];
+    if beginning.is_empty() {
+        return None;
+    }
+    let text = |text: String| Expr::Literal(Value::from(text), DataType::Text);
+    // Texts are ordered by their bytes, which is the order of their characters.
+    let mut characters: Vec<char> = beginning.chars().collect();
+    let mut upper = None;
+    while let Some(last) = characters.pop() {
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
+        if let Some(next) = next {
+            characters.push(next);
+            upper = Some(text(characters.into_iter().collect()));
+            break;
+        }
+    }
+    Some((text(beginning.to_owned()), upper))
 }
 
 /// The node scan under these conjuncts: by id, by property index, or by the rarest label.

@@ -1,13 +1,15 @@
-//! How many rows a plan is expected to give. Guesses in PostgreSQL's spirit: exact counts of tables, labels and types,
-//! fixed selectivities for what no statistics are kept of.
+//! How many rows a plan is expected to give, in PostgreSQL's spirit: exact counts of tables, labels and types, shares from
+//! the statistics of analyzed columns, and fixed shares for everything else.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use sinew_storage::Transaction;
-use sinew_storage::catalog::{IndexKind, IndexTarget, TableDef};
+use sinew_storage::catalog::{Catalog, ColumnStatistics, IndexKind, IndexTarget, TableDef, TableStatistics};
 
 use crate::algebra::*;
+use crate::statistics::estimate::{self, Comparison};
 
 /// Share of rows that an equality keeps, a range keeps, and any other condition keeps.
 pub const EQUALITY_SELECTIVITY: f64 = 0.01;
@@ -20,15 +22,140 @@ pub struct Statistics<'a> {
     tables: RefCell<FxHashMap<u32, f64>>,
     labels: RefCell<FxHashMap<Option<String>, f64>>,
     types: RefCell<FxHashMap<Option<String>, f64>>,
+    /// The analyzed columns that variables stand for, filled as scans and projections are met.
+    columns: RefCell<FxHashMap<VarId, Analyzed>>,
+    /// Rows of the common table expressions met so far.
+    ctes: RefCell<FxHashMap<CteId, f64>>,
+    catalog: OnceCell<Arc<Catalog>>,
+}
+
+/// A column of an analyzed table.
+#[derive(Clone)]
+struct Analyzed {
+    statistics: Arc<TableStatistics>,
+    /// Position in the statistics' columns.
+    column: usize,
+    /// Rows of the table now.
+    row_count: f64,
+}
+
+impl Analyzed {
+    fn column(&self) -> &ColumnStatistics {
+        &self.statistics.columns[self.column]
+    }
 }
 
 impl<'a> Statistics<'a> {
     pub fn new(transaction: &'a Transaction) -> Statistics<'a> {
-        Statistics { transaction, tables: RefCell::default(), labels: RefCell::default(), types: RefCell::default() }
+        Statistics {
+            transaction,
+            tables: RefCell::default(),
+            labels: RefCell::default(),
+            types: RefCell::default(),
+            columns: RefCell::default(),
+            ctes: RefCell::default(),
+            catalog: OnceCell::new(),
+        }
     }
 
     pub fn transaction(&self) -> &'a Transaction {
         self.transaction
+    }
+
+    fn catalog(&self) -> &Catalog {
+        self.catalog.get_or_init(|| self.transaction.catalog())
+    }
+
+    /// The statistics of a table's column, by its position.
+    fn analyzed(&self, table: &TableDef, position: usize) -> Option<Analyzed> {
+        let statistics = self.catalog().statistics.get(&table.id)?;
+        let known = statistics.column(table.columns.get(position)?)?;
+        let column = statistics.columns.iter().position(|other| std::ptr::eq(other, known))?;
+        Some(Analyzed { statistics: Arc::clone(statistics), column, row_count: self.table_rows(table) })
+    }
+
+    fn note_columns(&self, columns: &[(usize, VarId)], table: &TableDef) {
+        if !self.catalog().statistics.contains_key(&table.id) {
+            return;
+        }
+        for (position, var) in columns {
+            if let Some(analyzed) = self.analyzed(table, *position) {
+                self.columns.borrow_mut().insert(*var, analyzed);
+            }
+        }
+    }
+
+    /// What merely renames a column stands for it.
+    fn note_items(&self, items: &[(VarId, Expr)]) {
+        for (var, expr) in items {
+            if let Expr::Column(of, _) = expr {
+                let known = self.columns.borrow().get(of).cloned();
+                if let Some(known) = known {
+                    self.columns.borrow_mut().insert(*var, known);
+                }
+            }
+        }
+    }
+
+    fn of_expr(&self, expr: &Expr) -> Option<Analyzed> {
+        match expr {
+            Expr::Column(var, _) => self.columns.borrow().get(var).cloned(),
+            Expr::Cast { input, .. } => self.of_expr(input),
+            _ => None,
+        }
+    }
+
+    /// Whether something is known of the values that an index read looks for.
+    pub fn is_analyzed_by(&self, table: &TableDef, access: &IndexAccess) -> bool {
+        let IndexTarget::Table { columns, .. } = &access.index.target else { return false };
+        let first = columns.first().and_then(|column| table.position_of(column.column));
+        first.is_some_and(|position| self.analyzed(table, position).is_some())
+    }
+
+    /// Rows that an index read is expected to give.
+    pub fn access_rows(&self, scan: &TableScan, access: &IndexAccess) -> f64 {
+        let rows = self.table_rows(&scan.table);
+        let IndexTarget::Table { columns, .. } = &access.index.target else { return rows };
+        let values = access.any.as_ref().map_or(1.0, AnyOf::expected_count);
+        let unique = matches!(access.index.kind, IndexKind::Ordered { unique: true });
+        if unique && access.equal.len() + usize::from(access.any.is_some()) == columns.len() {
+            return rows.min(values);
+        }
+        let analyzed = |at: usize| {
+            let position = columns.get(at).and_then(|column| scan.table.position_of(column.column))?;
+            self.analyzed(&scan.table, position)
+        };
+        let mut share = 1.0;
+        for (at, value) in access.equal.iter().enumerate() {
+            share *= match analyzed(at) {
+                Some(known) => estimate::equality(known.column(), known.row_count, literal(value)),
+                None => EQUALITY_SELECTIVITY,
+            };
+        }
+        let next = analyzed(access.equal.len());
+        if access.any.is_some() {
+            let one = next
+                .as_ref()
+                .map_or(EQUALITY_SELECTIVITY, |known| estimate::equality(known.column(), known.row_count, None));
+            share *= (one * values).min(1.0);
+        } else if access.lower.is_some() || access.upper.is_some() {
+            share *= self.range_share(next.as_ref(), access);
+        }
+        (rows * share).max(1.0)
+    }
+
+    fn range_share(&self, known: Option<&Analyzed>, access: &IndexAccess) -> f64 {
+        let side = |bound: &Option<(Expr, bool)>, open: Comparison, closed: Comparison| {
+            let (bound, inclusive) = bound.as_ref()?;
+            let operator = if *inclusive { closed } else { open };
+            Some(match (known, literal(bound)) {
+                (Some(known), Some(value)) => estimate::comparison(known.column(), operator, value),
+                _ => RANGE_SELECTIVITY,
+            })
+        };
+        let above = side(&access.lower, Comparison::Greater, Comparison::GreaterOrEqual);
+        let below = side(&access.upper, Comparison::Less, Comparison::LessOrEqual);
+        both_sides(above, below, known)
     }
 
     pub fn table_rows(&self, table: &TableDef) -> f64 {
@@ -81,21 +208,11 @@ impl<'a> Statistics<'a> {
             Plan::Values { rows, .. } => rows.len() as f64,
             Plan::Supplied { .. } => 1000.0,
             Plan::TableScan(scan) => {
-                let rows = self.table_rows(&scan.table);
-                let Some(access) = &scan.access else { return rows };
-                let width = match &access.index.target {
-                    IndexTarget::Table { columns, .. } => columns.len(),
-                    _ => 1,
-                };
-                let unique = matches!(access.index.kind, IndexKind::Ordered { unique: true });
-                if unique && access.equal.len() == width {
-                    return rows.min(1.0);
+                self.note_columns(&scan.columns, &scan.table);
+                match &scan.access {
+                    None => self.table_rows(&scan.table),
+                    Some(access) => self.access_rows(scan, access),
                 }
-                let mut estimate = rows * EQUALITY_SELECTIVITY.powi(access.equal.len() as i32);
-                if access.lower.is_some() || access.upper.is_some() {
-                    estimate *= RANGE_SELECTIVITY;
-                }
-                estimate.max(1.0)
             }
             Plan::SearchScan(scan) => match &scan.limit {
                 Some(Expr::Literal(value, _)) => value.as_int().unwrap_or(10) as f64,
@@ -132,10 +249,16 @@ impl<'a> Statistics<'a> {
             }
             Plan::ShortestPath(path) => self.estimate(&path.input),
             Plan::FunctionScan { function, .. } => function.estimated_rows(),
-            Plan::Filter { input, predicate } => self.estimate(input) * selectivity(predicate),
-            Plan::Project { input, .. }
-            | Plan::Extend { input, .. }
-            | Plan::Sort { input, .. }
+            Plan::Filter { input, predicate } => {
+                let rows = self.estimate(input);
+                rows * self.selectivity(predicate)
+            }
+            Plan::Project { input, items } | Plan::Extend { input, items } => {
+                let rows = self.estimate(input);
+                self.note_items(items);
+                rows
+            }
+            Plan::Sort { input, .. }
             | Plan::LockRows { input, .. }
             | Plan::GraphWrite { input, .. }
             | Plan::Foreach { input, .. }
@@ -143,7 +266,7 @@ impl<'a> Statistics<'a> {
             Plan::Window(window) => self.estimate(&window.input),
             Plan::Join { kind, left, right, on } => {
                 let (l, r) = (self.estimate(left), self.estimate(right));
-                let inner = join_rows(l, r, on);
+                let inner = self.join_rows(l, r, on);
                 match kind {
                     JoinKind::Inner => inner,
                     JoinKind::Left => inner.max(l),
@@ -161,7 +284,19 @@ impl<'a> Statistics<'a> {
                 }
             }
             Plan::Aggregate { groups, .. } if groups.is_empty() => 1.0,
-            Plan::Aggregate { input, .. } | Plan::Distinct { input, .. } => (self.estimate(input) * 0.2).max(1.0),
+            Plan::Aggregate { input, groups, .. } => {
+                let rows = self.estimate(input);
+                let groups_rows = self.group_count(rows, groups.iter().map(|(_, expr)| expr));
+                self.note_items(groups);
+                groups_rows
+            }
+            Plan::Distinct { input, on } => {
+                let rows = self.estimate(input);
+                match on {
+                    Some(on) => self.group_count(rows, on.iter()),
+                    None => (rows * 0.2).max(1.0),
+                }
+            }
             Plan::Limit { input, limit, .. } => {
                 let rows = self.estimate(input);
                 match limit {
@@ -181,8 +316,18 @@ impl<'a> Statistics<'a> {
                 };
                 self.estimate(input) * length
             }
-            Plan::With { body, .. } | Plan::RecursiveWith { body, .. } => self.estimate(body),
-            Plan::CteScan { .. } => 100.0,
+            Plan::With { cte, definition, body, .. } => {
+                let rows = self.estimate(definition);
+                self.ctes.borrow_mut().insert(*cte, rows);
+                self.estimate(body)
+            }
+            Plan::RecursiveWith { cte, base, body, .. } => {
+                // Ten rounds, as PostgreSQL takes it.
+                let rows = self.estimate(base) * 10.0;
+                self.ctes.borrow_mut().insert(*cte, rows);
+                self.estimate(body)
+            }
+            Plan::CteScan { cte, .. } => self.ctes.borrow().get(cte).copied().unwrap_or(100.0),
             Plan::Insert(insert) => self.estimate(&insert.source),
             Plan::Update(update) => self.estimate(&update.source),
             Plan::Delete(delete) => self.estimate(&delete.source),
@@ -190,44 +335,200 @@ impl<'a> Statistics<'a> {
             Plan::Discard { .. } => 0.0,
         }
     }
-}
 
-/// Rows of an inner join under its conditions.
-pub fn join_rows(left: f64, right: f64, on: &[Expr]) -> f64 {
-    let mut rows = left * right;
-    let mut first_equality = true;
-    for condition in on {
-        let is_equality = matches!(condition, Expr::Call { function, .. } if function.name == "=");
-        if is_equality && first_equality {
-            // As if the smaller side's key were unique in the larger.
-            rows /= left.max(right).max(1.0);
-            first_equality = false;
-        } else {
-            rows *= selectivity(condition).max(0.1);
+    /// Groups that so many rows fall into.
+    fn group_count<'e>(&self, rows: f64, keys: impl Iterator<Item = &'e Expr>) -> f64 {
+        let mut count = 1.0;
+        for key in keys {
+            match self.of_expr(key) {
+                Some(known) => {
+                    let nulls = if known.column().null_fraction > 0.0 { 1.0 } else { 0.0 };
+                    count *= estimate::distinct_count(known.column(), known.row_count) + nulls;
+                }
+                None => return (rows * 0.2).max(1.0),
+            }
+        }
+        count.clamp(1.0, rows.max(1.0))
+    }
+
+    /// Rows of an inner join under its conditions.
+    pub fn join_rows(&self, left: f64, right: f64, on: &[Expr]) -> f64 {
+        let mut rows = left * right;
+        let mut first_equality = true;
+        for condition in on {
+            let sides = match condition {
+                Expr::Call { function, args, .. } if function.name == "=" && args.len() == 2 => {
+                    Some((&args[0], &args[1]))
+                }
+                _ => None,
+            };
+            match sides {
+                Some((a, b)) => match (self.of_expr(a), self.of_expr(b)) {
+                    (None, None) if first_equality => {
+                        // As if the smaller side's key were unique in the larger.
+                        rows /= left.max(right).max(1.0);
+                    }
+                    (None, None) => rows *= 0.1,
+                    (a, b) => {
+                        let distinct = |known: &Option<Analyzed>| {
+                            known
+                                .as_ref()
+                                .map_or(1.0, |known| estimate::distinct_count(known.column(), known.row_count))
+                        };
+                        let present = |known: &Option<Analyzed>| {
+                            known.as_ref().map_or(1.0, |known| 1.0 - known.column().null_fraction)
+                        };
+                        rows *= present(&a) * present(&b) / distinct(&a).max(distinct(&b));
+                    }
+                },
+                None => rows *= self.selectivity(condition).max(0.1),
+            }
+            first_equality = first_equality && sides.is_none();
+        }
+        rows
+    }
+
+    /// Share of rows a condition keeps. Scans below must have been estimated.
+    pub fn selectivity(&self, condition: &Expr) -> f64 {
+        match condition {
+            Expr::Literal(value, _) => match value.as_bool() {
+                Some(true) => 1.0,
+                _ => 0.0,
+            },
+            Expr::And(items) => self.conjunction(items),
+            Expr::Or(items) => {
+                // As if they were independent.
+                1.0 - items.iter().map(|item| 1.0 - self.selectivity(item)).product::<f64>()
+            }
+            Expr::Not(input) => 1.0 - self.selectivity(input),
+            Expr::Call { function, args, .. } => match args.as_slice() {
+                [left, right] => self.comparison(function.name, left, right),
+                _ => OTHER_SELECTIVITY,
+            },
+            Expr::InList { input, items, negated, .. } => {
+                let share: f64 = match self.of_expr(input) {
+                    Some(known) => items
+                        .iter()
+                        .map(|item| estimate::equality(known.column(), known.row_count, literal(item)))
+                        .sum(),
+                    None => items.len() as f64 * EQUALITY_SELECTIVITY,
+                };
+                if *negated { 1.0 - share.min(1.0) } else { share.min(1.0) }
+            }
+            Expr::IsNull(input) => match self.of_expr(input) {
+                Some(known) => known.column().null_fraction,
+                None => 0.1,
+            },
+            // A condition that is a column.
+            Expr::Column(..) => match self.of_expr(condition) {
+                Some(known) => {
+                    estimate::equality(known.column(), known.row_count, Some(&sinew_storage::Value::Bool(true)))
+                }
+                None => OTHER_SELECTIVITY,
+            },
+            Expr::HasLabels { .. } => 0.2,
+            _ => OTHER_SELECTIVITY,
         }
     }
-    rows
+
+    /// Bounds of one column from both sides go together.
+    fn conjunction(&self, items: &[Expr]) -> f64 {
+        let mut share = 1.0;
+        let mut ranges: Vec<(VarId, Option<f64>, Option<f64>)> = Vec::new();
+        for item in items {
+            match self.bound(item) {
+                Some((var, is_lower, part)) => {
+                    let at = match ranges.iter().position(|(known, ..)| *known == var) {
+                        Some(at) => at,
+                        None => {
+                            ranges.push((var, None, None));
+                            ranges.len() - 1
+                        }
+                    };
+                    let (_, above, below) = &mut ranges[at];
+                    let side = if is_lower { above } else { below };
+                    *side = Some(side.map_or(part, |known: f64| known.min(part)));
+                }
+                None => share *= self.selectivity(item),
+            }
+        }
+        for (var, above, below) in ranges {
+            let known = self.columns.borrow().get(&var).cloned();
+            share *= both_sides(above, below, known.as_ref());
+        }
+        share
+    }
+
+    /// A comparison of an analyzed column with a literal: whether it bounds it from below, and the share it keeps.
+    fn bound(&self, condition: &Expr) -> Option<(VarId, bool, f64)> {
+        let Expr::Call { function, args, .. } = condition else { return None };
+        let [left, right] = args.as_slice() else { return None };
+        let (column, is_flipped) = match (left, right) {
+            (Expr::Column(var, _), Expr::Literal(..)) => (*var, false),
+            (Expr::Literal(..), Expr::Column(var, _)) => (*var, true),
+            _ => return None,
+        };
+        self.columns.borrow().get(&column)?;
+        let is_lower = match function.name {
+            ">" | ">=" => !is_flipped,
+            "<" | "<=" => is_flipped,
+            _ => return None,
+        };
+        Some((column, is_lower, self.comparison(function.name, left, right)))
+    }
+
+    fn comparison(&self, symbol: &str, left: &Expr, right: &Expr) -> f64 {
+        let (known, other, is_flipped) = match (self.of_expr(left), self.of_expr(right)) {
+            (Some(known), _) => (Some(known), right, false),
+            (None, Some(known)) => (Some(known), left, true),
+            (None, None) => (None, right, false),
+        };
+        let operator = match (symbol, is_flipped) {
+            ("<", false) | (">", true) => Comparison::Less,
+            ("<=", false) | (">=", true) => Comparison::LessOrEqual,
+            (">", false) | ("<", true) => Comparison::Greater,
+            (">=", false) | ("<=", true) => Comparison::GreaterOrEqual,
+            ("=", _) => {
+                return known.map_or(EQUALITY_SELECTIVITY, |known| {
+                    estimate::equality(known.column(), known.row_count, literal(other))
+                });
+            }
+            ("<>" | "!=", _) => {
+                return known.map_or(1.0 - EQUALITY_SELECTIVITY, |known| {
+                    let equal = estimate::equality(known.column(), known.row_count, literal(other));
+                    (1.0 - equal - known.column().null_fraction).max(0.0)
+                });
+            }
+            _ => return OTHER_SELECTIVITY,
+        };
+        match (known, literal(other)) {
+            (Some(known), Some(value)) => estimate::comparison(known.column(), operator, value),
+            _ => RANGE_SELECTIVITY,
+        }
+    }
 }
 
-/// Share of rows a condition keeps.
-pub fn selectivity(condition: &Expr) -> f64 {
-    match condition {
-        Expr::Literal(value, _) => match value.as_bool() {
-            Some(true) => 1.0,
-            _ => 0.0,
+/// The value of a literal, casts that keep it left aside.
+fn literal(expr: &Expr) -> Option<&sinew_storage::Value> {
+    match expr {
+        Expr::Literal(value, _) => Some(value),
+        _ => None,
+    }
+}
+
+/// Share that lies above one bound and below another.
+fn both_sides(above: Option<f64>, below: Option<f64>, known: Option<&Analyzed>) -> f64 {
+    match (above, below) {
+        (Some(above), Some(below)) => match known {
+            // What lies outside both is counted twice when the shares are added.
+            Some(known) => {
+                let present = 1.0 - known.column().null_fraction;
+                let share = above + below - present;
+                if share > 0.0 { share } else { (1.0 / known.row_count.max(1.0)).max(0.005 * present) }
+            }
+            None => RANGE_SELECTIVITY,
         },
-        Expr::And(items) => items.iter().map(selectivity).product(),
-        Expr::Or(items) => items.iter().map(selectivity).sum::<f64>().min(1.0),
-        Expr::Not(input) => 1.0 - selectivity(input),
-        Expr::Call { function, .. } => match function.name {
-            "=" => EQUALITY_SELECTIVITY,
-            "<" | "<=" | ">" | ">=" => RANGE_SELECTIVITY,
-            "<>" | "!=" => 1.0 - EQUALITY_SELECTIVITY,
-            _ => OTHER_SELECTIVITY,
-        },
-        Expr::InList { items, .. } => (items.len() as f64 * EQUALITY_SELECTIVITY).min(1.0),
-        Expr::IsNull(_) => 0.1,
-        Expr::HasLabels { .. } => 0.2,
-        _ => OTHER_SELECTIVITY,
+        (Some(share), None) | (None, Some(share)) => share,
+        (None, None) => 1.0,
     }
 }

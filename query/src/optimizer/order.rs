@@ -98,6 +98,7 @@ fn order_scan(plan: &mut Plan, wanted: &[(VarId, bool, bool)], transaction: &Tra
         Plan::TableScan(scan) => {
             let catalog = transaction.catalog();
             let candidates: Vec<_> = match &scan.access {
+                Some(IndexAccess { any: Some(_), .. }) => return false,
                 Some(access) => vec![Arc::clone(&access.index)],
                 None => catalog.indexes_of(scan.table.id).to_vec(),
             };
@@ -124,7 +125,7 @@ fn order_scan(plan: &mut Plan, wanted: &[(VarId, bool, bool)], transaction: &Tra
                 match &mut scan.access {
                     Some(access) => access.reverse = reverse,
                     None => {
-                        scan.access = Some(IndexAccess { index, equal: Vec::new(), lower: None, upper: None, reverse });
+                        scan.access = Some(IndexAccess::whole(index, reverse));
                     }
                 }
                 return true;

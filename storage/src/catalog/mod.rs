@@ -6,8 +6,10 @@
 //! by whoever uses them.
 
 pub(crate) mod rows;
+mod statistics;
 
 pub(crate) use rows::bootstrap_rows;
+pub use statistics::{ColumnStatistics, StatisticsValue, TableStatistics};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,6 +33,8 @@ pub struct Catalog {
     pub views: BTreeMap<RelationId, Arc<ViewDef>>,
     /// (schema, relation name) of tables, views and indexes: one namespace, as in PostgreSQL.
     pub names: BTreeMap<(String, String), RelationId>,
+    /// What ANALYZE found out, by table.
+    pub statistics: BTreeMap<RelationId, Arc<TableStatistics>>,
     /// Indexes of each table, in id order.
     pub table_indexes: BTreeMap<RelationId, Vec<Arc<IndexDef>>>,
     /// Moves with every index over nodes or relationships that is created or dropped.

@@ -6,6 +6,7 @@
 //! | `t`, relation id (4 bytes big-endian) | [`TableDef`] |
 //! | `i`, relation id | [`IndexDef`] |
 //! | `v`, relation id | [`ViewDef`] |
+//! | `a`, relation id | [`TableStatistics`] |
 //! | `n`, schema name, 0, relation name | relation id, 4 bytes big-endian |
 //! | `d`, relation id, id of a view that depends on it | empty |
 //! | `g` | version of the graph's index definitions, 8 bytes big-endian |
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Catalog, IndexDef, IndexTarget, SchemaDef, TableDef, ViewDef};
+use super::{Catalog, IndexDef, IndexTarget, SchemaDef, TableDef, TableStatistics, ViewDef};
 use crate::error::{Result, StorageError};
 use crate::ids::RelationId;
 
@@ -28,6 +29,7 @@ pub(crate) const SCHEMA: u8 = b's';
 pub(crate) const TABLE: u8 = b't';
 pub(crate) const INDEX: u8 = b'i';
 pub(crate) const VIEW: u8 = b'v';
+pub(crate) const STATISTICS: u8 = b'a';
 pub(crate) const NAME: u8 = b'n';
 pub(crate) const GRAPH: u8 = b'g';
 pub(crate) const DEPENDENCY: u8 = b'd';
@@ -140,6 +142,12 @@ impl Catalog {
             }
             (VIEW, None) => {
                 self.views.remove(&id);
+            }
+            (STATISTICS, Some(bytes)) => {
+                self.statistics.insert(id, Arc::new(decode_definition::<TableStatistics>(bytes)?));
+            }
+            (STATISTICS, None) => {
+                self.statistics.remove(&id);
             }
             _ => return Err(StorageError::Corrupted(format!("a catalog row has the unknown kind {kind}"))),
         }

@@ -398,6 +398,7 @@ impl Committer {
             }
             let mut keyspaces = std::mem::take(&mut writes.keyspaces);
             keyspaces.retain(|keyspace, _| !keyspace.merges_by_or());
+            self.shared.row_changes.add(&keyspaces);
             let is_cleared = keyspaces.values().any(|writes| writes.cleared.is_some());
             // From here on the layer owns the file.
             let attachment = set.request.attachment.take().map(|attachment| attachment.number);

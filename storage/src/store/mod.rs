@@ -35,6 +35,7 @@ mod options;
 mod own_changes;
 mod reads;
 mod recovery;
+mod row_changes;
 #[cfg(test)]
 mod simulated_disk;
 mod snapshot;
@@ -99,13 +100,14 @@ use self::lock_file::LockFile;
 use self::locks::LockTable;
 use self::log::{Attachments, CommitLog};
 use self::meta::{EPOCH_HISTORY_KEY, EPOCH_KEY, FORMAT_KEY, UUID_KEY};
+use self::row_changes::RowChanges;
 use self::snapshot::{Published, Snapshot};
 use self::timings::Timings;
 use self::write_set::WriteSet;
 use crate::catalog::{Catalog, bootstrap_rows};
 use crate::derived::DerivedState;
 use crate::error::{Result, StorageError};
-use crate::ids::Lsn;
+use crate::ids::{Lsn, RelationId};
 
 /// Name of the redb file within the data directory.
 pub const FILE_NAME: &str = "sinew.redb";
@@ -131,6 +133,7 @@ pub(crate) struct StoreShared {
     pub commit_count: AtomicU64,
     pub commit_batch_count: AtomicU64,
     pub timings: Timings,
+    pub row_changes: RowChanges,
     pub failure: Failure,
     pub holds: Arc<SnapshotHolds>,
     pub is_in_memory: bool,
@@ -258,6 +261,7 @@ impl Store {
             commit_count: AtomicU64::new(0),
             commit_batch_count: AtomicU64::new(0),
             timings: Timings::default(),
+            row_changes: RowChanges::default(),
             failure: Failure::default(),
             holds: Arc::default(),
             is_in_memory,
@@ -402,6 +406,11 @@ impl Store {
     }
 
     /// None for a database in memory.
+    /// Rows of a table that commits have inserted, updated or deleted since the database was opened, about.
+    pub fn row_change_count(&self, table: RelationId) -> u64 {
+        self.shared.row_changes.of(Keyspace::of_relation(table))
+    }
+
     /// A file for what a statement keeps; None for a database in memory. Errors with `DiskFull` and `TemporaryFile`.
     pub fn temporary_file(&self) -> Result<Option<TemporaryFile>> {
         self.attachments().map(Attachments::create_temporary).transpose()

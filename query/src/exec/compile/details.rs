@@ -94,6 +94,11 @@ impl Printer<'_> {
             .map(|(position, value)| format!("{} = {}", name(position), self.cut(value)))
             .collect();
         let ranged = name(access.equal.len());
+        match &access.any {
+            Some(AnyOf::Items(items)) => conditions.push(format!("{ranged} IN ({})", self.list(items, ", "))),
+            Some(AnyOf::Array(array)) => conditions.push(format!("{ranged} = ANY ({})", self.cut(array))),
+            None => {}
+        }
         if let Some((bound, inclusive)) = &access.lower {
             conditions.push(format!("{ranged} {} {}", if *inclusive { ">=" } else { ">" }, self.cut(bound)));
         }

@@ -18,7 +18,7 @@ use crate::exec::operators::search_scan::SearchScanPlan;
 use crate::exec::operators::set_operation::SetOperationPlan;
 use crate::exec::operators::sort::{PhysSortKey, SortPlan};
 use crate::exec::operators::supplied::SuppliedPlan;
-use crate::exec::operators::table_scan::{AccessPlan, TableScanPlan};
+use crate::exec::operators::table_scan::{AccessPlan, PhysAnyOf, TableScanPlan};
 use crate::exec::operators::unwind::UnwindPlan;
 use crate::exec::operators::values::{UnitPlan, ValuesPlan};
 use crate::exec::recheck::Recheck;
@@ -294,7 +294,13 @@ impl Compiler<'_> {
                     bound.as_ref().map(|(expr, inclusive)| Ok((self.expr_over(expr, &[])?, *inclusive))).transpose()
                 };
                 let (lower, upper) = (bound(&access.lower)?, bound(&access.upper)?);
+                let any = match &access.any {
+                    None => None,
+                    Some(AnyOf::Items(items)) => Some(PhysAnyOf::Items(self.exprs_over(items, &[])?)),
+                    Some(AnyOf::Array(array)) => Some(PhysAnyOf::Array(self.expr_over(array, &[])?)),
+                };
                 Some(AccessPlan {
+                    any,
                     index: Arc::clone(&access.index),
                     equal: self.exprs_over(&access.equal, &[])?,
                     lower,

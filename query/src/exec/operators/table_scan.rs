@@ -3,7 +3,8 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use sinew_storage::catalog::{IndexDef, TableDef};
+use sinew_storage::catalog::{IndexDef, IndexTarget, TableDef};
+use sinew_storage::encoding::key::compare_values;
 use sinew_storage::encoding::row::RowProjection;
 use sinew_storage::{IndexRange, RowCursor, RowId, Value};
 
@@ -28,12 +29,69 @@ pub struct TableScanPlan {
 pub struct AccessPlan {
     pub index: Arc<IndexDef>,
     pub equal: Vec<PhysExpr>,
+    /// Values of the next column; a filter above repeats the condition.
+    pub any: Option<PhysAnyOf>,
     pub lower: Option<(PhysExpr, bool)>,
     pub upper: Option<(PhysExpr, bool)>,
     pub reverse: bool,
 }
 
+/// Values of which one is to be met.
+pub enum PhysAnyOf {
+    Items(Vec<PhysExpr>),
+    Array(PhysExpr),
+}
+
+impl PhysAnyOf {
+    /// The values that may be met, each once, in the order of keys.
+    fn values(&self, cx: &Cx) -> Result<Vec<Value>> {
+        let mut values = match self {
+            PhysAnyOf::Items(items) => items.iter().map(|item| item.eval_const(cx)).collect::<Result<Vec<_>>>()?,
+            PhysAnyOf::Array(array) => match array.eval_const(cx)? {
+                Value::List(items) => flattened(&items),
+                _ => Vec::new(),
+            },
+        };
+        values.retain(|value| !value.is_null());
+        values.sort_by(compare_values);
+        values.dedup_by(|a, b| compare_values(a, b).is_eq());
+        Ok(values)
+    }
+}
+
+/// The elements of an array of any number of dimensions.
+fn flattened(items: &[Value]) -> Vec<Value> {
+    let mut out = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Value::List(inner) => out.extend(flattened(inner)),
+            item => out.push(item.clone()),
+        }
+    }
+    out
+}
+
 impl AccessPlan {
+    /// The ranges to be read one after another, in the order of the index (or against it).
+    fn ranges(&self, cx: &Cx) -> Result<Vec<IndexRange>> {
+        let Some(range) = self.range(cx)? else { return Ok(Vec::new()) };
+        let Some(any) = &self.any else { return Ok(vec![range]) };
+        let mut values = any.values(cx)?;
+        let descending = match &self.index.target {
+            IndexTarget::Table { columns, .. } => columns.get(self.equal.len()).is_some_and(|column| column.descending),
+            _ => false,
+        };
+        if descending != self.reverse {
+            values.reverse();
+        }
+        let with = |value: Value| {
+            let mut equal = range.equal.clone();
+            equal.push(value);
+            IndexRange::equal(equal)
+        };
+        Ok(values.into_iter().map(with).collect())
+    }
+
     /// The range with its bounds evaluated; None when a bound is NULL, so that nothing can match.
     pub fn range(&self, cx: &Cx) -> Result<Option<IndexRange>> {
         let mut equal = Vec::with_capacity(self.equal.len());
@@ -68,12 +126,7 @@ impl Physical for TableScanPlan {
                 };
                 Source::Rows(cx.transaction().row_cursor(&self.table, lower, upper)?)
             }
-            Some(access) => match access.range(cx)? {
-                None => Source::Empty,
-                Some(range) => Source::Index(OwnedIdScan::new(cx.transaction(), |transaction| {
-                    transaction.index_scan(&access.index, &range, access.reverse)
-                })?),
-            },
+            Some(access) => Source::Index { ids: None, ranges: access.ranges(cx)?.into_iter() },
         };
         let projection = RowProjection::new(&self.table, &self.projection)?;
         Ok(Box::new(TableScan { plan: self, cx: cx.clone(), source, projection }))
@@ -97,9 +150,12 @@ impl Physical for TableScanPlan {
 }
 
 enum Source {
-    Empty,
     Rows(RowCursor),
-    Index(OwnedIdScan),
+    Index {
+        /// Of the range being read.
+        ids: Option<OwnedIdScan>,
+        ranges: std::vec::IntoIter<IndexRange>,
+    },
 }
 
 struct TableScan {
@@ -163,7 +219,6 @@ impl Operator for TableScan {
         self.cx.check_cancel()?;
         let mut rows = Rows::new(&self.plan, &self.projection);
         match &mut self.source {
-            Source::Empty => {}
             Source::Rows(cursor) => {
                 while !rows.is_full() {
                     let more = cursor.next_rows(BATCH_ROWS - rows.row_count, |id, row| rows.push_stored(id, row))?;
@@ -172,12 +227,22 @@ impl Operator for TableScan {
                     }
                 }
             }
-            Source::Index(scan) => {
+            Source::Index { ids, ranges } => {
+                let (plan, transaction) = (&self.plan, self.cx.transaction());
                 while !rows.is_full() {
-                    let Some(id) = scan.next() else { break };
+                    let Some(scan) = ids else {
+                        let (Some(access), Some(range)) = (&plan.access, ranges.next()) else { break };
+                        *ids = Some(OwnedIdScan::new(transaction, |transaction| {
+                            transaction.index_scan(&access.index, &range, access.reverse)
+                        })?);
+                        continue;
+                    };
+                    let Some(id) = scan.next() else {
+                        *ids = None;
+                        continue;
+                    };
                     let id = RowId(id?);
-                    let row = self.cx.transaction().get_projected_row(&self.plan.table, id, &self.projection)?;
-                    if let Some(values) = row {
+                    if let Some(values) = transaction.get_projected_row(&plan.table, id, &self.projection)? {
                         rows.push(id, values);
                     }
                 }

@@ -56,6 +56,7 @@ impl<'p> Parts<'p> {
 
     fn access(&mut self, access: &'p mut IndexAccess) {
         self.exprs.extend(&mut access.equal);
+        self.exprs.extend(access.any.iter_mut().flat_map(AnyOf::exprs_mut));
         self.exprs.extend(access.lower.iter_mut().chain(&mut access.upper).map(|(expr, _)| expr));
     }
 

@@ -75,6 +75,11 @@ impl KeyspaceWrites {
         self.map.len() + self.run.len() - in_both
     }
 
+    /// Number of keys written, some perhaps twice; constant time.
+    pub fn written_count(&self) -> usize {
+        self.map.len() + self.run.len()
+    }
+
     /// The newest write of every key, in key order.
     pub fn iter(&self) -> KeyspaceEntries<'_> {
         MergedEntries::new(self.map.iter(), self.run.iter(), false)

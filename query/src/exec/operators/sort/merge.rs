@@ -8,15 +8,29 @@ use crate::error::Result;
 use crate::exec::run::{Cx, Reservation};
 use crate::exec::spill::{Block, SpillFile};
 
-/// Runs merged at once. More are first merged into fewer.
-const FAN_IN: usize = 64;
-/// Bytes of a block that a merge holds of each run.
-const BLOCK_BYTES: usize = 128 << 10;
+/// Fewest and most runs that are merged at once. More are first merged into fewer.
+const FAN_IN: std::ops::RangeInclusive<usize> = 6..=64;
+/// Fewest and most bytes of a block; a merge holds one block of each run.
+const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 8 << 10..=128 << 10;
 
-/// Rows of a block, so that it has about [`BLOCK_BYTES`].
-pub(super) fn block_rows(batch: &Batch) -> usize {
-    let row_bytes = batch.size_bytes() / batch.row_count.max(1);
-    (BLOCK_BYTES / row_bytes.max(1)).clamp(1, BATCH_ROWS)
+/// How runs are written and merged within a budget.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    fan_in: usize,
+    block_bytes: usize,
+}
+
+impl Shape {
+    pub fn within(budget_bytes: usize) -> Shape {
+        let block_bytes = (budget_bytes / 16).clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end());
+        Shape { fan_in: (budget_bytes / block_bytes).clamp(*FAN_IN.start(), *FAN_IN.end()), block_bytes }
+    }
+
+    /// Rows of a block of rows like these.
+    pub fn block_rows(&self, batch: &Batch) -> usize {
+        let row_bytes = batch.size_bytes() / batch.row_count.max(1);
+        (self.block_bytes / row_bytes.max(1)).clamp(1, BATCH_ROWS)
+    }
 }
 
 /// Gives the rows of runs in order, without their key columns.
@@ -48,10 +62,11 @@ impl Merge {
         width: usize,
     ) -> Result<Merge> {
         let mut runs = runs;
-        while runs.len() > FAN_IN {
+        let fan_in = Shape::within(cx.run.budget().rows_bytes).fan_in;
+        while runs.len() > fan_in {
             // Neighbours are merged, so that the order of equal rows stays.
-            let mut fewer = Vec::with_capacity(runs.len().div_ceil(FAN_IN));
-            for group in runs.chunks(FAN_IN) {
+            let mut fewer = Vec::with_capacity(runs.len().div_ceil(fan_in));
+            for group in runs.chunks(fan_in) {
                 let mut merge = Merge::open(Arc::clone(&plan), cx.clone(), Arc::clone(&file), group.to_vec(), width)?;
                 let mut blocks = Vec::new();
                 while let Some(batch) = merge.next_with_keys()? {
@@ -106,6 +121,7 @@ impl Merge {
     /// The next rows, with their keys.
     fn next_with_keys(&mut self) -> Result<Option<Batch>> {
         self.cx.check_cancel()?;
+        let shape = Shape::within(self.cx.run.budget().rows_bytes);
         // The batches that rows of this one come from: those that were used up meanwhile, then each run's own.
         let mut spent: Vec<Batch> = Vec::new();
         let mut source: Vec<Option<usize>> = vec![None; self.runs.len()];
@@ -115,7 +131,7 @@ impl Merge {
             let Some(run_position) = self.heap.first().copied() else { break };
             let run = &mut self.runs[run_position];
             if rows.is_empty() {
-                limit = block_rows(&run.batch);
+                limit = shape.block_rows(&run.batch);
             }
             let at = *source[run_position].get_or_insert_with(|| {
                 // Cheap: columns are shared.

@@ -19,7 +19,7 @@ use crate::exec::node::{Node, Operator, Physical};
 use crate::exec::ordering::compare_keys;
 use crate::exec::run::{Cx, Reservation};
 use crate::exec::spill::{Block, SpillFile};
-use merge::Merge;
+use merge::{Merge, Shape};
 
 pub struct PhysSortKey {
     pub expr: PhysExpr,
@@ -169,7 +169,8 @@ impl Sort {
     fn write_run(&self, collected: &mut Collected, file: &SpillFile) -> Result<Vec<Block>> {
         let (all, mut order) = collected.sort(&self.plan);
         order.truncate(self.wanted.unwrap_or(usize::MAX));
-        let blocks = order.chunks(merge::block_rows(&all)).map(|rows| {
+        let shape = Shape::within(self.cx.run.budget().rows_bytes);
+        let blocks = order.chunks(shape.block_rows(&all)).map(|rows| {
             self.cx.check_cancel()?;
             file.write(&all.take(rows))
         });
