@@ -3,14 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use sinew_query::activity::Sessions;
 use sinew_query::functions::{FunctionRegistry, TableFunction};
 use sinew_query::notification::NotificationQueue;
 use sinew_query::{QueryError, Result, sqlstate};
 use sinew_storage::{Embedder, Store, StoreOptions, StoreStats};
 
+use crate::analyze::{self, AutoAnalyze};
 use crate::plan_cache::PlanCache;
 use crate::transaction::now_us;
 use crate::{Session, StatementHandler, bootstrap};
@@ -24,6 +26,8 @@ pub struct DatabaseOptions {
     pub store: StoreOptions,
     /// Memory one statement may hold, in bytes; 0: 256 MiB.
     pub statement_memory_bytes: usize,
+    /// How often it is looked whether tables have changed so much that they are to be analyzed; None: every minute.
+    pub analyze_interval: Option<Duration>,
 }
 
 /// One open database directory. Cheap to clone; the last clone closes it.
@@ -44,10 +48,13 @@ pub(crate) struct DatabaseInner {
     pub notifications: Arc<NotificationQueue>,
     next_process_id: AtomicI32,
     pub statement_count: AtomicU64,
+    auto_analyze: Mutex<Option<AutoAnalyze>>,
 }
 
 impl Drop for DatabaseInner {
     fn drop(&mut self) {
+        // It holds the store.
+        self.auto_analyze.get_mut().take();
         if let Err(error) = self.store.close() {
             tracing::error!(%error, "closing the database failed");
         }
@@ -79,6 +86,7 @@ impl Database {
                 QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, "the store options name no embedder")
             })?;
         let memory = if options.statement_memory_bytes == 0 { 256 << 20 } else { options.statement_memory_bytes };
+        let interval = options.analyze_interval.unwrap_or(analyze::INTERVAL);
         let database = Database {
             inner: Arc::new(DatabaseInner {
                 store,
@@ -92,9 +100,11 @@ impl Database {
                 notifications: Arc::default(),
                 next_process_id: AtomicI32::new(1),
                 statement_count: AtomicU64::new(0),
+                auto_analyze: Mutex::new(None),
             }),
         };
         bootstrap::run(&database)?;
+        *database.inner.auto_analyze.lock() = Some(AutoAnalyze::start(&database.inner.store, interval));
         Ok(database)
     }
 
@@ -139,6 +149,7 @@ impl Database {
 
     /// Drains commits, writes checkpoints and closes the file. Idempotent.
     pub fn close(&self) -> Result<()> {
+        self.inner.auto_analyze.lock().take();
         Ok(self.inner.store.close()?)
     }
 }

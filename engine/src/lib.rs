@@ -1,5 +1,6 @@
 //! The embeddable database: [`Database`], [`Session`], statement routing.
 
+mod analyze;
 mod bootstrap;
 mod cursor;
 mod database;

@@ -209,9 +209,9 @@ impl Session {
                 self.database.store().checkpoint()?;
                 "CHECKPOINT"
             }
-            // Statistics are exact counts kept by commits.
-            Utility::Analyze => "ANALYZE",
-            Utility::Vacuum => {
+            Utility::Analyze(targets) => return self.analyze(&targets, "ANALYZE"),
+            Utility::Vacuum(Some(targets)) => return self.analyze(&targets, "VACUUM"),
+            Utility::Vacuum(None) => {
                 self.context.notice("nothing to vacuum: space of deleted rows is reused at once");
                 "VACUUM"
             }

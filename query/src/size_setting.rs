@@ -9,7 +9,6 @@ pub const SIZE_SETTINGS: [(&str, i64); 2] = [("temp_file_limit", -1), ("work_mem
 const UNITS: [(&str, f64); 5] =
     [("kB", 1.0), ("B", 1.0 / 1024.0), ("MB", 1024.0), ("GB", 1024.0 * 1024.0), ("TB", 1024.0 * 1024.0 * 1024.0)];
 
-
 /// `64`, `64kB`, `1.5MB`, `2GB`, to whole kilobytes. 22023 for anything else.
 pub fn parse_kb(name: &str, value: &str) -> Result<i64> {
     let invalid = || {

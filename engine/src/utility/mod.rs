@@ -3,6 +3,7 @@
 mod cursor;
 mod prepare;
 mod set;
+mod statistics;
 mod transaction;
 mod words;
 
@@ -12,6 +13,7 @@ use sinew_storage::{Isolation, RelationLock};
 use self::set::setting_name;
 use self::transaction::{lock_table, transaction_modes};
 use self::words::Words;
+use crate::analyze::AnalyzeTarget;
 
 /// A statement that needs no plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,8 +96,10 @@ pub(crate) enum Utility {
         payload: String,
     },
     Checkpoint,
-    Analyze,
-    Vacuum,
+    /// No tables: all of them.
+    Analyze(Vec<AnalyzeTarget>),
+    /// With ANALYZE: the tables to analyze.
+    Vacuum(Option<Vec<AnalyzeTarget>>),
     /// The directory, as written.
     Backup(String),
     CheckDatabase,
@@ -236,14 +240,8 @@ pub(crate) fn parse(text: &str) -> Result<Option<Utility>> {
             Utility::Notify { channel, payload }
         }
         "checkpoint" => Utility::Checkpoint,
-        "analyze" | "analyse" => {
-            words.at = words.tokens.len();
-            Utility::Analyze
-        }
-        "vacuum" => {
-            words.at = words.tokens.len();
-            Utility::Vacuum
-        }
+        "analyze" | "analyse" => statistics::analyze(&mut words)?,
+        "vacuum" => statistics::vacuum(&mut words)?,
         "backup" => {
             if !words.take("to") {
                 return Err(words.unexpected("TO"));

@@ -9,8 +9,10 @@
 mod access_path;
 pub mod cardinality;
 mod column_pruning;
+mod extremes;
 mod filter_pushdown;
 mod index_join;
+mod join_order;
 mod order;
 mod pattern_order;
 mod search_scan;
@@ -30,9 +32,11 @@ pub fn optimize_for(plan: Plan, output: &[VarId], vars: &mut VarTable, transacti
     let plan = filter_pushdown::rewrite(plan);
     let plan = pattern_order::rewrite(plan, transaction)?;
     let plan = search_scan::rewrite(plan, vars, transaction)?;
+    let plan = join_order::rewrite(plan, transaction);
     let plan = index_join::rewrite(plan, transaction)?;
     let plan = access_path::rewrite(plan, transaction)?;
     let plan = order::rewrite(plan, transaction);
+    let plan = extremes::rewrite(plan, transaction);
     Ok(column_pruning::rewrite(plan, output))
 }
 

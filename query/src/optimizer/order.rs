@@ -79,7 +79,7 @@ fn under_limit(plan: Plan, transaction: &Transaction) -> Plan {
 }
 
 /// Makes the scan below give `wanted` order, if an index can.
-fn order_scan(plan: &mut Plan, wanted: &[(VarId, bool, bool)], transaction: &Transaction) -> bool {
+pub(super) fn order_scan(plan: &mut Plan, wanted: &[(VarId, bool, bool)], transaction: &Transaction) -> bool {
     match plan {
         Plan::Filter { input, .. } => order_scan(input, wanted, transaction),
         Plan::Project { input, items } => {

@@ -3,8 +3,8 @@
 mod session;
 mod table;
 
-use crate::{duration_setting, size_setting};
 use crate::error::{QueryError, Result, sqlstate};
+use crate::{duration_setting, size_setting};
 
 pub use session::{SettingChanges, SettingScope, SettingsMark, initial};
 pub use table::SETTINGS;

@@ -25,11 +25,6 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
         no_rows,
     ),
     table(
-        "pg_statistic",
-        "starelid oid, staattnum int2, stainherit bool, stanullfrac float4, stawidth int4, stadistinct float4",
-        no_rows,
-    ),
-    table(
         "pg_statistic_ext",
         "oid oid, stxrelid oid, stxname name, stxnamespace oid, stxowner oid, stxstattarget int4, stxkeys \
          int2vector, stxkind char[], stxexprs pg_node_tree",

@@ -12,6 +12,7 @@
 //! Types that this database lacks are shown by their nearest kin ([`column_type`]): `int2vector` and `oidvector` are
 //! arrays (which count from 1), `pg_node_tree` and `aclitem` are text.
 
+mod column_statistics;
 pub(crate) mod definitions;
 mod empty;
 mod functions;
@@ -193,6 +194,7 @@ fn relations() -> &'static RelationSet {
             settings::RELATIONS,
             views::RELATIONS,
             statistics::RELATIONS,
+            column_statistics::RELATIONS,
             locks::RELATIONS,
             store::RELATIONS,
             empty::RELATIONS,

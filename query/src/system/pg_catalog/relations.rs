@@ -102,6 +102,8 @@ struct Class<'a> {
     /// Foreign keys count: psql looks for them where there are triggers.
     has_triggers: bool,
     options: Option<Vec<String>>,
+    /// Rows there were when it was analyzed; -1 when it never was.
+    row_estimate: f64,
 }
 
 impl Class<'_> {
@@ -120,7 +122,7 @@ impl Class<'_> {
             0_u32,
             0_i32,
             // As of a table that was never analyzed: counting would lock it.
-            -1.0,
+            self.row_estimate,
             0_i32,
             0_u32,
             self.has_index,
@@ -149,6 +151,7 @@ impl Class<'_> {
 
 fn classes(context: &ExecContext) -> Rows {
     let catalog = context.transaction.catalog();
+    let estimate = |table| catalog.statistics.get(&table).map_or(-1.0, |known| known.row_count as f64);
     let mut rows = Vec::new();
     for (schema, name, oid) in system_relations() {
         let Some(relation) = system_relation(schema, name) else { continue };
@@ -164,6 +167,7 @@ fn classes(context: &ExecContext) -> Rows {
             has_index: false,
             has_triggers: false,
             options: None,
+            row_estimate: -1.0,
         };
         rows.push(class.row());
     }
@@ -179,6 +183,7 @@ fn classes(context: &ExecContext) -> Rows {
             has_index: !catalog.indexes_of(table.id).is_empty(),
             has_triggers: !table.foreign_keys.is_empty() || catalog.referencing.contains_key(&table.id),
             options: None,
+            row_estimate: estimate(table.id),
         };
         rows.push(class.row());
     }
@@ -194,6 +199,7 @@ fn classes(context: &ExecContext) -> Rows {
             has_index: false,
             has_triggers: false,
             options: None,
+            row_estimate: -1.0,
         };
         rows.push(class.row());
     }
@@ -209,6 +215,7 @@ fn classes(context: &ExecContext) -> Rows {
             has_index: false,
             has_triggers: false,
             options: definitions::index_options(index),
+            row_estimate: estimate(table.id),
         };
         rows.push(class.row());
     }
@@ -267,6 +274,7 @@ fn plain_attribute<'c>(name: &'c str, ty: &'c DataType) -> Attribute<'c> {
 
 fn attributes(context: &ExecContext) -> Rows {
     let catalog = context.transaction.catalog();
+    let estimate = |table| catalog.statistics.get(&table).map_or(-1.0, |known| known.row_count as f64);
     let mut rows = Vec::new();
     for (schema, name, oid) in system_relations() {
         let Some(relation) = system_relation(schema, name) else { continue };

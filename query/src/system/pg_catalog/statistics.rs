@@ -14,6 +14,9 @@ const TABLE_COLUMNS: &str = "relid oid, schemaname name, relname name, seq_scan 
      n_live_tup int8, n_dead_tup int8, n_mod_since_analyze int8, n_ins_since_vacuum int8, last_vacuum timestamptz, \
      last_autovacuum timestamptz, last_analyze timestamptz, last_autoanalyze timestamptz, vacuum_count int8, \
      autovacuum_count int8, analyze_count int8, autoanalyze_count int8";
+/// Positions among those.
+const LAST_ANALYZE: usize = 17;
+const LAST_AUTOANALYZE: usize = 18;
 const INDEX_COLUMNS: &str = "relid oid, indexrelid oid, schemaname name, relname name, indexrelname name, \
      idx_scan int8, idx_tup_read int8, idx_tup_fetch int8";
 
@@ -45,14 +48,6 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
         "pg_stat_ssl",
         "pid int4, ssl bool, version text, cipher text, bits int4, client_dn text, client_serial numeric, \
          issuer_dn text",
-        no_rows,
-    ),
-    view(
-        "pg_stats",
-        "schemaname name, tablename name, attname name, inherited bool, null_frac float4, avg_width int4, \
-         n_distinct float4, most_common_vals anyarray, most_common_freqs float4[], histogram_bounds anyarray, \
-         correlation float4, most_common_elems anyarray, most_common_elem_freqs float4[], \
-         elem_count_histogram float4[]",
         no_rows,
     ),
 ];
@@ -110,6 +105,10 @@ fn tables(context: &ExecContext) -> Rows {
     let rows = catalog.tables.values().map(|table| {
         let mut row: Row = row![table.id.0, &table.schema, &table.name];
         row.resize(23, NULL);
+        if let Some(statistics) = catalog.statistics.get(&table.id) {
+            let at = if statistics.automatic { LAST_AUTOANALYZE } else { LAST_ANALYZE };
+            row[at] = Value::Timestamp(statistics.analyzed_us);
+        }
         row
     });
     Ok(rows.collect())
