@@ -274,7 +274,6 @@ fn plain_attribute<'c>(name: &'c str, ty: &'c DataType) -> Attribute<'c> {
 
 fn attributes(context: &ExecContext) -> Rows {
     let catalog = context.transaction.catalog();
-    let estimate = |table| catalog.statistics.get(&table).map_or(-1.0, |known| known.row_count as f64);
     let mut rows = Vec::new();
     for (schema, name, oid) in system_relations() {
         let Some(relation) = system_relation(schema, name) else { continue };
