@@ -1,5 +1,6 @@
 //! One open database.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
@@ -44,6 +45,8 @@ pub(crate) struct DatabaseInner {
     pub plan_cache: PlanCache,
     pub statement_memory_bytes: usize,
     pub started_us: i64,
+    /// Settings that are the server's, by lower-case name.
+    pub server_settings: RwLock<BTreeMap<String, String>>,
     pub sessions: Arc<Sessions>,
     pub notifications: Arc<NotificationQueue>,
     next_process_id: AtomicI32,
@@ -96,6 +99,7 @@ impl Database {
                 plan_cache: PlanCache::default(),
                 statement_memory_bytes: memory,
                 started_us: now_us(),
+                server_settings: RwLock::default(),
                 sessions: Arc::default(),
                 notifications: Arc::default(),
                 next_process_id: AtomicI32::new(1),
@@ -132,6 +136,11 @@ impl Database {
 
     pub fn embedder(&self) -> Arc<dyn Embedder> {
         Arc::clone(&self.inner.embedder)
+    }
+
+    /// What sessions that begin from now on show for a setting that only the server decides (`max_connections`).
+    pub fn set_server_setting(&self, name: &str, value: impl ToString) {
+        self.inner.server_settings.write().insert(name.to_lowercase(), value.to_string());
     }
 
     pub fn store(&self) -> &Arc<Store> {

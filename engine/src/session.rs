@@ -51,11 +51,13 @@ impl Session {
         let notices: Arc<RwLock<NoticeSink>> = Arc::new(RwLock::new(Arc::new(|_: Notice| {})));
         let sink = Arc::clone(&notices);
         let cancel = CancelToken::default();
+        let mut values = settings::initial(user);
+        values.extend(database.inner.server_settings.read().clone());
         let context = Arc::new(SessionContext {
             user: user.to_owned(),
             database: "sinew".to_owned(),
             process_id,
-            settings: RwLock::new(settings::initial(user)),
+            settings: RwLock::new(values),
             notices: Arc::new(move |notice| {
                 let sink = Arc::clone(&sink.read());
                 sink(notice);

@@ -45,6 +45,15 @@ pub enum DataType {
     Regtype,
     Regproc,
     Regnamespace,
+    Regprocedure,
+    Regoper,
+    Regoperator,
+    Regrole,
+    Regcollation,
+    /// Catalog columns of several column numbers: an array that counts from 0 and prints its numbers with blanks between.
+    Int2vector,
+    /// The same of oids.
+    Oidvector,
     /// One-dimensional array of the element type.
     Array(Box<DataType>),
     Record,
@@ -96,6 +105,31 @@ impl TemporalType {
 impl DataType {
     pub fn array_of(element: DataType) -> DataType {
         DataType::Array(Box::new(element))
+    }
+
+    /// An oid that reads and prints as a name.
+    pub fn is_object_identifier(&self) -> bool {
+        matches!(
+            self,
+            DataType::Regclass
+                | DataType::Regtype
+                | DataType::Regproc
+                | DataType::Regnamespace
+                | DataType::Regprocedure
+                | DataType::Regoper
+                | DataType::Regoperator
+                | DataType::Regrole
+                | DataType::Regcollation
+        )
+    }
+
+    /// The array type that `int2vector` and `oidvector` are kinds of; None for other types.
+    pub fn vector_as_array(&self) -> Option<DataType> {
+        match self {
+            DataType::Int2vector => Some(DataType::array_of(DataType::Int2)),
+            DataType::Oidvector => Some(DataType::array_of(DataType::Oid)),
+            _ => None,
+        }
     }
 
     /// True for types whose values differ only by a type modifier from `self` (`numeric(10,2)` and `numeric`).

@@ -153,7 +153,7 @@ pub fn exact_key_class(ty: &DataType) -> Option<u8> {
         DataType::Timestamp | DataType::Timestamptz => 6,
         DataType::Modified(plain, _) => return exact_key_class(&plain.plain()),
         DataType::Uuid => 7,
-        DataType::Regclass | DataType::Regtype | DataType::Regproc | DataType::Regnamespace => 1,
+        ty if ty.is_object_identifier() => 1,
         DataType::Node => 8,
         DataType::Relationship => 9,
         DataType::Time => 10,

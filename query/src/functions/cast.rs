@@ -23,20 +23,12 @@ static CASTS: &[(DataType, DataType, CastContext)] = {
         (Int2, Float8, Implicit),
         (Int2, Numeric(None), Implicit),
         (Int2, Oid, Implicit),
-        (Int2, Regclass, Implicit),
-        (Int2, Regtype, Implicit),
-        (Int2, Regproc, Implicit),
-        (Int2, Regnamespace, Implicit),
         (Int4, Int2, Assignment),
         (Int4, Int8, Implicit),
         (Int4, Float4, Implicit),
         (Int4, Float8, Implicit),
         (Int4, Numeric(None), Implicit),
         (Int4, Oid, Implicit),
-        (Int4, Regclass, Implicit),
-        (Int4, Regtype, Implicit),
-        (Int4, Regproc, Implicit),
-        (Int4, Regnamespace, Implicit),
         (Int4, Bool, Explicit),
         (Int4, Char, Explicit),
         (Int8, Int2, Assignment),
@@ -45,10 +37,6 @@ static CASTS: &[(DataType, DataType, CastContext)] = {
         (Int8, Float8, Implicit),
         (Int8, Numeric(None), Implicit),
         (Int8, Oid, Implicit),
-        (Int8, Regclass, Implicit),
-        (Int8, Regtype, Implicit),
-        (Int8, Regproc, Implicit),
-        (Int8, Regnamespace, Implicit),
         (Float4, Int2, Assignment),
         (Float4, Int4, Assignment),
         (Float4, Int8, Assignment),
@@ -69,22 +57,6 @@ static CASTS: &[(DataType, DataType, CastContext)] = {
         (Bool, Varchar(None), Assignment),
         (Oid, Int4, Assignment),
         (Oid, Int8, Assignment),
-        (Oid, Regclass, Implicit),
-        (Oid, Regtype, Implicit),
-        (Oid, Regproc, Implicit),
-        (Oid, Regnamespace, Implicit),
-        (Regclass, Oid, Implicit),
-        (Regclass, Int4, Assignment),
-        (Regclass, Int8, Assignment),
-        (Regtype, Oid, Implicit),
-        (Regtype, Int4, Assignment),
-        (Regtype, Int8, Assignment),
-        (Regproc, Oid, Implicit),
-        (Regproc, Int4, Assignment),
-        (Regproc, Int8, Assignment),
-        (Regnamespace, Oid, Implicit),
-        (Regnamespace, Int4, Assignment),
-        (Regnamespace, Int8, Assignment),
         (Text, Bpchar(None), Implicit),
         (Varchar(None), Bpchar(None), Implicit),
         (Bpchar(None), Text, Implicit),
@@ -132,6 +104,31 @@ static CASTS: &[(DataType, DataType, CastContext)] = {
     ]
 };
 
+/// Oid and its kin cast to each other as if they were one type; integers become them, and they integers on assignment.
+fn object_identifier_cast(from: &DataType, to: &DataType) -> Option<CastContext> {
+    use DataType::*;
+    Some(match (from, to) {
+        (Int2 | Int4 | Int8 | Oid, to) if to.is_object_identifier() => Implicit,
+        (from, Oid) if from.is_object_identifier() => Implicit,
+        (from, Int4 | Int8) if from.is_object_identifier() => Assignment,
+        (Regproc, Regprocedure) | (Regprocedure, Regproc) | (Regoper, Regoperator) | (Regoperator, Regoper) => Implicit,
+        _ => return None,
+    })
+}
+
+/// Types that are oids by another name.
+const OBJECT_IDENTIFIERS: &[DataType] = &[
+    DataType::Regclass,
+    DataType::Regtype,
+    DataType::Regproc,
+    DataType::Regnamespace,
+    DataType::Regprocedure,
+    DataType::Regoper,
+    DataType::Regoperator,
+    DataType::Regrole,
+    DataType::Regcollation,
+];
+
 /// The matrix, array casts of pgvector included.
 pub(super) fn all() -> Vec<(DataType, DataType, CastContext)> {
     let mut all = CASTS.to_vec();
@@ -140,6 +137,21 @@ pub(super) fn all() -> Vec<(DataType, DataType, CastContext)> {
         all.push((DataType::array_of(element), vector.clone(), Assignment));
     }
     all.push((vector, DataType::array_of(DataType::Float4), Implicit));
+    for name in OBJECT_IDENTIFIERS {
+        for plain in [DataType::Int2, DataType::Int4, DataType::Int8, DataType::Oid] {
+            if let Some(context) = object_identifier_cast(&plain, name) {
+                all.push((plain.clone(), name.clone(), context));
+            }
+            if let Some(context) = object_identifier_cast(name, &plain) {
+                all.push((name.clone(), plain, context));
+            }
+        }
+        for other in OBJECT_IDENTIFIERS {
+            if let Some(context) = object_identifier_cast(name, other) {
+                all.push((name.clone(), other.clone(), context));
+            }
+        }
+    }
     all
 }
 
@@ -156,6 +168,12 @@ pub(super) fn can_cast(from: &DataType, to: &DataType, context: CastContext) -> 
     }
     if is_dynamic(from) || is_dynamic(to) {
         return dynamic_cast_context(from, to).is_some_and(|allowed| allowed <= context);
+    }
+    if let Some(allowed) = object_identifier_cast(from, to) {
+        return allowed <= context;
+    }
+    if let Some(array) = from.vector_as_array().filter(|_| matches!(to, DataType::Array(_))) {
+        return can_cast(&array, to, context);
     }
     match (from, to) {
         (DataType::Array(a), DataType::Array(b)) => return can_cast(a, b, context),
@@ -209,8 +227,10 @@ pub(crate) fn same_representation(from: &DataType, to: &DataType) -> bool {
         (Varchar(_) | Name | Char, Text) | (Varchar(_) | Text, Varchar(None)) => true,
         (DataType::Numeric(_), DataType::Numeric(None)) | (Vector(_), Vector(None)) => true,
         (Int2, Int4 | Int8) | (Int4, Int8) | (Float4, Float8) => true,
-        (Regclass | Regtype | Regproc | Regnamespace, Oid) | (Oid, Regclass | Regtype | Regproc | Regnamespace) => true,
-        (Oid | Regclass | Regtype | Regproc | Regnamespace, Int8) => true,
+        (from, Oid | Int8) | (Oid, from) if from.is_object_identifier() => true,
+        (Oid, Int8) => true,
+        (Int2vector, to) | (to, Int2vector) if *to == DataType::array_of(Int2) => true,
+        (Oidvector, to) | (to, Oidvector) if *to == DataType::array_of(Oid) => true,
         (Json, Jsonb) | (Jsonb, Json) => true,
         (Modified(plain, _), to) => plain.plain() == *to,
         (Array(a), Array(b)) => same_representation(a, b),
@@ -466,9 +486,13 @@ fn convert(context: &EvalContext<'_>, value: &Value, from: &DataType, to: &DataT
             Ok(Value::list(items))
         }
         (DataType::Array(element), Value::List(items)) => {
-            let DataType::Array(source) = from else { return Err(cannot_cast(from, to)) };
-            let items =
-                items.iter().map(|item| cast_value(context, item, source, element, explicit)).collect::<Result<_>>()?;
+            let DataType::Array(source) = from.vector_as_array().unwrap_or_else(|| from.clone()) else {
+                return Err(cannot_cast(from, to));
+            };
+            let items = items
+                .iter()
+                .map(|item| cast_value(context, item, &source, element, explicit))
+                .collect::<Result<_>>()?;
             Ok(Value::list(items))
         }
         (DataType::Jsonb | DataType::Json, value) => Ok(Value::json(entity::to_json_typed(context, value, from)?)),

@@ -34,6 +34,7 @@ pub(crate) mod operators_text;
 pub(crate) mod operators_vector;
 pub(crate) mod overlaps;
 pub(crate) mod pattern;
+pub(crate) mod privileges;
 pub mod registry;
 pub(crate) mod resolve;
 pub(crate) mod sessions;
@@ -45,6 +46,7 @@ pub(crate) mod system_catalog;
 pub(crate) mod time_of_day;
 pub(crate) mod uuid;
 pub(crate) mod vector;
+pub(crate) mod visibility;
 pub(crate) mod window;
 
 #[cfg(test)]

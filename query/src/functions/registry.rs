@@ -395,6 +395,8 @@ impl Registry {
         super::conditional::register(&mut table);
         super::system::register(&mut table);
         super::system_catalog::register(&mut table);
+        super::visibility::register(&mut table);
+        super::privileges::register(&mut table);
         super::advisory::register(&mut table);
         super::sessions::register(&mut table);
         super::aggregate_basic::register(&mut table);

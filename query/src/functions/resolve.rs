@@ -72,7 +72,7 @@ fn concrete(params: &[&TypePattern], returns: &TypePattern, args: &[DataType]) -
                 DataType::Array(_) => return None,
                 base => base,
             },
-            TypePattern::AnyArray if known => match base {
+            TypePattern::AnyArray if known => match base.vector_as_array().unwrap_or(base) {
                 DataType::Array(inner) => *inner,
                 _ => return None,
             },
@@ -85,7 +85,7 @@ fn concrete(params: &[&TypePattern], returns: &TypePattern, args: &[DataType]) -
             }
             TypePattern::AnyCompatibleArray => {
                 has_compatible = true;
-                match base {
+                match base.vector_as_array().unwrap_or(base) {
                     DataType::Array(inner) => compatible.push(*inner),
                     DataType::Unknown => {}
                     _ => return None,

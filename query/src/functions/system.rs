@@ -28,6 +28,11 @@ fn existing_schemas(context: &EvalContext<'_>, with_implicit: bool) -> Vec<Strin
     path
 }
 
+/// Whether the search path has the schema that extensions' types are in.
+fn finds_public(context: &EvalContext<'_>) -> bool {
+    context.exec.session.search_path().iter().any(|schema| schema == "public")
+}
+
 fn pg_typeof(types: &[DataType]) -> ScalarImpl {
     let oid = i64::from(types.first().map_or(0, crate::types::type_oid));
     Arc::new(move |_, _| Ok(Value::Int(oid)))
@@ -168,7 +173,7 @@ pub(super) fn register(t: &mut Table) {
         })
     })
     .stable();
-    t.f("format_type(oid, int4) -> text", |_, a| {
+    t.f("format_type(oid, int4) -> text", |c, a| {
         if a[0].is_null() {
             return Ok(Value::Null);
         }
@@ -177,9 +182,12 @@ pub(super) fn register(t: &mut Table) {
         Ok(Value::text(match crate::types::type_from_oid(oid) {
             // Plain `character` would be read as character(1).
             Some(DataType::Bpchar(_)) if modifier < 0 && !a[1].is_null() => "bpchar".to_owned(),
+            Some(ty) if matches!(ty, DataType::Vector(_)) && !finds_public(c) => {
+                format!("public.{}", type_name(&crate::types::names::with_modifier(ty, modifier)))
+            }
             Some(ty) => type_name(&crate::types::names::with_modifier(ty, modifier)),
             None if oid == 0 => "-".to_owned(),
-            None => "???".to_owned(),
+            None => crate::types::reg::type_name_by_oid(oid).unwrap_or_else(|| "???".to_owned()),
         }))
     })
     .lax()

@@ -7,9 +7,10 @@ use super::args::{int, text};
 use super::cast::relation_oid;
 use super::registry::Table;
 use crate::context::EvalContext;
-use crate::error::{QueryError, Result, sqlstate};
-use crate::system::pg_catalog::definitions;
+use crate::error::Result;
+use crate::system::pg_catalog::relations::{self, PG_CLASS_OID};
 use crate::system::pg_catalog::signatures::signature;
+use crate::system::pg_catalog::{definitions, describe, identity};
 use crate::types::reg;
 
 fn oid(value: &Value) -> Result<u32> {
@@ -30,36 +31,35 @@ fn index_definition(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> 
 }
 
 fn constraint_definition(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
-    let catalog = context.exec.transaction.catalog();
-    Ok(definitions::constraint_definition_by_oid(&catalog, oid(&args[0])?).into())
+    Ok(definitions::constraint_definition_by_oid(context, oid(&args[0])?).into())
 }
 
 fn view_definition(context: &EvalContext<'_>, relation: &Value) -> Result<Value> {
     let Some(oid) = relation_oid(context, relation)? else { return Ok(Value::Null) };
-    Ok(definitions::view_definition_by_oid(&context.exec.transaction.catalog(), oid).into())
+    Ok(definitions::view_definition_by_oid(context.exec, oid).into())
 }
 
-/// Visible: the search path finds this relation by its bare name.
-fn relation_is_visible(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
-    let wanted = oid(&args[0])?;
-    let catalog = context.exec.transaction.catalog();
-    Ok(match reg::relation_name(&catalog, wanted) {
-        Some((_, name)) => Value::Bool(reg::find_relation(context, &[name]) == Some(wanted)),
-        None => Value::Null,
-    })
+/// A comment, by the object's oid, that of its catalog (any, when None) and the column's number.
+fn comment(context: &EvalContext<'_>, object: &Value, class: Option<u32>, column: i64) -> Result<Value> {
+    let object = i64::from(oid(object)?);
+    for row in relations::descriptions(context.exec)? {
+        let [row_object, row_class, row_column, text] = row.as_slice() else { continue };
+        if row_object.as_int() == Some(object)
+            && row_column.as_int() == Some(column)
+            && class.is_none_or(|class| row_class.as_int() == Some(i64::from(class)))
+        {
+            return Ok(text.clone());
+        }
+    }
+    Ok(Value::Null)
 }
 
-fn comment(context: &EvalContext<'_>, args: &[Value], column: Option<i64>) -> Result<Value> {
-    let catalog = context.exec.transaction.catalog();
-    let Some(table) = catalog.tables.get(&RelationId(oid(&args[0])?)) else { return Ok(Value::Null) };
-    let comment = match column {
-        None => table.comment.as_deref(),
-        Some(number) => usize::try_from(number - 1)
-            .ok()
-            .and_then(|at| table.columns.get(at))
-            .and_then(|column| column.comment.as_deref()),
-    };
-    Ok(comment.map_or(Value::Null, Value::from))
+/// `obj_description(oid, catalog)`: NULL for a catalog that does not exist.
+fn object_comment(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    match reg::system_relation_oid("pg_catalog", text(&args[1])?) {
+        Some(class) => comment(context, &args[0], Some(class), 0),
+        None => Ok(Value::Null),
+    }
 }
 
 /// Estimated from the number of rows: the store shares its file between relations, so that none has a size of its own.
@@ -77,19 +77,19 @@ fn relation_size(context: &EvalContext<'_>, relation: &Value, with_indexes: bool
     Ok(Value::Int(i64::try_from(bytes).unwrap_or(i64::MAX)))
 }
 
-fn lookup(ty: DataType, context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
-    Ok(reg::lookup(context, text(&args[0])?, &ty).map_or(Value::Null, |oid| Value::Int(i64::from(oid))))
+fn database_size(context: &EvalContext<'_>) -> Result<Value> {
+    let tables: Vec<u32> = context.exec.transaction.catalog().tables.keys().map(|id| id.0).collect();
+    let mut total = 0i64;
+    for table in tables {
+        if let Value::Int(size) = relation_size(context, &Value::Int(i64::from(table)), true)? {
+            total = total.saturating_add(size);
+        }
+    }
+    Ok(Value::Int(total))
 }
 
-/// There are no roles yet: everyone may do everything, but the object must exist.
-fn privilege(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
-    let object = &args[args.len() - 2];
-    if let Value::Text(name) = object
-        && reg::lookup(context, name, &DataType::Regclass).is_none()
-    {
-        return Err(QueryError::new(sqlstate::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist")));
-    }
-    Ok(Value::Bool(true))
+fn lookup(ty: DataType, context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    Ok(reg::lookup(context, text(&args[0])?, &ty).map_or(Value::Null, |oid| Value::Int(i64::from(oid))))
 }
 
 pub(super) fn register(t: &mut Table) {
@@ -102,9 +102,23 @@ pub(super) fn register(t: &mut Table) {
     // Foreign keys are no triggers here.
     t.f("pg_get_triggerdef(oid) -> text", |_, _| Ok(Value::Null)).stable();
     t.f("pg_get_triggerdef(oid, bool) -> text", |_, _| Ok(Value::Null)).stable();
-    t.f("pg_describe_object(oid, oid, int4) -> text", |_, _| Ok(Value::Null)).stable();
-    // There are no extended statistics objects to describe.
-    t.f("pg_get_statisticsobjdef_columns(oid) -> text", |_, _| Ok(Value::Null)).stable();
+    t.f("pg_describe_object(oid, oid, int4) -> text", |c, a| {
+        describe::object(c, oid(&a[0])?, oid(&a[1])?, int(&a[2])?).map(Into::into)
+    })
+    .stable();
+    // There are no extended statistics objects, partitions or foreign keys that are triggers to describe.
+    for signature in [
+        "pg_get_statisticsobjdef(oid) -> text",
+        "pg_get_statisticsobjdef_columns(oid) -> text",
+        "pg_get_partkeydef(oid) -> text",
+        "pg_get_partition_constraintdef(oid) -> text",
+        "pg_get_function_arg_default(oid, int4) -> text",
+        "pg_collation_actual_version(oid) -> text",
+        "pg_database_collation_actual_version(oid) -> text",
+        "pg_relation_filepath(regclass) -> text",
+    ] {
+        t.f(signature, |_, _| Ok(Value::Null)).stable();
+    }
     t.f("pg_get_indexdef(oid) -> text", index_definition).stable();
     t.f("pg_get_indexdef(oid, int4, bool) -> text", index_definition).stable();
     t.f("pg_get_constraintdef(oid) -> text", constraint_definition).stable();
@@ -116,13 +130,14 @@ pub(super) fn register(t: &mut Table) {
         "pg_get_viewdef(oid) -> text",
         "pg_get_viewdef(oid, bool) -> text",
         "pg_get_viewdef(text) -> text",
+        "pg_get_viewdef(oid, int4) -> text",
         "pg_get_viewdef(text, bool) -> text",
     ] {
         t.f(signature, |c, a| view_definition(c, &a[0])).stable();
     }
     t.f("pg_get_userbyid(oid) -> name", |c, _| Ok(Value::text(c.exec.session.user.as_str()))).stable();
     t.f("pg_get_serial_sequence(text, text) -> text", |_, _| Ok(Value::Null)).stable();
-    t.f("pg_get_functiondef(oid) -> text", |_, _| Ok(Value::Null)).stable();
+    t.f("pg_get_functiondef(oid) -> text", |c, a| Ok(describe::function_definition(c, oid(&a[0])?)?.into())).stable();
     t.f("pg_get_function_result(oid) -> text", |c, a| {
         Ok(signature(c, oid(&a[0])?)?.and_then(|signature| signature.result).into())
     })
@@ -135,20 +150,9 @@ pub(super) fn register(t: &mut Table) {
         Ok(signature(c, oid(&a[0])?)?.map(|signature| signature.identity_arguments).into())
     })
     .stable();
-    t.f("pg_table_is_visible(oid) -> bool", relation_is_visible).oid(2079).stable();
-    for signature in [
-        "pg_type_is_visible(oid) -> bool",
-        "pg_function_is_visible(oid) -> bool",
-        "pg_operator_is_visible(oid) -> bool",
-        "pg_opclass_is_visible(oid) -> bool",
-        "pg_collation_is_visible(oid) -> bool",
-        "pg_conversion_is_visible(oid) -> bool",
-    ] {
-        t.f(signature, |_, _| Ok(Value::Bool(true))).stable();
-    }
-    t.f("obj_description(oid, name) -> text", |c, a| comment(c, a, None)).stable();
-    t.f("obj_description(oid) -> text", |c, a| comment(c, a, None)).stable();
-    t.f("col_description(oid, int4) -> text", |c, a| comment(c, a, Some(int(&a[1])?))).stable();
+    t.f("obj_description(oid, name) -> text", object_comment).stable();
+    t.f("obj_description(oid) -> text", |c, a| comment(c, &a[0], None, 0)).stable();
+    t.f("col_description(oid, int4) -> text", |c, a| comment(c, &a[0], Some(PG_CLASS_OID), int(&a[1])?)).stable();
     t.f("shobj_description(oid, name) -> text", |_, _| Ok(Value::Null)).stable();
 
     for signature in [
@@ -167,61 +171,67 @@ pub(super) fn register(t: &mut Table) {
     })
     .volatile();
     for signature in ["pg_database_size(name) -> int8", "pg_database_size(oid) -> int8"] {
-        t.f(signature, |c, _| {
-            let tables: Vec<u32> = c.exec.transaction.catalog().tables.keys().map(|id| id.0).collect();
-            let mut total = 0i64;
-            for table in tables {
-                if let Value::Int(size) = relation_size(c, &Value::Int(i64::from(table)), true)? {
-                    total = total.saturating_add(size);
-                }
-            }
-            Ok(Value::Int(total))
-        })
-        .volatile();
+        t.f(signature, |c, _| database_size(c)).volatile();
     }
     t.f("to_regclass(text) -> regclass", |c, a| lookup(DataType::Regclass, c, a)).stable();
     t.f("to_regtype(text) -> regtype", |c, a| lookup(DataType::Regtype, c, a)).stable();
     t.f("to_regproc(text) -> regproc", |c, a| lookup(DataType::Regproc, c, a)).stable();
     t.f("to_regnamespace(text) -> regnamespace", |c, a| lookup(DataType::Regnamespace, c, a)).stable();
+    t.f("to_regprocedure(text) -> regprocedure", |c, a| lookup(DataType::Regprocedure, c, a)).stable();
+    t.f("to_regoper(text) -> regoper", |c, a| lookup(DataType::Regoper, c, a)).stable();
+    t.f("to_regoperator(text) -> regoperator", |c, a| lookup(DataType::Regoperator, c, a)).stable();
+    t.f("to_regrole(text) -> regrole", |c, a| lookup(DataType::Regrole, c, a)).stable();
+    t.f("to_regcollation(text) -> regcollation", |c, a| lookup(DataType::Regcollation, c, a)).stable();
 
-    for signature in [
-        "has_table_privilege(text, text) -> bool",
-        "has_table_privilege(oid, text) -> bool",
-        "has_table_privilege(name, text, text) -> bool",
-        "has_table_privilege(name, oid, text) -> bool",
-    ] {
-        t.f(signature, privilege).stable();
+    for signature in ["pg_tablespace_size(oid) -> int8", "pg_tablespace_size(name) -> int8"] {
+        t.f(signature, |c, a| {
+            let is_default = match &a[0] {
+                Value::Text(name) => &**name == "pg_default",
+                value => oid(value)? == identity::TABLESPACE_OID,
+            };
+            if is_default { database_size(c) } else { Ok(Value::Int(0)) }
+        })
+        .volatile();
     }
-    for signature in [
-        "has_schema_privilege(text, text) -> bool",
-        "has_schema_privilege(oid, text) -> bool",
-        "has_schema_privilege(name, text, text) -> bool",
-        "has_schema_privilege(name, oid, text) -> bool",
-        "has_database_privilege(text, text) -> bool",
-        "has_database_privilege(oid, text) -> bool",
-        "has_database_privilege(name, text, text) -> bool",
-        "has_database_privilege(name, oid, text) -> bool",
-        "has_function_privilege(text, text) -> bool",
-        "has_function_privilege(oid, text) -> bool",
-        "has_function_privilege(name, oid, text) -> bool",
-        "has_any_column_privilege(text, text) -> bool",
-        "has_any_column_privilege(oid, text) -> bool",
-        "has_column_privilege(text, text, text) -> bool",
-        "has_column_privilege(oid, text, text) -> bool",
-        "has_column_privilege(oid, int2, text) -> bool",
-        "has_language_privilege(oid, text) -> bool",
-        "has_sequence_privilege(oid, text) -> bool",
-        "has_tablespace_privilege(oid, text) -> bool",
-        "has_type_privilege(oid, text) -> bool",
-        "pg_has_role(name, text) -> bool",
-        "pg_has_role(oid, text) -> bool",
-        "pg_has_role(name, name, text) -> bool",
-        "pg_has_role(name, oid, text) -> bool",
-        "row_security_active(oid) -> bool",
-    ] {
-        let active = !signature.starts_with("row_security");
-        t.f(signature, if active { |_, _| Ok(Value::Bool(true)) } else { |_, _| Ok(Value::Bool(false)) }).stable();
-    }
+    t.f("oidvectortypes(oidvector) -> text", |_, a| {
+        let Value::List(items) = &a[0] else { return Ok(Value::Null) };
+        let names = items.iter().map(|item| Ok(reg::type_name_by_oid(oid(item)?).unwrap_or_else(|| "???".to_owned())));
+        Ok(Value::text(names.collect::<Result<Vec<_>>>()?.join(", ")))
+    })
+    .stable();
+    // Tables take every write; a view takes none.
+    t.f("pg_relation_is_updatable(regclass, bool) -> int4", |c, a| {
+        let is_table = c.exec.transaction.catalog().tables.contains_key(&RelationId(oid(&a[0])?));
+        Ok(Value::Int(if is_table { 28 } else { 0 }))
+    })
+    .stable();
+    t.f("pg_column_is_updatable(regclass, int2, bool) -> bool", |c, a| {
+        let catalog = c.exec.transaction.catalog();
+        let table = catalog.tables.get(&RelationId(oid(&a[0])?));
+        let column = usize::try_from(int(&a[1])? - 1).ok();
+        Ok(Value::Bool(
+            table
+                .zip(column)
+                .and_then(|(table, at)| table.columns.get(at))
+                .is_some_and(|column| column.virtual_expression.is_none()),
+        ))
+    })
+    .stable();
+    t.f("pg_encoding_max_length(int4) -> int4", |_, a| Ok(if int(&a[0])? == 6 { Value::Int(4) } else { Value::Null }));
+    t.f("pg_trigger_depth() -> int4", |_, _| Ok(Value::Int(0))).stable();
+    t.f("pg_jit_available() -> bool", |_, _| Ok(Value::Bool(false))).stable();
+    t.f("pg_indexam_has_property(oid, text) -> bool", |_, a| {
+        Ok(describe::access_method_property(oid(&a[0])?, text(&a[1])?).into())
+    })
+    .stable();
+    t.f("pg_index_has_property(regclass, text) -> bool", |c, a| {
+        Ok(describe::index_property(c, oid(&a[0])?, text(&a[1])?).into())
+    })
+    .stable();
+    t.f("pg_index_column_has_property(regclass, int4, text) -> bool", |c, a| {
+        Ok(describe::index_column_property(c, oid(&a[0])?, int(&a[1])?, text(&a[2])?).into())
+    })
+    .stable();
     t.f("pg_relation_filenode(regclass) -> oid", |c, a| {
         Ok(relation_oid(c, &a[0])?.map_or(Value::Null, |oid| Value::Int(i64::from(oid))))
     })

@@ -102,6 +102,13 @@ impl SessionContext {
         Ok(())
     }
 
+    /// What RESET would make of a setting; None for one that is only there when it is set.
+    pub fn reset_setting(&self, name: &str) -> Option<String> {
+        let key = key_of(name);
+        let started_with = self.setting_changes.0.lock().reset.get(&key).cloned();
+        started_with.or_else(|| find(name).map(|setting| setting.default.to_owned()))
+    }
+
     /// For [`Self::return_to_settings`].
     pub fn mark_settings(&self) -> SettingsMark {
         let changed = self.setting_changes.0.lock().changed.clone();

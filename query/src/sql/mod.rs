@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::statement::BoundStatement;
 
 pub use bind::data_type::internal_type_name;
-pub use bind::{StoredRules, bind_stored_rules};
+pub use bind::{StoredRules, bind_stored_rules, without_visible_schemas};
 
 /// Parses one statement. 42601 with position and what was expected; 54001 when nested too deeply.
 pub fn parse(text: &str) -> Result<Statement> {

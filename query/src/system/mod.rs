@@ -1,5 +1,6 @@
 //! System relations computed from the catalog, and the engine's own table functions and procedures.
 
+mod catalog_functions;
 mod entities;
 pub mod graph_relations;
 mod information_schema;
@@ -8,9 +9,10 @@ mod procedures;
 mod rows;
 mod search;
 pub mod set_returning;
+pub(crate) mod side_by_side;
 mod traverse;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::functions::{FunctionRegistry, TableFunction};
 
@@ -26,7 +28,12 @@ pub fn system_relation(schema: &str, name: &str) -> Option<Arc<dyn TableFunction
 }
 
 /// (schema, name) of every system relation.
-pub fn system_relation_names() -> Vec<(&'static str, &'static str)> {
+pub fn system_relation_names() -> &'static [(&'static str, &'static str)] {
+    static NAMES: OnceLock<Vec<(&'static str, &'static str)>> = OnceLock::new();
+    NAMES.get_or_init(collect_names)
+}
+
+fn collect_names() -> Vec<(&'static str, &'static str)> {
     let mut names: Vec<(&'static str, &'static str)> = Vec::new();
     names.extend(pg_catalog::names().into_iter().map(|name| ("pg_catalog", name)));
     names.extend(information_schema::names().into_iter().map(|name| ("information_schema", name)));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bigdecimal::BigDecimal;
 use sinew_storage::{DataType, Interval, Json, Numeric, Value};
 
+use super::catalog_functions;
 use super::rows::stream_rows;
 use crate::batch::{BATCH_ROWS, Batch, Column};
 use crate::context::{EvalContext, ExecContext};
@@ -26,12 +27,11 @@ pub const NAMES: &[&str] = &[
     "string_to_table",
     "regexp_split_to_table",
     "regexp_matches",
-    "pg_partition_ancestors",
     "pg_listening_channels",
 ];
 
 pub fn is_set_returning(name: &str) -> bool {
-    NAMES.contains(&name)
+    NAMES.contains(&name) || catalog_functions::NAMES.contains(&name)
 }
 
 /// Whether a function's only column takes the name of its alias: `FROM generate_series(1, 3) AS g` has a column `g`.
@@ -97,14 +97,17 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
             simple(params, vec![("generate_series", ty)], kind)
         }
         "generate_subscripts" => {
-            let (Some(array @ DataType::Array(_)), true) = (args.first(), matches!(args.len(), 2 | 3)) else {
-                return Err(missing());
+            let (Some(array), true) = (args.first(), matches!(args.len(), 2 | 3)) else { return Err(missing()) };
+            let first = match array {
+                DataType::Array(_) => 1,
+                DataType::Int2vector | DataType::Oidvector => 0,
+                _ => return Err(missing()),
             };
             let mut params = vec![("array", array.clone()), ("dimension", DataType::Int4)];
             if args.len() == 3 {
                 params.push(("reverse", DataType::Bool));
             }
-            simple(params, vec![("generate_subscripts", DataType::Int4)], Kind::Subscripts)
+            simple(params, vec![("generate_subscripts", DataType::Int4)], Kind::Subscripts { first })
         }
         "unnest" => {
             if args.is_empty() {
@@ -113,6 +116,8 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
             let mut params = Vec::with_capacity(args.len());
             let mut columns = Vec::with_capacity(args.len());
             for ty in args {
+                let array = ty.vector_as_array();
+                let ty = array.as_ref().unwrap_or(ty);
                 match ty {
                     DataType::Array(element) if **element == DataType::Unknown => {
                         params.push(("array", DataType::array_of(DataType::Text)));
@@ -181,17 +186,10 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
                 _ => simple(params, vec![("regexp_split_to_table", DataType::Text)], Kind::SplitRegex),
             }
         }
-        // There are no partitions: psql asks for those that a table may belong to.
-        "pg_partition_ancestors" => match args {
-            [DataType::Unknown | DataType::Regclass | DataType::Oid] => {
-                simple(vec![("partitionid", DataType::Regclass)], vec![("relid", DataType::Regclass)], Kind::Nothing)
-            }
-            _ => Err(missing()),
-        },
         "pg_listening_channels" if args.is_empty() => {
             simple(Vec::new(), vec![("pg_listening_channels", DataType::Text)], Kind::ListeningChannels)
         }
-        _ => Err(missing()),
+        _ => catalog_functions::resolve(name, args).ok_or_else(missing),
     }
 }
 
@@ -200,15 +198,21 @@ enum Kind {
     IntegerSeries,
     NumericSeries,
     TimeSeries,
-    Subscripts,
+    /// From the array's lower bound.
+    Subscripts {
+        first: i64,
+    },
     Unnest,
-    JsonElements { text: bool },
-    JsonEach { text: bool },
+    JsonElements {
+        text: bool,
+    },
+    JsonEach {
+        text: bool,
+    },
     JsonKeys,
     SplitString,
     SplitRegex,
     RegexMatches,
-    Nothing,
     ListeningChannels,
 }
 
@@ -266,7 +270,7 @@ impl TableFunction for SetFunction {
             Kind::IntegerSeries => return self.integer_series(context, args),
             Kind::NumericSeries => numeric_series(context, args)?,
             Kind::TimeSeries => time_series(context, args, &self.columns[0].1)?,
-            Kind::Subscripts => subscripts(args),
+            Kind::Subscripts { first } => subscripts(args, first),
             Kind::Unnest => unnest(args),
             Kind::JsonElements { text } => json_elements(context, &args[0], text)?,
             Kind::JsonEach { text } => json_each(context, &args[0], text)?,
@@ -274,7 +278,6 @@ impl TableFunction for SetFunction {
             Kind::SplitString => split_string(context, args)?,
             Kind::SplitRegex => split_regex(context, args)?,
             Kind::RegexMatches => regex_matches(context, args)?,
-            Kind::Nothing => Vec::new(),
             Kind::ListeningChannels => {
                 let channels = context.session.notifications.channels();
                 channels.iter().map(|channel| vec![Value::text(&**channel)]).collect()
@@ -413,9 +416,9 @@ fn time_series(context: &ExecContext, args: &[Value], ty: &DataType) -> Result<V
     Ok(rows)
 }
 
-fn subscripts(args: &[Value]) -> Vec<Vec<Value>> {
+fn subscripts(args: &[Value], first: i64) -> Vec<Vec<Value>> {
     let (Value::List(items), Some(1)) = (&args[0], args[1].as_int()) else { return Vec::new() };
-    let mut rows: Vec<Vec<Value>> = (1..=items.len() as i64).map(|index| vec![Value::Int(index)]).collect();
+    let mut rows: Vec<Vec<Value>> = (0..items.len() as i64).map(|index| vec![Value::Int(first + index)]).collect();
     if args.get(2).and_then(Value::as_bool) == Some(true) {
         rows.reverse();
     }

@@ -1,7 +1,8 @@
 //! Arrays of one dimension: text `{a,"b c",NULL}`, wire dimension header, element oid, then each element with its length.
 
-use sinew_storage::DataType;
+use sinew_storage::{DataType, Value};
 
+use super::int::Width;
 use crate::error::{QueryError, Result, sqlstate};
 
 /// Every type of ours is separated by a comma.
@@ -41,6 +42,17 @@ fn quote(text: &str, out: &mut String) {
         out.push(c);
     }
     out.push('"');
+}
+
+/// `1 3`: `int2vector` and `oidvector`.
+pub(crate) fn output_vector(items: &[Value]) -> String {
+    let texts: Vec<String> = items.iter().filter_map(Value::as_int).map(|item| item.to_string()).collect();
+    texts.join(" ")
+}
+
+pub(crate) fn input_vector(text: &str, width: Width) -> Result<Value> {
+    let items = text.split_ascii_whitespace().map(|item| super::int::input(item, width).map(Value::Int));
+    Ok(Value::list(items.collect::<Result<_>>()?))
 }
 
 /// `(1,"a b",)`.

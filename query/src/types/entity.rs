@@ -167,13 +167,16 @@ pub(crate) fn to_json_typed(context: &EvalContext<'_>, value: &Value, ty: &DataT
         }
         (DataType::Record, value) => to_json(context, value)?,
         (DataType::Modified(plain, _), value) => to_json_typed(context, value, &plain.plain())?,
-        (DataType::Bpchar(_) | DataType::Time | DataType::Timetz, value) => {
-            Json::String(super::to_text(context, value, ty)?.into())
-        }
         (
-            DataType::Oid | DataType::Regclass | DataType::Regtype | DataType::Regproc | DataType::Regnamespace,
+            DataType::Bpchar(_)
+            | DataType::Time
+            | DataType::Timetz
+            | DataType::Oid
+            | DataType::Int2vector
+            | DataType::Oidvector,
             value,
         ) => Json::String(super::to_text(context, value, ty)?.into()),
+        (ty, value) if ty.is_object_identifier() => Json::String(super::to_text(context, value, ty)?.into()),
         _ => scalar_json(value),
     })
 }

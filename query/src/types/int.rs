@@ -48,7 +48,8 @@ impl Width {
             Int2 => Width::Two,
             Int4 => Width::Four,
             Int8 => Width::Eight,
-            Oid | Regclass | Regtype | Regproc | Regnamespace => Width::Oid,
+            Oid => Width::Oid,
+            ty if ty.is_object_identifier() => Width::Oid,
             _ => return None,
         })
     }

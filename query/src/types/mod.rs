@@ -147,9 +147,8 @@ pub fn to_text(context: &EvalContext<'_>, value: &Value, ty: &DataType) -> Resul
             }
             array::output(&texts)
         }
-        (DataType::Regclass | DataType::Regtype | DataType::Regproc | DataType::Regnamespace, Value::Int(oid)) => {
-            reg::output(context, *oid, ty)
-        }
+        (ty, Value::Int(oid)) if ty.is_object_identifier() => reg::output(context, *oid, ty),
+        (DataType::Int2vector | DataType::Oidvector, Value::List(items)) => array::output_vector(items),
         (DataType::Record, Value::List(items)) => {
             let mut texts = Vec::with_capacity(items.len());
             for item in items.iter() {
@@ -268,9 +267,17 @@ pub fn from_text(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Result
             }
             Value::list(values)
         }
-        DataType::Regclass | DataType::Regtype | DataType::Regproc | DataType::Regnamespace => {
-            Value::Int(reg::input(context, text, ty)?)
-        }
+        DataType::Int2vector => array::input_vector(text, int::Width::Two)?,
+        DataType::Oidvector => array::input_vector(text, int::Width::Oid)?,
+        DataType::Regclass
+        | DataType::Regtype
+        | DataType::Regproc
+        | DataType::Regnamespace
+        | DataType::Regprocedure
+        | DataType::Regoper
+        | DataType::Regoperator
+        | DataType::Regrole
+        | DataType::Regcollation => Value::Int(reg::input(context, text, ty)?),
         DataType::Void => Value::Null,
         DataType::Record => return Err(QueryError::unsupported("input of anonymous composite types")),
     })

@@ -62,6 +62,13 @@ types! {
     DataType::Uuid, "uuid", "uuid", 2950, 2951, 16, 'U', false;
     DataType::Jsonb, "jsonb", "jsonb", 3802, 3807, -1, 'U', false;
     DataType::Regnamespace, "regnamespace", "regnamespace", 4089, 4090, 4, 'N', false;
+    DataType::Int2vector, "int2vector", "int2vector", 22, 1006, -1, 'A', false;
+    DataType::Oidvector, "oidvector", "oidvector", 30, 1013, -1, 'A', false;
+    DataType::Regprocedure, "regprocedure", "regprocedure", 2202, 2207, 4, 'N', false;
+    DataType::Regoper, "regoper", "regoper", 2203, 2208, 4, 'N', false;
+    DataType::Regoperator, "regoperator", "regoperator", 2204, 2209, 4, 'N', false;
+    DataType::Regrole, "regrole", "regrole", 4096, 4097, 4, 'N', false;
+    DataType::Regcollation, "regcollation", "regcollation", 4191, 4192, 4, 'N', false;
     DataType::Vector(None), "vector", "vector", VECTOR_OID, VECTOR_ARRAY_OID, -1, 'U', false;
 }
 

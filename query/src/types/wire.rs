@@ -33,10 +33,8 @@ pub(super) fn to_binary(context: &EvalContext<'_>, value: &Value, ty: &DataType,
         (DataType::Int2, value) => out.extend_from_slice(&(integer(value)? as i16).to_be_bytes()),
         (DataType::Int4, value) => out.extend_from_slice(&(integer(value)? as i32).to_be_bytes()),
         (DataType::Int8, value) => out.extend_from_slice(&integer(value)?.to_be_bytes()),
-        (
-            DataType::Oid | DataType::Regclass | DataType::Regtype | DataType::Regproc | DataType::Regnamespace,
-            value,
-        ) => out.extend_from_slice(&(integer(value)? as u32).to_be_bytes()),
+        (DataType::Oid, value) => out.extend_from_slice(&(integer(value)? as u32).to_be_bytes()),
+        (ty, value) if ty.is_object_identifier() => out.extend_from_slice(&(integer(value)? as u32).to_be_bytes()),
         (DataType::Float4, value) => out.extend_from_slice(&(number(value, ty)? as f32).to_be_bytes()),
         (DataType::Float8, value) => out.extend_from_slice(&number(value, ty)?.to_be_bytes()),
         (DataType::Numeric(_), Value::Numeric(n)) => numeric::to_binary(n, out),
@@ -79,6 +77,20 @@ pub(super) fn to_binary(context: &EvalContext<'_>, value: &Value, ty: &DataType,
             out.extend_from_slice(&[0, 0]);
             for x in v.iter() {
                 out.extend_from_slice(&x.to_be_bytes());
+            }
+        }
+        (DataType::Int2vector | DataType::Oidvector, Value::List(items)) => {
+            // An array that counts from 0.
+            let element = if *ty == DataType::Int2vector { DataType::Int2 } else { DataType::Oid };
+            let count = i32::try_from(items.len()).map_err(|_| mismatch(value, ty))?;
+            for word in [1, 0] {
+                out.extend_from_slice(&i32::to_be_bytes(word));
+            }
+            out.extend_from_slice(&names::type_oid(&element).to_be_bytes());
+            out.extend_from_slice(&count.to_be_bytes());
+            out.extend_from_slice(&0i32.to_be_bytes());
+            for item in items.iter() {
+                with_length(item, &element, context, out)?;
             }
         }
         (DataType::Array(element), Value::List(items)) => {
@@ -177,9 +189,16 @@ pub(super) fn from_binary(bytes: &[u8], ty: &DataType) -> Result<Value> {
         DataType::Int2 => Value::Int(i64::from(i16::from_be_bytes(fixed(bytes, ty)?))),
         DataType::Int4 => Value::Int(i64::from(i32::from_be_bytes(fixed(bytes, ty)?))),
         DataType::Int8 => Value::Int(i64::from_be_bytes(fixed(bytes, ty)?)),
-        DataType::Oid | DataType::Regclass | DataType::Regtype | DataType::Regproc | DataType::Regnamespace => {
-            Value::Int(i64::from(u32::from_be_bytes(fixed(bytes, ty)?)))
-        }
+        DataType::Oid
+        | DataType::Regclass
+        | DataType::Regtype
+        | DataType::Regproc
+        | DataType::Regnamespace
+        | DataType::Regprocedure
+        | DataType::Regoper
+        | DataType::Regoperator
+        | DataType::Regrole
+        | DataType::Regcollation => Value::Int(i64::from(u32::from_be_bytes(fixed(bytes, ty)?))),
         DataType::Float4 => Value::Float(f64::from(f32::from_be_bytes(fixed(bytes, ty)?))),
         DataType::Float8 => Value::Float(f64::from_be_bytes(fixed(bytes, ty)?)),
         DataType::Numeric(modifier) => {
@@ -250,6 +269,8 @@ pub(super) fn from_binary(bytes: &[u8], ty: &DataType) -> Result<Value> {
             _ => return Err(malformed(ty)),
         },
         DataType::Array(element) => array(bytes, ty, element)?,
+        DataType::Int2vector => array(bytes, ty, &DataType::Int2)?,
+        DataType::Oidvector => array(bytes, ty, &DataType::Oid)?,
         DataType::Void => Value::Null,
         DataType::Record => return Err(QueryError::unsupported("input of anonymous composite types")),
     })

@@ -1,11 +1,14 @@
 //! Time zones: the session's `TimeZone`, zones named in values, and the offsets they give.
 
+mod abbreviations;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::calendar::{self, SECOND_US};
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
+pub(crate) use abbreviations::ABBREVIATIONS;
 
 /// How a zone turns instants into clocks.
 #[derive(Clone, Debug)]
@@ -44,24 +47,14 @@ pub(crate) fn zone(name: &str) -> Option<Zone> {
     TimeZone::get(name).ok().map(Zone::Named)
 }
 
-/// Fixed-offset abbreviations that PostgreSQL's default set knows, the common ones.
+/// Seconds east of Greenwich of an abbreviation.
 pub(crate) fn abbreviation(name: &str) -> Option<i32> {
-    const HOUR: i32 = 3600;
-    Some(match name.to_ascii_lowercase().as_str() {
-        "utc" | "z" | "zulu" | "gmt" | "etc/utc" | "ut" | "uct" | "wet" => 0,
-        "cet" | "bst" | "met" => HOUR,
-        "cest" | "eet" | "cetdst" => 2 * HOUR,
-        "eest" | "msk" => 3 * HOUR,
-        "jst" | "kst" => 9 * HOUR,
-        "est" | "cdt" => -5 * HOUR,
-        "edt" => -4 * HOUR,
-        "cst" | "mdt" => -6 * HOUR,
-        "mst" | "pdt" => -7 * HOUR,
-        "pst" => -8 * HOUR,
-        "akst" => -9 * HOUR,
-        "hst" => -10 * HOUR,
-        _ => return None,
-    })
+    let upper = name.to_ascii_uppercase();
+    if matches!(upper.as_str(), "ETC/UTC" | "UCT") {
+        return Some(0);
+    }
+    let at = ABBREVIATIONS.binary_search_by(|(known, ..)| (*known).cmp(&upper)).ok()?;
+    Some(ABBREVIATIONS[at].1)
 }
 
 /// `+HH`, `+HHMM`, `+HH:MM`, `+HH:MM:SS`: seconds east.

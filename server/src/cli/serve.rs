@@ -108,6 +108,10 @@ async fn serve(config: ServerConfig) -> Result<ExitCode, String> {
         _ = interrupt.recv() => return Ok(ExitCode::FAILURE),
     };
     let (database, agents) = opened?;
+    database.set_server_setting("max_connections", config.max_connections);
+    database.set_server_setting("listen_addresses", wire_address.ip());
+    database.set_server_setting("port", wire_address.port());
+    database.set_server_setting("data_directory", config.data.display());
     readiness.ready(database.clone());
     let lag = tokio::spawn({
         let metrics = metrics.clone();

@@ -272,7 +272,7 @@ impl Binder<'_> {
             })
             .collect();
         let output = columns.iter().map(|column| column.var).collect();
-        let relation = ScopeRelation { name: Some(name.to_owned()), schema: None, columns };
+        let relation = ScopeRelation { name: Some(name.to_owned()), schema: None, columns, tableoid: None };
         Some(FromItem::of_relation(Plan::CteScan { cte: id, output }, relation))
     }
 

@@ -85,7 +85,7 @@ impl Binder<'_> {
                 origin: None,
             })
             .collect();
-        let relation = ScopeRelation { name: Some("cypher".to_owned()), schema: None, columns };
+        let relation = ScopeRelation { name: Some("cypher".to_owned()), schema: None, columns, tableoid: None };
         Ok(FromItem::of_relation(plan, relation))
     }
 

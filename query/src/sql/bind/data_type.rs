@@ -52,6 +52,13 @@ pub fn internal_type_name(ty: &DataType) -> String {
         DataType::Regtype => "regtype",
         DataType::Regproc => "regproc",
         DataType::Regnamespace => "regnamespace",
+        DataType::Regprocedure => "regprocedure",
+        DataType::Regoper => "regoper",
+        DataType::Regoperator => "regoperator",
+        DataType::Regrole => "regrole",
+        DataType::Regcollation => "regcollation",
+        DataType::Int2vector => "int2vector",
+        DataType::Oidvector => "oidvector",
         DataType::Record => "record",
         DataType::Void => "void",
         DataType::Array(element) => return format!("_{}", internal_type_name(element)),
@@ -334,8 +341,6 @@ impl Binder<'_> {
             "regtype" => DataType::Regtype,
             "regproc" => DataType::Regproc,
             "regnamespace" => DataType::Regnamespace,
-            "int2vector" => DataType::array_of(DataType::Int2),
-            "oidvector" => DataType::array_of(DataType::Oid),
             other => return crate::types::type_from_name(other),
         })
     }

@@ -1,6 +1,6 @@
 //! Expressions: one arm per form of the syntax tree; the longer ones have files of their own.
 
-use sinew_storage::DataType;
+use sinew_storage::{DataType, Value};
 use sqlparser::ast::{AccessExpr, CaseWhen, Expr as Ast, Ident, ObjectName, Spanned, Subscript, UnaryOperator};
 use sqlparser::tokenizer::Span;
 
@@ -348,6 +348,10 @@ impl Binder<'_> {
         let span = root.span();
         for access in rest {
             expr = match access {
+                AccessExpr::Dot(Ast::Identifier(field)) => {
+                    let position = self.at(field.span);
+                    self.bind_field(expr, &fold(field), position)?
+                }
                 AccessExpr::Dot(_) => return Err(self.unsupported("field selection from a composite value", span)),
                 AccessExpr::Subscript(Subscript::Index { index }) => self.bind_subscript(expr, index)?,
                 AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride: None }) => {
@@ -375,6 +379,12 @@ impl Binder<'_> {
     fn bind_subscript(&mut self, expr: Expr, index: &Ast) -> Result<Expr> {
         let span = index.span();
         let position = self.at(span);
+        let vector = expr.ty().vector_as_array();
+        let counts_from_zero = vector.is_some();
+        let expr = match vector {
+            Some(array) => self.coerce(expr, &array, position)?,
+            None => expr,
+        };
         match expr.ty() {
             DataType::Array(element) => {
                 let index = self.bind_expr(index)?;
@@ -382,12 +392,25 @@ impl Binder<'_> {
                     return Err(QueryError::new(sqlstate::DATATYPE_MISMATCH, "array subscript must have type integer")
                         .at(position));
                 }
-                let index = self.coerce(index, &DataType::Int8, position)?;
+                let mut index = self.coerce(index, &DataType::Int8, position)?;
+                if counts_from_zero {
+                    index = self.binary("+", index, Expr::Literal(Value::Int(1), DataType::Int8), position)?;
+                }
                 Ok(intrinsics::array_element(expr, index, &element))
             }
             DataType::Jsonb => {
                 let index = self.bind_expr(index)?;
                 self.binary("->", expr, index, position)
+            }
+            // An array of characters that counts from 0.
+            DataType::Name => {
+                let index = self.bind_expr(index)?;
+                let index = self.coerce(index, &DataType::Int4, position)?;
+                let one = Expr::Literal(Value::Int(1), DataType::Int4);
+                let start = self.binary("+", index, one.clone(), position)?;
+                let text = self.coerce(expr, &DataType::Text, position)?;
+                let character = self.call_named("substr", vec![text, start, one], span)?;
+                self.convert(character, &DataType::Char, CastContext::Explicit, position)
             }
             _ => Err(self.no_subscript(&expr, span)),
         }
@@ -404,7 +427,7 @@ impl Binder<'_> {
 
 /// `-5` is a constant, so that the least integers can be written.
 fn negate_literal(expr: &Expr) -> Option<Expr> {
-    use sinew_storage::{Numeric, Value};
+    use sinew_storage::Numeric;
     let Expr::Literal(value, ty) = expr else { return None };
     // The smallest integers are literals of the wider type with a sign before them.
     let (negated, ty) = match value {

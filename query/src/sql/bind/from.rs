@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use sinew_storage::DataType;
 use sinew_storage::catalog::{TableDef, ViewDef};
+use sinew_storage::{DataType, Value};
 use sqlparser::ast::{Ident, ObjectName, Spanned, TableAlias, TableFactor, TableWithJoins};
 use sqlparser::tokenizer::Span;
 
 use super::names::{Relation, fold};
-use super::scope::{Clause, Frame, FromItem, ScopeColumn, ScopeRelation};
+use super::scope::{Clause, Frame, FromItem, ScopeColumn, ScopeRelation, TABLEOID};
 use super::{Binder, Bound};
 use crate::algebra::{Expr, JoinKind, Plan, TableScan, VarId};
 use crate::error::{QueryError, Result, sqlstate};
+use crate::system;
 
 /// Relations of one FROM clause: joins nest as deep as there are relations.
 const JOIN_LIMIT: usize = 256;
@@ -209,7 +210,8 @@ impl Binder<'_> {
                     None => Ok(item),
                     Some(alias) => {
                         self.note_unlockable(Some(alias), "", "a join");
-                        let relation = ScopeRelation { name: None, schema: None, columns: item.star.clone() };
+                        let relation =
+                            ScopeRelation { name: None, schema: None, columns: item.star.clone(), tableoid: None };
                         let joined = FromItem::of_relation(item.plan, relation);
                         self.rename(joined, Some(alias))
                     }
@@ -245,7 +247,7 @@ impl Binder<'_> {
             .into_iter()
             .map(|column| ScopeColumn { name: column.name, var: column.var, ty: column.ty, origin: column.origin })
             .collect();
-        FromItem::of_relation(bound.plan, ScopeRelation { name, schema: None, columns })
+        FromItem::of_relation(bound.plan, ScopeRelation { name, schema: None, columns, tableoid: None })
     }
 
     /// Gives an item its alias and column aliases.
@@ -288,11 +290,15 @@ impl Binder<'_> {
             return self.rename(item, alias);
         }
         let shown = alias.map_or_else(|| qualified.name.clone(), |alias| fold(&alias.name));
-        let item = match self.find_relation(&qualified) {
+        let found = self.find_relation(&qualified);
+        if let Some(relation) = &found {
+            self.note_relation_name(name, relation);
+        }
+        let item = match found {
             Some(Relation::Table(table)) => {
                 let mut item = self.scan_table(&table)?.0;
                 self.lock_table(&table, &shown, &mut item.plan);
-                item
+                self.with_tableoid(item, table.id.0)
             }
             Some(Relation::View(view)) => {
                 self.hand_down_locks(&shown);
@@ -312,8 +318,14 @@ impl Binder<'_> {
                     .collect();
                 let output = columns.iter().map(|column| column.var).collect();
                 let plan = Plan::FunctionScan { function, args: Vec::new(), output, ordinality: None };
-                let relation = ScopeRelation { name: Some(qualified.name.clone()), schema: Some(schema), columns };
-                FromItem::of_relation(plan, relation)
+                let oid = system::relation_oid(&schema, &qualified.name);
+                let relation =
+                    ScopeRelation { name: Some(qualified.name.clone()), schema: Some(schema), columns, tableoid: None };
+                let item = FromItem::of_relation(plan, relation);
+                match oid {
+                    Some(oid) => self.with_tableoid(item, oid),
+                    None => item,
+                }
             }
             Some(Relation::Index(_)) => {
                 return Err(QueryError::new(
@@ -326,6 +338,20 @@ impl Binder<'_> {
             None => return Err(self.missing_relation(&qualified, name.span())),
         };
         self.rename(item, alias)
+    }
+
+    /// Adds the system column `tableoid` when the statement mentions it.
+    fn with_tableoid(&mut self, mut item: FromItem, oid: u32) -> FromItem {
+        if !self.mentions_tableoid {
+            return item;
+        }
+        let var = self.vars.add(TABLEOID, DataType::Oid);
+        let value = Expr::Literal(Value::Int(i64::from(oid)), DataType::Oid);
+        item.plan = Plan::Extend { input: Box::new(item.plan), items: vec![(var, value)] };
+        for relation in &mut item.relations {
+            relation.tableoid = Some(var);
+        }
+        item
     }
 
     /// A scan of all columns (unread ones are dropped at the end), with virtual columns computed above it. The second
@@ -349,7 +375,12 @@ impl Binder<'_> {
         }
         let vars = columns.iter().map(|column| column.var).collect();
         let mut plan = Plan::TableScan(TableScan { table: table.clone(), columns: stored, row_id: None, access: None });
-        let relation = ScopeRelation { name: Some(table.name.clone()), schema: Some(table.schema.clone()), columns };
+        let relation = ScopeRelation {
+            name: Some(table.name.clone()),
+            schema: Some(table.schema.clone()),
+            columns,
+            tableoid: None,
+        };
         if !virtual_columns.is_empty() {
             let mut items: Vec<(VarId, Expr)> = Vec::with_capacity(virtual_columns.len());
             for (var, text, ty) in virtual_columns {

@@ -378,20 +378,26 @@ impl Binder<'_> {
                 .hint("Call it in FROM.")
                 .at(position));
         }
-        if !self.frame().sets.is_empty() {
-            return Err(self
-                .unsupported("more than one set-returning function in a select list", span)
-                .hint("Call them in FROM."));
-        }
         let call = self.table_function_call(name, &list.args, span)?;
-        let [(column, ty)] = call.function.columns() else {
+        let outer: Vec<VarId> =
+            self.frame().sets.iter().flat_map(|set| set.columns.iter().copied().chain(set.record)).collect();
+        if call.args.iter().any(|arg| super::embed::reads_any(arg, &outer)) {
             return Err(self
-                .unsupported(format_args!("{name}, which gives several columns, in a select list"), span)
-                .hint("Call it in FROM."));
+                .unsupported("a set-returning function over another one in a select list", span)
+                .hint("Call the inner one in FROM."));
+        }
+        let fields = call.function.columns().to_vec();
+        let columns: Vec<VarId> =
+            fields.iter().map(|(column, ty)| self.vars.add(column.as_str(), ty.clone())).collect();
+        let (var, ty, record) = match (columns.as_slice(), fields.as_slice()) {
+            ([var], [(_, ty)]) => (*var, ty.clone(), None),
+            _ => {
+                let record = self.vars.add(name, DataType::Record);
+                self.record_fields.insert(record, fields);
+                (record, DataType::Record, Some(record))
+            }
         };
-        let (column, ty) = (column.clone(), ty.clone());
-        let var = self.vars.add(column, ty.clone());
-        self.frame().sets.push(PendingSet { function: call.function, args: call.args, var });
+        self.frame().sets.push(PendingSet { function: call.function, args: call.args, columns, record });
         Ok(Expr::Column(var, ty))
     }
 }

@@ -55,6 +55,14 @@ pub fn array_element(array: Expr, index: Expr, element: &DataType) -> Expr {
     })
 }
 
+/// One field of a record, by its place from 0.
+pub fn record_field(record: Expr, at: usize, ty: &DataType) -> Expr {
+    intrinsic("record_field", vec![record], ty.clone(), true, move |_, args| match &args[0] {
+        Value::List(items) => Ok(items.get(at).cloned().unwrap_or_default()),
+        _ => Ok(Value::Null),
+    })
+}
+
 /// `nextval('counter')`: the next number of a counter that survives restarts; not transactional.
 pub fn next_value(counter: Expr) -> Expr {
     intrinsic_of("nextval", vec![counter], DataType::Int8, true, Volatility::Volatile, |context, args| {

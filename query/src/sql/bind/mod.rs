@@ -32,11 +32,13 @@ mod operator;
 mod order;
 mod output_name;
 mod params;
+mod relation_names;
 mod returning;
 mod row_compare;
 mod row_lock;
 mod scope;
 mod select;
+mod select_sets;
 mod set_operation;
 mod special_syntax;
 mod stored_text;
@@ -50,12 +52,14 @@ mod window_frame;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
+use sinew_storage::DataType;
 use sinew_storage::catalog::Catalog;
 use sqlparser::ast::{Spanned, Statement};
 use sqlparser::tokenizer::Span;
 
 use self::cte::CteBinding;
+pub use self::relation_names::without_visible_schemas;
 use self::row_lock::{LockScope, RowLockClause};
 use self::scope::Frame;
 pub use self::stored_text::{StoredRules, bind_stored_rules};
@@ -92,6 +96,12 @@ pub(in crate::sql) struct Binder<'a> {
     pub inherited_locks: Vec<RowLockClause>,
     /// The statement takes no parameters.
     pub refuses_parameters: bool,
+    /// The text has the word `tableoid` in it: relations offer that column.
+    pub mentions_tableoid: bool,
+    /// Names and types of the fields of variables that are records.
+    pub record_fields: FxHashMap<VarId, Vec<(String, DataType)>>,
+    /// Where relations are named in the statement's own text, when somebody wants to know.
+    pub noted_names: Option<Vec<relation_names::NotedName>>,
 }
 
 /// A query's plan and its columns.
@@ -133,6 +143,10 @@ pub fn bind_statement(context: &BindContext<'_>, statement: &Statement, text: &s
     }
 }
 
+fn mentions_tableoid(text: &str) -> bool {
+    text.as_bytes().windows(scope::TABLEOID.len()).any(|word| word.eq_ignore_ascii_case(scope::TABLEOID.as_bytes()))
+}
+
 impl<'a> Binder<'a> {
     pub fn new(context: &'a BindContext<'a>, text: &'a str) -> Binder<'a> {
         Binder {
@@ -150,6 +164,9 @@ impl<'a> Binder<'a> {
             lock_scope: LockScope::default(),
             inherited_locks: Vec::new(),
             refuses_parameters: false,
+            mentions_tableoid: mentions_tableoid(text),
+            record_fields: FxHashMap::default(),
+            noted_names: None,
         }
     }
 

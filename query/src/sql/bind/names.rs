@@ -155,7 +155,7 @@ impl Binder<'_> {
                 _ => {}
             }
         }
-        for (schema, relation) in system::system_relation_names() {
+        for &(schema, relation) in system::system_relation_names() {
             let wanted = match &name.schema {
                 Some(wanted) => wanted == schema,
                 None => schema != "information_schema",

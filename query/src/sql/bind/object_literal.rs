@@ -7,8 +7,7 @@ use super::names::QualifiedName;
 use crate::algebra::Expr;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::system;
-use crate::types;
-use crate::types::reg::split_name;
+use crate::types::reg::{split_name, type_oid_by_name};
 
 impl Binder<'_> {
     /// An oid, or the name of a relation. 42P01.
@@ -42,12 +41,12 @@ impl Binder<'_> {
         if let Some(oid) = numeric_oid(text) {
             return Ok(Expr::Literal(Value::Int(oid), DataType::Regtype));
         }
-        let Some(ty) = types::names::type_from_declaration(text) else {
-            return Err(
-                QueryError::new(sqlstate::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")).at(position)
-            );
-        };
-        Ok(Expr::Literal(Value::Int(i64::from(types::type_oid(&ty))), DataType::Regtype))
+        match type_oid_by_name(text) {
+            Some(oid) => Ok(Expr::Literal(Value::Int(i64::from(oid)), DataType::Regtype)),
+            None => {
+                Err(QueryError::new(sqlstate::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")).at(position))
+            }
+        }
     }
 
     /// An oid, or the name of a schema. 3F000.

@@ -227,7 +227,7 @@ impl Binder<'_> {
         }
         let input = self.bind_expr(left)?;
         let array = self.bind_expr(right)?;
-        let element = match array.ty() {
+        let element = match array.ty().vector_as_array().unwrap_or(array.ty()) {
             DataType::Array(element) => *element,
             DataType::Unknown => DataType::Unknown,
             _ => {

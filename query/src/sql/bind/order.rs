@@ -125,7 +125,7 @@ impl Binder<'_> {
             })
             .collect();
         let mut frame = Frame::new(Clause::OrderBy);
-        frame.relations.push(ScopeRelation { name: None, schema: None, columns });
+        frame.relations.push(ScopeRelation { name: None, schema: None, columns, tableoid: None });
         self.frames.push(frame);
         let error = self.missing_column(name, span);
         self.frames.pop();

@@ -23,6 +23,13 @@ pub struct ScopeColumn {
     pub origin: Option<(u32, i16)>,
 }
 
+/// The system column that gives the oid of the relation a row is of.
+pub const TABLEOID: &str = "tableoid";
+
+fn tableoid_column(var: VarId) -> ScopeColumn {
+    ScopeColumn { name: TABLEOID.into(), var, ty: DataType::Oid, origin: None }
+}
+
 /// A FROM item under its name.
 #[derive(Clone, Debug)]
 pub struct ScopeRelation {
@@ -31,6 +38,8 @@ pub struct ScopeRelation {
     /// For `schema.table.column`, when the table has no alias.
     pub schema: Option<String>,
     pub columns: Vec<ScopeColumn>,
+    /// The system column `tableoid`, where the statement mentions it and the relation is stored.
+    pub tableoid: Option<VarId>,
 }
 
 /// Where an expression stands: decides what may occur in it, and is named in errors.
@@ -108,7 +117,10 @@ impl Clause {
 pub struct PendingSet {
     pub function: Arc<dyn TableFunction>,
     pub args: Vec<Expr>,
-    pub var: VarId,
+    /// One for each of its columns.
+    pub columns: Vec<VarId>,
+    /// Its columns as one value, when there are several.
+    pub record: Option<VarId>,
 }
 
 /// One query level.
@@ -191,7 +203,14 @@ impl Binder<'_> {
         for level in (0..self.frames.len()).rev() {
             let frame = &self.frames[level];
             let mut found = frame.star.iter().filter(|column| *column.name == *name);
-            let Some(first) = found.next() else { continue };
+            let Some(first) = found.next() else {
+                if name == TABLEOID
+                    && let Some(expr) = self.resolve_tableoid(level, ident)?
+                {
+                    return Ok(Some(expr));
+                }
+                continue;
+            };
             if found.any(|other| other.var != first.var) || frame.star.iter().filter(|c| *c.name == *name).count() > 1 {
                 return Err(QueryError::new(
                     sqlstate::AMBIGUOUS_COLUMN,
@@ -203,6 +222,20 @@ impl Binder<'_> {
             return Ok(Some(self.use_column(level, &column, ident.span)));
         }
         Ok(None)
+    }
+
+    /// The `tableoid` of a level's only stored relation. 42702 when there are several.
+    fn resolve_tableoid(&mut self, level: usize, ident: &Ident) -> Result<Option<Expr>> {
+        let mut found = self.frames[level].relations.iter().filter_map(|relation| relation.tableoid);
+        let Some(var) = found.next() else { return Ok(None) };
+        if found.next().is_some() {
+            return Err(QueryError::new(
+                sqlstate::AMBIGUOUS_COLUMN,
+                format!("column reference \"{TABLEOID}\" is ambiguous"),
+            )
+            .at(self.at(ident.span)));
+        }
+        Ok(Some(self.use_column(level, &tableoid_column(var), ident.span)))
     }
 
     /// `table.column` or `schema.table.column`.
@@ -236,6 +269,11 @@ impl Binder<'_> {
                 }
                 let first = first.clone();
                 return Ok(self.use_column(level, &first, table.span));
+            }
+            if column_name == TABLEOID
+                && let Some(var) = relation.tableoid
+            {
+                return Ok(self.use_column(level, &tableoid_column(var), table.span));
             }
             let names: Vec<String> = relation.columns.iter().map(|column| column.name.to_string()).collect();
             relation_known = Some(names);

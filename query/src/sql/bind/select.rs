@@ -14,7 +14,7 @@ use super::names::fold;
 use super::row_lock::{LockScope, RowLockClause};
 use super::scope::{Clause, Frame, FromItem, ScopeColumn};
 use super::{Binder, Bound};
-use crate::algebra::{ApplyKind, Expr, Plan, SortKey, TableLock, VarId};
+use crate::algebra::{Expr, Plan, SortKey, TableLock, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::statement::OutputColumn;
 
@@ -260,19 +260,13 @@ impl Binder<'_> {
             }
             plan = self.plan_windows(plan, windows, sorted_by);
         }
-        for set in std::mem::take(&mut self.frame().sets) {
-            if grouped && set.args.iter().any(super::embed::reads_columns) {
-                return Err(QueryError::unsupported("a set-returning function over grouped columns")
-                    .hint("Call it in FROM over a subquery.")
-                    .at(self.at(select.span())));
-            }
-            let scan =
-                Plan::FunctionScan { function: set.function, args: set.args, output: vec![set.var], ordinality: None };
-            plan = match plan {
-                Plan::Unit => scan,
-                input => Plan::Apply { kind: ApplyKind::Cross, input: Box::new(input), subplan: Box::new(scan) },
-            };
+        let sets = std::mem::take(&mut self.frame().sets);
+        if grouped && sets.iter().flat_map(|set| &set.args).any(super::embed::reads_columns) {
+            return Err(QueryError::unsupported("a set-returning function over grouped columns")
+                .hint("Call it in FROM over a subquery.")
+                .at(self.at(select.span())));
         }
+        plan = self.with_sets(plan, sets);
         self.project(plan, items, keys, on, distinct_all, tail, locks)
     }
 

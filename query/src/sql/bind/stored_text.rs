@@ -42,17 +42,22 @@ impl Binder<'_> {
         let ctes = std::mem::take(&mut self.ctes);
         let lateral_used = std::mem::take(&mut self.lateral_used);
         let source = self.source.take();
+        let noted_names = self.noted_names.take();
         let result = self.nested(bind);
         self.frames = frames;
         self.ctes = ctes;
         self.lateral_used = lateral_used;
         self.source = source;
+        self.noted_names = noted_names;
         result
     }
 
     pub fn bind_stored_query(&mut self, text: &str) -> Result<Bound> {
         let query = parse_query(text)?;
-        self.apart(|binder| binder.bind_query(&query, false))
+        let mentions = std::mem::replace(&mut self.mentions_tableoid, super::mentions_tableoid(text));
+        let bound = self.apart(|binder| binder.bind_query(&query, false));
+        self.mentions_tableoid = mentions;
+        bound
     }
 
     /// An expression over one relation's columns, as a value of `ty`.
@@ -82,7 +87,7 @@ impl Binder<'_> {
         match &column.default {
             None => Ok(Expr::null(column.ty.clone())),
             Some(default) => {
-                let none = ScopeRelation { name: None, schema: None, columns: Vec::new() };
+                let none = ScopeRelation { name: None, schema: None, columns: Vec::new(), tableoid: None };
                 self.bind_stored_expression(&default.expression, &none, Clause::Default, &column.ty)
             }
         }
@@ -119,5 +124,5 @@ pub fn row_relation(table: &TableDef, row: &[VarId]) -> ScopeRelation {
             origin: Some((table.id.0, (position + 1) as i16)),
         })
         .collect();
-    ScopeRelation { name: Some(table.name.clone()), schema: Some(table.schema.clone()), columns }
+    ScopeRelation { name: Some(table.name.clone()), schema: Some(table.schema.clone()), columns, tableoid: None }
 }

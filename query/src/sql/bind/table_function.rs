@@ -99,7 +99,10 @@ impl Binder<'_> {
         let var = self.vars.add(column.clone(), ty.clone());
         let plan = Plan::Project { input: Box::new(Plan::Unit), items: vec![(var, expr)] };
         let columns = vec![ScopeColumn { name: column, var, ty, origin: None }];
-        let item = FromItem::of_relation(plan, ScopeRelation { name: Some(function_name), schema: None, columns });
+        let item = FromItem::of_relation(
+            plan,
+            ScopeRelation { name: Some(function_name), schema: None, columns, tableoid: None },
+        );
         self.rename(item, alias)
     }
 
@@ -167,7 +170,7 @@ impl Binder<'_> {
             var
         });
         let plan = Plan::FunctionScan { function: call.function, args: call.args, output, ordinality };
-        let relation = ScopeRelation { name: Some(name.to_owned()), schema: None, columns };
+        let relation = ScopeRelation { name: Some(name.to_owned()), schema: None, columns, tableoid: None };
         self.rename(FromItem::of_relation(plan, relation), alias)
     }
 

@@ -6,7 +6,8 @@ use sinew_storage::catalog::{
 };
 
 use super::identity::{self, Constraint, ConstraintBody, ForeignKey};
-use crate::types::reg::quote_identifier;
+use crate::context::{EvalContext, ExecContext};
+use crate::types::reg::{self, quote_identifier};
 
 /// Operator class written after a vector index's column.
 pub(crate) fn vector_operator_class(metric: VectorMetric) -> &'static str {
@@ -104,7 +105,7 @@ pub(crate) fn index_definition(index: &IndexDef, table: &TableDef) -> String {
 }
 
 /// `PRIMARY KEY (a, b)`, `UNIQUE (a)`, `CHECK ((a > 0))`, `FOREIGN KEY (a) REFERENCES p(id) ON DELETE CASCADE`.
-pub(crate) fn constraint_definition(constraint: &Constraint<'_>) -> String {
+fn constraint_definition(context: &EvalContext<'_>, constraint: &Constraint<'_>) -> String {
     match &constraint.body {
         ConstraintBody::Key(kind, index) => {
             let word = match kind {
@@ -114,24 +115,19 @@ pub(crate) fn constraint_definition(constraint: &Constraint<'_>) -> String {
             format!("{word} ({})", column_names(index, constraint.table).join(", "))
         }
         ConstraintBody::Check(check) => format!("CHECK ({})", check.expression),
-        ConstraintBody::ForeignKey(foreign) => foreign_key_definition(constraint, foreign),
+        ConstraintBody::ForeignKey(foreign) => foreign_key_definition(context, constraint, foreign),
     }
 }
 
-fn foreign_key_definition(constraint: &Constraint<'_>, foreign: &ForeignKey<'_>) -> String {
+fn foreign_key_definition(context: &EvalContext<'_>, constraint: &Constraint<'_>, foreign: &ForeignKey<'_>) -> String {
     let names = |columns: Vec<&ColumnDef>| {
         let names: Vec<String> = columns.into_iter().map(|column| quote_identifier(&column.name)).collect();
         names.join(", ")
     };
-    // As where the search path is the default one: its schemas need not be named.
-    let schema = match foreign.table.schema.as_str() {
-        "public" | "sinew" => String::new(),
-        schema => format!("{}.", quote_identifier(schema)),
-    };
     let mut text = format!(
-        "FOREIGN KEY ({}) REFERENCES {schema}{}({})",
+        "FOREIGN KEY ({}) REFERENCES {}({})",
         names(constraint.columns()),
-        quote_identifier(&foreign.table.name),
+        reg::qualified_unless_visible(context, &foreign.table.schema, &foreign.table.name, foreign.table.id.0),
         names(foreign.referenced_columns())
     );
     if foreign.key.match_type == ForeignKeyMatch::Full {
@@ -170,15 +166,22 @@ pub(crate) fn index_column_definition_by_oid(catalog: &Catalog, oid: u32, number
 }
 
 /// By the oid in `pg_constraint`.
-pub(crate) fn constraint_definition_by_oid(catalog: &Catalog, oid: u32) -> Option<String> {
-    identity::constraints(catalog).iter().find(|constraint| constraint.oid == oid).map(constraint_definition)
+pub(crate) fn constraint_definition_by_oid(context: &EvalContext<'_>, oid: u32) -> Option<String> {
+    let catalog = context.exec.transaction.catalog();
+    let constraints = identity::constraints(&catalog);
+    let constraint = constraints.iter().find(|constraint| constraint.oid == oid)?;
+    Some(constraint_definition(context, constraint))
 }
 
 /// A view's query with a semicolon, by the view's oid.
-pub(crate) fn view_definition_by_oid(catalog: &Catalog, oid: u32) -> Option<String> {
-    catalog.views.values().find(|view| view.id.0 == oid).map(|view| view_definition(&view.query))
+pub(crate) fn view_definition_by_oid(context: &ExecContext, oid: u32) -> Option<String> {
+    let catalog = context.transaction.catalog();
+    let view = catalog.views.values().find(|view| view.id.0 == oid)?;
+    Some(view_definition(context, &view.query))
 }
 
-pub(crate) fn view_definition(query: &str) -> String {
-    format!(" {};", query.trim().trim_end_matches(';').trim_end())
+/// Relations are named as the session's search path needs it.
+pub(crate) fn view_definition(context: &ExecContext, query: &str) -> String {
+    let query = crate::sql::without_visible_schemas(context, query.trim().trim_end_matches(';'));
+    format!(" {};", query.trim())
 }

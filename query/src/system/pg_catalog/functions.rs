@@ -161,7 +161,7 @@ impl Proc<'_> {
     }
 }
 
-fn procs(context: &ExecContext) -> Rows {
+pub(in crate::system) fn procs(context: &ExecContext) -> Rows {
     let mut rows = Vec::new();
     for definition in functions::all_functions() {
         let args: Vec<u32> = definition.params.iter().map(TypePattern::oid).collect();
@@ -221,31 +221,32 @@ fn procs(context: &ExecContext) -> Rows {
             .row(),
         );
     }
-    type_procs(&mut rows);
+    for (name, oid, arguments, returns) in type_functions() {
+        rows.push(internal_proc(name, oid, arguments, returns).row());
+    }
     table_procs(context, &mut rows);
     Ok(rows)
 }
 
-/// Input and output functions of types.
-fn type_procs(rows: &mut Vec<Row>) {
+/// Input and output functions of types: name, oid, arguments, result.
+pub(crate) fn type_functions() -> Vec<(&'static str, u32, Vec<u32>, u32)> {
+    const ANYARRAY_OID: u32 = 2277;
     let bytea = types::type_oid(&DataType::Bytea);
-    let mut push = |of: &[(&'static str, u32); 4], ty: u32| {
-        for (at, (name, oid)) in of.iter().enumerate() {
-            let (args, returns) = match at {
+    let (name, oid) = ARRAY_SUBSCRIPT_HANDLER;
+    let mut all = vec![(name, oid, vec![INTERNAL_OID], INTERNAL_OID)];
+    let of_types = TYPE_FUNCTIONS.iter().map(|row| (&row.functions, types::type_oid(&row.ty)));
+    for (functions, ty) in of_types.chain([(&ARRAY_FUNCTIONS, ANYARRAY_OID)]) {
+        for (at, (name, oid)) in functions.iter().enumerate() {
+            let (arguments, returns) = match at {
                 0 => (vec![CSTRING_OID], ty),
                 1 => (vec![ty], CSTRING_OID),
                 2 => (vec![INTERNAL_OID], ty),
                 _ => (vec![ty], bytea),
             };
-            rows.push(internal_proc(name, *oid, args, returns).row());
+            all.push((*name, *oid, arguments, returns));
         }
-    };
-    for row in TYPE_FUNCTIONS {
-        push(&row.functions, types::type_oid(&row.ty));
     }
-    push(&ARRAY_FUNCTIONS, 2277);
-    let (name, oid) = ARRAY_SUBSCRIPT_HANDLER;
-    rows.push(internal_proc(name, oid, vec![INTERNAL_OID], INTERNAL_OID).row());
+    all
 }
 
 fn internal_proc(name: &'static str, oid: u32, args: Vec<u32>, returns: u32) -> Proc<'static> {
@@ -267,7 +268,7 @@ fn internal_proc(name: &'static str, oid: u32, args: Vec<u32>, returns: u32) -> 
 
 /// Table functions in order of name, with their oids. Cypher's procedures, whose names have dots, cannot be called from
 /// SQL by a plain name and are left out.
-pub(super) fn table_functions(context: &ExecContext) -> Vec<(u32, Arc<dyn TableFunction>)> {
+pub(crate) fn table_functions(context: &ExecContext) -> Vec<(u32, Arc<dyn TableFunction>)> {
     let registry = &context.session.functions;
     let mut names = registry.table_function_names();
     names.retain(|name| !name.contains('.'));
@@ -278,6 +279,19 @@ pub(super) fn table_functions(context: &ExecContext) -> Vec<(u32, Arc<dyn TableF
         .zip(FIRST_TABLE_FUNCTION_OID..)
         .map(|(function, oid)| (oid, function))
         .collect()
+}
+
+/// Whether an oid is that of a function in schema `sinew`.
+pub(crate) fn is_in_sinew(context: &ExecContext, oid: u32) -> bool {
+    // Only table functions are; the others' oids tell already.
+    (FIRST_TABLE_FUNCTION_OID..FIRST_TABLE_FUNCTION_OID + 900).contains(&oid)
+        && table_functions(context)
+            .iter()
+            .any(|(known, function)| *known == oid && !is_of_postgres(&function.name().to_lowercase()))
+}
+
+fn is_of_postgres(name: &str) -> bool {
+    POSTGRES_TABLE_FUNCTIONS.contains(&name)
 }
 
 fn table_procs(context: &ExecContext, rows: &mut Vec<Row>) {
@@ -297,7 +311,7 @@ fn table_procs(context: &ExecContext, rows: &mut Vec<Row>) {
                 .collect(),
         );
         let name = function.name().to_lowercase();
-        let is_postgres = POSTGRES_TABLE_FUNCTIONS.contains(&&name[..]);
+        let is_postgres = is_of_postgres(&name);
         let returns = match columns {
             [] => types::type_oid(&DataType::Void),
             [(_, ty)] => types::type_oid(ty),
@@ -466,9 +480,7 @@ pub(super) fn operator_class_oid(kind: &IndexKind, ty: &DataType) -> u32 {
             let input = match ty {
                 DataType::Array(_) => 2277,
                 DataType::Varchar(_) => types::type_oid(&DataType::Text),
-                DataType::Regclass | DataType::Regtype | DataType::Regproc | DataType::Regnamespace => {
-                    types::type_oid(&DataType::Oid)
-                }
+                ty if ty.is_object_identifier() => types::type_oid(&DataType::Oid),
                 ty => types::type_oid(ty),
             };
             CLASSES.iter().find(|class| class.3 == input && class.4).map_or(0, |class| class.0)

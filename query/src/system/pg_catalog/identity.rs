@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use sinew_storage::catalog::{
-    Catalog, CheckDef, ColumnDef, ConstraintKind, ForeignKeyDef, IndexDef, IndexKind, IndexTarget, TableDef, ViewDef,
+    Catalog, CheckDef, ColumnDef, ConstraintKind, ForeignKeyDef, IndexDef, IndexKind, IndexTarget, TableBehaviour,
+    TableDef, ViewDef,
 };
 use sinew_storage::{ColumnId, DataType};
 use sqlparser::tokenizer::{Token, Tokenizer};
@@ -21,6 +22,8 @@ pub(crate) const DEFAULT_COLLATION_OID: u32 = 100;
 /// Collation "C".
 pub(crate) const C_COLLATION_OID: u32 = 950;
 
+/// `pg_am` itself.
+pub(crate) const PG_AM_OID: u32 = 2601;
 pub(crate) const HEAP_OID: u32 = 2;
 pub(crate) const BTREE_OID: u32 = 403;
 /// Of pgvector's access method; an extension's oid differs per database, ours is fixed.
@@ -57,6 +60,15 @@ pub(crate) fn table_indexes(catalog: &Catalog) -> impl Iterator<Item = (&Arc<Ind
         IndexTarget::Table { table, .. } => catalog.tables.get(table).map(|table| (index, table)),
         _ => None,
     })
+}
+
+/// Tables of schema `sinew` that the engine made. Users' own tables may be beside them.
+pub(crate) fn engine_tables(catalog: &Catalog) -> impl Iterator<Item = &Arc<TableDef>> {
+    catalog.tables.values().filter(|table| is_engine_table(table))
+}
+
+pub(crate) fn is_engine_table(table: &TableDef) -> bool {
+    table.schema == "sinew" && (table.behaviour != TableBehaviour::Plain || table.name == "conversations")
 }
 
 /// 1-based numbers of an index's columns within its table.

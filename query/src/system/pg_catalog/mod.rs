@@ -9,23 +9,26 @@
 //! relations have PostgreSQL's oids or numbers below 16384 ([`crate::types::reg`]). Column numbers count a table's present
 //! columns from 1.
 //!
-//! Types that this database lacks are shown by their nearest kin ([`column_type`]): `int2vector` and `oidvector` are
-//! arrays (which count from 1), `pg_node_tree` and `aclitem` are text.
+//! Types that this database lacks are shown by their nearest kin ([`column_type`]): `pg_node_tree` and `aclitem` are text,
+//! `xid` is an oid.
 
+mod absent;
 mod column_statistics;
 pub(crate) mod definitions;
+pub(crate) mod describe;
 mod empty;
-mod functions;
+pub(crate) mod functions;
 pub(crate) mod identity;
+pub(super) mod keywords;
 mod locks;
-mod relations;
+pub(crate) mod relations;
 mod roles;
 mod session_objects;
 mod settings;
 pub(crate) mod signatures;
 mod statistics;
 mod store;
-mod types;
+pub(crate) mod types;
 mod views;
 
 #[cfg(test)]
@@ -133,11 +136,9 @@ impl RowStream for Rowset {
 fn column_type(declared: &str) -> DataType {
     match declared {
         "\"char\"" | "char" => DataType::Char,
-        "int2vector" => DataType::array_of(DataType::Int2),
-        "oidvector" => DataType::array_of(DataType::Oid),
-        "aclitem[]" | "anyarray" => DataType::array_of(DataType::Text),
+        "aclitem[]" | "anyarray" | "pg_statistic[]" => DataType::array_of(DataType::Text),
         "char[]" => DataType::array_of(DataType::Char),
-        "pg_node_tree" | "inet" | "pg_lsn" => DataType::Text,
+        "pg_node_tree" | "inet" | "pg_lsn" | "pg_mcv_list" | "pg_ndistinct" | "pg_dependencies" => DataType::Text,
         "xid" => DataType::Oid,
         "sql_identifier" => DataType::Name,
         "character_data" => DataType::Varchar(None),
@@ -198,12 +199,13 @@ fn relations() -> &'static RelationSet {
             locks::RELATIONS,
             store::RELATIONS,
             empty::RELATIONS,
+            absent::RELATIONS,
         ])
     })
 }
 
 /// By name.
-pub(super) fn relation(name: &str) -> Option<Arc<dyn TableFunction>> {
+pub(crate) fn relation(name: &str) -> Option<Arc<dyn TableFunction>> {
     relations().get(name).map(|relation| Arc::clone(relation) as Arc<dyn TableFunction>)
 }
 
@@ -213,7 +215,7 @@ pub(super) fn names() -> Vec<&'static str> {
 }
 
 /// `pg_class.relkind` of a system relation.
-fn relation_kind(schema: &str, name: &str) -> char {
+pub(super) fn relation_kind(schema: &str, name: &str) -> char {
     match schema {
         "pg_catalog" => relations().get(name).map_or('v', |relation| relation.definition.kind),
         _ => 'v',

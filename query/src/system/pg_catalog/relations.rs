@@ -36,7 +36,7 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
         "indexrelid oid, indrelid oid, indnatts int2, indnkeyatts int2, indisunique bool, \
          indnullsnotdistinct bool, indisprimary bool, indisexclusion bool, indimmediate bool, indisclustered bool, \
          indisvalid bool, indcheckxmin bool, indisready bool, indislive bool, indisreplident bool, \
-         indkey int2vector, indcollation oidvector, indclass oidvector, indoption text, indexprs pg_node_tree, \
+         indkey int2vector, indcollation oidvector, indclass oidvector, indoption int2vector, indexprs pg_node_tree, \
          indpred pg_node_tree",
         indexes,
     ),
@@ -63,17 +63,19 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
     ),
 ];
 
-const PG_CLASS_OID: u32 = 1259;
-const PG_CONSTRAINT_OID: u32 = 2606;
-const PG_EXTENSION_OID: u32 = 3079;
-const PG_NAMESPACE_OID: u32 = 2615;
-const PG_REWRITE_OID: u32 = 2618;
-const PG_TYPE_OID: u32 = 1247;
+pub(crate) const PG_CLASS_OID: u32 = 1259;
+pub(super) const PG_CONSTRAINT_OID: u32 = 2606;
+pub(super) const PG_EXTENSION_OID: u32 = 3079;
+pub(super) const PG_NAMESPACE_OID: u32 = 2615;
+pub(super) const PG_PROC_OID: u32 = 1255;
+pub(super) const PG_REWRITE_OID: u32 = 2618;
+pub(super) const PG_TYPE_OID: u32 = 1247;
 
 /// Every system relation: schema, name, oid.
 pub(super) fn system_relations() -> impl Iterator<Item = (&'static str, &'static str, u32)> {
     system_relation_names()
-        .into_iter()
+        .iter()
+        .copied()
         .filter_map(|(schema, name)| reg::system_relation_oid(schema, name).map(|oid| (schema, name, oid)))
 }
 
@@ -272,13 +274,20 @@ fn plain_attribute<'c>(name: &'c str, ty: &'c DataType) -> Attribute<'c> {
     Attribute { name, ty, not_null: false, has_default: false, is_generated: false }
 }
 
+/// In PostgreSQL's catalogs what has a fixed size is always there, and so are the vectors.
+fn is_never_null(ty: &DataType) -> bool {
+    types::type_length(ty) > 0 && *ty != DataType::Timestamptz || ty.vector_as_array().is_some()
+}
+
 fn attributes(context: &ExecContext) -> Rows {
     let catalog = context.transaction.catalog();
     let mut rows = Vec::new();
     for (schema, name, oid) in system_relations() {
         let Some(relation) = system_relation(schema, name) else { continue };
+        let is_catalog = relation_kind(schema, name) == 'r';
         for (position, (name, ty)) in relation.columns().iter().enumerate() {
-            rows.push(attribute_row(oid, position + 1, &plain_attribute(name, ty)));
+            let not_null = is_catalog && is_never_null(ty);
+            rows.push(attribute_row(oid, position + 1, &Attribute { not_null, ..plain_attribute(name, ty) }));
         }
     }
     for table in catalog.tables.values() {
@@ -324,13 +333,11 @@ fn indexes(context: &ExecContext) -> Rows {
         let types: Vec<&DataType> =
             numbers.iter().filter_map(|number| table.columns.get(number.checked_sub(1)?)).map(|c| &c.ty).collect();
         let is_ordered = matches!(index.kind, IndexKind::Ordered { .. });
-        // Bit 0: descending, bit 1: NULLs first. In the text form of int2vector, as drivers split it.
-        let options: Vec<String> = columns
+        // Bit 0: descending, bit 1: NULLs first.
+        let options: Vec<i16> = columns
             .iter()
-            .map(|column| {
-                let bits = u8::from(column.descending) | (u8::from(column.nulls_first) << 1);
-                if is_ordered { bits.to_string() } else { "0".to_owned() }
-            })
+            .map(|column| i16::from(column.descending) | (i16::from(column.nulls_first) << 1))
+            .map(|bits| if is_ordered { bits } else { 0 })
             .collect();
         let collations: Vec<u32> =
             types.iter().map(|ty| if is_ordered { identity::collation_oid(ty) } else { 0 }).collect();
@@ -354,7 +361,7 @@ fn indexes(context: &ExecContext) -> Rows {
             numbers,
             collations,
             classes,
-            options.join(" "),
+            options,
             NULL,
             NULL,
         ]);
@@ -452,13 +459,14 @@ fn rules(context: &ExecContext) -> Rows {
         .collect())
 }
 
-fn descriptions(context: &ExecContext) -> Rows {
+pub(crate) fn descriptions(context: &ExecContext) -> Rows {
     let catalog = context.transaction.catalog();
     let mut rows = vec![
         row![reg::PG_CATALOG_OID, PG_NAMESPACE_OID, 0_i32, "system catalog schema"],
         row![reg::PUBLIC_OID, PG_NAMESPACE_OID, 0_i32, "standard public schema"],
         row![identity::schema_oid(&catalog, "sinew"), PG_NAMESPACE_OID, 0_i32, "conversations, graph, agents"],
-        row![super::types::VECTOR_EXTENSION_OID, PG_EXTENSION_OID, 0_i32, "vector data type and hnsw access method"],
+        row![super::types::VECTOR_EXTENSION_OID, PG_EXTENSION_OID, 0_i32, super::types::VECTOR_COMMENT],
+        row![super::types::SINEW_EXTENSION_OID, PG_EXTENSION_OID, 0_i32, super::types::SINEW_COMMENT],
     ];
     for table in catalog.tables.values() {
         if let Some(comment) = &table.comment {
@@ -473,8 +481,32 @@ fn descriptions(context: &ExecContext) -> Rows {
     Ok(rows)
 }
 
-/// Views on what they read, through their rule; key constraints on their table and indexes on their constraint; the
-/// type `vector` on its extension.
+/// What extensions consist of, each member with its catalog: the type, access method and operator classes of `vector`,
+/// and the schema, tables, relations and functions of `sinew`. pg_dump leaves members out.
+fn extension_members(context: &ExecContext, push: &mut impl FnMut(u32, u32, u32, u32, char)) {
+    let catalog = context.transaction.catalog();
+    let mut member = |class: u32, object: u32, extension: u32| push(class, object, PG_EXTENSION_OID, extension, 'e');
+    let vector = super::types::VECTOR_EXTENSION_OID;
+    member(PG_TYPE_OID, types::type_oid(&DataType::Vector(None)), vector);
+    member(identity::PG_AM_OID, identity::HNSW_OID, vector);
+    let sinew = super::types::SINEW_EXTENSION_OID;
+    member(PG_NAMESPACE_OID, identity::schema_oid(&catalog, "sinew"), sinew);
+    member(identity::PG_AM_OID, identity::BM25_OID, sinew);
+    for table in identity::engine_tables(&catalog) {
+        member(PG_CLASS_OID, table.id.0, sinew);
+    }
+    for (_, _, oid) in system_relations().filter(|(schema, ..)| *schema == "sinew") {
+        member(PG_CLASS_OID, oid, sinew);
+    }
+    for (oid, _) in functions::table_functions(context) {
+        if functions::is_in_sinew(context, oid) {
+            member(PG_PROC_OID, oid, sinew);
+        }
+    }
+}
+
+/// Views on what they read, through their rule; key constraints on their table and indexes on their constraint;
+/// members on their extension.
 fn dependencies(context: &ExecContext) -> Rows {
     let catalog = context.transaction.catalog();
     let mut rows = Vec::new();
@@ -502,7 +534,6 @@ fn dependencies(context: &ExecContext) -> Rows {
             None => push(PG_CLASS_OID, index.id.0, PG_CLASS_OID, table.id.0, 'a'),
         }
     }
-    let vector = types::type_oid(&DataType::Vector(None));
-    push(PG_TYPE_OID, vector, PG_EXTENSION_OID, super::types::VECTOR_EXTENSION_OID, 'e');
+    extension_members(context, &mut push);
     Ok(rows)
 }

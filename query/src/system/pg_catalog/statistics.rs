@@ -20,6 +20,14 @@ const LAST_AUTOANALYZE: usize = 18;
 const INDEX_COLUMNS: &str = "relid oid, indexrelid oid, schemaname name, relname name, indexrelname name, \
      idx_scan int8, idx_tup_read int8, idx_tup_fetch int8";
 
+const TRANSACTION_COLUMNS: &str = "relid oid, schemaname name, relname name, seq_scan int8, seq_tup_read int8, \
+     idx_scan int8, idx_tup_fetch int8, n_tup_ins int8, n_tup_upd int8, n_tup_del int8, n_tup_hot_upd int8";
+const TABLE_IO_COLUMNS: &str = "relid oid, schemaname name, relname name, heap_blks_read int8, heap_blks_hit int8, \
+     idx_blks_read int8, idx_blks_hit int8, toast_blks_read int8, toast_blks_hit int8, tidx_blks_read int8, \
+     tidx_blks_hit int8";
+const INDEX_IO_COLUMNS: &str = "relid oid, indexrelid oid, schemaname name, relname name, indexrelname name, \
+     idx_blks_read int8, idx_blks_hit int8";
+
 pub(super) static RELATIONS: &[SystemRelation] = &[
     view(
         "pg_stat_activity",
@@ -34,6 +42,17 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
     view("pg_stat_all_tables", TABLE_COLUMNS, tables),
     view("pg_stat_user_indexes", INDEX_COLUMNS, indexes),
     view("pg_stat_all_indexes", INDEX_COLUMNS, indexes),
+    view("pg_stat_sys_tables", TABLE_COLUMNS, no_rows),
+    view("pg_stat_sys_indexes", INDEX_COLUMNS, no_rows),
+    view("pg_stat_xact_all_tables", TRANSACTION_COLUMNS, transaction_tables),
+    view("pg_stat_xact_user_tables", TRANSACTION_COLUMNS, transaction_tables),
+    view("pg_stat_xact_sys_tables", TRANSACTION_COLUMNS, no_rows),
+    view("pg_statio_all_tables", TABLE_IO_COLUMNS, table_io),
+    view("pg_statio_user_tables", TABLE_IO_COLUMNS, table_io),
+    view("pg_statio_sys_tables", TABLE_IO_COLUMNS, no_rows),
+    view("pg_statio_all_indexes", INDEX_IO_COLUMNS, index_io),
+    view("pg_statio_user_indexes", INDEX_IO_COLUMNS, index_io),
+    view("pg_statio_sys_indexes", INDEX_IO_COLUMNS, no_rows),
     view(
         "pg_stat_database",
         "datid oid, datname name, numbackends int4, xact_commit int8, xact_rollback int8, blks_read int8, \
@@ -102,13 +121,30 @@ fn activity(context: &ExecContext) -> Rows {
 
 fn tables(context: &ExecContext) -> Rows {
     let catalog = context.transaction.catalog();
-    let rows = catalog.tables.values().map(|table| {
-        let mut row: Row = row![table.id.0, &table.schema, &table.name];
-        row.resize(23, NULL);
+    let mut rows = uncounted_tables(context, 23)?;
+    for (row, table) in rows.iter_mut().zip(catalog.tables.values()) {
         if let Some(statistics) = catalog.statistics.get(&table.id) {
             let at = if statistics.automatic { LAST_AUTOANALYZE } else { LAST_ANALYZE };
             row[at] = Value::Timestamp(statistics.analyzed_us);
         }
+    }
+    Ok(rows)
+}
+
+fn transaction_tables(context: &ExecContext) -> Rows {
+    uncounted_tables(context, 11)
+}
+
+fn table_io(context: &ExecContext) -> Rows {
+    uncounted_tables(context, 11)
+}
+
+/// A row per table: oid, schema, name, and NULL for the rest of `column_count` columns.
+fn uncounted_tables(context: &ExecContext, column_count: usize) -> Rows {
+    let catalog = context.transaction.catalog();
+    let rows = catalog.tables.values().map(|table| {
+        let mut row: Row = row![table.id.0, &table.schema, &table.name];
+        row.resize(column_count, NULL);
         row
     });
     Ok(rows.collect())
@@ -121,9 +157,16 @@ fn indexes(context: &ExecContext) -> Rows {
     Ok(rows.collect())
 }
 
+fn index_io(context: &ExecContext) -> Rows {
+    let mut rows = indexes(context)?;
+    rows.iter_mut().for_each(|row| row.truncate(7));
+    Ok(rows)
+}
+
 fn database(context: &ExecContext) -> Rows {
     let commits = i64::try_from(context.transaction.store().stats().commit_count).unwrap_or(i64::MAX);
-    let mut row: Row = row![DATABASE_OID, &context.session.database, NULL, commits];
+    let sessions = context.session.sessions.all().len();
+    let mut row: Row = row![DATABASE_OID, &context.session.database, sessions, commits];
     row.resize(28, NULL);
     Ok(vec![row])
 }

@@ -10,7 +10,7 @@ use sinew_storage::{
 
 use super::{definitions, identity};
 use crate::activity::{ActivityState, SessionActivity};
-use crate::context::{ExecContext, SessionContext};
+use crate::context::{EvalContext, ExecContext, SessionContext};
 use crate::functions::FunctionRegistry;
 use crate::system::{system_relation, system_relation_names};
 use crate::types::reg;
@@ -183,6 +183,9 @@ fn fits(value: &Value, ty: &DataType) -> bool {
         (Value::Text(_), DataType::Text | DataType::Varchar(_)) => true,
         (Value::Timestamp(_), DataType::Timestamptz) => true,
         (Value::Interval(_), DataType::Interval) => true,
+        (Value::List(_), DataType::Int2vector | DataType::Oidvector) => {
+            fits(value, &ty.vector_as_array().unwrap_or(DataType::Void))
+        }
         (Value::List(items), DataType::Array(element)) => items.iter().all(|item| fits(item, element)),
         _ => false,
     }
@@ -191,7 +194,7 @@ fn fits(value: &Value, ty: &DataType) -> bool {
 #[test]
 fn rows_have_their_columns_types() {
     let context = context();
-    for (schema, name) in system_relation_names() {
+    for &(schema, name) in system_relation_names() {
         if schema == "sinew" {
             continue;
         }
@@ -294,7 +297,7 @@ fn indexes_of_every_kind() {
             Value::Bool(primary),
             Value::Bool(unique),
             Value::list(vec![int(column)]),
-            text("0"),
+            Value::list(vec![int(0)]),
             int(1),
         ]
     };
@@ -341,7 +344,7 @@ fn constraints_and_their_definitions() {
     let catalog = context.transaction.catalog();
     let definitions: Vec<Option<String>> = identity::constraints(&catalog)
         .iter()
-        .map(|constraint| definitions::constraint_definition_by_oid(&catalog, constraint.oid))
+        .map(|constraint| definitions::constraint_definition_by_oid(&EvalContext::new(&context), constraint.oid))
         .collect();
     assert_eq!(definitions, vec![Some("PRIMARY KEY (note_id)".to_owned()), Some("CHECK (price > 0)".to_owned())]);
 }

@@ -54,8 +54,18 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
 
 /// Oid of `vector` in `pg_extension`.
 pub(super) const VECTOR_EXTENSION_OID: u32 = 16_102;
+/// Oid of `sinew` in `pg_extension`: the schema of that name and what the engine keeps in it.
+pub(super) const SINEW_EXTENSION_OID: u32 = 16_103;
+const SINEW_VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const VECTOR_COMMENT: &str = "vector data type and hnsw access method";
+pub(super) const SINEW_COMMENT: &str = "conversations, graph, agents";
 /// The release of pgvector whose type, operators and index syntax are followed.
 const VECTOR_VERSION: &str = "0.8.0";
+
+/// Whether a type belongs to the extension `vector`.
+pub(crate) fn is_of_extension(oid: u32) -> bool {
+    oid == names::VECTOR_OID || oid == names::VECTOR_ARRAY_OID
+}
 
 /// Input, output, receive and send of a type: (name, oid) each, as PostgreSQL numbers them. Clients recognize arrays
 /// and composites by them.
@@ -104,7 +114,23 @@ type_functions! {
     DataType::Jsonb => "jsonb_in" 3806, "jsonb_out" 3804, "jsonb_recv" 3805, "jsonb_send" 3803;
     DataType::Regnamespace =>
         "regnamespacein" 4084, "regnamespaceout" 4085, "regnamespacerecv" 4087, "regnamespacesend" 4088;
+    DataType::Int2vector => "int2vectorin" 40, "int2vectorout" 41, "int2vectorrecv" 2410, "int2vectorsend" 2411;
+    DataType::Oidvector => "oidvectorin" 54, "oidvectorout" 55, "oidvectorrecv" 2420, "oidvectorsend" 2421;
+    DataType::Regprocedure =>
+        "regprocedurein" 2212, "regprocedureout" 2213, "regprocedurerecv" 2446, "regproceduresend" 2447;
+    DataType::Regoper => "regoperin" 2214, "regoperout" 2215, "regoperrecv" 2448, "regopersend" 2449;
+    DataType::Regoperator =>
+        "regoperatorin" 2216, "regoperatorout" 2217, "regoperatorrecv" 2450, "regoperatorsend" 2451;
+    DataType::Regrole => "regrolein" 4098, "regroleout" 4092, "regrolerecv" 4094, "regrolesend" 4095;
+    DataType::Regcollation =>
+        "regcollationin" 4193, "regcollationout" 4194, "regcollationrecv" 4196, "regcollationsend" 4197;
     DataType::Vector(None) => "vector_in" 14_900, "vector_out" 14_901, "vector_recv" 14_902, "vector_send" 14_903;
+}
+
+/// Name of an input, output, receive or send function.
+pub(crate) fn type_function_by_oid(oid: u32) -> Option<&'static str> {
+    let of_types = TYPE_FUNCTIONS.iter().flat_map(|row| &row.functions);
+    of_types.chain(&ARRAY_FUNCTIONS).chain([&ARRAY_SUBSCRIPT_HANDLER]).find(|known| known.1 == oid).map(|known| known.0)
 }
 
 /// The same of every array type.
@@ -112,19 +138,6 @@ pub(super) static ARRAY_FUNCTIONS: [(&str, u32); 4] =
     [("array_in", 750), ("array_out", 751), ("array_recv", 2400), ("array_send", 2401)];
 /// `array_subscript_handler`, PostgreSQL's mark of a true array.
 pub(super) const ARRAY_SUBSCRIPT_HANDLER: (&str, u32) = ("array_subscript_handler", 6179);
-
-/// Pseudo-types of function signatures: name, oid, bytes.
-const PSEUDO_TYPES: &[(&str, u32, i16)] = &[
-    ("cstring", 2275, -2),
-    ("any", 2276, 4),
-    ("anyarray", 2277, -1),
-    ("trigger", 2279, 4),
-    ("internal", 2281, 8),
-    ("anyelement", 2283, 4),
-    ("anynonarray", 2776, 4),
-    ("anycompatible", 5077, 4),
-    ("anycompatiblearray", 5078, -1),
-];
 
 /// `typbyval`.
 pub(super) fn is_by_value(ty: &DataType) -> bool {
@@ -156,14 +169,20 @@ pub(super) fn storage(ty: &DataType) -> char {
 
 fn pg_types(_: &ExecContext) -> Rows {
     let mut rows: Vec<Row> = types::all_types().iter().map(type_row).collect();
-    for (name, oid, length) in PSEUDO_TYPES {
+    for (name, oid) in reg::PSEUDO_TYPES {
+        let length: i16 = match *name {
+            "cstring" => -2,
+            "internal" => 8,
+            "anyarray" | "anycompatiblearray" => -1,
+            _ => 4,
+        };
         rows.push(row![
             *oid,
-            *name,
+            name.trim_matches('"'),
             reg::PG_CATALOG_OID,
             OWNER_OID,
-            *length,
-            *length > 0,
+            length,
+            length > 0,
             'p',
             'P',
             false,
@@ -180,7 +199,7 @@ fn pg_types(_: &ExecContext) -> Rows {
             0_u32,
             0_u32,
             0_u32,
-            if *length == 8 { 'd' } else { 'i' },
+            if length == 8 { 'd' } else { 'i' },
             'p',
             false,
             0_u32,
@@ -266,15 +285,37 @@ fn collations(_: &ExecContext) -> Rows {
     ])
 }
 
-fn extensions(_: &ExecContext) -> Rows {
-    Ok(vec![row![VECTOR_EXTENSION_OID, "vector", OWNER_OID, reg::PUBLIC_OID, true, VECTOR_VERSION, NULL, NULL]])
+/// Name of an extension.
+pub(crate) fn extension_name(oid: u32) -> Option<&'static str> {
+    match oid {
+        VECTOR_EXTENSION_OID => Some("vector"),
+        SINEW_EXTENSION_OID => Some("sinew"),
+        _ => None,
+    }
+}
+
+fn extensions(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    // Rows that users put into the engine's tables: pg_dump takes the data of such a table when it is named.
+    let tables: Vec<u32> = identity::engine_tables(&catalog).map(|table| table.id.0).collect();
+    let conditions = vec![""; tables.len()];
+    let schema = identity::schema_oid(&catalog, "sinew");
+    Ok(vec![
+        row![VECTOR_EXTENSION_OID, "vector", OWNER_OID, reg::PUBLIC_OID, true, VECTOR_VERSION, NULL, NULL],
+        row![SINEW_EXTENSION_OID, "sinew", OWNER_OID, schema, false, SINEW_VERSION, tables, conditions],
+    ])
 }
 
 fn available_extensions(_: &ExecContext) -> Rows {
-    Ok(vec![row!["vector", VECTOR_VERSION, VECTOR_VERSION, "vector data type and hnsw access method"]])
+    Ok(vec![
+        row!["vector", VECTOR_VERSION, VECTOR_VERSION, VECTOR_COMMENT],
+        row!["sinew", SINEW_VERSION, SINEW_VERSION, SINEW_COMMENT],
+    ])
 }
 
 fn available_extension_versions(_: &ExecContext) -> Rows {
-    let comment = "vector data type and hnsw access method";
-    Ok(vec![row!["vector", VECTOR_VERSION, true, true, true, true, NULL, NULL, comment]])
+    Ok(vec![
+        row!["vector", VECTOR_VERSION, true, true, true, true, NULL, NULL, VECTOR_COMMENT],
+        row!["sinew", SINEW_VERSION, true, true, false, false, "sinew", NULL, SINEW_COMMENT],
+    ])
 }

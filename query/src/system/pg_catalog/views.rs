@@ -56,7 +56,7 @@ fn views(context: &ExecContext) -> Rows {
     let owner = &context.session.user;
     let mut rows = Vec::new();
     for view in catalog.views.values() {
-        rows.push(row![&view.schema, &view.name, owner, definitions::view_definition(&view.query)]);
+        rows.push(row![&view.schema, &view.name, owner, definitions::view_definition(context, &view.query)]);
     }
     for (schema, name, _) in system_relations() {
         if relation_kind(schema, name) == 'v' {

@@ -4,6 +4,7 @@ use sqlparser::ast::{CreateTableOptions, CreateView, Spanned};
 
 use super::super::Binder;
 use super::super::names::{Relation, fold};
+use super::super::relation_names::with_schemas;
 use super::unassigned;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::sql::lexical::without_lock_marks;
@@ -115,6 +116,7 @@ impl Binder<'_> {
             }
         }
         let query = without_exclusion_marks(without_lock_marks(create.query.to_string()));
+        let query = with_schemas(self.context, &query)?;
         let view = ViewDef { id: unassigned(), schema, name: qualified.name, columns, query };
         Ok(vec![Ddl::CreateView { view, replace: create.or_replace }])
     }

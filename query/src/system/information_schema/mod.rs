@@ -1,13 +1,19 @@
 //! `information_schema`: the standard's views of the same catalog, with PostgreSQL's columns.
 
+mod absent;
+mod elements;
+mod privileges;
+mod routines;
+
 use std::sync::{Arc, OnceLock};
 
 use sinew_storage::DataType;
 use sinew_storage::catalog::{ConstraintKind, ForeignKeyMatch, TableDef};
 
 use super::pg_catalog::identity::{self, ConstraintBody};
-use super::pg_catalog::{NULL, RelationSet, Row, Rows, SystemRelation, definitions, no_rows, row, view};
+use super::pg_catalog::{NULL, RelationSet, Row, Rows, SystemRelation, definitions, no_rows, relation_kind, row, view};
 use super::{system_relation, system_relation_names};
+
 use crate::context::ExecContext;
 use crate::functions::TableFunction;
 use crate::types::{self, names};
@@ -112,28 +118,6 @@ static RELATIONS: &[SystemRelation] = &[
     view("enabled_roles", "role_name sql_identifier", enabled_roles),
     view("applicable_roles", "grantee sql_identifier, role_name sql_identifier, is_grantable yes_or_no", no_rows),
     view(
-        "routines",
-        "specific_catalog sql_identifier, specific_schema sql_identifier, specific_name sql_identifier, \
-         routine_catalog sql_identifier, routine_schema sql_identifier, routine_name sql_identifier, \
-         routine_type character_data, module_catalog sql_identifier, module_schema sql_identifier, \
-         module_name sql_identifier, udt_catalog sql_identifier, udt_schema sql_identifier, udt_name sql_identifier, \
-         data_type character_data, character_maximum_length cardinal_number, character_octet_length cardinal_number, \
-         character_set_catalog sql_identifier, character_set_schema sql_identifier, \
-         character_set_name sql_identifier, collation_catalog sql_identifier, collation_schema sql_identifier, \
-         collation_name sql_identifier, numeric_precision cardinal_number, numeric_precision_radix cardinal_number, \
-         numeric_scale cardinal_number, datetime_precision cardinal_number, interval_type character_data, \
-         interval_precision cardinal_number, type_udt_catalog sql_identifier, type_udt_schema sql_identifier, \
-         type_udt_name sql_identifier, scope_catalog sql_identifier, scope_schema sql_identifier, \
-         scope_name sql_identifier, maximum_cardinality cardinal_number, dtd_identifier sql_identifier, \
-         routine_body character_data, routine_definition character_data, external_name character_data, \
-         external_language character_data, parameter_style character_data, is_deterministic yes_or_no, \
-         sql_data_access character_data, is_null_call yes_or_no, sql_path character_data, \
-         schema_level_routine yes_or_no, max_dynamic_result_sets cardinal_number, is_user_defined_cast yes_or_no, \
-         is_implicitly_invocable yes_or_no, security_type character_data, created time_stamp, \
-         last_altered time_stamp",
-        no_rows,
-    ),
-    view(
         "triggers",
         "trigger_catalog sql_identifier, trigger_schema sql_identifier, trigger_name sql_identifier, \
          event_manipulation character_data, event_object_catalog sql_identifier, event_object_schema sql_identifier, \
@@ -147,7 +131,15 @@ static RELATIONS: &[SystemRelation] = &[
 
 fn relations() -> &'static RelationSet {
     static PARSED: OnceLock<RelationSet> = OnceLock::new();
-    PARSED.get_or_init(|| RelationSet::build(&[RELATIONS]))
+    PARSED.get_or_init(|| {
+        RelationSet::build(&[
+            RELATIONS,
+            elements::RELATIONS,
+            privileges::RELATIONS,
+            routines::RELATIONS,
+            absent::RELATIONS,
+        ])
+    })
 }
 
 /// By name.
@@ -162,6 +154,77 @@ pub(super) fn names() -> Vec<&'static str> {
 
 fn yes_or_no(is: bool) -> &'static str {
     if is { "YES" } else { "NO" }
+}
+
+/// `data_type` of a column.
+fn data_type_name(ty: &DataType) -> String {
+    match ty {
+        DataType::Array(_) if names::internal_name(ty).starts_with('_') => "ARRAY".to_owned(),
+        DataType::Int2vector | DataType::Oidvector => "ARRAY".to_owned(),
+        DataType::Vector(_) => "USER-DEFINED".to_owned(),
+        ty => types::type_name(&names::without_modifier(ty)),
+    }
+}
+
+/// `udt_schema` of a column.
+fn type_schema(ty: &DataType) -> &'static str {
+    match ty {
+        DataType::Vector(_) => "public",
+        DataType::Array(element) => type_schema(element),
+        _ => "pg_catalog",
+    }
+}
+
+/// A column and where it is.
+struct ColumnPlace<'c> {
+    schema: &'c str,
+    relation: &'c str,
+    is_table: bool,
+    /// From 1.
+    number: usize,
+    column: &'c str,
+    ty: &'c DataType,
+}
+
+/// Every column of every relation.
+fn columns_of_all(context: &ExecContext, mut visit: impl FnMut(ColumnPlace<'_>)) {
+    let catalog = context.transaction.catalog();
+    for table in catalog.tables.values() {
+        for (at, column) in table.columns.iter().enumerate() {
+            visit(ColumnPlace {
+                schema: &table.schema,
+                relation: &table.name,
+                is_table: true,
+                number: at + 1,
+                column: &column.name,
+                ty: &column.ty,
+            });
+        }
+    }
+    let mut visit_all = |schema: &str, relation: &str, is_table: bool, columns: &[(String, DataType)]| {
+        for (at, (column, ty)) in columns.iter().enumerate() {
+            visit(ColumnPlace { schema, relation, is_table, number: at + 1, column, ty });
+        }
+    };
+    for view in catalog.views.values() {
+        visit_all(&view.schema, &view.name, false, &view.columns);
+    }
+    for &(schema, name) in system_relation_names() {
+        if let Some(relation) = system_relation(schema, name) {
+            visit_all(schema, name, relation_kind(schema, name) == 'r', relation.columns());
+        }
+    }
+}
+
+/// Every relation: schema, name, whether it is a table.
+fn relations_of_all(context: &ExecContext) -> Vec<(String, String, bool)> {
+    let catalog = context.transaction.catalog();
+    let tables = catalog.tables.values().map(|table| (table.schema.clone(), table.name.clone(), true));
+    let views = catalog.views.values().map(|view| (view.schema.clone(), view.name.clone(), false));
+    let system = system_relation_names()
+        .iter()
+        .map(|(schema, name)| ((*schema).to_owned(), (*name).to_owned(), relation_kind(schema, name) == 'r'));
+    tables.chain(views).chain(system).collect()
 }
 
 fn catalog_name(context: &ExecContext) -> Rows {
@@ -202,7 +265,9 @@ fn tables(context: &ExecContext) -> Rows {
     };
     let mut rows: Vec<Row> = catalog.tables.values().map(|table| row(&table.schema, &table.name, true)).collect();
     rows.extend(catalog.views.values().map(|view| row(&view.schema, &view.name, false)));
-    rows.extend(system_relation_names().into_iter().map(|(schema, name)| row(schema, name, false)));
+    rows.extend(
+        system_relation_names().iter().map(|(schema, name)| row(schema, name, relation_kind(schema, name) == 'r')),
+    );
     Ok(rows)
 }
 
@@ -222,12 +287,7 @@ struct ColumnOf<'c> {
 impl ColumnOf<'_> {
     fn row(&self, database: &str) -> Row {
         let ty = self.ty;
-        let is_vector = matches!(ty, DataType::Vector(_));
-        let data_type = match ty {
-            DataType::Array(_) if names::internal_name(ty).starts_with('_') => "ARRAY".to_owned(),
-            DataType::Vector(_) => "USER-DEFINED".to_owned(),
-            ty => types::type_name(&names::without_modifier(ty)),
-        };
+        let data_type = data_type_name(ty);
         let (length, octets): (Option<u32>, Option<u32>) = match ty {
             DataType::Varchar(Some(limit)) | DataType::Bpchar(Some(limit)) => {
                 (Some(*limit), Some(limit.saturating_mul(4)))
@@ -280,7 +340,7 @@ impl ColumnOf<'_> {
             NULL,
             NULL,
             database,
-            if is_vector { "public" } else { "pg_catalog" },
+            type_schema(ty),
             names::internal_name(ty),
             NULL,
             NULL,
@@ -341,7 +401,7 @@ fn columns(context: &ExecContext) -> Rows {
     for view in catalog.views.values() {
         push_plain(&view.schema, &view.name, &view.columns);
     }
-    for (schema, name) in system_relation_names() {
+    for &(schema, name) in system_relation_names() {
         if let Some(relation) = system_relation(schema, name) {
             push_plain(schema, name, relation.columns());
         }
@@ -502,9 +562,9 @@ fn views(context: &ExecContext) -> Rows {
     let mut rows: Vec<Row> = catalog
         .views
         .values()
-        .map(|view| row(&view.schema, &view.name, Some(definitions::view_definition(&view.query))))
+        .map(|view| row(&view.schema, &view.name, Some(definitions::view_definition(context, &view.query))))
         .collect();
-    rows.extend(system_relation_names().into_iter().map(|(schema, name)| row(schema, name, None)));
+    rows.extend(system_relation_names().iter().map(|(schema, name)| row(schema, name, None)));
     Ok(rows)
 }
 
