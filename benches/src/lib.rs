@@ -60,6 +60,7 @@ pub fn create_table(transaction: &Transaction, name: &str, columns: &[(&str, Dat
         ty: ty.clone(),
         not_null: true,
         default: None,
+        identity: None,
         virtual_expression: None,
         comment: None,
     };
@@ -75,6 +76,7 @@ pub fn create_table(transaction: &Transaction, name: &str, columns: &[(&str, Dat
             behaviour: TableBehaviour::Plain,
             version: 0,
             comment: None,
+            options: Vec::new(),
         })
         .expect("the table is new")
 }
@@ -88,10 +90,16 @@ pub fn create_primary_key(transaction: &Transaction, table: &TableDef) -> Arc<In
             name: format!("{}_pkey", table.name),
             target: IndexTarget::Table {
                 table: table.id,
-                columns: vec![IndexColumn { column: table.columns[0].id, descending: false, nulls_first: false }],
+                columns: vec![IndexColumn {
+                    column: table.columns[0].id,
+                    descending: false,
+                    nulls_first: false,
+                    expression: None,
+                }],
             },
             kind: IndexKind::Ordered { unique: true },
             constraint: Some(ConstraintKind::PrimaryKey),
+            options: Default::default(),
         })
         .expect("the index is new")
 }

@@ -89,10 +89,11 @@ fn create(database: &Database) -> Result<()> {
             name: name.to_owned(),
             target: IndexTarget::Table {
                 table: messages.id,
-                columns: vec![IndexColumn { column: content, descending: false, nulls_first: false }],
+                columns: vec![IndexColumn { column: content, descending: false, nulls_first: false, expression: None }],
             },
             kind,
             constraint: None,
+            options: Default::default(),
         })?;
     }
     transaction.finish_statement();

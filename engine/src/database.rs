@@ -16,7 +16,7 @@ use sinew_storage::{Embedder, Store, StoreOptions, StoreStats};
 use crate::analyze::{self, AutoAnalyze};
 use crate::plan_cache::PlanCache;
 use crate::transaction::now_us;
-use crate::{Session, StatementHandler, bootstrap};
+use crate::{Session, StatementHandler, bootstrap, temporary, upgrade};
 
 /// The user as whom the engine writes its own relations; no client may connect as it.
 pub const INTERNAL_USER: &str = "sinew$engine";
@@ -108,6 +108,8 @@ impl Database {
             }),
         };
         bootstrap::run(&database)?;
+        upgrade::run(&database)?;
+        temporary::drop_left_over(&database)?;
         *database.inner.auto_analyze.lock() = Some(AutoAnalyze::start(&database.inner.store, interval));
         Ok(database)
     }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use sinew_query::statement::{AddForeignKey, Ddl};
+use sinew_query::statement::{AddForeignKey, Ddl, NewSequence};
 use sinew_query::{QueryError, Result, sqlstate};
 use sinew_storage::catalog::{DefaultExpr, IndexDef, IndexTarget, TableBehaviour, TableDef};
 use sinew_storage::ids::RelationId;
 use sinew_storage::{StorageError, Transaction};
 
+use crate::ddl_relation::{move_relation, rename_schema};
+use crate::ddl_sequence::{alter_sequence, create_column_sequence, restart_sequences};
 use crate::foreign_key;
 use crate::{INTERNAL_USER, Session};
 
@@ -30,7 +32,7 @@ impl Session {
         Ok(tag.unwrap_or("OK").to_owned())
     }
 
-    fn run_one_ddl(&mut self, transaction: &Transaction, ddl: Ddl) -> Result<()> {
+    pub(crate) fn run_one_ddl(&mut self, transaction: &Transaction, ddl: Ddl) -> Result<()> {
         match ddl {
             Ddl::CreateSchema { name, if_not_exists } => {
                 if if_not_exists && transaction.catalog().schemas.contains_key(&name) {
@@ -40,13 +42,15 @@ impl Session {
                 Ok(transaction.create_schema(&name)?)
             }
             Ddl::DropSchema { name, if_exists, cascade } => self.drop_schema(transaction, &name, if_exists, cascade),
-            Ddl::CreateTable { table, indexes, foreign_keys, if_not_exists } => {
+            Ddl::CreateTable { table, indexes, foreign_keys, sequences, if_not_exists, on_commit } => {
                 if transaction.catalog().relation_id(&table.schema, &table.name).is_some() && if_not_exists {
                     self.context.notice(format!("relation \"{}\" already exists, skipping", table.name));
                     return Ok(());
                 }
                 self.refuse_system_schema(&table.schema)?;
-                let id = self.create_table(transaction, table, indexes)?;
+                self.prepare_schema(transaction, &table.schema)?;
+                let id = self.create_table(transaction, table, indexes, sequences)?;
+                self.note_on_commit(id, on_commit);
                 for key in foreign_keys {
                     // A new table has no rows that could violate it.
                     foreign_key::add(transaction, id, key)?;
@@ -65,9 +69,40 @@ impl Session {
                 }
                 Ok(())
             }
-            Ddl::AlterTable { table, validate, not_null, add_indexes, drop_indexes } => {
+            Ddl::AlterTable { table, validate, not_null, add_indexes, drop_indexes, add_sequences } => {
                 self.refuse_system_table(transaction, table.id)?;
+                let id = table.id;
+                for sequence in add_sequences {
+                    create_column_sequence(transaction, id, sequence)?;
+                }
                 self.alter_table(transaction, table, validate, not_null, add_indexes, drop_indexes)
+            }
+            Ddl::CreateSequence { mut sequence } => {
+                self.refuse_system_schema(&sequence.schema)?;
+                self.prepare_schema(transaction, &sequence.schema)?;
+                sequence.id = transaction.allocate_relation_id()?;
+                transaction.create_sequence(sequence)?;
+                Ok(())
+            }
+            Ddl::AlterSequence { sequence, position, .. } => {
+                self.refuse_system_schema(&sequence.schema)?;
+                alter_sequence(transaction, sequence, position)
+            }
+            Ddl::DropSequence { sequences } => {
+                for (_, id) in sequences {
+                    transaction.drop_sequence(id)?;
+                }
+                Ok(())
+            }
+            Ddl::DropDefault { table, column } => {
+                self.refuse_system_table(transaction, table)?;
+                let catalog = transaction.catalog();
+                let mut table = TableDef::clone(catalog.tables.get(&table).ok_or_else(|| missing(table))?);
+                if let Some(position) = table.column_position(&column) {
+                    table.columns[position].drop_default();
+                }
+                transaction.alter_table(table)?;
+                Ok(())
             }
             Ddl::AddForeignKeys { table, keys } => {
                 self.refuse_system_table(transaction, table)?;
@@ -94,9 +129,40 @@ impl Session {
                 transaction.alter_table(TableDef { name: new_name, ..TableDef::clone(table) })?;
                 Ok(())
             }
-            Ddl::Truncate { tables } => {
+            Ddl::MoveRelation { id, schema, name, .. } => {
+                self.refuse_system_table(transaction, id)?;
+                self.refuse_system_schema(&schema)?;
+                move_relation(transaction, id, &schema, &name)
+            }
+            Ddl::RenameSchema { old, new } => {
+                self.refuse_system_schema(&old)?;
+                rename_schema(transaction, &old, &new)
+            }
+            Ddl::OutsideBlock { what, .. } => {
+                if self.active.as_ref().is_some_and(|active| active.explicit) || self.implicit_block {
+                    return Err(QueryError::new(
+                        sqlstate::ACTIVE_SQL_TRANSACTION,
+                        format!("{what} cannot run inside a transaction block"),
+                    ));
+                }
+                Ok(())
+            }
+            Ddl::Reindex { indexes } => {
+                for index in indexes {
+                    transaction.rebuild_index(index)?;
+                }
+                Ok(())
+            }
+            Ddl::CommentOn { class, object, comment } => {
+                transaction.comment_on(class, object, comment.as_deref())?;
+                Ok(())
+            }
+            Ddl::Truncate { tables, restart_identity } => {
                 for id in &tables {
                     transaction.truncate_table(*id)?;
+                    if restart_identity {
+                        restart_sequences(transaction, *id)?;
+                    }
                 }
                 // Under the tables' locks nobody adds another.
                 foreign_key::check_truncated(&transaction.catalog(), &tables)
@@ -125,6 +191,7 @@ impl Session {
             }
             Ddl::CreateView { mut view, replace } => {
                 self.refuse_system_schema(&view.schema)?;
+                self.prepare_schema(transaction, &view.schema)?;
                 if replace && let Some(id) = transaction.catalog().relation_id(&view.schema, &view.name) {
                     transaction.drop_view(id)?;
                 }
@@ -151,17 +218,16 @@ impl Session {
             Ddl::Comment { relation, column, comment } => {
                 let catalog = transaction.catalog();
                 let table = catalog.tables.get(&relation).ok_or_else(|| missing(relation))?;
-                let mut table = TableDef::clone(table);
-                match column {
-                    None => table.comment = comment,
+                let column = match column {
+                    None => None,
                     Some(name) => {
                         let position = table.column_position(&name).ok_or_else(|| {
                             QueryError::new(sqlstate::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
                         })?;
-                        table.columns[position].comment = comment;
+                        Some(table.columns[position].id)
                     }
-                }
-                transaction.alter_table(table)?;
+                };
+                transaction.comment_on_table(relation, column, comment)?;
                 Ok(())
             }
             Ddl::Nothing { notice, .. } => {
@@ -173,13 +239,17 @@ impl Session {
         }
     }
 
-    fn create_table(
+    pub(crate) fn create_table(
         &mut self,
         transaction: &Transaction,
         mut table: TableDef,
         indexes: Vec<IndexDef>,
+        sequences: Vec<NewSequence>,
     ) -> Result<RelationId> {
         table.id = transaction.allocate_relation_id()?;
+        for sequence in sequences {
+            create_column_sequence(transaction, table.id, sequence)?;
+        }
         let table = transaction.create_table(table)?;
         for index in indexes {
             self.create_index(transaction, index, Some(table.id))?;
@@ -303,6 +373,10 @@ impl Session {
             for view in catalog.views.values().filter(|view| view.schema == name) {
                 transaction.drop_view(view.id)?;
             }
+            // Those of columns have gone with their tables.
+            for sequence in transaction.catalog().sequences.values().filter(|sequence| sequence.schema == name) {
+                transaction.drop_sequence(sequence.id)?;
+            }
         }
         Ok(transaction.drop_schema(name)?)
     }
@@ -330,7 +404,7 @@ impl Session {
         Ok(())
     }
 
-    fn mark_ddl(&mut self) {
+    pub(crate) fn mark_ddl(&mut self) {
         self.ensure_transaction().ran_ddl = true;
     }
 
@@ -366,7 +440,7 @@ fn fill_constant(session: &mut Session, default: &mut DefaultExpr, ty: &sinew_st
 /// Whether each row needs its own value (PostgreSQL rewrites the table then).
 fn is_volatile(expression: &str) -> bool {
     let lower = expression.to_lowercase();
-    ["random", "uuid", "nextval", "clock_timestamp"].iter().any(|name| lower.contains(name))
+    ["random", "uuid", "nextval", "setval", "clock_timestamp", "timeofday"].iter().any(|name| lower.contains(name))
 }
 
 fn is_table_index(index: &IndexDef) -> bool {
@@ -387,7 +461,9 @@ pub(crate) fn relations_to_lock(list: &[Ddl]) -> Vec<RelationId> {
         Ddl::DropTable { tables, .. } => tables.iter().map(|(_, id)| *id).collect(),
         Ddl::AlterTable { table, .. } => vec![table.id],
         Ddl::RenameTable { id, .. } => vec![*id],
-        Ddl::Truncate { tables } => tables.clone(),
+        Ddl::Truncate { tables, .. } => tables.clone(),
+        Ddl::DropDefault { table, .. } => vec![*table],
+        Ddl::MoveRelation { id, tag: "ALTER TABLE", .. } => vec![*id],
         _ => Vec::new(),
     };
     list.iter().flat_map(of).collect()
@@ -408,7 +484,14 @@ fn ddl_tag(ddl: &Ddl) -> &'static str {
         Ddl::DropIndex { .. } => "DROP INDEX",
         Ddl::CreateView { .. } => "CREATE VIEW",
         Ddl::DropView { .. } => "DROP VIEW",
-        Ddl::Comment { .. } => "COMMENT",
-        Ddl::Nothing { tag, .. } => tag,
+        Ddl::Comment { .. } | Ddl::CommentOn { .. } => "COMMENT",
+        Ddl::CreateSequence { .. } => "CREATE SEQUENCE",
+        Ddl::DropSequence { .. } | Ddl::DropDefault { .. } => "DROP SEQUENCE",
+        Ddl::RenameSchema { .. } => "ALTER SCHEMA",
+        Ddl::Reindex { .. } => "REINDEX",
+        Ddl::AlterSequence { tag, .. }
+        | Ddl::MoveRelation { tag, .. }
+        | Ddl::OutsideBlock { tag, .. }
+        | Ddl::Nothing { tag, .. } => tag,
     }
 }

@@ -2,9 +2,12 @@
 
 mod analyze;
 mod bootstrap;
+mod create_table_as;
 mod cursor;
 mod database;
 mod ddl;
+mod ddl_relation;
+mod ddl_sequence;
 mod explain;
 mod extension;
 mod foreign_key;
@@ -17,7 +20,9 @@ mod session;
 mod session_statement;
 mod sql_cursor;
 mod statement;
+mod temporary;
 mod transaction;
+mod upgrade;
 mod utility;
 mod utility_run;
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use sinew_query::cypher::NamedParameters;
 use sinew_query::exec::{self, PreparedPlan};
-use sinew_query::statement::{CopyOptions, CopyTarget, Ddl, OutputColumn};
+use sinew_query::statement::{CopyOptions, CopyTarget, CreateTableAs, Ddl, OnCommit, OutputColumn};
 use sinew_query::{BindContext, BoundStatement, QueryError, QueryKind, Result, sqlstate};
+use sinew_storage::catalog::TableDef;
 use sinew_storage::{DataType, Value};
 
 use crate::Session;
@@ -52,6 +53,13 @@ pub(crate) enum PlannedKind {
         json: bool,
     },
     Ddl(Vec<Ddl>),
+    CreateTableAs {
+        /// Of the query.
+        plan: Arc<PreparedPlan>,
+        table: Box<TableDef>,
+        on_commit: OnCommit,
+        with_data: bool,
+    },
     CopyFrom {
         plan: Arc<PreparedPlan>,
         target: CopyTarget,
@@ -76,7 +84,8 @@ impl PlannedStatement {
             PlannedKind::Query { plan, .. }
             | PlannedKind::Explain { plan, .. }
             | PlannedKind::CopyFrom { plan, .. }
-            | PlannedKind::CopyTo { plan, .. } => Some(plan),
+            | PlannedKind::CopyTo { plan, .. }
+            | PlannedKind::CreateTableAs { plan, .. } => Some(plan),
             PlannedKind::Empty | PlannedKind::Utility(_) | PlannedKind::Ddl(_) | PlannedKind::Extension(_) => None,
         }
     }
@@ -191,7 +200,8 @@ impl Session {
             text: text.into(),
             params: declared.to_vec(),
             catalog_version,
-            search_path: self.context.setting("search_path").unwrap_or_default(),
+            // A session's temporary relations come first.
+            search_path: self.plan_search_path(),
             user: self.context.user.clone(),
             optimize,
         };
@@ -210,6 +220,14 @@ impl Session {
             self.database.inner.plan_cache.insert(key, Arc::clone(&planned));
         }
         Ok(planned)
+    }
+
+    fn plan_search_path(&self) -> String {
+        let path = self.context.setting("search_path").unwrap_or_default();
+        if self.context.has_temporary.load(std::sync::atomic::Ordering::Relaxed) {
+            return format!("{} {path}", self.context.temporary_schema());
+        }
+        path
     }
 
     /// The same statement planned on the current catalog. 0A000 when its result changed shape.
@@ -312,6 +330,21 @@ fn plan_bound(
         }
         BoundStatement::Ddl(list) => {
             PlannedStatement { catalog_version, ..PlannedStatement::without_rows(PlannedKind::Ddl(list)) }
+        }
+        BoundStatement::CreateTableAs(create) => {
+            let CreateTableAs { query, table, on_commit, with_data } = *create;
+            let params = query.params.clone();
+            let plan = prepare(query)?;
+            PlannedStatement {
+                catalog_version,
+                params,
+                ..PlannedStatement::without_rows(PlannedKind::CreateTableAs {
+                    plan,
+                    table: Box::new(table),
+                    on_commit,
+                    with_data,
+                })
+            }
         }
         BoundStatement::CopyFrom { query, target, options } => {
             let plan = prepare(query)?;

@@ -21,6 +21,7 @@ use crate::prepare::{Prepared, reads_graph};
 use crate::session_statement::SessionStatement;
 use crate::sql_cursor::SqlCursor;
 use crate::statement::{StatementText, split};
+use crate::temporary::OnCommitActions;
 use crate::transaction::{ActiveTransaction, TransactionStatus, isolation_from_name, now_us};
 use crate::utility::Utility;
 
@@ -43,6 +44,7 @@ pub struct Session {
     pub(crate) cursors: BTreeMap<String, SqlCursor>,
     /// Cursors declared so far.
     pub(crate) cursor_count: u64,
+    pub(crate) on_commit: OnCommitActions,
     reported: BTreeMap<&'static str, String>,
 }
 
@@ -72,6 +74,8 @@ impl Session {
             setting_changes: Default::default(),
             objects: Default::default(),
             notifications: SessionNotifications::new(Arc::clone(&database.inner.notifications), process_id),
+            sequences: Default::default(),
+            has_temporary: Default::default(),
         });
         context.sessions.register(&context);
         Session {
@@ -87,6 +91,7 @@ impl Session {
             statement_removals: 0,
             cursors: BTreeMap::new(),
             cursor_count: 0,
+            on_commit: OnCommitActions::new(),
             reported: BTreeMap::new(),
         }
     }
@@ -466,7 +471,7 @@ impl Session {
     }
 
     pub(crate) fn commit_transaction(&mut self) -> Result<()> {
-        if let Err(error) = self.collect_held_cursors() {
+        if let Err(error) = self.collect_held_cursors().and_then(|()| self.run_on_commit()) {
             self.rollback_transaction();
             return Err(error);
         }
@@ -522,6 +527,7 @@ impl Drop for Session {
         self.context.sessions.unregister(self.context.process_id);
         self.rollback_transaction();
         self.cursors.clear();
+        self.drop_temporary();
         // The context may outlive the session in cursors and sinks.
         self.context.advisory_locks.unlock_all();
         self.context.notifications.close();

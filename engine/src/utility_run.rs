@@ -118,13 +118,20 @@ impl Session {
                             "DISCARD ALL cannot run inside a transaction block",
                         ));
                     }
+                    self.discard_temporary()?;
                     self.set_setting("session_authorization", None, false)?;
                     self.set_setting("role", None, false)?;
                     self.context.reset_settings(SettingScope::Session)?;
                     self.forget_statements();
+                    self.context.sequences.discard();
                     self.cursors.clear();
                     self.context.advisory_locks.unlock_all();
                     self.change_listening(|notifications| notifications.unlisten_all())?;
+                }
+                match what {
+                    "temp" => self.discard_temporary()?,
+                    "sequences" => self.context.sequences.discard(),
+                    _ => {}
                 }
                 match what {
                     "all" => "DISCARD ALL",
@@ -172,6 +179,15 @@ impl Session {
                 let values = self.evaluate_arguments(&name, &args.unwrap_or_default(), &prepared.params)?;
                 let explained = self.prepare(&format!("EXPLAIN {options} {}", prepared.text), &prepared.params)?;
                 return self.start(&explained, values, in_parts);
+            }
+            Utility::CreateTableAsExecute { head, tail, name, args } => {
+                let query = self.kept_statement(&name)?.clone();
+                if !matches!(&query.planned.kind, PlannedKind::Query { kind: sinew_query::QueryKind::Select, .. }) {
+                    return Err(QueryError::new(sqlstate::WRONG_OBJECT_TYPE, "prepared statement is not a SELECT"));
+                }
+                let values = self.evaluate_arguments(&name, &args, &query.params)?;
+                let create = self.prepare(&format!("{head}{}\n{tail}", query.text), &query.params)?;
+                return self.start(&create, values, in_parts);
             }
             Utility::Declare { name, options, text, offset_chars, source } => {
                 self.declare(Declaration { name, options, text, offset_chars, source }, params, types)?;

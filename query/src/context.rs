@@ -1,9 +1,11 @@
 //! What a running statement can reach.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::RwLock;
-use sinew_storage::{CancelToken, DataType, Embedder, SessionLocks, Transaction, Value};
+use parking_lot::{Mutex, RwLock};
+use rustc_hash::FxHashMap;
+use sinew_storage::{CancelToken, DataType, Embedder, RelationId, SessionLocks, Transaction, Value};
 
 use crate::activity::{SessionActivity, Sessions};
 use crate::functions::FunctionRegistry;
@@ -50,6 +52,67 @@ pub struct SessionContext {
     pub setting_changes: SettingChanges,
     /// Prepared statements and cursors, as the system views show them.
     pub objects: SessionObjects,
+    /// What the session knows of sequences.
+    pub sequences: SequenceSession,
+    /// The session has made something temporary: its schema is searched first from then on.
+    pub has_temporary: AtomicBool,
+}
+
+/// Numbers that the session was given.
+#[derive(Default)]
+pub struct SequenceSession {
+    state: Mutex<SequenceState>,
+}
+
+#[derive(Default)]
+struct SequenceState {
+    /// The sequence that gave the last number.
+    last: Option<RelationId>,
+    taken: FxHashMap<RelationId, TakenNumbers>,
+}
+
+/// What a session has of one sequence.
+#[derive(Clone, Copy)]
+pub(crate) struct TakenNumbers {
+    /// The number given last.
+    pub current: i64,
+    /// The end of those that were taken ahead; equal to `current` when there are none.
+    pub cached: i64,
+    /// Of the definition they were taken under.
+    pub generation: u64,
+}
+
+impl SequenceSession {
+    pub(crate) fn taken(&self, sequence: RelationId) -> Option<TakenNumbers> {
+        self.state.lock().taken.get(&sequence).copied()
+    }
+
+    pub(crate) fn last(&self) -> Option<(RelationId, i64)> {
+        let state = self.state.lock();
+        let last = state.last?;
+        Some((last, state.taken.get(&last)?.current))
+    }
+
+    /// `gives`: as nextval does, so that lastval() knows.
+    pub(crate) fn note(&self, sequence: RelationId, numbers: TakenNumbers, gives: bool) {
+        let state = &mut *self.state.lock();
+        state.taken.insert(sequence, numbers);
+        if gives {
+            state.last = Some(sequence);
+        }
+    }
+
+    /// Numbers taken ahead are not given any more; what was given stays known.
+    pub(crate) fn forget_cached(&self, sequence: RelationId) {
+        if let Some(taken) = self.state.lock().taken.get_mut(&sequence) {
+            taken.cached = taken.current;
+        }
+    }
+
+    /// DISCARD SEQUENCES.
+    pub fn discard(&self) {
+        *self.state.lock() = SequenceState::default();
+    }
 }
 
 impl SessionContext {
@@ -70,7 +133,24 @@ impl SessionContext {
         if !path.iter().any(|name| name == "pg_catalog") {
             path.insert(0, "pg_catalog".to_owned());
         }
+        let has_temporary = self.has_temporary.load(Ordering::Relaxed);
+        match path.iter().position(|name| name == "pg_temp") {
+            Some(at) if has_temporary => path[at] = self.temporary_schema(),
+            Some(at) => drop(path.remove(at)),
+            None if has_temporary => path.insert(0, self.temporary_schema()),
+            None => {}
+        }
         path
+    }
+
+    /// The schema of what ends with the session.
+    pub fn temporary_schema(&self) -> String {
+        format!("pg_temp_{}", self.process_id)
+    }
+
+    /// The schema that a name stands for: `pg_temp` is the session's own.
+    pub fn schema_meant(&self, name: &str) -> String {
+        if name == "pg_temp" { self.temporary_schema() } else { name.to_owned() }
     }
 
     pub fn notice(&self, message: impl Into<String>) {

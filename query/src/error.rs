@@ -60,6 +60,7 @@ pub mod sqlstate {
     pub const INVALID_ARGUMENT_FOR_NTH_VALUE: &str = "22016";
     pub const DIVISION_BY_ZERO: &str = "22012";
     pub const INVALID_PARAMETER_VALUE: &str = "22023";
+    pub const SEQUENCE_GENERATOR_LIMIT_EXCEEDED: &str = "2200H";
     pub const INVALID_REGULAR_EXPRESSION: &str = "2201B";
     pub const CHARACTER_NOT_IN_REPERTOIRE: &str = "22021";
     pub const ARRAY_SUBSCRIPT_ERROR: &str = "2202E";
@@ -111,6 +112,7 @@ pub mod sqlstate {
     pub const CONFIGURATION_LIMIT_EXCEEDED: &str = "53400";
     pub const PROGRAM_LIMIT_EXCEEDED: &str = "54000";
     pub const STATEMENT_TOO_COMPLEX: &str = "54001";
+    pub const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
     pub const OBJECT_IN_USE: &str = "55006";
     pub const LOCK_NOT_AVAILABLE: &str = "55P03";
     pub const QUERY_CANCELED: &str = "57014";
@@ -134,6 +136,11 @@ impl QueryError {
     /// 0A000, naming what is not supported.
     pub fn unsupported(what: impl std::fmt::Display) -> QueryError {
         QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, format!("{what} is not supported"))
+    }
+
+    /// 0A000 in PostgreSQL's own words.
+    pub fn unsupported_as(message: impl Into<String>) -> QueryError {
+        QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, message)
     }
 
     pub fn syntax(message: impl Into<String>, position: Option<usize>) -> QueryError {
@@ -217,6 +224,7 @@ impl From<StorageError> for QueryError {
             StorageError::InvalidValue(_) => DATA_EXCEPTION,
             StorageError::OutOfRange(_) => NUMERIC_VALUE_OUT_OF_RANGE,
             StorageError::InvalidSearchQuery(_) => SYNTAX_ERROR,
+            StorageError::Expression { sqlstate, .. } => sqlstate,
             StorageError::LimitExceeded(_) => PROGRAM_LIMIT_EXCEEDED,
             StorageError::WriteConflict { .. } | StorageError::NotSerializable { .. } => SERIALIZATION_FAILURE,
             StorageError::Deadlock { .. } => DEADLOCK_DETECTED,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sinew_storage::DataType;
-use sinew_storage::catalog::{ForeignKeyDef, IndexDef, TableDef, ViewDef};
-use sinew_storage::ids::RelationId;
+use sinew_storage::catalog::{ForeignKeyDef, IndexDef, SequenceDef, TableDef, ViewDef};
+use sinew_storage::ids::{ColumnId, RelationId};
 
 use crate::algebra::{Plan, VarId, VarTable};
 
@@ -65,6 +65,7 @@ pub enum BoundStatement {
         options: ExplainOptions,
     },
     Ddl(Vec<Ddl>),
+    CreateTableAs(Box<CreateTableAs>),
     /// COPY … FROM STDIN: an Insert over [`Plan::Supplied`].
     CopyFrom {
         query: BoundQuery,
@@ -75,6 +76,45 @@ pub enum BoundStatement {
         query: BoundQuery,
         options: CopyOptions,
     },
+}
+
+/// A table, and the query whose rows it begins with.
+#[derive(Clone, Debug)]
+pub struct CreateTableAs {
+    pub query: BoundQuery,
+    /// Its columns are the query's.
+    pub table: TableDef,
+    pub on_commit: OnCommit,
+    /// False: WITH NO DATA.
+    pub with_data: bool,
+}
+
+/// What becomes of a temporary table when a transaction commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnCommit {
+    #[default]
+    PreserveRows,
+    DeleteRows,
+    Drop,
+}
+
+/// A sequence to be made for a column.
+#[derive(Clone, Debug)]
+pub struct NewSequence {
+    pub def: SequenceDef,
+    pub column: ColumnId,
+    pub is_identity: bool,
+}
+
+/// Where a sequence goes on when its definition has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SequencePosition {
+    /// Nothing that matters to its numbers has changed.
+    Unchanged,
+    /// Where it stands, which the new limits must allow (22023).
+    Checked,
+    /// At this number.
+    At(i64),
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -137,7 +177,26 @@ pub enum Ddl {
         table: TableDef,
         indexes: Vec<IndexDef>,
         foreign_keys: Vec<AddForeignKey>,
+        sequences: Vec<NewSequence>,
         if_not_exists: bool,
+        on_commit: OnCommit,
+    },
+    /// Its owner is known; the id is allocated when it is carried out.
+    CreateSequence {
+        sequence: SequenceDef,
+    },
+    AlterSequence {
+        sequence: SequenceDef,
+        position: SequencePosition,
+        tag: &'static str,
+    },
+    DropSequence {
+        sequences: Vec<(String, RelationId)>,
+    },
+    /// Of a column of another table, by CASCADE.
+    DropDefault {
+        table: RelationId,
+        column: String,
     },
     /// With `cascade`, foreign keys of other tables go too.
     DropTable {
@@ -151,6 +210,7 @@ pub enum Ddl {
         not_null: Vec<String>,
         add_indexes: Vec<IndexDef>,
         drop_indexes: Vec<RelationId>,
+        add_sequences: Vec<NewSequence>,
     },
     /// Present rows must satisfy them.
     AddForeignKeys {
@@ -171,9 +231,37 @@ pub enum Ddl {
         id: RelationId,
         new_name: String,
     },
-    /// With all tables that refer to them: 0A000 when one is missing.
+    /// With all tables that refer to them: 0A000 when one is missing. RESTART IDENTITY begins the tables' own sequences
+    /// anew.
     Truncate {
         tables: Vec<RelationId>,
+        restart_identity: bool,
+    },
+    /// A relation of any kind gets another name or schema.
+    MoveRelation {
+        id: RelationId,
+        schema: String,
+        name: String,
+        tag: &'static str,
+    },
+    RenameSchema {
+        old: String,
+        new: String,
+    },
+    /// 25001 in a transaction block.
+    OutsideBlock {
+        what: &'static str,
+        tag: &'static str,
+    },
+    /// Builds the indexes anew.
+    Reindex {
+        indexes: Vec<RelationId>,
+    },
+    /// On anything but a table and its columns, by PostgreSQL's oids of the catalog that lists it and of the object.
+    CommentOn {
+        class: u32,
+        object: u32,
+        comment: Option<String>,
     },
     CreateIndex {
         index: IndexDef,

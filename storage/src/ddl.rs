@@ -4,17 +4,19 @@
 //! under, so that rows written under an older definition, without an index's entries say, are refused at commit.
 
 mod foreign_key;
+mod sequence;
 
 use std::sync::Arc;
 
 use crate::catalog::rows::{
-    GRAPH, INDEX, STATISTICS, TABLE, VIEW, dependency_key, encode_definition, name_key, relation_key, schema_key,
+    GRAPH, INDEX, STATISTICS, TABLE, VIEW, comment_key, dependency_key, encode_definition, name_key, relation_key,
+    schema_key,
 };
 use crate::catalog::*;
-use crate::encoding::row::RowProjection;
 use crate::error::{Result, StorageError};
 use crate::ids::{ColumnId, NodeId, RelationId, RelationshipId};
-use crate::index::{column_count, column_positions, is_ordered, node_index_values, relationship_index_values};
+use crate::index::{column_count, is_ordered, node_index_values, relationship_index_values};
+use crate::index_function::KeySource;
 use crate::store::{Change, GRAPH_RELATION, Keyspace, Transaction};
 
 use self::foreign_key::check_no_references;
@@ -22,6 +24,10 @@ pub(crate) use crate::message_seq::MessageSequences;
 
 /// Counter of relation ids.
 pub(crate) const RELATION_COUNTER: &str = "relations";
+/// PostgreSQL's oids of the catalogs that list what is commented on.
+pub const PG_CLASS: u32 = 1_259;
+pub const PG_CONSTRAINT: u32 = 2_606;
+pub const PG_NAMESPACE: u32 = 2_615;
 /// PostgreSQL's limit on columns per table.
 pub const MAX_COLUMNS: usize = 1_600;
 /// PostgreSQL's limit on columns per index.
@@ -135,9 +141,7 @@ impl Transaction {
     /// `DependentObjects` while it holds relations.
     pub fn drop_schema(&self, name: &str) -> Result<()> {
         let catalog = self.catalog();
-        if !catalog.schemas.contains_key(name) {
-            return Err(not_found("schema", name));
-        }
+        let Some(schema) = catalog.schemas.get(name) else { return Err(not_found("schema", name)) };
         let dependent = |detail: String| StorageError::DependentObjects { object: format!("schema {name}"), detail };
         if ["pg_catalog", "information_schema", "sinew"].contains(&name) {
             return Err(dependent(format!("schema {name} is required by the database system")));
@@ -147,7 +151,35 @@ impl Transaction {
         if !held.is_empty() {
             return Err(dependent(format!("it contains {}", held.join(", "))));
         }
+        self.remove_comment(PG_NAMESPACE, schema.oid)?;
         self.kv_delete(Keyspace::CATALOG, &schema_key(name))
+    }
+
+    /// Renames a schema with everything in it. `ObjectExists` when the name is taken.
+    pub fn rename_schema(&self, old: &str, new: &str) -> Result<()> {
+        check_name(new)?;
+        self.lock_catalog_key(&schema_key(old))?;
+        self.lock_catalog_key(&schema_key(new))?;
+        let catalog = self.catalog();
+        let Some(schema) = catalog.schemas.get(old) else { return Err(not_found("schema", old)) };
+        if catalog.schemas.contains_key(new) {
+            return Err(StorageError::ObjectExists { kind: "schema", name: new.to_owned() });
+        }
+        let renamed = SchemaDef { name: new.to_owned(), ..schema.clone() };
+        self.kv_put(Keyspace::CATALOG, &schema_key(new), &encode_definition(&renamed)?)?;
+        for table in catalog.tables.values().filter(|table| table.schema == old) {
+            self.alter_table(TableDef { schema: new.to_owned(), ..(**table).clone() })?;
+        }
+        for index in catalog.indexes.values().filter(|index| index.schema == old) {
+            self.move_index(index.id, new, &index.name)?;
+        }
+        for view in catalog.views.values().filter(|view| view.schema == old) {
+            self.move_view(view.id, new, &view.name)?;
+        }
+        for sequence in catalog.sequences.values().filter(|sequence| sequence.schema == old) {
+            self.alter_sequence(SequenceDef { schema: new.to_owned(), ..(**sequence).clone() }, None)?;
+        }
+        self.kv_delete(Keyspace::CATALOG, &schema_key(old))
     }
 
     /// Keeps others from making or removing what has this key in the catalog. Who had to wait sees what came of it.
@@ -228,6 +260,9 @@ impl Transaction {
         for index in self.catalog().indexes_of(id) {
             self.remove_index(index)?;
         }
+        for sequence in self.catalog().owned_sequences.get(&id).into_iter().flatten() {
+            self.remove_sequence(sequence)?;
+        }
         self.kv_delete(Keyspace::CATALOG, &relation_key(TABLE, id))?;
         if self.catalog().statistics.contains_key(&id) {
             self.kv_delete(Keyspace::CATALOG, &relation_key(STATISTICS, id))?;
@@ -260,10 +295,16 @@ impl Transaction {
             let object = format!("column {} of table {}", column.name, old.name);
             check_no_references(&self.catalog(), def.id, &object, |key| key.referenced_columns.contains(&column.id))?;
         }
-        for index in self.catalog().indexes_of(def.id) {
-            let IndexTarget::Table { columns, .. } = &index.target else { continue };
-            if columns.iter().any(|column| def.position_of(column.column).is_none()) {
+        let catalog = self.catalog();
+        let dropped = || old.columns.iter().map(|column| column.id).filter(|id| def.position_of(*id).is_none());
+        for index in catalog.indexes_of(def.id) {
+            if dropped().any(|column| index.needs_column(column)) {
                 self.remove_index(index)?;
+            }
+        }
+        for sequence in catalog.owned_sequences.get(&def.id).into_iter().flatten() {
+            if dropped().any(|column| sequence.belongs_to(def.id, column)) {
+                self.remove_sequence(sequence)?;
             }
         }
         if (&old.schema, &old.name) != (&def.schema, &def.name) {
@@ -283,6 +324,36 @@ impl Transaction {
         self.table_by_id(statistics.table)?;
         let key = relation_key(STATISTICS, statistics.table);
         self.kv_put(Keyspace::CATALOG, &key, &encode_definition(statistics)?)
+    }
+
+    /// Sets or removes the comment on a table or a column of it. Neither readers nor writers are kept out.
+    pub fn comment_on_table(&self, id: RelationId, column: Option<ColumnId>, comment: Option<String>) -> Result<()> {
+        self.lock_for_ddl(id, RelationLock::ShareUpdateExclusive)?;
+        let mut def = (*self.table_by_id(id)?).clone();
+        match column {
+            None => def.comment = comment,
+            Some(column) => {
+                let position = def.position_of(column).ok_or_else(|| not_found("column", column))?;
+                def.columns[position].comment = comment;
+            }
+        }
+        // The version stays: rows mean what they meant.
+        self.put_table(def).map(drop)
+    }
+
+    /// Sets or removes the comment on anything else, by PostgreSQL's oids of the catalog that lists it and of the object.
+    pub fn comment_on(&self, class: u32, object: u32, comment: Option<&str>) -> Result<()> {
+        match comment {
+            Some(comment) => self.kv_put(Keyspace::CATALOG, &comment_key(class, object), &encode_definition(&comment)?),
+            None => self.remove_comment(class, object),
+        }
+    }
+
+    fn remove_comment(&self, class: u32, object: u32) -> Result<()> {
+        if self.catalog().comments.contains_key(&(class, object)) {
+            self.kv_delete(Keyspace::CATALOG, &comment_key(class, object))?;
+        }
+        Ok(())
     }
 
     /// Removes every row of the table.
@@ -322,8 +393,9 @@ impl Transaction {
                 self.lock_for_ddl(*table, RelationLock::ShareRowExclusive)?;
                 let table = self.table_by_id(*table)?;
                 if let IndexTarget::Table { columns, .. } = &def.target {
-                    for position in column_positions(&table, columns)? {
-                        let column = &table.columns[position];
+                    for key in columns.iter().filter(|key| key.expression.is_none()) {
+                        let column = table.position_of(key.column).map(|position| &table.columns[position]);
+                        let column = column.ok_or_else(|| not_found("column", key.column))?;
                         if column.virtual_expression.is_some() {
                             return Err(StorageError::InvalidValue(format!(
                                 "column \"{}\" stores nothing, so it cannot be indexed",
@@ -370,17 +442,18 @@ impl Transaction {
         let cancel = self.cancel_token();
         let poll = |count: usize| if count.is_multiple_of(CANCEL_INTERVAL) { cancel.check() } else { Ok(()) };
         match &index.target {
-            IndexTarget::Table { table, columns } => {
+            IndexTarget::Table { table, .. } => {
                 let table = self.table_by_id(*table)?;
-                let positions = column_positions(&table, columns)?;
-                let projection = RowProjection::new(&table, &positions)?;
+                let source = KeySource::new(self.store(), Some(self), &table, index)?;
                 let keyspace = Keyspace::of_relation(table.id);
                 let unbounded = std::ops::Bound::Unbounded;
                 for (count, pair) in self.kv_range(keyspace, unbounded, unbounded, false)?.enumerate() {
                     poll(count)?;
                     let (key, row) = pair?;
                     let id = crate::store::decode_u64(&key, "row key")?;
-                    self.build_index_entry(index, &projection.decode(&row)?, id)?;
+                    if let Some(values) = source.of_stored(&row)? {
+                        self.build_index_entry(index, &values, id)?;
+                    }
                 }
             }
             IndexTarget::Nodes { labels, .. } => {
@@ -435,6 +508,8 @@ impl Transaction {
 
     fn remove_index(&self, index: &IndexDef) -> Result<()> {
         self.kv_delete(Keyspace::CATALOG, &relation_key(INDEX, index.id))?;
+        self.remove_comment(PG_CLASS, index.id.0)?;
+        self.remove_comment(PG_CONSTRAINT, index.id.0)?;
         self.give_up_name(&index.schema, &index.name)?;
         if is_ordered(index) {
             self.kv_clear(Keyspace::of_relation(index.id));
@@ -453,6 +528,51 @@ impl Transaction {
         self.give_up_name(&old.schema, &old.name)?;
         self.kv_put(Keyspace::CATALOG, &relation_key(INDEX, id), &encode_definition(&def)?)?;
         Ok(Arc::new(def))
+    }
+
+    /// As [`Self::rename_index`], and to another schema.
+    pub fn move_index(&self, id: RelationId, schema: &str, name: &str) -> Result<()> {
+        self.lock_for_ddl(id, RelationLock::ShareUpdateExclusive)?;
+        let old = self.catalog().indexes.get(&id).cloned().ok_or_else(|| not_found("index", id))?;
+        let def = IndexDef { schema: schema.to_owned(), name: name.to_owned(), ..(*old).clone() };
+        self.change_name((&old.schema, &old.name), (schema, name), id)?;
+        self.kv_put(Keyspace::CATALOG, &relation_key(INDEX, id), &encode_definition(&def)?)
+    }
+
+    /// Gives a view another name or schema. `ObjectExists` when the name is taken.
+    pub fn move_view(&self, id: RelationId, schema: &str, name: &str) -> Result<()> {
+        self.lock_for_ddl(id, RelationLock::AccessExclusive)?;
+        let old = self.catalog().views.get(&id).cloned().ok_or_else(|| not_found("view", id))?;
+        let def = ViewDef { schema: schema.to_owned(), name: name.to_owned(), ..(*old).clone() };
+        self.change_name((&old.schema, &old.name), (schema, name), id)?;
+        self.kv_put(Keyspace::CATALOG, &relation_key(VIEW, id), &encode_definition(&def)?)
+    }
+
+    fn change_name(&self, old: (&str, &str), new: (&str, &str), id: RelationId) -> Result<()> {
+        if old != new {
+            self.take_name(new.0, new.1, id)?;
+            self.give_up_name(old.0, old.1)?;
+        }
+        Ok(())
+    }
+
+    /// Builds an index anew from what this transaction sees.
+    pub fn rebuild_index(&self, id: RelationId) -> Result<()> {
+        let index = self.catalog().indexes.get(&id).cloned().ok_or_else(|| not_found("index", id))?;
+        let IndexTarget::Table { table, .. } = &index.target else {
+            return Err(StorageError::InvalidValue(format!("index \"{}\" is not over a table", index.name)));
+        };
+        self.lock_for_ddl(*table, RelationLock::AccessExclusive)?;
+        let index = self.catalog().indexes.get(&id).cloned().ok_or_else(|| not_found("index", id))?;
+        self.move_target_version(&index)?;
+        if is_ordered(&index) {
+            self.kv_claim_keyspace(Keyspace::of_relation(*table));
+            self.kv_clear(Keyspace::of_relation(id));
+            self.fill_index(&index)
+        } else {
+            self.note_change(Change::IndexReset { index: id });
+            Ok(())
+        }
     }
 
     pub fn create_view(&self, def: ViewDef) -> Result<Arc<ViewDef>> {
@@ -490,6 +610,7 @@ impl Transaction {
             self.kv_delete(Keyspace::CATALOG, &dependency_key(on, id))?;
         }
         self.kv_delete(Keyspace::CATALOG, &relation_key(VIEW, id))?;
+        self.remove_comment(PG_CLASS, id.0)?;
         self.give_up_name(&view.schema, &view.name)
     }
 

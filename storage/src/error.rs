@@ -36,6 +36,10 @@ pub enum StorageError {
     #[error("{0}")]
     LimitExceeded(String),
 
+    /// An expression of an index that cannot be computed for a row.
+    #[error("{message}")]
+    Expression { sqlstate: &'static str, message: String },
+
     // Retry.
     #[error("could not serialize access due to concurrent update")]
     WriteConflict { detail: String },

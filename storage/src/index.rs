@@ -3,6 +3,7 @@
 //! A unique index maps the key of its columns to an id; a key that holds NULL never collides, so its entry, like every
 //! entry of an index that is not unique, is the key followed by the id, with an empty value. Ids are 8 bytes big-endian.
 
+use std::borrow::Cow;
 use std::ops::Bound;
 
 use crate::catalog::{Catalog, IndexColumn, IndexDef, IndexKind, IndexTarget, TableDef};
@@ -11,6 +12,7 @@ use crate::encoding::key::{NULL_FIRST, NULL_LAST, encode_key_column, prefix_succ
 use crate::encoding::row::RowProjection;
 use crate::error::{Result, StorageError};
 use crate::ids::{ColumnId, LabelId, PropertyKeyId, RelationshipTypeId, RowId};
+use crate::index_function::key_names;
 use crate::store::write_set::{Lookup, WriteSet};
 use crate::store::{GRAPH_RELATION, Keyspace, KvBytes, KvSnapshot, Transaction, decode_u64};
 use crate::table::{IdScan, IndexRange};
@@ -161,12 +163,7 @@ impl Transaction {
         found.map(|id| decode_u64(&id, "unique index entry").map(RowId)).transpose()
     }
 
-    /// Removes the entry of an id under `values`.
-    pub(crate) fn delete_index_entry(&self, index: &IndexDef, values: &[Value], id: u64) -> Result<()> {
-        self.delete_index_key(index, index_key(index, values)?, id)
-    }
-
-    /// As [`Self::delete_index_entry`]. The row (or node, or relationship) of the id is locked by the caller.
+    /// Removes the entry of an id under a key. The row (or node, or relationship) of the id is locked by the caller.
     pub(crate) fn delete_index_key(&self, index: &IndexDef, key: IndexKey, id: u64) -> Result<()> {
         let keyspace = Keyspace::of_relation(index.id);
         if key.collides {
@@ -351,18 +348,19 @@ fn duplicate_detail(names: &[String], values: &[Value]) -> String {
 }
 
 fn duplicate_key_error(index: &IndexDef, table: Option<&TableDef>, values: &[Value]) -> StorageError {
-    let names: Vec<String> = match (&index.target, table) {
-        (IndexTarget::Table { columns, .. }, Some(table)) => columns
-            .iter()
-            .filter_map(|column| table.columns.iter().find(|def| def.id == column.column))
-            .map(|def| def.name.clone())
-            .collect(),
-        _ => Vec::new(),
-    };
+    let names: Vec<String> = key_names(index, table).into_iter().map(Cow::into_owned).collect();
     StorageError::DuplicateKey {
         table: table.map_or_else(String::new, |table| table.name.clone()),
         constraint: index.name.clone(),
         detail: duplicate_detail(&names, values),
+    }
+}
+
+fn taken_at_commit(index: &IndexDef, table: Option<&TableDef>) -> StorageError {
+    StorageError::DuplicateKey {
+        table: table.map_or_else(String::new, |table| table.name.clone()),
+        constraint: index.name.clone(),
+        detail: "another transaction committed the same key first".to_owned(),
     }
 }
 
@@ -374,13 +372,12 @@ pub(crate) fn duplicate_key_at_commit(
     own_value: &[u8],
 ) -> StorageError {
     let IndexTarget::Table { table, columns } = &index.target else {
-        return StorageError::DuplicateKey {
-            table: String::new(),
-            constraint: index.name.clone(),
-            detail: "another transaction committed the same key first".to_owned(),
-        };
+        return taken_at_commit(index, None);
     };
     let table = catalog.tables.get(table);
+    if index.is_computed() {
+        return taken_at_commit(index, table.map(|table| &**table));
+    }
     let values = table.and_then(|table| {
         let Ok(Lookup::Value(row)) = writes.lookup(Keyspace::of_relation(table.id), own_value) else { return None };
         let positions = column_positions(table, columns).ok()?;

@@ -12,6 +12,7 @@ mod fulltext;
 pub mod graph;
 pub mod ids;
 pub mod index;
+mod index_function;
 mod message_seq;
 mod newest;
 mod row_lock;
@@ -29,10 +30,11 @@ pub use ddl::RelationLock;
 pub use embed::Embedder;
 pub use error::{Result, StorageError};
 pub use ids::*;
+pub use index_function::{IndexCompiler, IndexFunction};
 pub use row_lock::LockedRow;
 pub use store::{
-    AdvisoryKey, CancelToken, HistogramStats, Isolation, LockInfo, LockTarget, LockWait, RowLock, SessionLocks,
-    SnapshotInfo, Store, StoreOptions, StoreStats, TemporaryFile, Transaction,
+    AdvisoryKey, CancelToken, HistogramStats, Isolation, LockInfo, LockTarget, LockWait, RowLock, SequenceRange,
+    SessionLocks, SnapshotInfo, Store, StoreOptions, StoreStats, TemporaryFile, Transaction,
 };
 pub use table::{IdScan, IndexRange, RowCursor, RowScan};
 pub use types::{DataType, TemporalType};

@@ -15,7 +15,8 @@ use crate::ddl::RelationLock;
 use crate::encoding::row::{RowProjection, encode_row};
 use crate::error::{Result, StorageError};
 use crate::ids::{RelationId, RowId};
-use crate::index::{IndexKey, column_positions, index_key, is_ordered};
+use crate::index::{IndexKey, index_key, is_ordered};
+use crate::index_function::KeySource;
 use crate::store::{Keyspace, KvPairs, RowLock, Transaction, decode_u64};
 use crate::value::Value;
 
@@ -75,8 +76,7 @@ pub(crate) struct WriteTarget {
 
 struct OrderedIndex {
     def: Arc<IndexDef>,
-    positions: Vec<usize>,
-    projection: RowProjection,
+    source: KeySource,
 }
 
 /// A table that a transaction has locked and prepared for its writes.
@@ -87,16 +87,15 @@ pub(crate) struct PreparedWrite {
 }
 
 impl WriteTarget {
-    fn new(catalog: Arc<Catalog>, table: &TableDef) -> Result<WriteTarget> {
+    fn new(transaction: &Transaction, catalog: Arc<Catalog>, table: &TableDef) -> Result<WriteTarget> {
         let mut indexes = Vec::new();
         let mut search_indexes = Vec::new();
         for index in catalog.indexes_of(table.id) {
             if !is_ordered(index) {
                 search_indexes.push(index.id);
-            } else if let IndexTarget::Table { columns, .. } = &index.target {
-                let positions = column_positions(table, columns)?;
-                let projection = RowProjection::new(table, &positions)?;
-                indexes.push(OrderedIndex { def: Arc::clone(index), positions, projection });
+            } else {
+                let source = KeySource::new(transaction.store(), Some(transaction), table, index)?;
+                indexes.push(OrderedIndex { def: Arc::clone(index), source });
             }
         }
         Ok(WriteTarget { table: table.id, version: table.version, indexes, search_indexes, catalog })
@@ -104,8 +103,9 @@ impl WriteTarget {
 }
 
 impl OrderedIndex {
-    fn values(&self, row: &[Value]) -> Vec<Value> {
-        self.positions.iter().map(|position| row[*position].clone()).collect()
+    /// The key of a row's entry, with its values. None for a row that the index leaves out.
+    fn key(&self, values: Option<Vec<Value>>) -> Result<Option<(IndexKey, Vec<Value>)>> {
+        values.map(|values| Ok((index_key(&self.def, &values)?, values))).transpose()
     }
 }
 
@@ -140,7 +140,7 @@ impl Transaction {
         });
         let target = match known {
             Some(target) => Arc::clone(target),
-            None => Arc::new(WriteTarget::new(catalog, table)?),
+            None => Arc::new(WriteTarget::new(self, catalog, table)?),
         };
         *last = Some(PreparedWrite { epoch, target: Arc::clone(&target) });
         Ok(target)
@@ -151,16 +151,15 @@ impl Transaction {
         let target = self.prepare_write(table)?;
         let bytes = encode_row(table, values)?;
         let row = RowId(self.store().counters().next_row(table.id, self.store().published())?);
-        let mut keys = SmallVec::<[IndexKey; 4]>::new();
+        let mut keys = SmallVec::<[(&IndexDef, IndexKey); 4]>::new();
         for index in &target.indexes {
-            let indexed = index.values(values);
-            let key = index_key(&index.def, &indexed)?;
+            let Some((key, indexed)) = index.key(index.source.of_row(values)?)? else { continue };
             // All keys are checked before the first entry is written: the caller may try another row after a duplicate.
             self.check_unique(&index.def, &key, &indexed, row.0)?;
-            keys.push(key);
+            keys.push((&index.def, key));
         }
-        for (index, key) in target.indexes.iter().zip(keys) {
-            self.insert_index_key(&index.def, key, row.0)?;
+        for (index, key) in keys {
+            self.insert_index_key(index, key, row.0)?;
         }
         self.kv_insert_new(Keyspace::of_relation(table.id), &row_key(row), &bytes)?;
         self.note_row_change(table.id, row, &target.search_indexes);
@@ -182,22 +181,29 @@ impl Transaction {
             });
         };
         let bytes = encode_row(table, values)?;
-        let mut moves = SmallVec::<[(&OrderedIndex, IndexKey, Vec<Value>, IndexKey); 4]>::new();
+        let mut moves = SmallVec::<[(&OrderedIndex, Option<(IndexKey, Vec<Value>)>, Option<IndexKey>); 4]>::new();
         for index in &target.indexes {
-            let new_values = index.values(values);
-            let old_key = index_key(&index.def, &index.projection.decode(&old)?)?;
-            let new_key = index_key(&index.def, &new_values)?;
-            if old_key != new_key {
-                moves.push((index, new_key, new_values, old_key));
+            let new = index.key(index.source.of_row(values)?)?;
+            let old = index.key(index.source.of_stored(&old)?)?.map(|(key, _)| key);
+            if old.as_ref() != new.as_ref().map(|(key, _)| key) {
+                moves.push((index, new, old));
             }
         }
-        if moves.iter().any(|(index, ..)| matches!(index.def.kind, IndexKind::Ordered { unique: true })) {
+        // Of a key that some rows are without, nobody can refer to one.
+        let is_referable = |index: &OrderedIndex| {
+            matches!(index.def.kind, IndexKind::Ordered { unique: true }) && !index.def.is_computed()
+        };
+        if moves.iter().any(|(index, ..)| is_referable(index)) {
             // Whoever refers to the key holds the row with KEY SHARE.
             self.lock_row_for_write(table, row, RowLock::Update)?;
         }
-        for (index, new_key, new_values, old_key) in moves {
-            self.put_index_key(&index.def, new_key, &new_values, row.0)?;
-            self.delete_index_key(&index.def, old_key, row.0)?;
+        for (index, new, old) in moves {
+            if let Some((key, indexed)) = new {
+                self.put_index_key(&index.def, key, &indexed, row.0)?;
+            }
+            if let Some(key) = old {
+                self.delete_index_key(&index.def, key, row.0)?;
+            }
         }
         self.kv_put_locked(keyspace, &row_key(row), &bytes)?;
         self.note_row_change(table.id, row, &target.search_indexes);
@@ -215,7 +221,9 @@ impl Transaction {
         let keyspace = Keyspace::of_relation(table.id);
         let Some(old) = self.kv_get_newest(keyspace, &row_key(row))? else { return Ok(false) };
         for index in &target.indexes {
-            self.delete_index_entry(&index.def, &index.projection.decode(&old)?, row.0)?;
+            if let Some((key, _)) = index.key(index.source.of_stored(&old)?)? {
+                self.delete_index_key(&index.def, key, row.0)?;
+            }
         }
         self.kv_delete_locked(keyspace, &row_key(row))?;
         self.note_row_change(table.id, row, &target.search_indexes);

@@ -22,6 +22,7 @@ pub fn column(id: u16, name: &str, ty: DataType) -> ColumnDef {
         ty,
         not_null: false,
         default: None,
+        identity: None,
         virtual_expression: None,
         comment: None,
     }

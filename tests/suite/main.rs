@@ -6,6 +6,7 @@ mod concurrency;
 mod copy;
 mod crash;
 mod cursors;
+mod definitions;
 mod foreign_keys;
 mod golden;
 mod history;

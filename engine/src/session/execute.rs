@@ -9,6 +9,7 @@ use sinew_query::activity::{ActivityState, Terminator};
 use sinew_query::exec::{self, RowStream};
 use sinew_query::statement::OutputColumn;
 use sinew_query::{ExecContext, QueryError, QueryKind, Result, sqlstate};
+use sinew_storage::catalog::TableDef;
 use sinew_storage::{Isolation, RelationLock, Value};
 
 use super::{Session, batch_of};
@@ -151,6 +152,16 @@ impl Session {
                 let list = list.clone();
                 self.begin_statement(&params)?;
                 let done = self.run_ddl(list);
+                let tag = self.guard(done)?;
+                if let Some(active) = &mut self.active {
+                    active.ran_ddl = true;
+                }
+                self.end_statement()?;
+                Ok(Execution::Command(tag))
+            }
+            PlannedKind::CreateTableAs { plan, table, on_commit, with_data } => {
+                let context = begun.ok_or_else(not_begun)?;
+                let done = self.create_table_as(plan, context, TableDef::clone(table), *on_commit, *with_data);
                 let tag = self.guard(done)?;
                 if let Some(active) = &mut self.active {
                     active.ran_ddl = true;

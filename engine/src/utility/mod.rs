@@ -67,6 +67,14 @@ pub(crate) enum Utility {
         name: String,
         args: Option<String>,
     },
+    /// CREATE TABLE … AS EXECUTE.
+    CreateTableAsExecute {
+        /// To the AS, and behind the arguments.
+        head: String,
+        tail: String,
+        name: String,
+        args: String,
+    },
     ExplainExecute {
         /// As written between EXPLAIN and EXECUTE.
         options: String,
@@ -216,6 +224,7 @@ pub(crate) fn parse(text: &str) -> Result<Option<Utility>> {
         }
         "execute" => return prepare::execute(&mut words).map(Some),
         "explain" => return prepare::explain_execute(&mut words),
+        "create" => return Ok(prepare::create_table_as_execute(&mut words)),
         "declare" => return cursor::declare(&mut words).map(Some),
         "fetch" | "move" => cursor::fetch(&mut words, first == "move")?,
         "do" => return Err(QueryError::unsupported("DO").at(Some(1))),

@@ -77,3 +77,33 @@ fn name_and_arguments(words: &mut Words<'_>) -> Result<(String, Option<String>)>
     words.at = words.tokens.len();
     Ok((name, args))
 }
+
+/// `CREATE … TABLE … AS EXECUTE name [(arguments)] [WITH [NO] DATA]`; None for any other CREATE.
+pub(super) fn create_table_as_execute(words: &mut Words<'_>) -> Option<Utility> {
+    let is_word = |at: usize, word: &str| {
+        words.tokens.get(at).is_some_and(|(_, start, end)| words.text[*start..*end].eq_ignore_ascii_case(word))
+    };
+    if !(1..=3).any(|at| is_word(at, "table")) {
+        return None;
+    }
+    let execute = (3..words.tokens.len()).find(|at| is_word(*at, "execute") && is_word(at - 1, "as"))?;
+    let head = words.text[..words.tokens[execute].1].to_owned();
+    words.at = execute + 1;
+    let name = words.identifier("a statement name").ok()?;
+    let mut args = String::new();
+    if words.take("(") {
+        let (from, mut depth) = (words.at, 1usize);
+        while depth > 0 {
+            match words.raw() {
+                "(" => depth += 1,
+                ")" => depth -= 1,
+                "" => return None,
+                _ => {}
+            }
+            words.at += 1;
+        }
+        args = words.between(from, words.at - 1).to_owned();
+    }
+    let tail = words.rest().trim_end_matches(';').to_owned();
+    Some(Utility::CreateTableAsExecute { head, tail, name, args })
+}

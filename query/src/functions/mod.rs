@@ -37,6 +37,7 @@ pub(crate) mod pattern;
 pub(crate) mod privileges;
 pub mod registry;
 pub(crate) mod resolve;
+mod sequence;
 pub(crate) mod sessions;
 mod settings;
 pub(crate) mod string;

@@ -397,6 +397,7 @@ impl Registry {
         super::system_catalog::register(&mut table);
         super::visibility::register(&mut table);
         super::privileges::register(&mut table);
+        super::sequence::register(&mut table);
         super::advisory::register(&mut table);
         super::sessions::register(&mut table);
         super::aggregate_basic::register(&mut table);

@@ -203,7 +203,5 @@ pub(super) fn register(t: &mut Table) {
 
     t.section("Sinew");
     t.f("embed(text) -> vector", |c, a| Ok(Value::Vector(c.exec.session.embedder.embed(text(&a[0])?).into()))).stable();
-    // The counter behind `serial`: unique and increasing, with gaps; it does not roll back.
-    t.f("nextval(text) -> int8", |c, a| Ok(Value::Int(c.exec.transaction.next_counter(text(&a[0])?)?))).volatile();
     t.f("token_count(text) -> int4", |c, a| Ok(Value::Int(i64::from((c.exec.session.count_tokens)(text(&a[0])?)))));
 }

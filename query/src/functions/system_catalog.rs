@@ -34,6 +34,11 @@ fn constraint_definition(context: &EvalContext<'_>, args: &[Value]) -> Result<Va
     Ok(definitions::constraint_definition_by_oid(context, oid(&args[0])?).into())
 }
 
+/// Text of the catalog, with the names of sequences as the search path needs them.
+fn stored_expression(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    Ok(Value::text(definitions::shown_expression(context, text(&args[0])?)))
+}
+
 fn view_definition(context: &EvalContext<'_>, relation: &Value) -> Result<Value> {
     let Some(oid) = relation_oid(context, relation)? else { return Ok(Value::Null) };
     Ok(definitions::view_definition_by_oid(context.exec, oid).into())
@@ -124,8 +129,8 @@ pub(super) fn register(t: &mut Table) {
     t.f("pg_get_constraintdef(oid) -> text", constraint_definition).stable();
     t.f("pg_get_constraintdef(oid, bool) -> text", constraint_definition).stable();
     // `pg_attrdef.adbin` and its like hold SQL text already.
-    t.f("pg_get_expr(text, oid) -> text", |_, a| Ok(a[0].clone())).stable();
-    t.f("pg_get_expr(text, oid, bool) -> text", |_, a| Ok(a[0].clone())).stable();
+    t.f("pg_get_expr(text, oid) -> text", stored_expression).stable();
+    t.f("pg_get_expr(text, oid, bool) -> text", stored_expression).stable();
     for signature in [
         "pg_get_viewdef(oid) -> text",
         "pg_get_viewdef(oid, bool) -> text",
@@ -136,7 +141,6 @@ pub(super) fn register(t: &mut Table) {
         t.f(signature, |c, a| view_definition(c, &a[0])).stable();
     }
     t.f("pg_get_userbyid(oid) -> name", |c, _| Ok(Value::text(c.exec.session.user.as_str()))).stable();
-    t.f("pg_get_serial_sequence(text, text) -> text", |_, _| Ok(Value::Null)).stable();
     t.f("pg_get_functiondef(oid) -> text", |c, a| Ok(describe::function_definition(c, oid(&a[0])?)?.into())).stable();
     t.f("pg_get_function_result(oid) -> text", |c, a| {
         Ok(signature(c, oid(&a[0])?)?.and_then(|signature| signature.result).into())
@@ -153,7 +157,7 @@ pub(super) fn register(t: &mut Table) {
     t.f("obj_description(oid, name) -> text", object_comment).stable();
     t.f("obj_description(oid) -> text", |c, a| comment(c, &a[0], None, 0)).stable();
     t.f("col_description(oid, int4) -> text", |c, a| comment(c, &a[0], Some(PG_CLASS_OID), int(&a[1])?)).stable();
-    t.f("shobj_description(oid, name) -> text", |_, _| Ok(Value::Null)).stable();
+    t.f("shobj_description(oid, name) -> text", object_comment).stable();
 
     for signature in [
         "pg_relation_size(regclass) -> int8",
@@ -238,7 +242,16 @@ pub(super) fn register(t: &mut Table) {
     .stable();
     t.f("pg_relation_is_publishable(regclass) -> bool", |_, _| Ok(Value::Bool(false))).stable();
     t.f("pg_tablespace_location(oid) -> text", |_, _| Ok(Value::from(""))).stable();
-    t.f("pg_my_temp_schema() -> oid", |_, _| Ok(Value::Int(0))).stable();
-    t.f("pg_is_other_temp_schema(oid) -> bool", |_, _| Ok(Value::Bool(false))).stable();
+    t.f("pg_my_temp_schema() -> oid", |c, _| {
+        let own = reg::schema_oid(&c.exec.transaction.catalog(), &c.exec.session.temporary_schema());
+        Ok(Value::Int(i64::from(own.unwrap_or(0))))
+    })
+    .stable();
+    t.f("pg_is_other_temp_schema(oid) -> bool", |c, a| {
+        let name = reg::schema_name(&c.exec.transaction.catalog(), oid(&a[0])?);
+        let is_other = |name: &String| name.starts_with("pg_temp_") && *name != c.exec.session.temporary_schema();
+        Ok(Value::Bool(name.as_ref().is_some_and(is_other)))
+    })
+    .stable();
     t.f("pg_partition_root(regclass) -> regclass", |_, _| Ok(Value::Null)).stable();
 }

@@ -57,6 +57,8 @@ pub(crate) fn context(settings: &[(&str, &str)]) -> ExecContext {
         notifications: Default::default(),
         setting_changes: Default::default(),
         objects: Default::default(),
+        sequences: Default::default(),
+        has_temporary: Default::default(),
     };
     ExecContext {
         transaction,

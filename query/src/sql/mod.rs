@@ -6,8 +6,10 @@
 
 mod bind;
 mod copy_options;
+mod definition;
 mod dialect;
 mod lexical;
+mod lexical_like;
 mod literals;
 mod parse;
 mod position;
@@ -15,16 +17,19 @@ mod window_tokens;
 
 use sqlparser::ast::Statement;
 
+use self::definition::Definition;
 use crate::context::BindContext;
 use crate::error::Result;
 use crate::statement::BoundStatement;
 
 pub use bind::data_type::internal_type_name;
+pub use bind::identity::sequence_default;
+pub use bind::stored_sequences::{qualified_text, sequences_named, with_sequence_names};
 pub use bind::{StoredRules, bind_stored_rules, without_visible_schemas};
 
 /// Parses one statement. 42601 with position and what was expected; 54001 when nested too deeply.
-pub fn parse(text: &str) -> Result<Statement> {
-    parse::parse_statement(text)
+pub fn parse(text: &str) -> Result<Parsed> {
+    parse::parse_any(text)
 }
 
 /// The text that a string literal stands for, in any of its notations: `'…'`, `E'…'`, `U&'…'`, `$tag$…$tag$`. None when
@@ -34,6 +39,18 @@ pub fn string_literal(text: &str) -> Option<String> {
 }
 
 /// Binds a query, DML, COPY, EXPLAIN or DDL statement. `text` is the statement's source, for positions.
-pub fn bind(context: &BindContext<'_>, statement: &Statement, text: &str) -> Result<BoundStatement> {
-    bind::bind_statement(context, statement, text)
+pub fn bind(context: &BindContext<'_>, statement: &Parsed, text: &str) -> Result<BoundStatement> {
+    match &statement.0 {
+        ParsedKind::Statement(statement) => bind::bind_statement(context, statement, text),
+        ParsedKind::Definition(definition) => bind::bind_definition(context, definition, text),
+    }
+}
+
+/// A statement's syntax tree.
+pub struct Parsed(ParsedKind);
+
+enum ParsedKind {
+    Statement(Box<Statement>),
+    /// Of the kinds that are read here.
+    Definition(Box<Definition>),
 }

@@ -1,13 +1,15 @@
 //! Text to syntax tree, with limits and with PostgreSQL's wording of syntax errors.
 
-use sqlparser::ast::{Expr, Query, Statement, Value as Literal};
+#[cfg(test)]
+use sqlparser::ast::Statement;
+use sqlparser::ast::{Expr, Query, Value as Literal};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::dialect::SinewDialect;
 use super::position::{byte_offset, character_position};
-use super::{copy_options, lexical, literals, window_tokens};
+use super::{Parsed, ParsedKind, copy_options, definition, lexical, lexical_like, literals, window_tokens};
 use crate::error::{QueryError, Result, sqlstate};
 
 /// Nesting of expressions, subqueries and joins that one statement may have. Trees are walked and dropped recursively,
@@ -26,6 +28,19 @@ const TEXT_LIMIT_BYTES: usize = 64 << 20;
 static DIALECT: SinewDialect = SinewDialect;
 
 /// Parses exactly one statement, with optional semicolons behind it.
+pub fn parse_any(text: &str) -> Result<Parsed> {
+    parse_with(text, |parser| {
+        let parsed = match definition::parse(parser)? {
+            Some(definition) => ParsedKind::Definition(Box::new(definition)),
+            None => ParsedKind::Statement(Box::new(parser.parse_statement()?)),
+        };
+        while parser.consume_token(&Token::SemiColon) {}
+        Ok(Parsed(parsed))
+    })
+}
+
+/// As [`parse_any`] of what the parser knows.
+#[cfg(test)]
 pub fn parse_statement(text: &str) -> Result<Statement> {
     parse_with(text, |parser| {
         let statement = parser.parse_statement()?;
@@ -71,6 +86,8 @@ fn parse_with<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T, Pa
     let tokens = lexical::with_only(lexical::with_overriding(lexical::with_lock_clauses(tokens)));
     let tokens = copy_options::with_boolean_options(tokens);
     let tokens = window_tokens::with_exclusions(tokens);
+    let tokens = lexical_like::with_column_types(lexical_like::with_like_clauses(tokens));
+    let tokens = lexical_like::with_identity_options(tokens);
     check_limits(text, &tokens)?;
     let mut parser = Parser::new(&DIALECT).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(tokens);
     let parsed = parse(&mut parser).map_err(|error| parser_error(text, error))?;
@@ -294,21 +311,14 @@ fn gap(text: &str) -> Option<QueryError> {
         (&["WITH", "CHECK", "OPTION"], "WITH CHECK OPTION"),
         (&["WITH", "LOCAL", "CHECK", "OPTION"], "WITH CHECK OPTION"),
         (&["WITH", "CASCADED", "CHECK", "OPTION"], "WITH CHECK OPTION"),
-        (&["REFRESH", "MATERIALIZED", "VIEW"], "REFRESH MATERIALIZED VIEW"),
-        (&["CREATE", "MATERIALIZED", "VIEW"], "CREATE MATERIALIZED VIEW"),
         (&["ALTER", "DEFAULT", "PRIVILEGES"], "ALTER DEFAULT PRIVILEGES"),
         (&["GRAPH_TABLE", "("], "GRAPH_TABLE"),
         (&["FORCE_QUOTE", "*"], "COPY option FORCE_QUOTE"),
         (&["FORCE", "QUOTE", "*"], "COPY option FORCE QUOTE"),
         (&["HEADER", "MATCH"], "COPY option HEADER MATCH"),
     ];
-    const FIRST: &[(&str, &str)] = &[
-        ("TABLE", "TABLE as a query"),
-        ("DO", "DO"),
-        ("CLUSTER", "CLUSTER"),
-        ("REINDEX", "REINDEX"),
-        ("MOVE", "MOVE"),
-    ];
+    const FIRST: &[(&str, &str)] =
+        &[("TABLE", "TABLE as a query"), ("DO", "DO"), ("CLUSTER", "CLUSTER"), ("MOVE", "MOVE")];
     let tokens = Tokenizer::new(&DIALECT, text).tokenize_with_location().ok()?;
     let words: Vec<(String, Location)> = tokens
         .iter()

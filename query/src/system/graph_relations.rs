@@ -82,6 +82,7 @@ impl GraphRelation {
                 ty,
                 not_null: false,
                 default: None,
+                identity: None,
                 virtual_expression: None,
                 comment: None,
             })
@@ -97,6 +98,7 @@ impl GraphRelation {
             behaviour: TableBehaviour::Plain,
             version: 0,
             comment: None,
+            options: Vec::new(),
         }
     }
 

@@ -2,12 +2,14 @@
 
 mod catalog_functions;
 mod entities;
+pub mod extensions;
 pub mod graph_relations;
 mod information_schema;
 pub(crate) mod pg_catalog;
 mod procedures;
 mod rows;
 mod search;
+pub mod sequence_relation;
 pub mod set_returning;
 pub(crate) mod side_by_side;
 mod traverse;

@@ -187,8 +187,7 @@ pub(crate) fn find_relation(context: &EvalContext<'_>, parts: &[String]) -> Opti
     };
     match parts {
         [name] => context.exec.session.search_path().iter().find_map(|schema| in_schema(schema, name)),
-        [schema, name] => in_schema(schema, name),
-        [_, schema, name] => in_schema(schema, name),
+        [schema, name] | [_, schema, name] => in_schema(&context.exec.session.schema_meant(schema), name),
         _ => None,
     }
 }

@@ -27,6 +27,7 @@ fn fill(store: &Arc<Store>, row_count: usize) -> Arc<TableDef> {
         ty: DataType::Text,
         not_null: false,
         default: None,
+        identity: None,
         virtual_expression: None,
         comment: None,
     };
@@ -41,13 +42,19 @@ fn fill(store: &Arc<Store>, row_count: usize) -> Arc<TableDef> {
         behaviour: TableBehaviour::Plain,
         version: 0,
         comment: None,
+        options: Vec::new(),
     };
     let table = t.create_table(table).unwrap();
     for (name, kind) in [
         ("notes_body", IndexKind::Ordered { unique: false }),
         ("notes_text", IndexKind::FullText { analyzer: "english".into() }),
     ] {
-        let column = crate::catalog::IndexColumn { column: ColumnId(1), descending: false, nulls_first: false };
+        let column = crate::catalog::IndexColumn {
+            column: ColumnId(1),
+            descending: false,
+            nulls_first: false,
+            expression: None,
+        };
         let index = IndexDef {
             id: t.allocate_relation_id().unwrap(),
             schema: "public".into(),
@@ -55,6 +62,7 @@ fn fill(store: &Arc<Store>, row_count: usize) -> Arc<TableDef> {
             target: IndexTarget::Table { table: table.id, columns: vec![column] },
             kind,
             constraint: None,
+            options: Default::default(),
         };
         t.create_index(index).unwrap();
     }

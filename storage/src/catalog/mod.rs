@@ -6,10 +6,13 @@
 //! by whoever uses them.
 
 pub(crate) mod rows;
+mod sequence;
 mod statistics;
 
 pub(crate) use rows::bootstrap_rows;
 pub use statistics::{ColumnStatistics, StatisticsValue, TableStatistics};
+
+pub use sequence::{SequenceDef, SequenceOwner, SequenceValue};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,7 +34,13 @@ pub struct Catalog {
     pub tables: BTreeMap<RelationId, Arc<TableDef>>,
     pub indexes: BTreeMap<RelationId, Arc<IndexDef>>,
     pub views: BTreeMap<RelationId, Arc<ViewDef>>,
-    /// (schema, relation name) of tables, views and indexes: one namespace, as in PostgreSQL.
+    pub sequences: BTreeMap<RelationId, Arc<SequenceDef>>,
+    /// Sequences that go with each table.
+    pub owned_sequences: BTreeMap<RelationId, Vec<Arc<SequenceDef>>>,
+    /// Comments on everything but tables and their columns, which have theirs in their definition: by PostgreSQL's oids of
+    /// the catalog that lists the object and of the object.
+    pub comments: BTreeMap<(u32, u32), String>,
+    /// (schema, relation name) of tables, views, indexes and sequences: one namespace, as in PostgreSQL.
     pub names: BTreeMap<(String, String), RelationId>,
     /// What ANALYZE found out, by table.
     pub statistics: BTreeMap<RelationId, Arc<TableStatistics>>,
@@ -70,6 +79,9 @@ pub struct TableDef {
     /// Moves with every change of this definition.
     pub version: u64,
     pub comment: Option<String>,
+    /// Storage parameters by name, as they were given; the store has no use for them.
+    #[serde(default)]
+    pub options: Vec<(String, String)>,
 }
 
 /// Rows of some relations are completed by the engine as they are written.
@@ -91,9 +103,30 @@ pub struct ColumnDef {
     pub not_null: bool,
     /// Evaluated when an INSERT gives no value.
     pub default: Option<DefaultExpr>,
+    /// GENERATED … AS IDENTITY: the default counts, and a sequence of the column's own goes with it.
+    #[serde(default)]
+    pub identity: Option<IdentityKind>,
     /// When set, the column stores nothing: reading it evaluates this SQL expression over the row's other columns.
     pub virtual_expression: Option<String>,
     pub comment: Option<String>,
+}
+
+impl ColumnDef {
+    /// Takes the default away. Rows from before the column existed go on reading the value they had.
+    pub fn drop_default(&mut self) {
+        match &mut self.default {
+            Some(default) if default.constant.is_some() => default.expression = "NULL".to_owned(),
+            _ => self.default = None,
+        }
+    }
+}
+
+/// Whether values of an identity column may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IdentityKind {
+    /// Only with OVERRIDING SYSTEM VALUE.
+    Always,
+    ByDefault,
 }
 
 /// A default. `constant` is what rows older than an ADD COLUMN read.
@@ -169,6 +202,38 @@ pub struct IndexDef {
     pub kind: IndexKind,
     /// The constraint this index carries out, if any.
     pub constraint: Option<ConstraintKind>,
+    /// What an ordered index over a table may have beside its key.
+    #[serde(default)]
+    pub options: IndexOptions,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct IndexOptions {
+    /// SQL text of a condition on the row: rows that do not satisfy it have no entry.
+    pub predicate: Option<String>,
+    /// Columns that the predicate and the key's expressions read.
+    pub reads: Vec<ColumnId>,
+    /// INCLUDE: named with the index, and not a part of its key.
+    pub included: Vec<ColumnId>,
+}
+
+impl IndexDef {
+    /// Some rows have no entry, or a part of the key is computed: keys are made by an [`crate::index::IndexFunction`].
+    pub fn is_computed(&self) -> bool {
+        let has_expression = match &self.target {
+            IndexTarget::Table { columns, .. } => columns.iter().any(|column| column.expression.is_some()),
+            IndexTarget::Nodes { .. } | IndexTarget::Relationships { .. } => false,
+        };
+        has_expression || self.options.predicate.is_some()
+    }
+
+    /// Whether the index cannot be without a column of its table.
+    pub fn needs_column(&self, column: ColumnId) -> bool {
+        let IndexTarget::Table { columns, .. } = &self.target else { return false };
+        columns.iter().any(|key| key.column == column)
+            || self.options.reads.contains(&column)
+            || self.options.included.contains(&column)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -188,11 +253,24 @@ pub enum IndexTarget {
     },
 }
 
+/// The column of a key's part that is computed; columns of tables are numbered from 1.
+pub const EXPRESSION_COLUMN: ColumnId = ColumnId(0);
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IndexColumn {
+    /// [`EXPRESSION_COLUMN`] with an expression.
     pub column: ColumnId,
     pub descending: bool,
     pub nulls_first: bool,
+    #[serde(default)]
+    pub expression: Option<IndexExpression>,
+}
+
+/// SQL text over a row's columns, immutable, and its type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IndexExpression {
+    pub text: String,
+    pub ty: DataType,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,8 @@
 //! | `i`, relation id | [`IndexDef`] |
 //! | `v`, relation id | [`ViewDef`] |
 //! | `a`, relation id | [`TableStatistics`] |
+//! | `q`, relation id | [`SequenceDef`] |
+//! | `c`, oid of a catalog, oid of an object in it (4 bytes big-endian each) | the comment on it |
 //! | `n`, schema name, 0, relation name | relation id, 4 bytes big-endian |
 //! | `d`, relation id, id of a view that depends on it | empty |
 //! | `g` | version of the graph's index definitions, 8 bytes big-endian |
@@ -19,7 +21,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Catalog, IndexDef, IndexTarget, SchemaDef, TableDef, TableStatistics, ViewDef};
+use super::{Catalog, IndexDef, IndexTarget, SchemaDef, SequenceDef, TableDef, TableStatistics, ViewDef};
 use crate::error::{Result, StorageError};
 use crate::ids::RelationId;
 
@@ -30,6 +32,8 @@ pub(crate) const TABLE: u8 = b't';
 pub(crate) const INDEX: u8 = b'i';
 pub(crate) const VIEW: u8 = b'v';
 pub(crate) const STATISTICS: u8 = b'a';
+pub(crate) const SEQUENCE: u8 = b'q';
+pub(crate) const COMMENT: u8 = b'c';
 pub(crate) const NAME: u8 = b'n';
 pub(crate) const GRAPH: u8 = b'g';
 pub(crate) const DEPENDENCY: u8 = b'd';
@@ -48,6 +52,10 @@ pub(crate) fn name_key(schema: &str, name: &str) -> Vec<u8> {
 
 pub(crate) fn dependency_key(on: RelationId, dependent: RelationId) -> Vec<u8> {
     [&[DEPENDENCY][..], &on.0.to_be_bytes(), &dependent.0.to_be_bytes()].concat()
+}
+
+pub(crate) fn comment_key(class: u32, object: u32) -> Vec<u8> {
+    [&[COMMENT][..], &class.to_be_bytes(), &object.to_be_bytes()].concat()
 }
 
 /// The relation name within a name row's key, for messages.
@@ -105,12 +113,17 @@ impl Catalog {
             self.graph_version = value.map_or(Ok(0), |bytes| crate::store::decode_u64(bytes, "graph version"))?;
             return Ok(());
         }
-        if *kind == DEPENDENCY {
-            let [a, b, c, d, e, f, g, h] = *rest else {
-                return Err(StorageError::Corrupted("a dependency row has a broken key".to_owned()));
+        if *kind == COMMENT {
+            let object = two_numbers(rest)?;
+            match value {
+                Some(bytes) => self.comments.insert(object, decode_definition::<String>(bytes)?),
+                None => self.comments.remove(&object),
             };
-            let on = RelationId(u32::from_be_bytes([a, b, c, d]));
-            let dependent = RelationId(u32::from_be_bytes([e, f, g, h]));
+            return Ok(());
+        }
+        if *kind == DEPENDENCY {
+            let (on, dependent) = two_numbers(rest)?;
+            let (on, dependent) = (RelationId(on), RelationId(dependent));
             let dependents = self.dependents.entry(on).or_default();
             match value {
                 Some(_) => dependents.insert(dependent),
@@ -149,6 +162,12 @@ impl Catalog {
             (STATISTICS, None) => {
                 self.statistics.remove(&id);
             }
+            (SEQUENCE, Some(bytes)) => {
+                self.sequences.insert(id, Arc::new(decode_definition::<SequenceDef>(bytes)?));
+            }
+            (SEQUENCE, None) => {
+                self.sequences.remove(&id);
+            }
             _ => return Err(StorageError::Corrupted(format!("a catalog row has the unknown kind {kind}"))),
         }
         Ok(())
@@ -158,8 +177,15 @@ impl Catalog {
         let tables = self.tables.values().map(|def| (&def.schema, &def.name, def.id));
         let indexes = self.indexes.values().map(|def| (&def.schema, &def.name, def.id));
         let views = self.views.values().map(|def| (&def.schema, &def.name, def.id));
-        self.names =
-            tables.chain(indexes).chain(views).map(|(schema, name, id)| ((schema.clone(), name.clone()), id)).collect();
+        let sequences = self.sequences.values().map(|def| (&def.schema, &def.name, def.id));
+        let relations = tables.chain(indexes).chain(views).chain(sequences);
+        self.names = relations.map(|(schema, name, id)| ((schema.clone(), name.clone()), id)).collect();
+        self.owned_sequences.clear();
+        for sequence in self.sequences.values() {
+            if let Some(owner) = sequence.owner {
+                self.owned_sequences.entry(owner.table).or_default().push(Arc::clone(sequence));
+            }
+        }
         self.table_indexes.clear();
         for index in self.indexes.values() {
             if let IndexTarget::Table { table, .. } = &index.target {
@@ -173,6 +199,14 @@ impl Catalog {
             }
         }
     }
+}
+
+/// The two numbers that a key ends in.
+fn two_numbers(rest: &[u8]) -> Result<(u32, u32)> {
+    let [a, b, c, d, e, f, g, h] = *rest else {
+        return Err(StorageError::Corrupted("a catalog row of two objects has a broken key".to_owned()));
+    };
+    Ok((u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])))
 }
 
 /// Rows of a new database's catalog: the schemas that always exist.

@@ -80,7 +80,7 @@ fn index_problems(view: &View<'_>, index: &IndexDef) -> Vec<String> {
         IndexTarget::Table { table, columns } => match view.catalog.tables.get(table) {
             Some(table) => columns
                 .iter()
-                .filter(|column| table.position_of(column.column).is_none())
+                .filter(|column| column.expression.is_none() && table.position_of(column.column).is_none())
                 .map(|column| format!("covers column {}, which \"{}\" does not have", column.column, table.name))
                 .collect(),
             None => vec![format!("is over table {table}, which does not exist")],

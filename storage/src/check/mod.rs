@@ -82,8 +82,13 @@ impl Store {
         // A search index that is not ready in time is reported as being built.
         self.published().current().derived.settle(SETTLE_PATIENCE);
         let snapshot = self.published().current();
-        let view =
-            View { lsn: snapshot.lsn, rows: &snapshot.rows, catalog: &snapshot.catalog, derived: &snapshot.derived };
+        let view = View {
+            store: self,
+            lsn: snapshot.lsn,
+            rows: &snapshot.rows,
+            catalog: &snapshot.catalog,
+            derived: &snapshot.derived,
+        };
         let mut findings = Findings {
             objects: Vec::new(),
             listed_count: 0,
@@ -103,6 +108,7 @@ impl Store {
 
 /// The snapshot that is checked.
 struct View<'s> {
+    store: &'s Store,
     lsn: Lsn,
     rows: &'s KvSnapshot,
     catalog: &'s Catalog,

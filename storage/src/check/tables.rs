@@ -4,12 +4,12 @@ use std::ops::Bound::Unbounded;
 
 use super::entries::EntryCheck;
 use super::{Findings, View};
-use crate::catalog::{IndexTarget, TableDef};
+use crate::catalog::TableDef;
 use crate::encoding::row::RowProjection;
 use crate::error::Result;
-use crate::index::{column_positions, is_ordered};
+use crate::index::is_ordered;
+use crate::index_function::KeySource;
 use crate::store::{Keyspace, decode_u64};
-use crate::value::Value;
 
 pub(super) fn check(view: &View<'_>, findings: &mut Findings<'_>) -> Result<()> {
     view.catalog.tables.values().try_for_each(|table| check_table(view, findings, table))
@@ -24,10 +24,9 @@ fn check_table(view: &View<'_>, findings: &mut Findings<'_>, table: &TableDef) -
     };
     let mut indexes = Vec::new();
     for index in view.catalog.indexes_of(table.id).iter().filter(|index| is_ordered(index)) {
-        let IndexTarget::Table { columns, .. } = &index.target else { continue };
         // A column that the table does not have is found by the check of the catalog.
-        let Ok(positions) = column_positions(table, columns) else { continue };
-        indexes.push((EntryCheck::new(index, "row", findings), positions));
+        let Ok(source) = KeySource::new(view.store, None, table, index) else { continue };
+        indexes.push((EntryCheck::new(index, "row", findings), source));
     }
     let keyspace = Keyspace::of_relation(table.id);
     for pair in view.rows.range(keyspace, Unbounded, Unbounded, false)? {
@@ -38,15 +37,15 @@ fn check_table(view: &View<'_>, findings: &mut Findings<'_>, table: &TableDef) -
         let Some(id) = findings.readable(object, || "a row".to_owned(), id)? else { continue };
         let values = projection.decode(&row);
         let Some(values) = findings.readable(object, || format!("row {id}"), values)? else { continue };
-        for (index, positions) in &mut indexes {
-            let indexed: Vec<Value> = positions.iter().map(|position| values[*position].clone()).collect();
-            index.expect(view, findings, id, &indexed)?;
+        for (index, source) in &mut indexes {
+            if let Some(indexed) = source.of_row(&values)? {
+                index.expect(view, findings, id, &indexed)?;
+            }
         }
     }
-    for (index, positions) in indexes {
-        let projection = RowProjection::new(table, &positions)?;
+    for (index, source) in indexes {
         index.finish(view, findings, &|id| match view.rows.get(keyspace, &id.to_be_bytes())? {
-            Some(row) => projection.decode(&row).map(Some),
+            Some(row) => source.of_stored(&row),
             None => Ok(None),
         })?;
     }

@@ -15,8 +15,16 @@ use crate::value::Value;
 
 fn index(t: &Transaction, name: &str, target: IndexTarget, kind: IndexKind) {
     let id = t.allocate_relation_id().unwrap();
-    t.create_index(IndexDef { id, schema: "public".into(), name: name.into(), target, kind, constraint: None })
-        .unwrap();
+    t.create_index(IndexDef {
+        id,
+        schema: "public".into(),
+        name: name.into(),
+        target,
+        kind,
+        constraint: None,
+        options: Default::default(),
+    })
+    .unwrap();
 }
 
 /// A table with an index of each kind, a graph of two nodes and a relationship with ordered indexes.
@@ -38,10 +46,11 @@ fn store() -> Arc<Store> {
         behaviour: TableBehaviour::Plain,
         version: 0,
         comment: None,
+        options: Vec::new(),
     };
     let table = t.create_table(table).unwrap();
     let over = |id: u16| {
-        let column = IndexColumn { column: ColumnId(id), descending: false, nulls_first: false };
+        let column = IndexColumn { column: ColumnId(id), descending: false, nulls_first: false, expression: None };
         IndexTarget::Table { table: table.id, columns: vec![column] }
     };
     index(&t, "notes_pkey", over(1), IndexKind::Ordered { unique: true });

@@ -39,6 +39,7 @@ fn table(transaction: &Transaction, name: &str) -> Arc<TableDef> {
         behaviour: TableBehaviour::Plain,
         version: 0,
         comment: None,
+        options: Vec::new(),
     };
     transaction.create_table(def).unwrap()
 }
@@ -62,11 +63,13 @@ fn index(
                     column: ColumnId(*id),
                     descending: *descending,
                     nulls_first: *nulls_first,
+                    expression: None,
                 })
                 .collect(),
         },
         kind: IndexKind::Ordered { unique },
         constraint: None,
+        options: Default::default(),
     }
 }
 
@@ -525,7 +528,7 @@ fn assert_indexes_match(t: &Transaction, def: &TableDef) {
     for index in t.catalog().indexes_of(def.id) {
         let IndexTarget::Table { columns, .. } = &index.target else { continue };
         let mut expected = stored.clone();
-        let positions = column_positions(def, columns).unwrap();
+        let positions = crate::index::column_positions(def, columns).unwrap();
         expected.sort_by(|(a_id, a), (b_id, b)| {
             let orders = positions.iter().map(|position| compare_values(&a[*position], &b[*position]));
             orders.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then).then(a_id.cmp(b_id))
@@ -627,6 +630,7 @@ fn graph_indexes_are_filled_and_followed() {
         target: IndexTarget::Nodes { labels: vec![person], properties: vec![name] },
         kind: IndexKind::Ordered { unique: true },
         constraint: Some(ConstraintKind::Unique),
+        options: Default::default(),
     };
     let made = t.create_index(def).unwrap();
     let scan = |t: &Transaction| -> Vec<u64> {

@@ -241,6 +241,7 @@ fn column(id: u16, constant: Option<Value>, virtual_expression: Option<&str>) ->
         ty: DataType::Text,
         not_null: false,
         default: constant.map(|value| DefaultExpr { expression: String::new(), constant: Some(value_bytes(&value)) }),
+        identity: None,
         virtual_expression: virtual_expression.map(str::to_owned),
         comment: None,
     }
@@ -258,6 +259,7 @@ fn table(columns: Vec<ColumnDef>, next_column_id: u16) -> TableDef {
         behaviour: TableBehaviour::Plain,
         version: 1,
         comment: None,
+        options: Vec::new(),
     }
 }
 

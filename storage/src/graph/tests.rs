@@ -197,6 +197,7 @@ fn node_index(transaction: &Transaction, name: &str, label: u32, key: u32, uniqu
         target: IndexTarget::Nodes { labels: vec![LabelId(label)], properties: vec![PropertyKeyId(key)] },
         kind: IndexKind::Ordered { unique },
         constraint: unique.then_some(ConstraintKind::Unique),
+        options: Default::default(),
     };
     (*transaction.create_index(def).unwrap()).clone()
 }

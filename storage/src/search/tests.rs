@@ -43,18 +43,28 @@ fn create_table(transaction: &Transaction) -> Arc<TableDef> {
         behaviour: TableBehaviour::Plain,
         version: 0,
         comment: None,
+        options: Vec::new(),
     };
     transaction.create_table(def).unwrap()
 }
 
 fn create_index(transaction: &Transaction, name: &str, target: IndexTarget, kind: IndexKind) -> Arc<IndexDef> {
     let id = transaction.allocate_relation_id().unwrap();
-    let def = IndexDef { id, schema: "public".into(), name: name.into(), target, kind, constraint: None };
+    let def = IndexDef {
+        id,
+        schema: "public".into(),
+        name: name.into(),
+        target,
+        kind,
+        constraint: None,
+        options: Default::default(),
+    };
     transaction.create_index(def).unwrap()
 }
 
 fn columns(table: &TableDef, ids: &[u16]) -> IndexTarget {
-    let column = |id: &u16| IndexColumn { column: ColumnId(*id), descending: false, nulls_first: false };
+    let column =
+        |id: &u16| IndexColumn { column: ColumnId(*id), descending: false, nulls_first: false, expression: None };
     IndexTarget::Table { table: table.id, columns: ids.iter().map(column).collect() }
 }
 
@@ -457,7 +467,15 @@ fn text_is_embedded_and_bad_vectors_are_refused() {
     let refused = |name: &str, kind: IndexKind, expected: &str| {
         let id = transaction.allocate_relation_id().unwrap();
         let target = columns(&table, &[2]);
-        let def = IndexDef { id, schema: "public".into(), name: name.into(), target, kind, constraint: None };
+        let def = IndexDef {
+            id,
+            schema: "public".into(),
+            name: name.into(),
+            target,
+            kind,
+            constraint: None,
+            options: Default::default(),
+        };
         assert_eq!(transaction.create_index(def).unwrap_err().to_string(), expected);
     };
     let unknown = vector_kind(VectorMetric::Cosine, 256, Some("x"));

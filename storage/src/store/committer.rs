@@ -27,6 +27,7 @@ use super::applier::LayersState;
 use super::change_log::encode_changes;
 use super::commit_effects::{catalog_after, encode_set, with_spilled_changes};
 use super::conflicts::{Conflict, LastWriters};
+use super::counters::UnwrittenCounters;
 use super::kv::encode_lsn;
 use super::layers::{CommittedSet, Layer};
 use super::log::CommitLog;
@@ -318,13 +319,11 @@ impl Committer {
         &self,
         rows: &KvSnapshot,
         accepted: &[Accepted],
-        counters: &BTreeMap<String, u64>,
+        counters: &UnwrittenCounters,
     ) -> Result<(ExtraRows, bool)> {
         let mut extra = ExtraRows::new();
         let mut observed_grew = false;
-        for (name, value) in counters {
-            extra.insert((Keyspace::COUNTERS, name.as_bytes().to_vec()), value.to_be_bytes().to_vec());
-        }
+        extra.extend(counters.rows().map(|(name, value)| ((Keyspace::COUNTERS, name), value)));
         for set in accepted {
             let writes = &set.request.writes;
             if !writes.changes.is_empty() {
@@ -554,6 +553,7 @@ impl Committer {
     /// Writes reserved counters, checkpoints derived state and has everything applied.
     fn finish(mut self) -> Result<()> {
         if self.failed.is_none() {
+            self.shared.counters.sequences().settle();
             self.write_counters();
             self.sync();
         }

@@ -11,9 +11,10 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use super::kv::decode_u64;
+use super::sequences::{self, Sequences};
 use super::snapshot::Published;
 use super::{Keyspace, KvSnapshot};
-use crate::catalog::{Catalog, FIRST_USER_RELATION};
+use crate::catalog::{Catalog, FIRST_USER_RELATION, SequenceValue};
 use crate::ddl::RELATION_COUNTER;
 use crate::error::{Result, StorageError};
 use crate::graph::{NODE_COUNTER, RELATIONSHIP_COUNTER};
@@ -40,6 +41,27 @@ struct CounterState {
 #[derive(Default)]
 pub(crate) struct Counters {
     state: Mutex<CounterState>,
+    sequences: Sequences,
+}
+
+/// Rows that the committer takes along.
+#[derive(Default)]
+pub(crate) struct UnwrittenCounters {
+    counters: BTreeMap<String, u64>,
+    sequences: BTreeMap<(RelationId, u64), SequenceValue>,
+}
+
+impl UnwrittenCounters {
+    pub fn is_empty(&self) -> bool {
+        self.counters.is_empty() && self.sequences.is_empty()
+    }
+
+    /// Key and value of each row.
+    pub fn rows(&self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+        let counters =
+            self.counters.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_be_bytes().to_vec()));
+        counters.chain(self.sequences.iter().map(|(key, value)| sequences::encode_row(*key, *value)))
+    }
 }
 
 /// Name of a table's row-id counter.
@@ -89,18 +111,26 @@ impl Counters {
         Ok(())
     }
 
+    pub(crate) fn sequences(&self) -> &Sequences {
+        &self.sequences
+    }
+
     /// Takes back rows that could not be written; newer ones stay.
-    pub fn give_back(&self, rows: BTreeMap<String, u64>) {
+    pub fn give_back(&self, rows: UnwrittenCounters) {
+        self.sequences.give_back(rows.sequences);
         let state = &mut *self.state.lock();
-        for (name, value) in rows {
+        for (name, value) in rows.counters {
             let newest = state.unwritten.entry(name).or_insert(value);
             *newest = (*newest).max(value);
         }
     }
 
     /// Rows the committer must write with its next batch.
-    pub fn take_unwritten(&self) -> BTreeMap<String, u64> {
-        std::mem::take(&mut self.state.lock().unwritten)
+    pub fn take_unwritten(&self) -> UnwrittenCounters {
+        UnwrittenCounters {
+            sequences: self.sequences.take_unwritten(),
+            counters: std::mem::take(&mut self.state.lock().unwritten),
+        }
     }
 }
 
@@ -116,7 +146,8 @@ pub(crate) fn first_free_ids(rows: &KvSnapshot, catalog: &Catalog) -> Result<Vec
             free.push((name, last.saturating_add(1)));
         }
     }
-    let relations = catalog.tables.keys().chain(catalog.indexes.keys()).chain(catalog.views.keys()).map(|id| id.0);
+    let relations = catalog.tables.keys().chain(catalog.indexes.keys()).chain(catalog.views.keys());
+    let relations = relations.chain(catalog.sequences.keys()).map(|id| id.0);
     let oids = relations.chain(catalog.schemas.values().map(|schema| schema.oid));
     if let Some(last) = oids.max().filter(|last| *last >= FIRST_USER_RELATION) {
         // The counter's value 1 is FIRST_USER_RELATION.

@@ -36,6 +36,7 @@ mod own_changes;
 mod reads;
 mod recovery;
 mod row_changes;
+mod sequences;
 #[cfg(test)]
 mod simulated_disk;
 mod snapshot;
@@ -68,6 +69,7 @@ pub(crate) use meta::LSN_KEY;
 pub use meta::{FORMAT_VERSION, StoreIdentity};
 pub use options::{CancelToken, Isolation, StoreOptions, StoreStats};
 pub(crate) use reads::ReadRecorder;
+pub use sequences::SequenceRange;
 pub use temporary::TemporaryFile;
 pub use timings::HistogramStats;
 pub(crate) use transaction::GRAPH_RELATION;
@@ -76,8 +78,8 @@ pub use transaction::Transaction;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -108,6 +110,7 @@ use crate::catalog::{Catalog, bootstrap_rows};
 use crate::derived::DerivedState;
 use crate::error::{Result, StorageError};
 use crate::ids::{Lsn, RelationId};
+use crate::index_function::IndexCompiler;
 
 /// Name of the redb file within the data directory.
 pub const FILE_NAME: &str = "sinew.redb";
@@ -154,6 +157,7 @@ pub struct Store {
     is_closed: AtomicBool,
     locks: LockTable,
     message_sequences: crate::ddl::MessageSequences,
+    index_compiler: OnceLock<Arc<dyn IndexCompiler>>,
     next_transaction_id: AtomicU64,
     open_transaction_count: AtomicU64,
 }
@@ -295,6 +299,7 @@ impl Store {
             is_closed: AtomicBool::new(false),
             locks: LockTable::default(),
             message_sequences: Default::default(),
+            index_compiler: OnceLock::new(),
             next_transaction_id: AtomicU64::new(1),
             open_transaction_count: AtomicU64::new(0),
         }))
@@ -305,6 +310,18 @@ impl Store {
         let id = self.next_transaction_number();
         self.open_transaction_count.fetch_add(1, Ordering::Relaxed);
         Transaction::new(Arc::clone(self), id, isolation)
+    }
+
+    /// Gives the store what indexes over expressions need. Only the first call counts.
+    pub fn set_index_compiler(&self, compiler: Arc<dyn IndexCompiler>) {
+        // A second one would do the same.
+        let _ = self.index_compiler.set(compiler);
+    }
+
+    pub(crate) fn index_compiler(&self) -> Result<&Arc<dyn IndexCompiler>> {
+        self.index_compiler
+            .get()
+            .ok_or_else(|| StorageError::Internal("nobody compiles the expressions of indexes".to_owned()))
     }
 
     pub fn stats(&self) -> StoreStats {

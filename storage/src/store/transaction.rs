@@ -9,7 +9,7 @@
 //! which keeps the committer's memory of who wrote what, not pages.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
@@ -51,6 +51,7 @@ pub struct Transaction {
     cache: TransactionCache,
     last_prepared: Mutex<Option<PreparedWrite>>,
     preparation_epoch: AtomicU64,
+    must_commit: AtomicBool,
 }
 
 struct Settings {
@@ -109,6 +110,7 @@ impl Transaction {
             cache: TransactionCache::default(),
             last_prepared: Mutex::default(),
             preparation_epoch: AtomicU64::new(0),
+            must_commit: AtomicBool::new(false),
         }
     }
 
@@ -159,6 +161,7 @@ impl Transaction {
             cache: TransactionCache::default(),
             last_prepared: Mutex::default(),
             preparation_epoch: AtomicU64::new(0),
+            must_commit: AtomicBool::new(false),
         })
     }
 
@@ -314,6 +317,11 @@ impl Transaction {
         self.locks.lock().covers(LockTarget::Relation(relation), LockMode::Relation(mode))
     }
 
+    /// Something outside of the write set has to be durable when the transaction is: numbers of a sequence.
+    pub(crate) fn commit_in_any_case(&self) {
+        self.must_commit.store(true, Ordering::Relaxed);
+    }
+
     /// True when something was written (and not rolled back to a savepoint).
     pub fn has_writes(&self) -> bool {
         !self.state.read_recursive().writes.is_empty()
@@ -465,7 +473,7 @@ impl Transaction {
     pub fn commit(self) -> Result<Lsn> {
         let mut writes = {
             let mut state = self.state.write();
-            if state.writes.is_empty() {
+            if state.writes.is_empty() && !self.must_commit.load(Ordering::Relaxed) {
                 drop(state);
                 return Ok(self.snapshot_lsn());
             }

@@ -44,7 +44,8 @@ impl Binder<'_> {
         if_not_exists: bool,
     ) -> Ddl {
         let id = RelationId(0);
-        let index = IndexDef { id, schema: SCHEMA.to_owned(), name, target, kind, constraint };
+        let index =
+            IndexDef { id, schema: SCHEMA.to_owned(), name, target, kind, constraint, options: Default::default() };
         Ddl::CreateIndex { index, if_not_exists }
     }
 

@@ -250,6 +250,7 @@ fn property_indexes_are_used_and_follow_writes() {
             target: IndexTarget::Nodes { labels: vec![label], properties: vec![key] },
             kind: IndexKind::Ordered { unique: false },
             constraint: None,
+            options: Default::default(),
         })
         .unwrap();
     db.transaction.finish_statement();

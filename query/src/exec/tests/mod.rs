@@ -65,6 +65,8 @@ impl Fixture {
             notifications: Default::default(),
             setting_changes: Default::default(),
             objects: Default::default(),
+            sequences: Default::default(),
+            has_temporary: Default::default(),
         };
         let transaction = Arc::new(store.begin(Isolation::ReadCommitted));
         Fixture { session: Arc::new(session), transaction, memory_limit_bytes: 64 << 20, _store: store }

@@ -27,6 +27,7 @@ fn table_def(db: &Fixture, name: &str, columns: &[(&str, DataType, bool)]) -> Ta
                 ty: ty.clone(),
                 not_null: *not_null,
                 default: None,
+                identity: None,
                 virtual_expression: None,
                 comment: None,
             })
@@ -37,6 +38,7 @@ fn table_def(db: &Fixture, name: &str, columns: &[(&str, DataType, bool)]) -> Ta
         behaviour: TableBehaviour::Plain,
         version: 1,
         comment: None,
+        options: Vec::new(),
     }
 }
 
@@ -52,7 +54,12 @@ impl Tables {
         if !key.is_empty() {
             let columns = key
                 .iter()
-                .map(|id| IndexColumn { column: ColumnId(*id), descending: false, nulls_first: false })
+                .map(|id| IndexColumn {
+                    column: ColumnId(*id),
+                    descending: false,
+                    nulls_first: false,
+                    expression: None,
+                })
                 .collect();
             let index = IndexDef {
                 id: transaction.allocate_relation_id().unwrap(),
@@ -61,6 +68,7 @@ impl Tables {
                 target: IndexTarget::Table { table: table.id, columns },
                 kind: IndexKind::Ordered { unique: true },
                 constraint: Some(ConstraintKind::PrimaryKey),
+                options: Default::default(),
             };
             transaction.create_index(index).unwrap();
         }
@@ -503,11 +511,17 @@ fn messages_are_completed() {
             target: IndexTarget::Table {
                 table: messages.id,
                 columns: [1, 2]
-                    .map(|id| IndexColumn { column: ColumnId(id), descending: false, nulls_first: false })
+                    .map(|id| IndexColumn {
+                        column: ColumnId(id),
+                        descending: false,
+                        nulls_first: false,
+                        expression: None,
+                    })
                     .to_vec(),
             },
             kind: IndexKind::Ordered { unique: true },
             constraint: Some(ConstraintKind::PrimaryKey),
+            options: Default::default(),
         })
         .unwrap();
     transaction.finish_statement();

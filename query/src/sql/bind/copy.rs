@@ -151,10 +151,10 @@ impl Binder<'_> {
                 let plan = Plan::FunctionScan { function, args: Vec::new(), output: vars, ordinality: None };
                 self.derived_item(Bound { plan, output }, Some(qualified.name.clone()))
             }
-            Some(Relation::Index(_)) => {
+            Some(other @ (Relation::Index(_) | Relation::Sequence(_))) => {
                 return Err(QueryError::new(
                     sqlstate::WRONG_OBJECT_TYPE,
-                    format!("cannot copy from index \"{}\"", qualified.name),
+                    format!("cannot copy from {} \"{}\"", other.kind(), qualified.name),
                 )
                 .at(self.at(name.span())));
             }

@@ -736,6 +736,7 @@ mod tests {
             behaviour: Default::default(),
             version: 0,
             comment: None,
+            options: Vec::new(),
         });
         let scan =
             TableScan { table, columns: vec![(0, VarId(0)), (1, VarId(1)), (2, VarId(2))], row_id: None, access: None };

@@ -7,11 +7,12 @@ use sinew_storage::{DataType, Value};
 use sqlparser::ast::{Ident, ObjectName, Spanned, TableAlias, TableFactor, TableWithJoins};
 use sqlparser::tokenizer::Span;
 
-use super::names::{Relation, fold};
+use super::names::{Relation, fold, is_temporary_schema};
 use super::scope::{Clause, Frame, FromItem, ScopeColumn, ScopeRelation, TABLEOID};
 use super::{Binder, Bound};
 use crate::algebra::{Expr, JoinKind, Plan, TableScan, VarId};
 use crate::error::{QueryError, Result, sqlstate};
+use crate::functions::TableFunction;
 use crate::system;
 
 /// Relations of one FROM clause: joins nest as deep as there are relations.
@@ -290,38 +291,41 @@ impl Binder<'_> {
             return self.rename(item, alias);
         }
         let shown = alias.map_or_else(|| qualified.name.clone(), |alias| fold(&alias.name));
+        if let Some(schema) = &qualified.schema
+            && is_temporary_schema(schema)
+            && *schema != self.context.session.temporary_schema()
+            && self.catalog.relation_id(schema, &qualified.name).is_some()
+        {
+            return Err(
+                QueryError::unsupported_as("cannot access temporary tables of other sessions").at(self.at(name.span()))
+            );
+        }
         let found = self.find_relation(&qualified);
         if let Some(relation) = &found {
             self.note_relation_name(name, relation);
         }
         let item = match found {
             Some(Relation::Table(table)) => {
+                self.used_relations.push(table.id);
                 let mut item = self.scan_table(&table)?.0;
                 self.lock_table(&table, &shown, &mut item.plan);
                 self.with_tableoid(item, table.id.0)
             }
             Some(Relation::View(view)) => {
+                self.used_relations.push(view.id);
                 self.hand_down_locks(&shown);
                 self.expand_view(&view)?
             }
+            Some(Relation::Sequence(sequence)) => {
+                self.used_relations.push(sequence.id);
+                self.refuse_system_lock(&shown, name.span())?;
+                let function = system::sequence_relation::relation(&sequence);
+                self.scan_function_relation(function, &sequence.name, &sequence.schema)
+            }
             Some(Relation::System { schema, function }) => {
                 self.refuse_system_lock(&shown, name.span())?;
-                let columns: Vec<ScopeColumn> = function
-                    .columns()
-                    .iter()
-                    .map(|(column, ty)| ScopeColumn {
-                        name: column.as_str().into(),
-                        var: self.vars.add(column.as_str(), ty.clone()),
-                        ty: ty.clone(),
-                        origin: None,
-                    })
-                    .collect();
-                let output = columns.iter().map(|column| column.var).collect();
-                let plan = Plan::FunctionScan { function, args: Vec::new(), output, ordinality: None };
                 let oid = system::relation_oid(&schema, &qualified.name);
-                let relation =
-                    ScopeRelation { name: Some(qualified.name.clone()), schema: Some(schema), columns, tableoid: None };
-                let item = FromItem::of_relation(plan, relation);
+                let item = self.scan_function_relation(function, &qualified.name, &schema);
                 match oid {
                     Some(oid) => self.with_tableoid(item, oid),
                     None => item,
@@ -352,6 +356,25 @@ impl Binder<'_> {
             relation.tableoid = Some(var);
         }
         item
+    }
+
+    /// A relation whose rows a function makes.
+    fn scan_function_relation(&mut self, function: Arc<dyn TableFunction>, name: &str, schema: &str) -> FromItem {
+        let columns: Vec<ScopeColumn> = function
+            .columns()
+            .iter()
+            .map(|(column, ty)| ScopeColumn {
+                name: column.as_str().into(),
+                var: self.vars.add(column.as_str(), ty.clone()),
+                ty: ty.clone(),
+                origin: None,
+            })
+            .collect();
+        let output = columns.iter().map(|column| column.var).collect();
+        let plan = Plan::FunctionScan { function, args: Vec::new(), output, ordinality: None };
+        let relation =
+            ScopeRelation { name: Some(name.to_owned()), schema: Some(schema.to_owned()), columns, tableoid: None };
+        FromItem::of_relation(plan, relation)
     }
 
     /// A scan of all columns (unread ones are dropped at the end), with virtual columns computed above it. The second

@@ -130,10 +130,6 @@ impl Binder<'_> {
                 let ty = left.ty();
                 Expr::Case { branches: vec![(equal, Expr::null(ty.clone()))], otherwise: Some(Box::new(left)), ty }
             }
-            "nextval" => self.bind_nextval(list, name, span)?,
-            "currval" | "setval" | "lastval" => {
-                return Err(self.unsupported(format_args!("{name}()"), span));
-            }
             "grouping" => return Err(self.unsupported("GROUPING", span)),
             "row" => return Err(self.unsupported("a row constructor outside a comparison", span)),
             "cypher" => {
@@ -142,40 +138,6 @@ impl Binder<'_> {
             "current_schema" if list.args.is_empty() => return Ok(None),
             _ => return Ok(None),
         }))
-    }
-
-    /// `nextval('…')` of a counter that a serial or identity column has. 42P01 for others.
-    fn bind_nextval(&mut self, list: &FunctionArgumentList, name: &str, span: Span) -> Result<Expr> {
-        let args = self.plain_args(list, name, span)?;
-        let [Expr::Literal(Value::Text(counter), _)] = args.as_slice() else {
-            return Err(self.unsupported("nextval of something that is no string literal", span));
-        };
-        let qualified = match crate::types::reg::split_name(counter).as_deref() {
-            Some([schema, name]) => Some((Some(schema.clone()), name.clone())),
-            Some([name]) => Some((None, name.clone())),
-            _ => None,
-        };
-        let counters = self
-            .catalog
-            .tables
-            .values()
-            .flat_map(|table| &table.columns)
-            .filter_map(|column| super::identity::counter_of(column.default.as_ref()?));
-        let known = counters.into_iter().find(|known| match (&qualified, crate::types::reg::split_name(known)) {
-            (Some((schema, name)), Some(parts)) => {
-                parts.last() == Some(name)
-                    && match schema {
-                        Some(schema) => parts.first() == Some(schema),
-                        None => parts.first().is_some_and(|schema| self.search_path.contains(schema)),
-                    }
-            }
-            _ => false,
-        });
-        match known {
-            Some(known) => Ok(intrinsics::next_value(Expr::Literal(Value::from(known), DataType::Text))),
-            None => Err(QueryError::new(sqlstate::UNDEFINED_TABLE, format!("relation \"{counter}\" does not exist"))
-                .at(self.at(span))),
-        }
     }
 
     /// Positional arguments, bound.

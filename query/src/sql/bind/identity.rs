@@ -1,15 +1,11 @@
-//! Identity columns. The catalog keeps one as a default that counts; a comment at its end, which no user can write there
-//! because defaults are stored as their tree prints, tells GENERATED ALWAYS from BY DEFAULT.
+//! Serial and identity columns: a default that takes the numbers of a sequence of the column's own.
 
-use sinew_storage::catalog::{ColumnDef, DefaultExpr, TableDef};
+use sinew_storage::catalog::{ColumnDef, DefaultExpr, IdentityKind, TableDef};
 use sqlparser::ast::ObjectName;
 
-use super::names::quote_name;
+use super::stored_sequences::qualified_text;
 use crate::error::{QueryError, Result};
 use crate::sql::lexical::OVERRIDING_MARK;
-
-const ALWAYS_MARK: &str = " /* GENERATED ALWAYS AS IDENTITY */";
-const COUNTER_START: &str = "nextval('";
 
 /// What OVERRIDING says of values for identity columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,22 +30,15 @@ impl Overriding {
     }
 }
 
-/// The default that numbers rows by a counter.
-pub fn counter_default(schema: &str, counter: &str, always: bool) -> DefaultExpr {
-    let qualified = format!("{}.{}", quote_name(schema), quote_name(counter));
-    let mark = if always { ALWAYS_MARK } else { "" };
-    DefaultExpr { expression: format!("{COUNTER_START}{}'){mark}", qualified.replace('\'', "''")), constant: None }
-}
-
-/// The counter that a default takes its numbers from, if it is such a default.
-pub fn counter_of(default: &DefaultExpr) -> Option<String> {
-    let text = default.expression.strip_suffix(ALWAYS_MARK).unwrap_or(&default.expression);
-    Some(text.strip_prefix(COUNTER_START)?.strip_suffix("')")?.replace("''", "'"))
+/// The default that takes the next number of a sequence.
+pub fn sequence_default(schema: &str, sequence: &str) -> DefaultExpr {
+    let name = qualified_text(schema, sequence).replace('\'', "''");
+    DefaultExpr { expression: format!("nextval('{name}'::regclass)"), constant: None }
 }
 
 /// Whether a column is GENERATED ALWAYS AS IDENTITY.
 pub fn is_always(column: &ColumnDef) -> bool {
-    column.default.as_ref().is_some_and(|default| default.expression.ends_with(ALWAYS_MARK))
+    column.identity == Some(IdentityKind::Always)
 }
 
 fn refused(column: &ColumnDef, message: String) -> QueryError {

@@ -60,8 +60,7 @@ impl Binder<'_> {
         let (targets, explicit) = self.insert_targets(&table, columns)?;
         let (source, mut given) = self.insert_source(&table, insert, &targets, explicit, overriding)?;
         if overriding == Overriding::User {
-            let is_identity =
-                |position: usize| table.columns[position].default.as_ref().and_then(identity::counter_of).is_some();
+            let is_identity = |position: usize| table.columns[position].identity.is_some();
             given.retain(|(position, _)| !is_identity(*position));
         }
         let mut values = Vec::with_capacity(table.columns.len());

@@ -63,14 +63,6 @@ pub fn record_field(record: Expr, at: usize, ty: &DataType) -> Expr {
     })
 }
 
-/// `nextval('counter')`: the next number of a counter that survives restarts; not transactional.
-pub fn next_value(counter: Expr) -> Expr {
-    intrinsic_of("nextval", vec![counter], DataType::Int8, true, Volatility::Volatile, |context, args| {
-        let name = args[0].as_str().unwrap_or_default();
-        Ok(Value::Int(context.exec.transaction.next_counter(name)?))
-    })
-}
-
 /// `array[lower:upper]`; an open bound is the array's own, a NULL bound gives NULL.
 pub fn array_slice(array: Expr, bounds: Vec<Expr>, open: (bool, bool), element: &DataType) -> Expr {
     let mut args = vec![array];

@@ -21,7 +21,7 @@ mod expr;
 mod from;
 mod function_call;
 mod group;
-mod identity;
+pub mod identity;
 mod insert;
 mod intrinsics;
 mod join;
@@ -41,6 +41,7 @@ mod select;
 mod select_sets;
 mod set_operation;
 mod special_syntax;
+pub mod stored_sequences;
 mod stored_text;
 mod subquery;
 mod table_function;
@@ -53,8 +54,8 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use sinew_storage::DataType;
 use sinew_storage::catalog::Catalog;
+use sinew_storage::{DataType, RelationId};
 use sqlparser::ast::{Spanned, Statement};
 use sqlparser::tokenizer::Span;
 
@@ -63,6 +64,7 @@ pub use self::relation_names::without_visible_schemas;
 use self::row_lock::{LockScope, RowLockClause};
 use self::scope::Frame;
 pub use self::stored_text::{StoredRules, bind_stored_rules};
+use super::definition::Definition;
 use super::position::LineIndex;
 use crate::algebra::{Plan, VarId, VarTable};
 use crate::context::BindContext;
@@ -102,6 +104,8 @@ pub(in crate::sql) struct Binder<'a> {
     pub record_fields: FxHashMap<VarId, Vec<(String, DataType)>>,
     /// Where relations are named in the statement's own text, when somebody wants to know.
     pub noted_names: Option<Vec<relation_names::NotedName>>,
+    /// Tables, views and sequences that FROM has named so far, also within views.
+    pub used_relations: Vec<RelationId>,
 }
 
 /// A query's plan and its columns.
@@ -111,10 +115,19 @@ pub(in crate::sql) struct Bound {
     pub output: Vec<OutputColumn>,
 }
 
+pub fn bind_definition(context: &BindContext<'_>, definition: &Definition, text: &str) -> Result<BoundStatement> {
+    let mut binder = Binder::new(context, text);
+    binder.refuses_parameters = true;
+    binder.bind_definition(definition)
+}
+
 pub fn bind_statement(context: &BindContext<'_>, statement: &Statement, text: &str) -> Result<BoundStatement> {
     let mut binder = Binder::new(context, text);
     match statement {
         Statement::Query(query) => {
+            if let Some((into, query)) = Binder::select_into(query) {
+                return binder.select_into_table(&into, &query);
+            }
             let bound = binder.bind_query(query, false)?;
             Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Select)?))
         }
@@ -167,6 +180,7 @@ impl<'a> Binder<'a> {
             mentions_tableoid: mentions_tableoid(text),
             record_fields: FxHashMap::default(),
             noted_names: None,
+            used_relations: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sinew_storage::catalog::{IndexDef, TableDef, ViewDef};
+use sinew_storage::catalog::{IndexDef, SequenceDef, TableDef, ViewDef};
 use sinew_storage::ids::RelationId;
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Spanned};
 use sqlparser::tokenizer::Span;
@@ -63,6 +63,7 @@ pub enum Relation {
     Table(Arc<TableDef>),
     View(Arc<ViewDef>),
     Index(Arc<IndexDef>),
+    Sequence(Arc<SequenceDef>),
     System { schema: String, function: Arc<dyn TableFunction> },
 }
 
@@ -73,6 +74,7 @@ impl Relation {
             Relation::Table(_) => "table",
             Relation::View(_) => "view",
             Relation::Index(_) => "index",
+            Relation::Sequence(_) => "sequence",
             Relation::System { .. } => "system relation",
         }
     }
@@ -106,7 +108,7 @@ impl Binder<'_> {
         match parts.len() {
             1 => Ok(QualifiedName { schema: None, name: parts.remove(0) }),
             2 => {
-                let schema = parts.remove(0);
+                let schema = self.context.session.schema_meant(&parts.remove(0));
                 Ok(QualifiedName { schema: Some(schema), name: parts.remove(0) })
             }
             _ => Err(QueryError::syntax(
@@ -137,6 +139,9 @@ impl Binder<'_> {
         }
         if let Some(view) = self.catalog.views.get(&id) {
             return Some(Relation::View(view.clone()));
+        }
+        if let Some(sequence) = self.catalog.sequences.get(&id) {
+            return Some(Relation::Sequence(sequence.clone()));
         }
         self.catalog.indexes.get(&id).map(|index| Relation::Index(index.clone()))
     }
@@ -191,14 +196,33 @@ impl Binder<'_> {
         }
     }
 
-    /// Schema that new objects go to: the one named, else the first of the search path that may hold user objects.
-    pub fn creation_schema(&self, name: &QualifiedName, span: Span) -> Result<String> {
+    /// Schema that new objects go to: the one named, else the first of the search path that may hold user objects. What is
+    /// temporary goes to the session's own schema, which need not exist yet.
+    pub fn creation_schema_of(&self, name: &QualifiedName, temporary: bool, span: Span) -> Result<String> {
+        let own = self.context.session.temporary_schema();
+        match &name.schema {
+            Some(schema) if *schema == own => return Ok(own),
+            Some(schema) if is_temporary_schema(schema) => {
+                return Err(QueryError::new("42P16", "cannot create relations in temporary schemas of other sessions")
+                    .at(self.at(span)));
+            }
+            Some(_) if temporary => {
+                return Err(QueryError::new("42P16", "cannot create temporary relation in non-temporary schema")
+                    .at(self.at(span)));
+            }
+            None if temporary => return Ok(own),
+            _ => {}
+        }
         let schema = match &name.schema {
             Some(schema) => schema.clone(),
             None => self
                 .search_path
                 .iter()
-                .find(|schema| !is_system_schema(schema) && self.catalog.schemas.contains_key(*schema))
+                .find(|schema| {
+                    !is_system_schema(schema)
+                        && !is_temporary_schema(schema)
+                        && self.catalog.schemas.contains_key(*schema)
+                })
                 .cloned()
                 .ok_or_else(|| {
                     QueryError::new(sqlstate::INVALID_SCHEMA_NAME, "no schema has been selected to create in")
@@ -237,6 +261,11 @@ impl Binder<'_> {
             }
         })
     }
+}
+
+/// Schemas of sessions, for what ends with them.
+pub fn is_temporary_schema(schema: &str) -> bool {
+    schema.starts_with("pg_temp_")
 }
 
 /// Schemas whose relations are computed.

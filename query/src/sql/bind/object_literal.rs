@@ -26,7 +26,7 @@ impl Binder<'_> {
             error.at(position)
         };
         let schemas: Vec<String> = match &name.schema {
-            Some(schema) => vec![schema.clone()],
+            Some(schema) => vec![self.context.session.schema_meant(schema)],
             None => self.search_path.clone(),
         };
         let oid = schemas.iter().find_map(|schema| {

@@ -33,6 +33,7 @@ impl Binder<'_> {
         let (schema, name_of) = match relation {
             Relation::Table(table) => (table.schema.clone(), table.name.clone()),
             Relation::View(view) => (view.schema.clone(), view.name.clone()),
+            Relation::Sequence(sequence) => (sequence.schema.clone(), sequence.name.clone()),
             Relation::System { schema, function } => (schema.clone(), function.name().to_owned()),
             Relation::Index(_) => return,
         };
@@ -114,6 +115,7 @@ impl Relation {
             Relation::Table(table) => table.schema.clone(),
             Relation::View(view) => view.schema.clone(),
             Relation::Index(index) => index.schema.clone(),
+            Relation::Sequence(sequence) => sequence.schema.clone(),
             Relation::System { schema, .. } => schema.clone(),
         })
     }

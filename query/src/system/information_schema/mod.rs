@@ -8,13 +8,12 @@ mod routines;
 use std::sync::{Arc, OnceLock};
 
 use sinew_storage::DataType;
-use sinew_storage::catalog::{ConstraintKind, ForeignKeyMatch, TableDef};
+use sinew_storage::catalog::{ConstraintKind, ForeignKeyMatch, IdentityKind, SequenceDef, TableDef};
 
 use super::pg_catalog::identity::{self, ConstraintBody};
 use super::pg_catalog::{NULL, RelationSet, Row, Rows, SystemRelation, definitions, no_rows, relation_kind, row, view};
 use super::{system_relation, system_relation_names};
-
-use crate::context::ExecContext;
+use crate::context::{EvalContext, ExecContext};
 use crate::functions::TableFunction;
 use crate::types::{self, names};
 
@@ -105,7 +104,7 @@ static RELATIONS: &[SystemRelation] = &[
          data_type character_data, numeric_precision cardinal_number, numeric_precision_radix cardinal_number, \
          numeric_scale cardinal_number, start_value character_data, minimum_value character_data, \
          maximum_value character_data, increment character_data, cycle_option yes_or_no",
-        no_rows,
+        sequences,
     ),
     view(
         "character_sets",
@@ -279,7 +278,8 @@ struct ColumnOf<'c> {
     name: &'c str,
     ty: &'c DataType,
     not_null: bool,
-    default: Option<&'c str>,
+    default: Option<String>,
+    identity: Option<(IdentityKind, Arc<SequenceDef>)>,
     generation: Option<&'c str>,
     is_updatable: bool,
 }
@@ -319,7 +319,7 @@ impl ColumnOf<'_> {
             self.relation,
             self.name,
             self.number,
-            self.default,
+            self.default.clone(),
             yes_or_no(!self.not_null),
             data_type,
             length,
@@ -348,18 +348,50 @@ impl ColumnOf<'_> {
             NULL,
             self.number.to_string(),
             "NO",
-            "NO",
-            NULL,
-            NULL,
-            NULL,
-            NULL,
-            NULL,
-            "NO",
+            yes_or_no(self.identity.is_some()),
+            self.identity.as_ref().map(|(kind, _)| match kind {
+                IdentityKind::Always => "ALWAYS",
+                IdentityKind::ByDefault => "BY DEFAULT",
+            }),
+            self.identity.as_ref().map(|(_, sequence)| sequence.start.to_string()),
+            self.identity.as_ref().map(|(_, sequence)| sequence.increment.to_string()),
+            self.identity.as_ref().map(|(_, sequence)| sequence.max_value.to_string()),
+            self.identity.as_ref().map(|(_, sequence)| sequence.min_value.to_string()),
+            yes_or_no(self.identity.as_ref().is_some_and(|(_, sequence)| sequence.cycle)),
             if self.generation.is_some() { "ALWAYS" } else { "NEVER" },
             self.generation,
             yes_or_no(self.is_updatable),
         ]
     }
+}
+
+/// Those behind identity columns are no sequences of the standard's.
+fn sequences(context: &ExecContext) -> Rows {
+    let database = &context.session.database;
+    let catalog = context.transaction.catalog();
+    let own = catalog.sequences.values().filter(|sequence| !sequence.owner.is_some_and(|owner| owner.is_identity));
+    let rows = own.map(|sequence| {
+        let precision = match sequence.ty {
+            DataType::Int2 => 16_i32,
+            DataType::Int4 => 32,
+            _ => 64,
+        };
+        row![
+            database,
+            &sequence.schema,
+            &sequence.name,
+            types::type_name(&sequence.ty),
+            precision,
+            2_i32,
+            0_i32,
+            sequence.start.to_string(),
+            sequence.min_value.to_string(),
+            sequence.max_value.to_string(),
+            sequence.increment.to_string(),
+            yes_or_no(sequence.cycle),
+        ]
+    });
+    Ok(rows.collect())
 }
 
 fn columns(context: &ExecContext) -> Rows {
@@ -375,7 +407,16 @@ fn columns(context: &ExecContext) -> Rows {
                 name: &column.name,
                 ty: &column.ty,
                 not_null: column.not_null,
-                default: column.default.as_ref().map(|default| &default.expression[..]),
+                default: column
+                    .default
+                    .as_ref()
+                    .filter(|_| column.identity.is_none())
+                    .map(|default| definitions::shown_expression(&EvalContext::new(context), &default.expression)),
+                identity: column.identity.and_then(|kind| {
+                    let owned = catalog.owned_sequences.get(&table.id).into_iter().flatten();
+                    let mut of_column = owned.filter(|sequence| sequence.belongs_to(table.id, column.id));
+                    Some((kind, Arc::clone(of_column.next()?)))
+                }),
                 generation: column.virtual_expression.as_deref(),
                 is_updatable: column.virtual_expression.is_none(),
             };
@@ -392,6 +433,7 @@ fn columns(context: &ExecContext) -> Rows {
                 ty,
                 not_null: false,
                 default: None,
+                identity: None,
                 generation: None,
                 is_updatable: false,
             };

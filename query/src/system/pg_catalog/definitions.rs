@@ -152,6 +152,18 @@ pub(crate) fn action_name(action: ReferentialAction) -> &'static str {
     }
 }
 
+/// Text of the catalog as it is shown: a sequence that the search path finds loses its schema.
+pub(crate) fn shown_expression(context: &EvalContext<'_>, text: &str) -> String {
+    crate::sql::with_sequence_names(text, |parts| match parts {
+        [_, name] => {
+            let bare = std::slice::from_ref(name);
+            let is_visible = reg::find_relation(context, bare) == reg::find_relation(context, parts);
+            is_visible.then(|| quote_identifier(name))
+        }
+        _ => None,
+    })
+}
+
 /// By the index's oid. None when there is no such table index.
 pub(crate) fn index_definition_by_oid(catalog: &Catalog, oid: u32) -> Option<String> {
     identity::table_indexes(catalog)

@@ -1,4 +1,4 @@
-//! Catalogs of what does not exist here: inheritance, policies, triggers, sequences, partitions, replication, foreign
+//! Catalogs of what does not exist here: inheritance, policies, triggers, partitions, replication, foreign
 //! data, text search configurations, large objects. Clients join them and must find them empty.
 
 use super::{SystemRelation, no_rows, table, view};
@@ -28,12 +28,6 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
         "pg_statistic_ext",
         "oid oid, stxrelid oid, stxname name, stxnamespace oid, stxowner oid, stxstattarget int4, stxkeys \
          int2vector, stxkind char[], stxexprs pg_node_tree",
-        no_rows,
-    ),
-    table(
-        "pg_sequence",
-        "seqrelid oid, seqtypid oid, seqstart int8, seqincrement int8, seqmax int8, seqmin int8, seqcache \
-         int8, seqcycle bool",
         no_rows,
     ),
     table(

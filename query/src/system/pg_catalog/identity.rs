@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sinew_storage::catalog::{
-    Catalog, CheckDef, ColumnDef, ConstraintKind, ForeignKeyDef, IndexDef, IndexKind, IndexTarget, TableBehaviour,
-    TableDef, ViewDef,
+    Catalog, CheckDef, ColumnDef, ConstraintKind, ForeignKeyDef, IdentityKind, IndexDef, IndexKind, IndexTarget,
+    TableBehaviour, TableDef, ViewDef,
 };
 use sinew_storage::{ColumnId, DataType};
 use sqlparser::tokenizer::{Token, Tokenizer};
@@ -222,5 +222,6 @@ pub(crate) struct Attribute<'c> {
     pub ty: &'c DataType,
     pub not_null: bool,
     pub has_default: bool,
+    pub identity: Option<IdentityKind>,
     pub is_generated: bool,
 }

@@ -34,6 +34,8 @@ mod views;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use types::extension_oid;
+
 use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;

@@ -1,7 +1,7 @@
 //! Namespaces, relations, their columns, defaults, indexes, constraints, rules and comments.
 
-use sinew_storage::DataType;
-use sinew_storage::catalog::{ForeignKeyMatch, IndexKind, IndexTarget, ReferentialAction, TableDef};
+use sinew_storage::catalog::{ForeignKeyMatch, IdentityKind, IndexKind, IndexTarget, ReferentialAction, TableDef};
+use sinew_storage::{DataType, Value};
 
 use super::identity::{self, Attribute, ConstraintBody, OWNER_OID};
 use super::{NULL, Row, Rows, SystemRelation, definitions, functions, relation_kind, row, table};
@@ -55,6 +55,12 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
          ev_qual pg_node_tree, ev_action pg_node_tree",
         rules,
     ),
+    table(
+        "pg_sequence",
+        "seqrelid oid, seqtypid oid, seqstart int8, seqincrement int8, seqmax int8, seqmin int8, seqcache \
+         int8, seqcycle bool",
+        sequences,
+    ),
     table("pg_description", "objoid oid, classoid oid, objsubid int4, description text", descriptions),
     table(
         "pg_depend",
@@ -63,6 +69,7 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
     ),
 ];
 
+const PG_ATTRDEF_OID: u32 = 2604;
 pub(crate) const PG_CLASS_OID: u32 = 1259;
 pub(super) const PG_CONSTRAINT_OID: u32 = 2606;
 pub(super) const PG_EXTENSION_OID: u32 = 3079;
@@ -106,11 +113,12 @@ struct Class<'a> {
     options: Option<Vec<String>>,
     /// Rows there were when it was analyzed; -1 when it never was.
     row_estimate: f64,
+    is_temporary: bool,
 }
 
 impl Class<'_> {
     fn row(self) -> Row {
-        let stored = matches!(self.kind, 'r' | 'i');
+        let stored = matches!(self.kind, 'r' | 'i' | 'S');
         row![
             self.oid,
             self.name,
@@ -129,7 +137,7 @@ impl Class<'_> {
             0_u32,
             self.has_index,
             false,
-            'p',
+            if self.is_temporary { 't' } else { 'p' },
             self.kind,
             self.column_count,
             self.check_count,
@@ -170,6 +178,7 @@ fn classes(context: &ExecContext) -> Rows {
             has_triggers: false,
             options: None,
             row_estimate: -1.0,
+            is_temporary: false,
         };
         rows.push(class.row());
     }
@@ -184,8 +193,27 @@ fn classes(context: &ExecContext) -> Rows {
             check_count: table.checks.len(),
             has_index: !catalog.indexes_of(table.id).is_empty(),
             has_triggers: !table.foreign_keys.is_empty() || catalog.referencing.contains_key(&table.id),
-            options: None,
+            options: (!table.options.is_empty())
+                .then(|| table.options.iter().map(|(name, value)| format!("{name}={value}")).collect()),
             row_estimate: estimate(table.id),
+            is_temporary: is_temporary(&table.schema),
+        };
+        rows.push(class.row());
+    }
+    for sequence in catalog.sequences.values() {
+        let class = Class {
+            oid: sequence.id.0,
+            name: &sequence.name,
+            namespace: identity::schema_oid(&catalog, &sequence.schema),
+            access_method: 0,
+            kind: 'S',
+            column_count: 3,
+            check_count: 0,
+            has_index: false,
+            has_triggers: false,
+            options: None,
+            row_estimate: -1.0,
+            is_temporary: is_temporary(&sequence.schema),
         };
         rows.push(class.row());
     }
@@ -202,6 +230,7 @@ fn classes(context: &ExecContext) -> Rows {
             has_triggers: false,
             options: None,
             row_estimate: -1.0,
+            is_temporary: is_temporary(&view.schema),
         };
         rows.push(class.row());
     }
@@ -218,10 +247,16 @@ fn classes(context: &ExecContext) -> Rows {
             has_triggers: false,
             options: definitions::index_options(index),
             row_estimate: estimate(table.id),
+            is_temporary: is_temporary(&index.schema),
         };
         rows.push(class.row());
     }
     Ok(rows)
+}
+
+/// Ends with a session.
+fn is_temporary(schema: &str) -> bool {
+    schema.starts_with("pg_temp_")
 }
 
 fn attribute_row(relation: u32, number: usize, attribute: &Attribute<'_>) -> Row {
@@ -245,7 +280,11 @@ fn attribute_row(relation: u32, number: usize, attribute: &Attribute<'_>) -> Row
         attribute.not_null,
         attribute.has_default,
         false,
-        "",
+        match attribute.identity {
+            Some(IdentityKind::Always) => "a",
+            Some(IdentityKind::ByDefault) => "d",
+            None => "",
+        },
         // Computed when read, not stored: PostgreSQL 18's letter.
         if attribute.is_generated { "v" } else { "" },
         false,
@@ -265,13 +304,14 @@ pub(super) fn table_attributes(table: &TableDef) -> impl Iterator<Item = Attribu
         name: &column.name,
         ty: &column.ty,
         not_null: column.not_null,
-        has_default: column.default.is_some() || column.virtual_expression.is_some(),
+        has_default: (column.default.is_some() && column.identity.is_none()) || column.virtual_expression.is_some(),
+        identity: column.identity,
         is_generated: column.virtual_expression.is_some(),
     })
 }
 
 fn plain_attribute<'c>(name: &'c str, ty: &'c DataType) -> Attribute<'c> {
-    Attribute { name, ty, not_null: false, has_default: false, is_generated: false }
+    Attribute { name, ty, not_null: false, has_default: false, identity: None, is_generated: false }
 }
 
 /// In PostgreSQL's catalogs what has a fixed size is always there, and so are the vectors.
@@ -315,7 +355,8 @@ fn defaults(context: &ExecContext) -> Rows {
     let mut rows = Vec::new();
     for table in catalog.tables.values() {
         for (position, column) in table.columns.iter().enumerate() {
-            let expression = column.default.as_ref().map(|default| &default.expression);
+            let default = column.default.as_ref().filter(|_| column.identity.is_none());
+            let expression = default.map(|default| &default.expression);
             if let Some(expression) = column.virtual_expression.as_ref().or(expression) {
                 rows.push(row![identity::default_oid(table.id.0, column.id.0), table.id.0, position + 1, expression]);
             }
@@ -459,6 +500,23 @@ fn rules(context: &ExecContext) -> Rows {
         .collect())
 }
 
+fn sequences(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let rows = catalog.sequences.values().map(|sequence| {
+        row![
+            sequence.id.0,
+            types::type_oid(&sequence.ty),
+            sequence.start,
+            sequence.increment,
+            sequence.max_value,
+            sequence.min_value,
+            sequence.cache,
+            sequence.cycle,
+        ]
+    });
+    Ok(rows.collect())
+}
+
 pub(crate) fn descriptions(context: &ExecContext) -> Rows {
     let catalog = context.transaction.catalog();
     let mut rows = vec![
@@ -468,6 +526,16 @@ pub(crate) fn descriptions(context: &ExecContext) -> Rows {
         row![super::types::VECTOR_EXTENSION_OID, PG_EXTENSION_OID, 0_i32, super::types::VECTOR_COMMENT],
         row![super::types::SINEW_EXTENSION_OID, PG_EXTENSION_OID, 0_i32, super::types::SINEW_COMMENT],
     ];
+    // A comment of a user's takes the place of the one that comes with the object.
+    rows.retain(|row| match row.as_slice() {
+        [Value::Int(object), Value::Int(class), ..] => {
+            let key = (u32::try_from(*class).unwrap_or(0), u32::try_from(*object).unwrap_or(0));
+            !catalog.comments.contains_key(&key)
+        }
+        _ => true,
+    });
+    let known = catalog.comments.iter();
+    rows.extend(known.map(|((class, object), comment)| row![*object, *class, 0_i32, comment]));
     for table in catalog.tables.values() {
         if let Some(comment) = &table.comment {
             rows.push(row![table.id.0, PG_CLASS_OID, 0_i32, comment]);
@@ -483,9 +551,9 @@ pub(crate) fn descriptions(context: &ExecContext) -> Rows {
 
 /// What extensions consist of, each member with its catalog: the type, access method and operator classes of `vector`,
 /// and the schema, tables, relations and functions of `sinew`. pg_dump leaves members out.
-fn extension_members(context: &ExecContext, push: &mut impl FnMut(u32, u32, u32, u32, char)) {
+fn extension_members(context: &ExecContext, push: &mut impl FnMut(u32, u32, u32, u32, usize, char)) {
     let catalog = context.transaction.catalog();
-    let mut member = |class: u32, object: u32, extension: u32| push(class, object, PG_EXTENSION_OID, extension, 'e');
+    let mut member = |class: u32, object: u32, extension: u32| push(class, object, PG_EXTENSION_OID, extension, 0, 'e');
     let vector = super::types::VECTOR_EXTENSION_OID;
     member(PG_TYPE_OID, types::type_oid(&DataType::Vector(None)), vector);
     member(identity::PG_AM_OID, identity::HNSW_OID, vector);
@@ -510,28 +578,47 @@ fn extension_members(context: &ExecContext, push: &mut impl FnMut(u32, u32, u32,
 fn dependencies(context: &ExecContext) -> Rows {
     let catalog = context.transaction.catalog();
     let mut rows = Vec::new();
-    let mut push = |class: u32, object: u32, on_class: u32, on: u32, kind: char| {
-        rows.push(row![class, object, 0_i32, on_class, on, 0_i32, kind]);
+    let mut push = |class: u32, object: u32, on_class: u32, on: u32, on_column: usize, kind: char| {
+        rows.push(row![class, object, 0_i32, on_class, on, on_column, kind]);
     };
     for view in catalog.views.values() {
-        push(PG_REWRITE_OID, identity::rule_oid(view), PG_CLASS_OID, view.id.0, 'i');
+        push(PG_REWRITE_OID, identity::rule_oid(view), PG_CLASS_OID, view.id.0, 0, 'i');
     }
     for (on, views) in &catalog.dependents {
         for view in views.iter().filter_map(|view| catalog.views.get(view)) {
-            push(PG_REWRITE_OID, identity::rule_oid(view), PG_CLASS_OID, on.0, 'n');
+            push(PG_REWRITE_OID, identity::rule_oid(view), PG_CLASS_OID, on.0, 0, 'n');
         }
     }
     for constraint in identity::constraints(&catalog) {
-        push(PG_CONSTRAINT_OID, constraint.oid, PG_CLASS_OID, constraint.table.id.0, 'a');
+        push(PG_CONSTRAINT_OID, constraint.oid, PG_CLASS_OID, constraint.table.id.0, 0, 'a');
         if let ConstraintBody::ForeignKey(foreign) = &constraint.body {
-            push(PG_CONSTRAINT_OID, constraint.oid, PG_CLASS_OID, foreign.index.id.0, 'n');
-            push(PG_CONSTRAINT_OID, constraint.oid, PG_CLASS_OID, foreign.table.id.0, 'n');
+            push(PG_CONSTRAINT_OID, constraint.oid, PG_CLASS_OID, foreign.index.id.0, 0, 'n');
+            push(PG_CONSTRAINT_OID, constraint.oid, PG_CLASS_OID, foreign.table.id.0, 0, 'n');
         }
     }
     for (index, table) in identity::table_indexes(&catalog) {
         match index.constraint {
-            Some(_) => push(PG_CLASS_OID, index.id.0, PG_CONSTRAINT_OID, index.id.0, 'i'),
-            None => push(PG_CLASS_OID, index.id.0, PG_CLASS_OID, table.id.0, 'a'),
+            Some(_) => push(PG_CLASS_OID, index.id.0, PG_CONSTRAINT_OID, index.id.0, 0, 'i'),
+            None => push(PG_CLASS_OID, index.id.0, PG_CLASS_OID, table.id.0, 0, 'a'),
+        }
+    }
+    for table in catalog.tables.values() {
+        for (position, column) in table.columns.iter().enumerate() {
+            let Some(default) = column.default.as_ref().filter(|_| column.identity.is_none()) else { continue };
+            let oid = identity::default_oid(table.id.0, column.id.0);
+            push(PG_ATTRDEF_OID, oid, PG_CLASS_OID, table.id.0, position + 1, 'a');
+            for sequence in crate::sql::sequences_named(&default.expression, &catalog) {
+                push(PG_ATTRDEF_OID, oid, PG_CLASS_OID, sequence.0, 0, 'n');
+            }
+        }
+    }
+    for sequence in catalog.sequences.values() {
+        if let Some(owner) = sequence.owner
+            && let Some(table) = catalog.tables.get(&owner.table)
+            && let Some(position) = table.position_of(owner.column)
+        {
+            let kind = if owner.is_identity { 'i' } else { 'a' };
+            push(PG_CLASS_OID, sequence.id.0, PG_CLASS_OID, table.id.0, position + 1, kind);
         }
     }
     extension_members(context, &mut push);

@@ -22,6 +22,7 @@ fn column(id: u16, name: &str, ty: DataType, not_null: bool) -> ColumnDef {
         ty,
         not_null,
         default: None,
+        identity: None,
         virtual_expression: None,
         comment: None,
     }
@@ -53,12 +54,13 @@ fn context() -> ExecContext {
             behaviour: TableBehaviour::Plain,
             version: 0,
             comment: Some("notes of all kinds".to_owned()),
+            options: Vec::new(),
         })
         .unwrap();
     let index = |name: &str, columns: &[u16], kind: IndexKind, constraint: Option<ConstraintKind>| {
         let columns = columns
             .iter()
-            .map(|id| IndexColumn { column: ColumnId(*id), descending: false, nulls_first: false })
+            .map(|id| IndexColumn { column: ColumnId(*id), descending: false, nulls_first: false, expression: None })
             .collect();
         transaction
             .create_index(IndexDef {
@@ -68,6 +70,7 @@ fn context() -> ExecContext {
                 target: IndexTarget::Table { table: table.id, columns },
                 kind,
                 constraint,
+                options: Default::default(),
             })
             .unwrap()
     };
@@ -116,6 +119,8 @@ fn context() -> ExecContext {
         notifications: Default::default(),
         setting_changes: Default::default(),
         objects: Default::default(),
+        sequences: Default::default(),
+        has_temporary: Default::default(),
     };
     let session = Arc::new(session);
     session.sessions.register(&session);

@@ -285,6 +285,15 @@ fn collations(_: &ExecContext) -> Rows {
     ])
 }
 
+/// Oid of an extension.
+pub(crate) fn extension_oid(name: &str) -> Option<u32> {
+    match name {
+        "vector" => Some(VECTOR_EXTENSION_OID),
+        "sinew" => Some(SINEW_EXTENSION_OID),
+        _ => None,
+    }
+}
+
 /// Name of an extension.
 pub(crate) fn extension_name(oid: u32) -> Option<&'static str> {
     match oid {

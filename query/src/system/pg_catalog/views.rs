@@ -24,7 +24,7 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
         "pg_sequences",
         "schemaname name, sequencename name, sequenceowner name, data_type regtype, start_value int8, \
          min_value int8, max_value int8, increment_by int8, cycle bool, cache_size int8, last_value int8",
-        no_rows,
+        sequences,
     ),
     view(
         "pg_policies",
@@ -62,6 +62,28 @@ fn views(context: &ExecContext) -> Rows {
         if relation_kind(schema, name) == 'v' {
             rows.push(row![schema, name, owner, NULL]);
         }
+    }
+    Ok(rows)
+}
+
+fn sequences(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let mut rows = Vec::new();
+    for sequence in catalog.sequences.values() {
+        let (value, _) = context.transaction.sequence_value(sequence.id)?;
+        rows.push(row![
+            &sequence.schema,
+            &sequence.name,
+            &context.session.user,
+            crate::types::type_oid(&sequence.ty),
+            sequence.start,
+            sequence.min_value,
+            sequence.max_value,
+            sequence.increment,
+            sequence.cycle,
+            sequence.cache,
+            value.is_called.then_some(value.last_value),
+        ]);
     }
     Ok(rows)
 }

@@ -57,6 +57,8 @@ fn context_with_notices(transaction: Transaction) -> (ExecContext, Notices) {
         notifications: Default::default(),
         setting_changes: Default::default(),
         objects: Default::default(),
+        sequences: Default::default(),
+        has_temporary: Default::default(),
     };
     let context = ExecContext {
         transaction: Arc::new(transaction),
@@ -94,7 +96,15 @@ pub(in crate::system) fn graph_index(
     kind: IndexKind,
 ) -> Arc<IndexDef> {
     let id = transaction.allocate_relation_id().unwrap();
-    let def = IndexDef { id, schema: "sinew".to_owned(), name: name.to_owned(), target, kind, constraint: None };
+    let def = IndexDef {
+        id,
+        schema: "sinew".to_owned(),
+        name: name.to_owned(),
+        target,
+        kind,
+        constraint: None,
+        options: Default::default(),
+    };
     transaction.create_index(def).unwrap()
 }
 
@@ -123,6 +133,7 @@ fn create_messages(transaction: &Transaction) -> Arc<TableDef> {
             ty: ty.clone(),
             not_null: false,
             default: None,
+            identity: None,
             virtual_expression: None,
             comment: None,
         })
@@ -141,9 +152,10 @@ fn create_messages(transaction: &Transaction) -> Arc<TableDef> {
         behaviour: TableBehaviour::Plain,
         version: 0,
         comment: None,
+        options: Vec::new(),
     };
     let table = transaction.create_table(table).unwrap();
-    let column = |id| IndexColumn { column: ColumnId(id), descending: false, nulls_first: false };
+    let column = |id| IndexColumn { column: ColumnId(id), descending: false, nulls_first: false, expression: None };
     let target =
         |ids: &[u16]| IndexTarget::Table { table: table.id, columns: ids.iter().copied().map(column).collect() };
     let key = IndexDef {
@@ -153,6 +165,7 @@ fn create_messages(transaction: &Transaction) -> Arc<TableDef> {
         target: target(&[1, 2]),
         kind: IndexKind::Ordered { unique: true },
         constraint: Some(ConstraintKind::PrimaryKey),
+        options: Default::default(),
     };
     transaction.create_index(key).unwrap();
     graph_index(transaction, "messages_content_text", target(&[5]), text_kind());

@@ -44,6 +44,7 @@ pub fn create(store: &Arc<Store>) {
         behaviour: TableBehaviour::Plain,
         version: 0,
         comment: None,
+        options: Vec::new(),
     };
     let table = transaction.create_table(table).unwrap();
     let vectors = |dimension_count, embedder: Option<&str>| {
@@ -58,10 +59,19 @@ pub fn create(store: &Arc<Store>) {
     let text = IndexKind::FullText { analyzer: "simple".into() };
     let indexes = [("text", 1, text), ("place", 2, vectors(3, None)), ("embedded", 1, vectors(256, Some("hash-256")))];
     for (name, column, kind) in indexes {
-        let columns = vec![IndexColumn { column: ColumnId(column), descending: false, nulls_first: false }];
+        let columns =
+            vec![IndexColumn { column: ColumnId(column), descending: false, nulls_first: false, expression: None }];
         let target = IndexTarget::Table { table: table.id, columns };
         let id = transaction.allocate_relation_id().unwrap();
-        let def = IndexDef { id, schema: "public".into(), name: name.into(), target, kind, constraint: None };
+        let def = IndexDef {
+            id,
+            schema: "public".into(),
+            name: name.into(),
+            target,
+            kind,
+            constraint: None,
+            options: Default::default(),
+        };
         transaction.create_index(def).unwrap();
     }
     for n in 0..LABELS {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sinew_storage::catalog::{ForeignKeyDef, IndexTarget, TableDef};
 use sinew_storage::ids::RelationId;
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTable, AlterTableOperation, DropBehavior, Ident, RenameTableNameKind, Spanned,
+    AlterColumnOperation, AlterTableOperation, DropBehavior, Ident, ObjectName, Owner, RenameTableNameKind, Spanned,
     TableConstraint,
 };
 
@@ -15,34 +15,46 @@ use super::drop::mentions_word;
 use super::foreign_key::{cascade_notice, needed_by_foreign_keys};
 use super::{Pending, alter};
 use crate::error::{QueryError, Result, sqlstate};
+use crate::sql::definition::{AlterAction, RelationChange, RelationKind};
 use crate::statement::Ddl;
 
 /// What one ALTER TABLE has gathered.
-struct Change {
-    table: TableDef,
-    pending: Pending,
+pub(super) struct Change {
+    pub table: TableDef,
+    pub pending: Pending,
     validate: Vec<(String, String)>,
     not_null: Vec<String>,
     drop_indexes: Vec<RelationId>,
     /// Of other tables, by CASCADE.
     drop_foreign_keys: Vec<(RelationId, String)>,
-    changed: bool,
-    notices: Vec<Ddl>,
+    pub changed: bool,
+    pub notices: Vec<Ddl>,
     renames: Vec<Ddl>,
+    /// Changes of sequences, to be carried out after the table's own.
+    pub sequences: Vec<Ddl>,
 }
 
 impl Binder<'_> {
-    pub fn alter_table(&mut self, statement: &AlterTable) -> Result<Vec<Ddl>> {
-        let span = statement.name.span();
-        if statement.location.is_some() || statement.on_cluster.is_some() || statement.table_type.is_some() {
-            return Err(self.unsupported("this option of ALTER TABLE", span));
-        }
-        let qualified = self.qualified_name(&statement.name)?;
-        if statement.if_exists && self.find_relation(&qualified).is_none() {
+    pub(super) fn alter_table(
+        &mut self,
+        if_exists: bool,
+        name: &ObjectName,
+        actions: &[AlterAction],
+    ) -> Result<Vec<Ddl>> {
+        let span = name.span();
+        let qualified = self.qualified_name(name)?;
+        if if_exists && self.find_relation(&qualified).is_none() {
             let notice = Some(format!("relation \"{qualified}\" does not exist, skipping"));
             return Ok(vec![Ddl::Nothing { tag: "ALTER TABLE", notice }]);
         }
-        let table = self.target_table(&statement.name)?;
+        if let [AlterAction::Parsed(only)] = actions
+            && let AlterTableOperation::RenameTable { table_name: RenameTableNameKind::To(new) } = &**only
+            && let [sqlparser::ast::ObjectNamePart::Identifier(new)] = new.0.as_slice()
+        {
+            let change = RelationChange::Rename(new.clone());
+            return self.alter_relation(RelationKind::Table, if_exists, name, &change);
+        }
+        let table = self.target_table(name)?;
         self.refuse_system_table(&table, span)?;
         let mut change = Change {
             table: TableDef::clone(&table),
@@ -54,9 +66,32 @@ impl Binder<'_> {
             changed: false,
             notices: Vec::new(),
             renames: Vec::new(),
+            sequences: Vec::new(),
         };
-        for operation in &statement.operations {
-            self.alter_operation(&table, &mut change, operation, span)?;
+        for action in actions {
+            match action {
+                AlterAction::Parsed(operation) => self.alter_operation(&table, &mut change, operation, span)?,
+                AlterAction::Unsupported { what, span } => return Err(self.unsupported(what, *span)),
+                AlterAction::SetOptions(options) => {
+                    for (name, value) in self.checked_options(options)? {
+                        change.table.options.retain(|(known, _)| *known != name);
+                        change.table.options.push((name, value));
+                    }
+                    change.changed = true;
+                }
+                AlterAction::ResetOptions(names) => {
+                    let names: Vec<String> = names.iter().map(fold).collect();
+                    change.table.options.retain(|(known, _)| !names.contains(known));
+                    change.changed = true;
+                }
+                AlterAction::AddIdentity { column, always, options } => {
+                    self.add_identity(&mut change, column, *always, options)?;
+                }
+                AlterAction::SetIdentity { column, changes } => self.set_identity(&mut change, column, changes)?,
+                AlterAction::DropIdentity { column, if_exists } => {
+                    self.drop_identity(&mut change, column, *if_exists)?;
+                }
+            }
         }
         let foreign_keys = self.bind_foreign_keys(&change.table, &change.pending, &change.drop_indexes)?;
         let mut ddl = Vec::new();
@@ -65,7 +100,8 @@ impl Binder<'_> {
         }
         if change.changed {
             let mut altered = alter(change.table);
-            if let Ddl::AlterTable { validate, not_null, add_indexes, drop_indexes, .. } = &mut altered {
+            if let Ddl::AlterTable { validate, not_null, add_indexes, drop_indexes, add_sequences, .. } = &mut altered {
+                *add_sequences = change.pending.sequences;
                 *validate = change.validate;
                 *not_null = change.not_null;
                 *add_indexes = change.pending.indexes;
@@ -76,6 +112,7 @@ impl Binder<'_> {
         if !foreign_keys.is_empty() {
             ddl.push(Ddl::AddForeignKeys { table: table.id, keys: foreign_keys });
         }
+        ddl.extend(change.sequences);
         ddl.extend(change.renames);
         ddl.extend(change.notices);
         if ddl.is_empty() {
@@ -106,7 +143,7 @@ impl Binder<'_> {
                     return Ok(());
                 }
                 let checks = change.table.checks.len();
-                self.add_column(&mut change.table, column_def)?;
+                self.add_column(&mut change.table, column_def, &mut change.pending)?;
                 self.add_column_constraints(&mut change.table, column_def, &mut change.pending)?;
                 for index in &mut change.pending.indexes {
                     if let IndexTarget::Table { table: owner, .. } = &mut index.target {
@@ -180,9 +217,10 @@ impl Binder<'_> {
             AlterTableOperation::RenameConstraint { old_name, new_name } => {
                 self.rename_constraint(change, old_name, new_name)?;
             }
-            AlterTableOperation::OwnerTo { .. } => {
-                return Err(self.unsupported("ALTER TABLE … OWNER TO", span));
-            }
+            AlterTableOperation::OwnerTo { new_owner } => match new_owner {
+                Owner::Ident(owner) => self.check_owner(owner)?,
+                Owner::CurrentRole | Owner::CurrentUser | Owner::SessionUser => {}
+            },
             other => {
                 let text = other.to_string();
                 let words: Vec<&str> = text.split_whitespace().take(3).collect();
@@ -320,25 +358,23 @@ impl Binder<'_> {
                 change.changed = true;
             }
             AlterColumnOperation::SetDefault { value } => {
+                self.refuse_identity_default(&change.table, position, column, false)?;
                 let definition = change.table.columns[position].clone();
                 let mut default = self.default_expression(value, &definition.name, &definition.ty)?;
                 // Rows older than the column keep reading what they read so far.
-                if let (Some(new), Some(old)) = (&mut default, &definition.default) {
-                    new.constant.clone_from(&old.constant);
+                let constant = definition.default.as_ref().and_then(|old| old.constant.clone());
+                match &mut default {
+                    Some(new) => {
+                        new.constant = constant;
+                        change.table.columns[position].default = default;
+                    }
+                    None => change.table.columns[position].drop_default(),
                 }
-                change.table.columns[position].default = default;
                 change.changed = true;
             }
             AlterColumnOperation::DropDefault => {
-                let keeps_constant =
-                    change.table.columns[position].default.as_ref().is_some_and(|default| default.constant.is_some());
-                if keeps_constant {
-                    if let Some(default) = &mut change.table.columns[position].default {
-                        default.expression = "NULL".to_owned();
-                    }
-                } else {
-                    change.table.columns[position].default = None;
-                }
+                self.refuse_identity_default(&change.table, position, column, true)?;
+                change.table.columns[position].drop_default();
                 change.changed = true;
             }
             AlterColumnOperation::SetDataType { .. } => {

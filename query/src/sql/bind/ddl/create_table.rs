@@ -2,13 +2,13 @@
 
 use sinew_storage::DataType;
 use sinew_storage::catalog::{
-    CheckDef, ColumnDef, ConstraintKind, DefaultExpr, IndexColumn, IndexDef, IndexKind, IndexTarget, TableBehaviour,
-    TableDef,
+    CheckDef, ColumnDef, ConstraintKind, DefaultExpr, IdentityKind, IndexColumn, IndexDef, IndexKind, IndexTarget,
+    TableBehaviour, TableDef,
 };
 use sinew_storage::ids::{ColumnId, RelationId};
 use sqlparser::ast::{
     ColumnDef as AstColumn, ColumnOption, ConstraintCharacteristics, CreateTable, Expr as Ast, GeneratedAs, Ident,
-    IndexColumn as AstIndexColumn, NullsDistinctOption, SequenceOptions, Spanned, TableConstraint,
+    IndexColumn as AstIndexColumn, NullsDistinctOption, Spanned, TableConstraint,
 };
 use sqlparser::tokenizer::Span;
 
@@ -16,7 +16,7 @@ use super::super::data_type::serial_type;
 use super::super::names::fold;
 use super::super::scope::{Clause, Frame};
 use super::super::stored_text::row_relation;
-use super::super::{Binder, embed, identity};
+use super::super::{Binder, embed};
 use super::foreign_key::WrittenForeignKey;
 use super::{Pending, object_name, unassigned};
 use crate::algebra::{Expr, VarId};
@@ -34,9 +34,13 @@ impl Binder<'_> {
     pub fn create_table(&mut self, create: &CreateTable) -> Result<Vec<Ddl>> {
         let span = create.name.span();
         self.reject_table_options(create)?;
-        self.check_storage_parameters(&create.table_options)?;
+        let (temporary, on_commit) = self.temporary_options(create)?;
         let qualified = self.qualified_name(&create.name)?;
-        let schema = self.creation_schema(&qualified, span)?;
+        let schema = self.creation_schema_of(&qualified, temporary, span)?;
+        if on_commit.is_some() && !super::super::names::is_temporary_schema(&schema) {
+            return Err(QueryError::new("42P16", "ON COMMIT can only be used on temporary tables").at(self.at(span)));
+        }
+        let options = self.table_options(&create.table_options, span)?;
         if self.catalog.relation_id(&schema, &qualified.name).is_some() {
             if create.if_not_exists {
                 let notice = Some(format!("relation \"{}\" already exists, skipping", qualified.name));
@@ -62,14 +66,25 @@ impl Binder<'_> {
             behaviour: TableBehaviour::Plain,
             version: 0,
             comment: None,
+            options,
         };
         let mut pending = Pending::default();
         // All columns first: checks and keys may name later ones.
+        let mut likes = Vec::new();
         for column in &create.columns {
-            self.add_column(&mut table, column)?;
+            match self.like_clause(column)? {
+                Some(like) => {
+                    self.add_like_columns(&mut table, &like, &mut pending)?;
+                    likes.push(like);
+                }
+                None => self.add_column(&mut table, column, &mut pending)?,
+            }
         }
         for column in &create.columns {
             self.add_column_constraints(&mut table, column, &mut pending)?;
+        }
+        for like in &likes {
+            self.add_like_constraints(&mut table, like, &mut pending)?;
         }
         for constraint in &create.constraints {
             self.add_constraint(&mut table, constraint, &mut pending, RelationId(0))?;
@@ -79,16 +94,14 @@ impl Binder<'_> {
             table,
             indexes: pending.indexes,
             foreign_keys,
+            sequences: pending.sequences,
             if_not_exists: create.if_not_exists,
+            on_commit: on_commit.unwrap_or_default(),
         }])
     }
 
-    fn reject_table_options(&self, create: &CreateTable) -> Result<()> {
-        let what = if create.query.is_some() {
-            "CREATE TABLE AS"
-        } else if create.temporary || create.global.is_some() {
-            "CREATE TEMPORARY TABLE"
-        } else if create.unlogged {
+    pub(super) fn reject_table_options(&self, create: &CreateTable) -> Result<()> {
+        let what = if create.unlogged {
             "CREATE UNLOGGED TABLE"
         } else if create.or_replace {
             "CREATE OR REPLACE TABLE"
@@ -98,8 +111,6 @@ impl Binder<'_> {
             "INHERITS"
         } else if create.partition_by.is_some() || create.partition_of.is_some() || create.for_values.is_some() {
             "partitioned tables"
-        } else if create.on_commit.is_some() {
-            "ON COMMIT"
         } else if create.external
             || create.transient
             || create.volatile
@@ -117,7 +128,6 @@ impl Binder<'_> {
             || create.order_by.is_some()
             || create.cluster_by.is_some()
             || create.clustered_by.is_some()
-            || create.with_data.is_some()
         {
             "this option of CREATE TABLE"
         } else {
@@ -127,7 +137,7 @@ impl Binder<'_> {
     }
 
     /// Appends a column: type, NOT NULL, DEFAULT. Constraints follow when all columns are known.
-    pub fn add_column(&mut self, table: &mut TableDef, column: &AstColumn) -> Result<()> {
+    pub(super) fn add_column(&mut self, table: &mut TableDef, column: &AstColumn, pending: &mut Pending) -> Result<()> {
         let name = fold(&column.name);
         let span = column.name.span;
         if table.column_position(&name).is_some() {
@@ -155,10 +165,12 @@ impl Binder<'_> {
             name: name.clone(),
             ty: ty.clone(),
             not_null: serial.is_some(),
-            default: serial.as_ref().map(|_| counter_default(&table.schema, &table.name, &name, false)),
+            default: None,
+            identity: None,
             virtual_expression: None,
             comment: None,
         };
+        let mut settings = None;
         for option in &column.options {
             match &option.option {
                 ColumnOption::Null => {
@@ -174,7 +186,7 @@ impl Binder<'_> {
                 }
                 ColumnOption::NotNull => definition.not_null = true,
                 ColumnOption::Default(expr) => {
-                    if definition.default.is_some() {
+                    if definition.default.is_some() || serial.is_some() {
                         return Err(QueryError::syntax(
                             format!(
                                 "multiple default values specified for column \"{name}\" of table \"{}\"",
@@ -191,7 +203,6 @@ impl Binder<'_> {
                     if generation_expr.is_some() || matches!(generated_as, GeneratedAs::ExpStored) {
                         return Err(self.unsupported("a stored generated column", span));
                     }
-                    self.identity_options(sequence_options.as_deref(), span)?;
                     if !matches!(ty, DataType::Int2 | DataType::Int4 | DataType::Int8) {
                         return Err(QueryError::new(
                             sqlstate::INVALID_PARAMETER_VALUE,
@@ -199,9 +210,19 @@ impl Binder<'_> {
                         )
                         .at(self.at(span)));
                     }
+                    if definition.identity.is_some() {
+                        return Err(QueryError::syntax(
+                            format!(
+                                "multiple identity specifications for column \"{name}\" of table \"{}\"",
+                                table.name
+                            ),
+                            self.at(span),
+                        ));
+                    }
                     definition.not_null = true;
                     let always = matches!(generated_as, GeneratedAs::Always);
-                    definition.default = Some(counter_default(&table.schema, &table.name, &name, always));
+                    definition.identity = Some(if always { IdentityKind::Always } else { IdentityKind::ByDefault });
+                    settings = Some(self.identity_settings(sequence_options.as_deref().unwrap_or_default(), span)?);
                 }
                 ColumnOption::Collation(collation) => {
                     let collation_name = self.qualified_name(collation)?.name;
@@ -216,22 +237,20 @@ impl Binder<'_> {
                 other => return Err(self.unsupported(format_args!("the column option {other}"), span)),
             }
         }
+        if definition.identity.is_some() && (definition.default.is_some() || serial.is_some()) {
+            return Err(QueryError::syntax(
+                format!("both default and identity specified for column \"{name}\" of table \"{}\"", table.name),
+                self.at(span),
+            ));
+        }
+        if serial.is_some() || definition.identity.is_some() {
+            let identity = definition.identity.zip(settings.as_ref());
+            self.column_sequence(table, &mut definition, identity, pending)?;
+        }
         table.next_column_id = table.next_column_id.checked_add(1).ok_or_else(|| {
             QueryError::new("54011", format!("table \"{}\" has used up its column numbers", table.name))
         })?;
         table.columns.push(definition);
-        Ok(())
-    }
-
-    fn identity_options(&self, options: Option<&[SequenceOptions]>, span: Span) -> Result<()> {
-        for option in options.into_iter().flatten() {
-            let one = |value: &Ast| value.to_string() == "1";
-            match option {
-                SequenceOptions::StartWith(value, _) | SequenceOptions::IncrementBy(value, _) if one(value) => {}
-                SequenceOptions::Cycle(true) | SequenceOptions::MinValue(None) | SequenceOptions::MaxValue(None) => {}
-                other => return Err(self.unsupported(format_args!("the identity option{other}"), span)),
-            }
-        }
         Ok(())
     }
 
@@ -273,7 +292,8 @@ impl Binder<'_> {
             .at(position));
         }
         self.convert(expr, ty, CastContext::Assignment, position)?;
-        Ok(Some(DefaultExpr { expression: ast.to_string(), constant: None }))
+        let expression = self.with_qualified_sequences(&ast.to_string());
+        Ok(Some(DefaultExpr { expression, constant: None }))
     }
 
     /// PRIMARY KEY, UNIQUE, CHECK and REFERENCES written at a column.
@@ -455,7 +475,7 @@ impl Binder<'_> {
             if kind == ConstraintKind::PrimaryKey {
                 definition.not_null = true;
             }
-            keys.push(IndexColumn { column: definition.id, descending: false, nulls_first: false });
+            keys.push(IndexColumn { column: definition.id, descending: false, nulls_first: false, expression: None });
             names.push(column);
         }
         let taken = pending.names(Some(table));
@@ -485,6 +505,7 @@ impl Binder<'_> {
             target: IndexTarget::Table { table: owner, columns: keys },
             kind: IndexKind::Ordered { unique: true },
             constraint: Some(kind),
+            options: Default::default(),
         });
         Ok(())
     }
@@ -562,11 +583,6 @@ impl Binder<'_> {
         table.checks.push(CheckDef { name, expression: ast.to_string() });
         Ok(())
     }
-}
-
-/// The counter of a serial or identity column, named as PostgreSQL's sequence would be.
-fn counter_default(schema: &str, table: &str, column: &str, always: bool) -> DefaultExpr {
-    identity::counter_default(schema, &object_name(&[table, column], "seq"), always)
 }
 
 /// 42704 when a type has no order that an index could keep.

@@ -24,6 +24,7 @@ impl Binder<'_> {
             ObjectType::Table => ("table", "DROP TABLE"),
             ObjectType::View => ("view", "DROP VIEW"),
             ObjectType::Index => ("index", "DROP INDEX"),
+            ObjectType::Sequence => ("sequence", "DROP SEQUENCE"),
             ObjectType::Schema => return self.drop_schemas(names, *if_exists, *cascade),
             other => return Err(QueryError::unsupported(format!("DROP {other}"))),
         };
@@ -48,6 +49,10 @@ impl Binder<'_> {
                     table.id
                 }
                 (Relation::View(view), "view") => view.id,
+                (Relation::Sequence(sequence), "sequence") => {
+                    self.drop_sequence(sequence, *cascade, &mut ddl).map_err(|error| error.at(self.at(span)))?;
+                    sequence.id
+                }
                 (Relation::Index(index), "index") => {
                     if index.constraint.is_some() {
                         return Err(QueryError::new(
@@ -96,10 +101,14 @@ impl Binder<'_> {
             let drop = match kind {
                 "table" => Ddl::DropTable { tables: found, cascade: *cascade },
                 "view" => Ddl::DropView { views: found },
+                "sequence" => Ddl::DropSequence { sequences: found },
                 _ => Ddl::DropIndex { indexes: found },
             };
             let (views, rest): (Vec<Ddl>, Vec<Ddl>) = ddl.into_iter().partition(|d| matches!(d, Ddl::DropView { .. }));
-            ddl = Vec::new();
+            // What needs a sequence goes before it.
+            let (defaults, rest): (Vec<Ddl>, Vec<Ddl>) =
+                rest.into_iter().partition(|d| matches!(d, Ddl::DropDefault { .. }));
+            ddl = defaults;
             if kind == "index" && !foreign_keys.is_empty() {
                 let keys = foreign_keys.into_iter().map(|(owner, name)| (owner.id, name)).collect();
                 ddl.push(Ddl::DropForeignKeys { keys, tag });
@@ -152,7 +161,7 @@ impl Binder<'_> {
         }
     }
 
-    fn permission_denied(&self, name: &str, span: sqlparser::tokenizer::Span) -> QueryError {
+    pub(super) fn permission_denied(&self, name: &str, span: sqlparser::tokenizer::Span) -> QueryError {
         QueryError::new(sqlstate::INSUFFICIENT_PRIVILEGE, format!("permission denied: \"{name}\" is a system relation"))
             .at(self.at(span))
     }
@@ -234,9 +243,6 @@ impl Binder<'_> {
         if truncate.partitions.is_some() || truncate.on_cluster.is_some() || truncate.if_exists {
             return Err(QueryError::unsupported("TRUNCATE with PARTITION, ON CLUSTER or IF EXISTS"));
         }
-        if matches!(truncate.identity, Some(TruncateIdentityOption::Restart)) {
-            return Err(QueryError::unsupported("TRUNCATE … RESTART IDENTITY"));
-        }
         let mut tables = Vec::with_capacity(truncate.table_names.len());
         for target in &truncate.table_names {
             let table = self.target_table(&target.name)?;
@@ -260,7 +266,8 @@ impl Binder<'_> {
                 }
             }
         }
-        let mut ddl = vec![Ddl::Truncate { tables }];
+        let restart_identity = matches!(truncate.identity, Some(TruncateIdentityOption::Restart));
+        let mut ddl = vec![Ddl::Truncate { tables, restart_identity }];
         ddl.extend(notices);
         Ok(ddl)
     }

@@ -14,7 +14,7 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Span;
 
 use super::super::Binder;
-use super::super::names::{Relation, fold};
+use super::super::names::{Relation, fold, is_temporary_schema};
 use super::{Pending, object_name, unassigned};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::{self, CastContext};
@@ -82,6 +82,15 @@ impl Binder<'_> {
         let found = self.referenced_table(table, constraint)?;
         let is_self = found.is_none();
         let referenced: &TableDef = found.as_deref().unwrap_or(table);
+        let is_temporary = |table: &TableDef| is_temporary_schema(&table.schema);
+        if is_temporary(table) != is_temporary(referenced) {
+            let what = if is_temporary(table) { "temporary" } else { "permanent" };
+            return Err(QueryError::new(
+                "42P16",
+                format!("constraints on {what} tables may reference only {what} tables"),
+            )
+            .at(self.at(place)));
+        }
 
         let columns = self.key_positions(table, &written.columns)?;
         for (position, ident) in columns.iter().zip(&written.columns) {

@@ -116,6 +116,7 @@ impl Binder<'_> {
             target: IndexTarget::Table { table: table.id, columns },
             kind,
             constraint: None,
+            options: Default::default(),
         };
         Ok(vec![Ddl::CreateIndex { index, if_not_exists: create.if_not_exists }])
     }
@@ -152,7 +153,7 @@ impl Binder<'_> {
                 }
             };
             let nulls_first = column.column.options.nulls_first.unwrap_or(descending);
-            columns.push(IndexColumn { column: definition.id, descending, nulls_first });
+            columns.push(IndexColumn { column: definition.id, descending, nulls_first, expression: None });
         }
         Ok((IndexKind::Ordered { unique: create.unique }, columns))
     }
@@ -267,7 +268,8 @@ impl Binder<'_> {
             connections: connections as u16,
             construction_width: construction_width as u16,
         };
-        let columns = vec![IndexColumn { column: definition.id, descending: false, nulls_first: false }];
+        let columns =
+            vec![IndexColumn { column: definition.id, descending: false, nulls_first: false, expression: None }];
         Ok((IndexKind::Vector(options), columns))
     }
 
@@ -314,7 +316,12 @@ impl Binder<'_> {
             let definition = &table.columns[position];
             match definition.ty {
                 DataType::Text | DataType::Varchar(_) | DataType::Bpchar(_) => {
-                    columns.push(IndexColumn { column: definition.id, descending: false, nulls_first: false });
+                    columns.push(IndexColumn {
+                        column: definition.id,
+                        descending: false,
+                        nulls_first: false,
+                        expression: None,
+                    });
                 }
                 // The first column is the key by custom.
                 _ if index == 0 && create.columns.len() > 1 => {}

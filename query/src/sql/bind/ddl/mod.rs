@@ -1,44 +1,45 @@
 //! DDL: statements become [`Ddl`] values with complete definitions; the engine carries them out.
 
+mod alter_identity;
+mod alter_relation;
 mod alter_table;
 mod comment;
 mod create_table;
+mod create_table_as;
 mod drop;
+mod extension;
 mod foreign_key;
 mod index;
+mod like;
 mod schema;
-mod storage_parameters;
+mod sequence;
+mod table_options;
 mod view;
 
 use sinew_storage::catalog::{IndexDef, TableDef};
 use sinew_storage::ids::RelationId;
-use sqlparser::ast::Statement;
-
-use crate::error::sqlstate;
+use sqlparser::ast::{Spanned, Statement};
 
 use self::foreign_key::WrittenForeignKey;
 use super::Binder;
 use crate::error::{QueryError, Result};
-use crate::statement::{BoundStatement, Ddl};
+use crate::sql::definition::Definition;
+use crate::statement::{BoundStatement, Ddl, NewSequence};
 
 impl Binder<'_> {
     pub fn bind_ddl(mut self, statement: &Statement) -> Result<BoundStatement> {
         let ddl = match statement {
             Statement::CreateSchema { .. } => self.create_schema(statement)?,
-            Statement::CreateTable(create) => self.create_table(create)?,
-            Statement::AlterTable(alter) => self.alter_table(alter)?,
+            Statement::CreateTable(create) => match &create.query {
+                Some(query) => return self.create_table_as(create, query),
+                None => self.create_table(create)?,
+            },
             Statement::CreateIndex(create) => self.create_index(create)?,
             Statement::CreateView(create) => self.create_view(create)?,
             Statement::Drop { .. } => self.drop_objects(statement)?,
             Statement::Truncate(truncate) => self.truncate(truncate)?,
-            Statement::Comment { .. } => self.comment(statement)?,
-            Statement::CreateExtension(create) if create.name.value.eq_ignore_ascii_case("vector") => {
-                if !create.if_not_exists {
-                    return Err(QueryError::new(sqlstate::DUPLICATE_OBJECT, "extension \"vector\" already exists"));
-                }
-                let notice = Some("extension \"vector\" already exists, skipping".to_owned());
-                vec![Ddl::Nothing { tag: "CREATE EXTENSION", notice }]
-            }
+            Statement::CreateExtension(create) => self.create_extension(create)?,
+            Statement::DropExtension(drop) => self.drop_extension(drop)?,
             other => {
                 let text = other.to_string();
                 let words: Vec<&str> = text.split_whitespace().take(2).collect();
@@ -48,6 +49,32 @@ impl Binder<'_> {
                     [] => "this statement".to_owned(),
                 };
                 return Err(QueryError::unsupported(name));
+            }
+        };
+        Ok(BoundStatement::Ddl(ddl))
+    }
+
+    /// A statement that is not the parser's.
+    pub fn bind_definition(mut self, definition: &Definition) -> Result<BoundStatement> {
+        let ddl = match definition {
+            Definition::CreateSequence { temporary, if_not_exists, name, options } => {
+                self.create_sequence(*temporary, *if_not_exists, name, options)?
+            }
+            Definition::AlterSequence { if_exists, name, options } => self.alter_sequence(*if_exists, name, options)?,
+            Definition::AlterTable { if_exists, name, actions } => self.alter_table(*if_exists, name, actions)?,
+            Definition::AlterRelation { kind, if_exists, name, change } => {
+                self.alter_relation(*kind, *if_exists, name, change)?
+            }
+            Definition::AlterSchema { name, change } => self.alter_schema(name, change)?,
+            Definition::Comment { object, comment } => self.comment(object, comment.clone())?,
+            Definition::Reindex { target, name, concurrently } => {
+                self.reindex(*target, name.as_ref(), *concurrently)?
+            }
+            Definition::CreateMaterializedView { name, .. } => {
+                return Err(self.unsupported("CREATE MATERIALIZED VIEW", name.span()));
+            }
+            Definition::RefreshMaterializedView { name, .. } => {
+                return Err(self.unsupported("REFRESH MATERIALIZED VIEW", name.span()));
             }
         };
         Ok(BoundStatement::Ddl(ddl))
@@ -91,11 +118,14 @@ fn unassigned() -> RelationId {
 struct Pending {
     indexes: Vec<IndexDef>,
     foreign_keys: Vec<WrittenForeignKey>,
+    sequences: Vec<NewSequence>,
 }
 
 impl Pending {
     fn names(&self, table: Option<&TableDef>) -> Vec<String> {
-        self.indexes.iter().map(|index| index.name.clone()).chain(table.map(|table| table.name.clone())).collect()
+        let indexes = self.indexes.iter().map(|index| index.name.clone());
+        let sequences = self.sequences.iter().map(|sequence| sequence.def.name.clone());
+        indexes.chain(sequences).chain(table.map(|table| table.name.clone())).collect()
     }
 }
 
@@ -106,6 +136,7 @@ fn alter(table: TableDef) -> Ddl {
         not_null: Vec::new(),
         add_indexes: Vec::new(),
         drop_indexes: Vec::new(),
+        add_sequences: Vec::new(),
     }
 }
 

@@ -17,8 +17,6 @@ impl Binder<'_> {
         let span = create.name.span();
         let what = if create.materialized {
             "CREATE MATERIALIZED VIEW"
-        } else if create.temporary {
-            "CREATE TEMPORARY VIEW"
         } else if create.or_alter
             || create.secure
             || create.if_not_exists
@@ -39,9 +37,25 @@ impl Binder<'_> {
             return Err(self.unsupported(what, span));
         }
         let qualified = self.qualified_name(&create.name)?;
-        let schema = self.creation_schema(&qualified, span)?;
+        let mut schema = self.creation_schema_of(&qualified, create.temporary, span)?;
         let params_before = self.context.params.read().len();
+        let own = self.context.session.temporary_schema();
+        self.used_relations.clear();
         let bound = self.bind_query(&create.query, false)?;
+        let reads_temporary = self.used_relations.iter().any(|id| {
+            let table = self.catalog.tables.get(id).map(|table| &table.schema);
+            table.or_else(|| self.catalog.views.get(id).map(|view| &view.schema)) == Some(&own)
+        });
+        let mut notices = Vec::new();
+        if reads_temporary && schema != own {
+            if qualified.schema.is_some() {
+                return Err(QueryError::new("42P16", "cannot create temporary relation in non-temporary schema")
+                    .at(self.at(span)));
+            }
+            let notice = Some(format!("view \"{}\" will be a temporary view", qualified.name));
+            notices.push(Ddl::Nothing { tag: "CREATE VIEW", notice });
+            schema = own;
+        }
         if self.context.params.read().len() > params_before {
             return Err(
                 QueryError::new(sqlstate::UNDEFINED_PARAMETER, "views must not contain parameters").at(self.at(span))
@@ -118,6 +132,8 @@ impl Binder<'_> {
         let query = without_exclusion_marks(without_lock_marks(create.query.to_string()));
         let query = with_schemas(self.context, &query)?;
         let view = ViewDef { id: unassigned(), schema, name: qualified.name, columns, query };
-        Ok(vec![Ddl::CreateView { view, replace: create.or_replace }])
+        let mut ddl = vec![Ddl::CreateView { view, replace: create.or_replace }];
+        ddl.extend(notices);
+        Ok(ddl)
     }
 }
