@@ -238,6 +238,7 @@ mod tests {
             ty: DataType::Int8,
             not_null: false,
             default: None,
+            identity: None,
             virtual_expression: None,
             comment: None,
         };
