@@ -278,10 +278,11 @@ impl Session {
         let name = index.name.clone();
         match transaction.create_index(index) {
             Ok(_) => Ok(()),
-            Err(StorageError::DuplicateKey { table, constraint, detail }) => {
+            Err(StorageError::DuplicateKey { schema, table, constraint, detail }) => {
                 let mut error =
                     QueryError::new(sqlstate::UNIQUE_VIOLATION, format!("could not create unique index \"{name}\""))
                         .detail(detail.replace("already exists", "is duplicated"));
+                error.0.schema = schema;
                 error.0.table = Some(table);
                 error.0.constraint = Some(constraint);
                 Err(error)

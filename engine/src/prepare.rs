@@ -1,5 +1,6 @@
 //! Parsing, binding and planning one statement.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -13,7 +14,7 @@ use sinew_storage::{DataType, Value};
 use crate::Session;
 use crate::maintenance;
 use crate::plan_cache::PlanKey;
-use crate::statement::{Explain, Language, route};
+use crate::statement::{Explain, Language, Scanner, TokenKind, route};
 use crate::utility::{self, Utility};
 
 /// A parsed, bound and planned statement; plans are shared between sessions. Re-planned when the catalog moved.
@@ -248,7 +249,11 @@ impl Session {
         let same = planned.columns.len() == prepared.columns.len()
             && planned.columns.iter().zip(&prepared.columns).all(|(new, old)| new.name == old.name && new.ty == old.ty);
         if !same && !prepared.may_change {
-            return Err(QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
+            let message = "cached plan must not change result type";
+            let mut error = QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, message);
+            // Drivers prepare the statement anew when they read this name.
+            error.0.routine = Some("RevalidateCachedQuery");
+            return Err(error);
         }
         Ok(planned)
     }
@@ -271,6 +276,9 @@ pub(crate) fn reads_graph(text: &str) -> bool {
 
 /// Parses and binds in the language that the leading tokens name.
 fn bind_statement(bind: &BindContext<'_>, text: &str, named: &NamedParameters) -> Result<BoundStatement> {
+    if let Some(copied) = copied_cypher(text) {
+        return bind_cypher_copy(bind, text, copied, named);
+    }
     let routed = route(text);
     if routed.language == Language::Sql {
         let statement = sinew_query::sql::parse(text)?;
@@ -295,6 +303,57 @@ fn bind_statement(bind: &BindContext<'_>, text: &str, named: &NamedParameters) -
         }),
         (Some(_), _) => Err(QueryError::unsupported("EXPLAIN of a statement without a plan")),
     }
+}
+
+/// The query of `COPY (MATCH …) TO …`, when it is Cypher.
+fn copied_cypher(text: &str) -> Option<Range<usize>> {
+    let mut scanner = Scanner::new(text, false);
+    let is_copy = scanner.next_token().is_some_and(|token| scanner.text_of(token).eq_ignore_ascii_case("copy"));
+    let open = scanner.next_token().filter(|token| is_copy && token.kind == TokenKind::Punct('('))?;
+    if route(&text[open.end..]).language == Language::Sql {
+        return None;
+    }
+    let mut scanner = Scanner::new(&text[open.end..], true);
+    let mut depth = 1;
+    while let Some(token) = scanner.next_token() {
+        match token.kind {
+            TokenKind::Punct('(') => depth += 1,
+            TokenKind::Punct(')') => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(open.end..open.end + token.start);
+        }
+    }
+    None
+}
+
+/// The rest of the statement is SQL's: it is read with a query of SQL in the other one's place, whose characters it keeps.
+fn bind_cypher_copy(
+    bind: &BindContext<'_>,
+    text: &str,
+    copied: Range<usize>,
+    named: &NamedParameters,
+) -> Result<BoundStatement> {
+    let body = &text[copied.clone()];
+    let offset = text[..copied.start].chars().count();
+    let shift = |mut error: QueryError| {
+        error.0.position = error.0.position.map(|position| position + offset);
+        error
+    };
+    let statement = sinew_query::cypher::parse(body).map_err(shift)?;
+    let BoundStatement::Query(query) = sinew_query::cypher::bind(bind, &statement, body, named).map_err(shift)? else {
+        return Err(QueryError::unsupported("COPY of a statement that is no query"));
+    };
+    if query.kind == QueryKind::CypherWrite || !query.params.is_empty() {
+        return Err(QueryError::unsupported("COPY of a query that writes or takes parameters").at(Some(offset + 1)));
+    }
+    // No query of Cypher that gives rows is shorter.
+    let blanks = body.chars().skip(8).map(|c| if c == '\n' { '\n' } else { ' ' });
+    let in_sql: String = text[..copied.start].chars().chain("SELECT 1".chars()).chain(blanks).collect();
+    let options =
+        sinew_query::sql::bind_copy_options(bind, &format!("{in_sql}{}", &text[copied.end..]), &query.output)?;
+    Ok(BoundStatement::CopyTo { query, options })
 }
 
 fn plan_bound(

@@ -24,11 +24,15 @@ pub struct ErrorInfo {
     pub constraint: Option<String>,
     /// Where it happened, when that is no place in the statement: `COPY t, line 3`.
     pub context: Option<String>,
+    /// PostgreSQL's function that raises it, where drivers go by that.
+    pub routine: Option<&'static str>,
     /// openCypher's classification, for errors of Cypher statements.
     pub cypher: Option<CypherError>,
     /// The statement met a row that somebody changed after its snapshot: run again on a new one, it may succeed. The
     /// session does so under READ COMMITTED; it is no part of what a client is told.
     pub restart: bool,
+    /// Number of the row, in its batch, that could not be written: for those who know where it came from.
+    pub batch_row: Option<usize>,
     /// The values of several rows together were too large: fewer rows at a time may fit. Operators that can do so try
     /// again with fewer.
     pub divisible: bool,
@@ -245,7 +249,8 @@ impl From<StorageError> for QueryError {
         let mut out = QueryError::new(code, error.to_string());
         out.0.restart = matches!(error, StorageError::WriteConflict { .. });
         match error {
-            StorageError::DuplicateKey { table, constraint, detail } => {
+            StorageError::DuplicateKey { schema, table, constraint, detail } => {
+                out.0.schema = schema;
                 out.0.table = Some(table);
                 out.0.constraint = Some(constraint);
                 out.0.detail = Some(detail);

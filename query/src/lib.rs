@@ -5,6 +5,7 @@ pub mod algebra;
 pub mod batch;
 mod column_builder;
 pub mod context;
+pub mod copy_column;
 pub mod cypher;
 pub mod duration_setting;
 pub mod error;

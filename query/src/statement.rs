@@ -131,6 +131,8 @@ pub struct CopyTarget {
     pub table: String,
     /// Of the columns that are given, in the order of the data.
     pub columns: Vec<(String, DataType)>,
+    /// A condition drops some of the rows.
+    pub filtered: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -138,9 +140,24 @@ pub struct CopyOptions {
     pub format: CopyFormat,
     pub delimiter: u8,
     pub null: String,
-    pub header: bool,
+    pub header: CopyHeader,
     pub quote: u8,
     pub escape: u8,
+    /// Per column: CSV values are quoted whether they must be or not. Empty: none. So with the next two.
+    pub force_quote: Vec<bool>,
+    /// The text for NULL is read as a value.
+    pub force_not_null: Vec<bool>,
+    /// A quoted text for NULL is read as NULL.
+    pub force_null: Vec<bool>,
+}
+
+/// Whether the first line names the columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyHeader {
+    None,
+    Line,
+    /// The names must be those of the columns.
+    Match,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ pub type Result<T, E = StorageError> = std::result::Result<T, E>;
 pub enum StorageError {
     // Fix the input.
     #[error("duplicate key value violates unique constraint \"{constraint}\"")]
-    DuplicateKey { table: String, constraint: String, detail: String },
+    DuplicateKey { schema: Option<String>, table: String, constraint: String, detail: String },
     #[error("node {node} still has relationships, so it cannot be deleted; use DETACH DELETE")]
     NodeHasRelationships { node: NodeId },
     #[error("node {0} does not exist")]

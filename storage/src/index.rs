@@ -186,6 +186,7 @@ impl Transaction {
                 let names: Vec<String> =
                     properties.iter().map(|key| self.property_key_name(*key).to_string()).collect();
                 StorageError::DuplicateKey {
+                    schema: None,
                     table: String::new(),
                     constraint: index.name.clone(),
                     detail: duplicate_detail(&names, values),
@@ -350,6 +351,7 @@ fn duplicate_detail(names: &[String], values: &[Value]) -> String {
 fn duplicate_key_error(index: &IndexDef, table: Option<&TableDef>, values: &[Value]) -> StorageError {
     let names: Vec<String> = key_names(index, table).into_iter().map(Cow::into_owned).collect();
     StorageError::DuplicateKey {
+        schema: table.map(|table| table.schema.clone()),
         table: table.map_or_else(String::new, |table| table.name.clone()),
         constraint: index.name.clone(),
         detail: duplicate_detail(&names, values),
@@ -358,6 +360,7 @@ fn duplicate_key_error(index: &IndexDef, table: Option<&TableDef>, values: &[Val
 
 fn taken_at_commit(index: &IndexDef, table: Option<&TableDef>) -> StorageError {
     StorageError::DuplicateKey {
+        schema: table.map(|table| table.schema.clone()),
         table: table.map_or_else(String::new, |table| table.name.clone()),
         constraint: index.name.clone(),
         detail: "another transaction committed the same key first".to_owned(),

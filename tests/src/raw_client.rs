@@ -2,7 +2,7 @@
 //!
 //! Where drivers hide the protocol's messages, its rules are tested with this one. A line is the message's type byte and
 //! what matters of its content: `T a:23:0` (name, type oid, format), `D 1|NULL`, `C SELECT 1`, `E 42601 message`,
-//! `N 25P01 message`, `Z I`.
+//! `N 25P01 message`, `Z I`; a syntax or name error's position is added as `@7`, its context as `[while …]`.
 
 use std::time::Duration;
 
@@ -123,6 +123,26 @@ impl RawClient {
         client.send(&[&(body.len() as u32 + 4).to_be_bytes()[..], &body].concat()).await;
         let greeting = client.until_ready().await;
         (client, greeting)
+    }
+
+    /// Sends bytes in place of a startup message, and gives the first byte of the answer.
+    pub async fn first_byte(server: &Server, bytes: &[u8]) -> u8 {
+        let mut stream = TcpStream::connect(("127.0.0.1", port(server))).await.expect("the server accepts connections");
+        stream.write_all(bytes).await.expect("the connection is open");
+        stream.read_u8().await.expect("the server answers")
+    }
+
+    /// Asks another connection to cancel what this one runs.
+    pub async fn cancel(&self, server: &Server) {
+        let mut request = (12 + self.secret.len() as u32).to_be_bytes().to_vec();
+        request.extend(80_877_102u32.to_be_bytes());
+        request.extend(self.process_id.to_be_bytes());
+        request.extend_from_slice(&self.secret);
+        let mut stream = TcpStream::connect(("127.0.0.1", port(server))).await.expect("the server accepts connections");
+        stream.write_all(&request).await.expect("the connection is open");
+        let mut rest = Vec::new();
+        // The server closes without a word.
+        let _ = stream.read_to_end(&mut rest).await;
     }
 
     pub async fn send(&mut self, bytes: &[u8]) {
@@ -251,7 +271,11 @@ fn shown(kind: u8, bytes: &[u8]) -> String {
                 let key = body.bytes(1)[0];
                 fields.insert(key, body.text());
             }
-            format!("{} {}", fields[&b'C'], fields[&b'M'])
+            // Errors at run time have a position here and none in PostgreSQL.
+            let position = fields.get(&b'P').filter(|_| fields[&b'C'].starts_with("42"));
+            let place = position.map_or(String::new(), |position| format!(" @{position}"));
+            let context = fields.get(&b'W').map_or(String::new(), |context| format!(" [{context}]"));
+            format!("{} {}{place}{context}", fields[&b'C'], fields[&b'M'])
         }
         b't' => (0..body.i16()).map(|_| body.i32().to_string()).collect::<Vec<_>>().join(","),
         b'S' => format!("{}={}", body.text(), body.text()),

@@ -111,7 +111,7 @@ fn a_statement_that_runs_on_is_cancelled_after_the_drain_timeout() {
         let sleeping = sleeper(&server).await;
         assert!(server.terminate());
         let result = tokio::time::timeout(LONG, sleeping).await.expect("the statement ends").expect("no panic");
-        assert_eq!(result.unwrap_err().code(), Some(&SqlState::QUERY_CANCELED));
+        assert_eq!(result.unwrap_err().code(), Some(&SqlState::ADMIN_SHUTDOWN));
         let status = server.wait(LONG).expect("the server stops");
         assert!(status.success(), "{status}");
     });

@@ -15,6 +15,7 @@ pub mod expr;
 mod fast;
 mod foreign_keys;
 pub mod key;
+mod lock_wait;
 mod messages;
 pub mod node;
 pub mod operators;

@@ -5,7 +5,7 @@
 //! refused by name (0A000): nothing is read and then ignored.
 
 mod bind;
-mod copy_options;
+mod copy_syntax;
 mod definition;
 mod dialect;
 mod lexical;
@@ -17,10 +17,11 @@ mod window_tokens;
 
 use sqlparser::ast::Statement;
 
+use self::copy_syntax::CopySyntax;
 use self::definition::Definition;
 use crate::context::BindContext;
 use crate::error::Result;
-use crate::statement::BoundStatement;
+use crate::statement::{BoundStatement, CopyOptions, OutputColumn};
 
 pub use bind::data_type::internal_type_name;
 pub use bind::identity::sequence_default;
@@ -38,11 +39,18 @@ pub fn string_literal(text: &str) -> Option<String> {
     parse::string_literal(text)
 }
 
+/// The options of a COPY TO of a query in another language, which is bound already and gives these columns. `text` is the
+/// statement with a query of SQL in its place.
+pub fn bind_copy_options(context: &BindContext<'_>, text: &str, columns: &[OutputColumn]) -> Result<CopyOptions> {
+    bind::bind_copy_options(context, text, columns)
+}
+
 /// Binds a query, DML, COPY, EXPLAIN or DDL statement. `text` is the statement's source, for positions.
 pub fn bind(context: &BindContext<'_>, statement: &Parsed, text: &str) -> Result<BoundStatement> {
     match &statement.0 {
         ParsedKind::Statement(statement) => bind::bind_statement(context, statement, text),
         ParsedKind::Definition(definition) => bind::bind_definition(context, definition, text),
+        ParsedKind::Copy(copy) => bind::bind_copy(context, copy, text),
     }
 }
 
@@ -53,4 +61,5 @@ enum ParsedKind {
     Statement(Box<Statement>),
     /// Of the kinds that are read here.
     Definition(Box<Definition>),
+    Copy(Box<CopySyntax>),
 }

@@ -235,6 +235,8 @@ impl Connection {
                     return End::Abandoned;
                 }
                 if since.elapsed() > self.context.drain_timeout {
+                    // The statement's last word is that of the connection: 57P01.
+                    self.shared.is_terminated.store(true, Ordering::Release);
                     self.shared.cancel.cancel();
                 }
             }

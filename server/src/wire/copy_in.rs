@@ -7,16 +7,17 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use pgwire::messages::copy::CopyInResponse;
+use sinew::query::copy_column::CopyColumn;
 use sinew::query::statement::{CopyFormat, CopyTarget};
-use sinew::query::types;
-use sinew::query::{ExecContext, RowStream};
-use sinew::{Batch, CancelToken, Column, CopyIn, QueryError, Result, Value, sqlstate};
+use sinew::query::{EvalContext, ExecContext, RowStream};
+use sinew::{Batch, CancelToken, CopyIn, QueryError, Result, sqlstate};
 
 use super::backend::{Backend, Shared};
 use super::copy_parse::{CopyDecoder, Progress, RawRow};
 use super::decode::{FrontendMessage, decode};
-use super::encode::{decode_text, push_message};
+use super::encode::{checked_text, push_message};
 use super::errors::protocol_violation;
 use super::frame::Frame;
 use super::outbox::connection_lost;
@@ -33,31 +34,76 @@ impl Backend {
         let count = copy.target.columns.len();
         push_message(&CopyInResponse::new(format, count as i16, vec![i16::from(format); count]), &mut self.out);
         self.flush();
+        let target = copy.target.clone();
+        let lines = Arc::new(Mutex::new(BatchLines::default()));
         let source = CopySource {
             decoder: CopyDecoder::new(
                 copy.options.clone(),
-                copy.target.columns.iter().map(|(name, _)| name.clone()).collect(),
+                target.columns.iter().map(|(name, _)| name.clone()).collect(),
             ),
-            target: copy.target.clone(),
+            columns: target.columns.iter().map(|(_, ty)| CopyColumn::new(ty)).collect(),
+            // A condition drops rows: only one at a time is known by its line then.
+            batch_rows: if target.filtered { 1 } else { BATCH_ROWS },
+            target: target.clone(),
             binary: format == 1,
             context,
             cancel: self.session.cancel_token(),
             shared: self.shared.clone(),
             row: RawRow::default(),
+            lines: Arc::clone(&lines),
             done: false,
         };
-        self.session.copy_from(copy, Box::new(source))
+        let result = self.session.copy_from(copy, Box::new(source));
+        result.map_err(|error| match error.0.batch_row {
+            Some(row) => lines.lock().located(error, row, &target.table),
+            None => error,
+        })
+    }
+}
+
+/// Where the rows of the batch under way come from.
+#[derive(Default)]
+struct BatchLines {
+    /// Line of each row, and the end of its text in `text`.
+    rows: Vec<(u64, usize)>,
+    /// Their lines one after the other; nothing for binary data.
+    text: Vec<u8>,
+}
+
+impl BatchLines {
+    fn clear(&mut self) {
+        self.rows.clear();
+        self.text.clear();
+    }
+
+    fn push(&mut self, line: u64, text: Option<&[u8]>) {
+        self.text.extend_from_slice(text.unwrap_or_default());
+        self.rows.push((line, self.text.len()));
+    }
+
+    /// The error of a row that could not be written. Of one that collides with another only the number is told.
+    fn located(&self, error: QueryError, row: usize, table: &str) -> QueryError {
+        let Some((line, end)) = self.rows.get(row) else { return error };
+        let start = row.checked_sub(1).and_then(|before| self.rows.get(before)).map_or(0, |(_, end)| *end);
+        let mut context = format!("COPY {table}, line {line}");
+        if error.sqlstate() != sqlstate::UNIQUE_VIOLATION && start < *end {
+            let _ = write!(context, ": \"{}\"", shortened(&self.text[start..*end]));
+        }
+        error.context(context)
     }
 }
 
 struct CopySource {
     decoder: CopyDecoder,
     target: CopyTarget,
+    columns: Vec<CopyColumn>,
+    batch_rows: usize,
     binary: bool,
     context: ExecContext,
     cancel: CancelToken,
     shared: Arc<Shared>,
     row: RawRow,
+    lines: Arc<Mutex<BatchLines>>,
     /// CopyDone has arrived.
     done: bool,
 }
@@ -93,13 +139,23 @@ impl CopySource {
         Ok(())
     }
 
-    fn value(&self, index: usize) -> Result<Value> {
-        let ty = &self.target.columns[index].1;
-        match self.row.field(index) {
-            None => Ok(Value::Null),
-            Some(bytes) if self.binary => types::from_binary(bytes, ty),
-            Some(bytes) => decode_text(&self.context, bytes, ty),
+    /// Puts the fields of the current row into their columns. On error, the column.
+    fn take_row(&mut self) -> Result<usize, (QueryError, usize)> {
+        let context = EvalContext::new(&self.context);
+        let mut size_bytes = 0;
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            let Some(bytes) = self.row.field(index) else {
+                column.push_null();
+                continue;
+            };
+            size_bytes += bytes.len();
+            let taken = match self.binary {
+                true => column.push_binary(bytes),
+                false => checked_text(bytes).and_then(|text| column.push_text(&context, text)),
+            };
+            taken.map_err(|error| (error, index))?;
         }
+        Ok(size_bytes)
     }
 
     /// Says where in the data an error is: in a value of the current row, or in the current line.
@@ -138,15 +194,15 @@ fn shortened(bytes: &[u8]) -> String {
 
 impl RowStream for CopySource {
     fn next_batch(&mut self) -> Result<Option<Batch>> {
-        let mut columns: Vec<Vec<Value>> = vec![Vec::new(); self.target.columns.len()];
+        let lines = Arc::clone(&self.lines);
+        let mut lines = lines.lock();
+        lines.clear();
         let (mut row_count, mut size_bytes) = (0, 0);
-        while row_count < BATCH_ROWS && size_bytes < BATCH_SIZE_BYTES {
+        while row_count < self.batch_rows && size_bytes < BATCH_SIZE_BYTES {
             match self.decoder.next_row(&mut self.row).map_err(|error| self.located(error, None))? {
                 Progress::Row => {
-                    for (index, column) in columns.iter_mut().enumerate() {
-                        size_bytes += self.row.field(index).map_or(0, <[u8]>::len);
-                        column.push(self.value(index).map_err(|error| self.located(error, Some(index)))?);
-                    }
+                    size_bytes += self.take_row().map_err(|(error, column)| self.located(error, Some(column)))?;
+                    lines.push(self.decoder.line, self.decoder.current_line());
                     row_count += 1;
                 }
                 // After `\.` the rest of the client's data is read and ignored.
@@ -158,8 +214,7 @@ impl RowStream for CopySource {
         if row_count == 0 {
             return Ok(None);
         }
-        let types = self.target.columns.iter().map(|(_, ty)| ty);
-        let columns = columns.into_iter().zip(types).map(|(values, ty)| Column::from_values(ty, values)).collect();
+        let columns = self.columns.iter_mut().map(CopyColumn::finish).collect();
         Ok(Some(Batch::new(columns, row_count)))
     }
 }

@@ -1,14 +1,15 @@
 //! COPY TO STDOUT: rows as CopyData messages.
 
 use bytes::{BufMut, BytesMut};
+use memchr::memchr;
 use pgwire::messages::copy::{CopyDone, CopyOutResponse};
-use sinew::query::statement::{CopyFormat, CopyOptions, OutputColumn};
+use sinew::query::statement::{CopyFormat, CopyHeader, CopyOptions, OutputColumn};
 use sinew::query::types;
 use sinew::query::{EvalContext, ExecContext};
-use sinew::{Batch, Result, RowCursor};
+use sinew::{Batch, Column, DataType, Result, RowCursor};
 
 use super::backend::{Backend, drive_rows};
-use super::encode::push_message;
+use super::encode::{format_int, push_message};
 
 impl Backend {
     /// Sends the whole result; gives the number of rows.
@@ -25,10 +26,14 @@ impl Backend {
         if binary {
             start.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
             start.extend_from_slice(&[0; 8]);
-        } else if options.header {
-            let names: Vec<Option<&[u8]>> = cursor.columns.iter().map(|column| Some(column.name.as_bytes())).collect();
+        } else if options.header != CopyHeader::None {
             let mut line = Vec::new();
-            encode_line(&names, options, &mut line);
+            for (index, column) in cursor.columns.iter().enumerate() {
+                start_field(index, options, &mut line);
+                // Names are never quoted by force.
+                encode_field(column.name.as_bytes(), cursor.columns.len() == 1, false, options, &mut line);
+            }
+            line.push(b'\n');
             put_copy_data(&line, &mut self.out);
         }
         let columns = cursor.columns.clone();
@@ -91,67 +96,87 @@ fn encode_text(
     line: &mut Vec<u8>,
 ) -> Result<()> {
     let context = EvalContext::new(context);
-    let mut texts = Vec::with_capacity(columns.len());
-    for (data, column) in batch.columns.iter().zip(columns) {
-        texts.push(match data.is_null(row) {
-            true => None,
-            false => Some(types::to_text(&context, &data.value(row), &column.ty)?),
-        });
-    }
-    let fields: Vec<Option<&[u8]>> = texts.iter().map(|text| text.as_ref().map(|text| text.as_bytes())).collect();
-    encode_line(&fields, options, line);
-    Ok(())
-}
-
-/// One line of text or CSV with its newline. None is NULL.
-pub(super) fn encode_line(fields: &[Option<&[u8]>], options: &CopyOptions, line: &mut Vec<u8>) {
-    for (index, field) in fields.iter().enumerate() {
-        if index > 0 {
-            line.push(options.delimiter);
+    let is_only = columns.len() == 1;
+    for (index, (data, column)) in batch.columns.iter().zip(columns).enumerate() {
+        start_field(index, options, line);
+        if data.is_null(row) {
+            line.extend_from_slice(options.null.as_bytes());
+            continue;
         }
-        match (field, options.format) {
-            (None, _) => line.extend_from_slice(options.null.as_bytes()),
-            (Some(field), CopyFormat::Csv) => encode_csv_field(field, fields.len() == 1, options, line),
-            (Some(field), _) => encode_text_field(field, options, line),
+        let forced = options.force_quote.get(index).copied().unwrap_or(false);
+        match (data, &column.ty) {
+            (Column::Text(array), DataType::Text | DataType::Varchar(_) | DataType::Name) => {
+                encode_field(array.value(row).as_bytes(), is_only, forced, options, line);
+            }
+            (Column::Int(array), DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Oid) => {
+                encode_field(format_int(array.value(row), &mut [0; 20]), is_only, forced, options, line);
+            }
+            _ => {
+                let text = types::to_text(&context, &data.value(row), &column.ty)?;
+                encode_field(text.as_bytes(), is_only, forced, options, line);
+            }
         }
     }
     line.push(b'\n');
+    Ok(())
+}
+
+pub(super) fn start_field(index: usize, options: &CopyOptions, line: &mut Vec<u8>) {
+    if index > 0 {
+        line.push(options.delimiter);
+    }
+}
+
+/// A value as text or CSV. `is_only`: no other stands on the line; `forced`: CSV quotes it in any case.
+pub(super) fn encode_field(field: &[u8], is_only: bool, forced: bool, options: &CopyOptions, line: &mut Vec<u8>) {
+    match options.format {
+        CopyFormat::Csv => encode_csv_field(field, is_only, forced, options, line),
+        _ => encode_text_field(field, options, line),
+    }
 }
 
 fn encode_text_field(field: &[u8], options: &CopyOptions, line: &mut Vec<u8>) {
-    for byte in field {
-        let letter = match byte {
+    let mut rest = field;
+    loop {
+        let special = |byte: &u8| matches!(byte, 8..=13 | b'\\') || *byte == options.delimiter;
+        let Some(at) = rest.iter().position(special) else {
+            line.extend_from_slice(rest);
+            return;
+        };
+        line.extend_from_slice(&rest[..at]);
+        let letter = match rest[at] {
             8 => b'b',
             12 => b'f',
             b'\n' => b'n',
             b'\r' => b'r',
             b'\t' => b't',
             11 => b'v',
-            b'\\' => b'\\',
-            byte if *byte == options.delimiter => *byte,
-            byte => {
-                line.push(*byte);
-                continue;
-            }
+            byte => byte,
         };
         line.extend_from_slice(&[b'\\', letter]);
+        rest = &rest[at + 1..];
     }
 }
 
-fn encode_csv_field(field: &[u8], is_only: bool, options: &CopyOptions, line: &mut Vec<u8>) {
+fn encode_csv_field(field: &[u8], is_only: bool, forced: bool, options: &CopyOptions, line: &mut Vec<u8>) {
     let special = |byte: &u8| *byte == options.delimiter || *byte == options.quote || matches!(*byte, b'\n' | b'\r');
     // `\.` alone would read as the end of the data, the NULL text as NULL.
-    let quoted = field.iter().any(special) || field == options.null.as_bytes() || (is_only && field == b"\\.");
+    let quoted =
+        forced || field.iter().any(special) || field == options.null.as_bytes() || (is_only && field == b"\\.");
     if !quoted {
         line.extend_from_slice(field);
         return;
     }
     line.push(options.quote);
-    for byte in field {
-        if *byte == options.quote || *byte == options.escape {
-            line.push(options.escape);
+    if options.quote == options.escape && memchr(options.quote, field).is_none() {
+        line.extend_from_slice(field);
+    } else {
+        for byte in field {
+            if *byte == options.quote || *byte == options.escape {
+                line.push(options.escape);
+            }
+            line.push(*byte);
         }
-        line.push(*byte);
     }
     line.push(options.quote);
 }

@@ -7,7 +7,8 @@
 
 use std::ops::Range;
 
-use sinew::query::statement::{CopyFormat, CopyOptions};
+use memchr::{memchr2, memchr3};
+use sinew::query::statement::{CopyFormat, CopyHeader, CopyOptions};
 use sinew::{QueryError, Result, sqlstate};
 
 use super::frame::MESSAGE_LIMIT_BYTES;
@@ -79,7 +80,8 @@ pub struct CopyDecoder {
     pub line: u64,
     /// Of text: the line read last, until more is fed.
     current: Option<Range<usize>>,
-    skip_header: bool,
+    /// What the first line is; [`CopyHeader::None`] once it was read.
+    header: CopyHeader,
     binary_header_read: bool,
     finished: bool,
     ended: bool,
@@ -88,7 +90,7 @@ pub struct CopyDecoder {
 impl CopyDecoder {
     pub fn new(options: CopyOptions, columns: Vec<String>) -> CopyDecoder {
         CopyDecoder {
-            skip_header: options.header && options.format != CopyFormat::Binary,
+            header: options.header,
             options,
             columns,
             buffer: Vec::new(),
@@ -163,8 +165,8 @@ impl CopyDecoder {
                 return Ok(Progress::NeedMore);
             };
             self.line += 1;
-            if self.skip_header {
-                self.skip_header = false;
+            let header = std::mem::replace(&mut self.header, CopyHeader::None);
+            if header == CopyHeader::Line {
                 continue;
             }
             row.clear();
@@ -172,6 +174,10 @@ impl CopyDecoder {
             match self.options.format {
                 CopyFormat::Csv => self.split_csv(line, row)?,
                 _ => self.split_text(line, row)?,
+            }
+            if header == CopyHeader::Match {
+                self.match_header(row)?;
+                continue;
             }
             if let Some(missing) = self.columns.get(row.len()) {
                 return Err(bad(format!("missing data for column \"{missing}\"")));
@@ -181,6 +187,40 @@ impl CopyDecoder {
             }
             return Ok(Progress::Row);
         }
+    }
+
+    /// The first line must name the columns.
+    fn match_header(&self, row: &RawRow) -> Result<()> {
+        if row.len() != self.columns.len() {
+            let (got, expected) = (row.len(), self.columns.len());
+            return Err(bad(format!("wrong number of fields in header line: got {got}, expected {expected}")));
+        }
+        for (index, column) in self.columns.iter().enumerate() {
+            let got = match row.field(index) {
+                Some(name) if name == column.as_bytes() => continue,
+                Some(name) => format!("\"{}\"", String::from_utf8_lossy(name)),
+                None => format!("null value (\"{}\")", self.options.null),
+            };
+            return Err(bad(format!(
+                "column name mismatch in header line field {}: got {got}, expected \"{column}\"",
+                index + 1
+            )));
+        }
+        Ok(())
+    }
+
+    /// Bytes from where the scan stands that end nothing and begin nothing.
+    fn plain_length(&self, csv: bool, separate_escape: bool) -> usize {
+        let rest = &self.buffer[self.scan..];
+        let (quote, escape) = (self.options.quote, self.options.escape);
+        let found = match (csv, separate_escape) {
+            (false, _) => memchr3(b'\n', b'\r', b'\\', rest),
+            (true, false) => memchr3(b'\n', b'\r', quote, rest),
+            (true, true) => {
+                rest.iter().position(|byte| matches!(byte, b'\n' | b'\r') || *byte == quote || *byte == escape)
+            }
+        };
+        found.unwrap_or(rest.len())
     }
 
     /// The next line without its end, as a range of `buffer`; None when it is not complete yet or the data has ended.
@@ -196,11 +236,17 @@ impl CopyDecoder {
                     format!("a line of COPY data is longer than {MESSAGE_LIMIT_BYTES} bytes"),
                 ));
             }
+            let plain = self.plain_length(csv, separate_escape);
+            if plain > 0 {
+                self.scan += plain;
+                self.last_was_escape = false;
+            }
             let Some(&byte) = self.buffer.get(self.scan) else {
                 if !self.finished {
                     return Ok(None);
                 }
                 if csv && self.in_quote {
+                    self.current = Some(self.start..self.buffer.len());
                     return Err(bad("unterminated CSV quoted field"));
                 }
                 if self.start == self.buffer.len() {
@@ -285,11 +331,18 @@ impl CopyDecoder {
             // NULL is recognised in the raw field, before escapes are undone.
             let raw_start = at;
             let start = row.bytes.len();
-            while at < line.len() && line[at] != self.options.delimiter {
-                if line[at] != b'\\' || at + 1 == line.len() {
+            loop {
+                let rest = &line[at..];
+                let plain = memchr2(self.options.delimiter, b'\\', rest).unwrap_or(rest.len());
+                row.bytes.extend_from_slice(&rest[..plain]);
+                at += plain;
+                if at == line.len() || line[at] == self.options.delimiter {
+                    break;
+                }
+                if at + 1 == line.len() {
                     row.bytes.push(line[at]);
                     at += 1;
-                    continue;
+                    break;
                 }
                 at += 1;
                 let escaped = line[at];
@@ -347,15 +400,21 @@ impl CopyDecoder {
             let raw_start = at;
             let start = row.bytes.len();
             let mut quoted = false;
-            while at < line.len() && line[at] != delimiter {
-                if line[at] != quote {
-                    row.bytes.push(line[at]);
-                    at += 1;
-                    continue;
+            loop {
+                let rest = &line[at..];
+                let plain = memchr2(delimiter, quote, rest).unwrap_or(rest.len());
+                row.bytes.extend_from_slice(&rest[..plain]);
+                at += plain;
+                if at == line.len() || line[at] == delimiter {
+                    break;
                 }
                 quoted = true;
                 at += 1;
                 loop {
+                    let rest = &line[at..];
+                    let plain = memchr2(quote, escape, rest).unwrap_or(rest.len());
+                    row.bytes.extend_from_slice(&rest[..plain]);
+                    at += plain;
                     let Some(&byte) = line.get(at) else {
                         return Err(bad("unterminated CSV quoted field"));
                     };
@@ -370,7 +429,15 @@ impl CopyDecoder {
                     }
                 }
             }
-            row.end_field(start, !quoted && &line[raw_start..at] == null);
+            let is_null = !quoted && &line[raw_start..at] == null;
+            let column = row.fields.len();
+            let forced = |flags: &[bool]| flags.get(column).copied().unwrap_or(false);
+            let is_null = if is_null {
+                !forced(&self.options.force_not_null)
+            } else {
+                forced(&self.options.force_null) && &row.bytes[start..] == null
+            };
+            row.end_field(start, is_null);
             if at == line.len() {
                 return Ok(());
             }

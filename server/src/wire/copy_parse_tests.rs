@@ -11,9 +11,12 @@ fn options(format: CopyFormat) -> CopyOptions {
         format,
         delimiter: if csv { b',' } else { b'\t' },
         null: if csv { String::new() } else { "\\N".to_owned() },
-        header: false,
+        header: CopyHeader::None,
         quote: b'"',
         escape: b'"',
+        force_quote: Vec::new(),
+        force_not_null: Vec::new(),
+        force_null: Vec::new(),
     }
 }
 
@@ -108,9 +111,9 @@ fn csv() {
     check(&o, 1, b"\"two\r\nlines\"\r\n", &[&[Some("two\r\nlines")]]);
     check(&o, 1, b"mid\"dle, quoted\"end\n", &[&[Some("middle, quotedend")]]);
     check(&o, 1, b"a\n\\.\nrest\n", &[&[Some("a")]]);
-    o.header = true;
+    o.header = CopyHeader::Line;
     check(&o, 2, b"x,y\n1,2\n", &[&[Some("1"), Some("2")]]);
-    o.header = false;
+    o.header = CopyHeader::None;
     o.escape = b'\\';
     check(&o, 2, b"\"a\\\"b\\\\\",c\n", &[&[Some("a\"b\\"), Some("c")]]);
     o.null = "NULL".to_owned();
@@ -193,11 +196,23 @@ fn random_text_survives_escaping_and_chunking() {
             let mut data = Vec::new();
             for row in &rows {
                 let fields: Vec<Option<&[u8]>> = row.iter().map(|field| field.as_ref().map(|f| f.as_bytes())).collect();
-                super::super::copy_out::encode_line(&fields, &o, &mut data);
+                encode_line(&fields, &o, &mut data);
             }
             check(&o, 3, &data, &expected);
         }
     }
+}
+
+fn encode_line(fields: &[Option<&[u8]>], options: &CopyOptions, line: &mut Vec<u8>) {
+    use super::super::copy_out::{encode_field, start_field};
+    for (index, field) in fields.iter().enumerate() {
+        start_field(index, options, line);
+        match field {
+            Some(field) => encode_field(field, fields.len() == 1, false, options, line),
+            None => line.extend_from_slice(options.null.as_bytes()),
+        }
+    }
+    line.push(b'\n');
 }
 
 /// Where an error is said to be: line, and its text.
@@ -224,11 +239,34 @@ fn errors_know_their_line() {
     assert_eq!(place(&text, 2, b"a\n"), (1, Some("a".to_owned())));
     assert_eq!(place(&text, 2, b"a\tb\nc\td\te\n"), (2, Some("c\td\te".to_owned())));
     assert_eq!(place(&text, 1, b"a\r\nb\nc\r\n"), (2, None));
-    let csv = CopyOptions { header: true, ..options(CopyFormat::Csv) };
-    assert_eq!(place(&csv, 1, b"head\n\"open\n").0, 2);
+    let csv = CopyOptions { header: CopyHeader::Line, ..options(CopyFormat::Csv) };
+    assert_eq!(place(&csv, 1, b"head\n\"open\n"), (2, Some("\"open\n".to_owned())));
     let mut binary = b"PGCOPY\n\xff\r\n\0".to_vec();
     assert_eq!(place(&options(CopyFormat::Binary), 1, b"PGCOPX").0, 0);
     binary.extend_from_slice(&[0; 8]);
     binary.extend_from_slice(&[0, 1, 0, 0, 0, 1, 7, 0, 3]);
     assert_eq!(place(&options(CopyFormat::Binary), 1, &binary), (2, None));
+}
+
+#[test]
+fn nulls_are_forced_one_way_and_the_other() {
+    let mut csv = options(CopyFormat::Csv);
+    csv.force_null = vec![true, false, false];
+    csv.force_not_null = vec![false, true, false];
+    check(&csv, 3, b"\"\",,\nx,\"\",\"\"\n", &[&[None, Some(""), None], &[Some("x"), Some(""), Some("")]]);
+}
+
+#[test]
+fn a_header_that_must_match() {
+    let mut csv = options(CopyFormat::Csv);
+    csv.header = CopyHeader::Match;
+    check(&csv, 2, b"c1,\"c2\"\n1,2\n", &[&[Some("1"), Some("2")]]);
+    for (data, message) in [
+        (&b"c1\n1\n"[..], "wrong number of fields in header line: got 1, expected 2"),
+        (b"c2,c1\n", "column name mismatch in header line field 1: got \"c2\", expected \"c1\""),
+        (b"c1,\n", "column name mismatch in header line field 2: got null value (\"\"), expected \"c2\""),
+    ] {
+        let error = read(&csv, 2, &[data]).expect_err(message);
+        assert_eq!((error.sqlstate(), error.0.message.as_str()), ("22P04", message));
+    }
 }

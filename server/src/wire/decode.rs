@@ -51,8 +51,8 @@ pub fn decode(kind: u8, body: Bytes) -> Result<FrontendMessage> {
             let result_formats = (0..count).map(|_| reader.i16()).collect::<Result<_>>()?;
             FrontendMessage::Bind(Bind::new(portal, statement, formats, params, result_formats))
         }
-        b'D' => FrontendMessage::Describe(Describe::new(reader.target()?, reader.name()?)),
-        b'C' => FrontendMessage::Close(Close::new(reader.target()?, reader.name()?)),
+        b'D' => FrontendMessage::Describe(Describe::new(reader.target("DESCRIBE")?, reader.name()?)),
+        b'C' => FrontendMessage::Close(Close::new(reader.target("CLOSE")?, reader.name()?)),
         b'E' => FrontendMessage::Execute(Execute::new(reader.name()?, reader.i32()?)),
         b'H' => FrontendMessage::Flush,
         b'S' => FrontendMessage::Sync,
@@ -124,11 +124,11 @@ impl BodyReader {
         Ok((!name.is_empty()).then_some(name))
     }
 
-    fn target(&mut self) -> Result<u8> {
+    fn target(&mut self, what: &str) -> Result<u8> {
         self.need(1)?;
         match self.body.get_u8() {
             target @ (b'S' | b'P') => Ok(target),
-            other => Err(protocol_violation(format!("invalid describe or close target {other}"))),
+            other => Err(protocol_violation(format!("invalid {what} message subtype {other}"))),
         }
     }
 

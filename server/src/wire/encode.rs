@@ -47,10 +47,10 @@ pub fn expand_formats(codes: &[i16], count: usize, what: &str) -> Result<Vec<For
         [] => Ok(vec![Format::Text; count]),
         [code] => Ok(vec![Format::from_code(*code)?; count]),
         codes if codes.len() == count => codes.iter().map(|code| Format::from_code(*code)).collect(),
-        codes => Err(protocol_violation(format!(
-            "bind message has {} {what} formats but the statement has {count} {what}s",
-            codes.len()
-        ))),
+        codes => Err(protocol_violation(match what {
+            "parameter" => format!("bind message has {} parameter formats but {count} parameters", codes.len()),
+            _ => format!("bind message has {} result formats but query has {count} columns", codes.len()),
+        })),
     }
 }
 
@@ -185,15 +185,21 @@ pub fn decode_parameter(context: &ExecContext, bytes: &[u8], ty: &DataType, form
     }
 }
 
-/// The text form of a value, checked to be UTF-8 (22021).
-pub fn decode_text(context: &ExecContext, bytes: &[u8], ty: &DataType) -> Result<Value> {
+/// Bytes as text that a value can be read from: UTF-8 without NUL (22021).
+pub fn checked_text(bytes: &[u8]) -> Result<&str> {
     let text = std::str::from_utf8(bytes).map_err(|error| super::errors::invalid_utf8(bytes, &error))?;
-    if text.contains('\0') {
+    if memchr::memchr(0, bytes).is_some() {
         return Err(QueryError::new(
             sinew::sqlstate::CHARACTER_NOT_IN_REPERTOIRE,
             "invalid byte sequence for encoding \"UTF8\": 0x00",
         ));
     }
+    Ok(text)
+}
+
+/// The text form of a value, checked to be UTF-8 (22021).
+pub fn decode_text(context: &ExecContext, bytes: &[u8], ty: &DataType) -> Result<Value> {
+    let text = checked_text(bytes)?;
     match ty {
         DataType::Text | DataType::Varchar(None) | DataType::Unknown => Ok(Value::text(text)),
         ty => types::from_text(&EvalContext::new(context), text, ty),

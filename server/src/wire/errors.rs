@@ -72,6 +72,9 @@ pub fn error_response(error: &QueryError, severity: Severity, offset_chars: usiz
     add(b't', &info.table);
     add(b'c', &info.column);
     add(b'n', &info.constraint);
+    if let Some(routine) = info.routine {
+        fields.push((b'R', routine.to_owned()));
+    }
     ErrorResponse::new(fields)
 }
 

@@ -146,12 +146,8 @@ impl Backend {
                 context = Some(self.decode_context()?);
             }
             let context = context.as_ref().expect("made above");
-            let value = decode_parameter(context, bytes, ty, format).map_err(|mut error| {
-                if error.0.detail.is_none() {
-                    error.0.detail = Some(format!("value of parameter ${}", index + 1));
-                }
-                error
-            })?;
+            let value = decode_parameter(context, bytes, ty, format)
+                .map_err(|error| bad_parameter(error, index + 1, format, &portal_name))?;
             values.push(value);
         }
         self.portals.insert(portal_name, Portal { statement, formats, state: PortalState::Ready(values) });
@@ -208,7 +204,9 @@ impl Backend {
         };
         let limit = u64::try_from(max_rows).ok().filter(|limit| *limit > 0);
         let suspended = match std::mem::replace(&mut portal.state, PortalState::Done) {
-            PortalState::Suspended(suspended) => {
+            PortalState::Suspended(mut suspended) => {
+                // Each Execute's tag counts its own rows.
+                suspended.sent = 0;
                 self.publish_statement(statement.class);
                 if let Err(error) = self.session.resume(prepared) {
                     self.session.fail(suspended.cursor);
@@ -434,6 +432,16 @@ impl Backend {
             });
         }
     }
+}
+
+/// The error of a parameter's value: which one, and of which portal. Values are not repeated.
+fn bad_parameter(mut error: QueryError, number: usize, format: Format, portal: &str) -> QueryError {
+    if error.sqlstate() == sqlstate::INVALID_BINARY_REPRESENTATION {
+        error.0.message = format!("incorrect binary data format in bind parameter {number}");
+    }
+    let portal = if portal.is_empty() { "unnamed portal".to_owned() } else { format!("portal \"{portal}\"") };
+    let value = if format == Format::Text { " = '...'" } else { "" };
+    error.context(format!("{portal} parameter ${number}{value}"))
 }
 
 fn no_portal(name: &str) -> QueryError {

@@ -28,5 +28,6 @@ mod startup;
 
 pub use cancel::CancelRegistry;
 pub use connection::{STOP_GRACE, WireContext};
+pub(crate) use copy_parse::{CopyDecoder, Progress as CopyProgress, RawRow};
 pub use frame::MESSAGE_LIMIT_BYTES;
 pub use listener::{accept, bind};

@@ -117,7 +117,7 @@ fn unique_indexes_hold_within_and_between_transactions() {
     let def = Arc::clone(t.catalog().table("public", "t").unwrap());
     let first = t.insert_row(&def, &row(1, "x")).unwrap();
     let refused = t.insert_row(&def, &row(1.0, "x")).unwrap_err();
-    let StorageError::DuplicateKey { table, constraint, detail } = refused else { panic!("{refused}") };
+    let StorageError::DuplicateKey { table, constraint, detail, .. } = refused else { panic!("{refused}") };
     assert_eq!((&table[..], &constraint[..]), ("t", "t_key"));
     assert_eq!(detail, "Key (a, b)=(1, x) already exists.");
     t.insert_row(&def, &row(Value::Null, "x")).unwrap();

@@ -58,6 +58,7 @@ impl Transaction {
         self.lock_row_target(NODE_ROWS, id.0, RowLock::Update, LockWait::Block)?;
         if self.kv_get_newest(Keyspace::NODES, &node_key(id))?.is_some() {
             return Err(StorageError::DuplicateKey {
+                schema: None,
                 table: "nodes".to_owned(),
                 constraint: "nodes_pkey".to_owned(),
                 detail: format!("Key (id)=({id}) already exists."),
@@ -109,6 +110,7 @@ impl Transaction {
         self.lock_row_target(RELATIONSHIP_ROWS, id.0, RowLock::Update, LockWait::Block)?;
         if self.kv_get_newest(Keyspace::RELATIONSHIPS, &relationship_key(id))?.is_some() {
             return Err(StorageError::DuplicateKey {
+                schema: None,
                 table: "edges".to_owned(),
                 constraint: "edges_pkey".to_owned(),
                 detail: format!("Key (id)=({id}) already exists."),

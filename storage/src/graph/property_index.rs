@@ -158,6 +158,7 @@ impl Transaction {
             .map(|(key, value)| format!("`{}` = {}", self.property_key_name(*key), shown(value)));
         let properties = if keys.len() == 1 { "property" } else { "properties" };
         StorageError::DuplicateKey {
+            schema: None,
             table: String::new(),
             constraint: index.name.clone(),
             detail: format!(

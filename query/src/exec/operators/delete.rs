@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::exec::constraints::check_may_write;
 use crate::exec::expr::PhysExpr;
 use crate::exec::foreign_keys::ForeignKeys;
+use crate::exec::lock_wait::lock_row;
 use crate::exec::node::{Node, Operator, Physical};
 use crate::exec::recheck::{KeptRows, Recheck, Settled, settle};
 use crate::exec::run::Cx;
@@ -67,7 +68,7 @@ impl Delete {
                 if !seen.insert(id) {
                     continue;
                 }
-                let locked = cx.transaction().lock_row(&plan.table, id, RowLock::Update, LockWait::Block)?;
+                let locked = lock_row(cx, &plan.table, id, RowLock::Update, LockWait::Block, "deleting")?;
                 let newer = match settle(plan.recheck.as_ref(), locked, id, cx)? {
                     Settled::Dropped => continue,
                     Settled::AsRead => None,

@@ -326,7 +326,11 @@ impl Insert {
             let mut count = 0;
             for row in 0..proposed.row_count {
                 let values: Vec<Value> = proposed.row(row);
-                let Some(stored) = writer.write(values, cx)? else { continue };
+                let written = writer.write(values, cx).map_err(|mut error| {
+                    error.0.batch_row.get_or_insert(row);
+                    error
+                })?;
+                let Some(stored) = written else { continue };
                 count += 1;
                 if !plan.returning.is_empty() {
                     let row = RowCx::of_values(cx, &stored);

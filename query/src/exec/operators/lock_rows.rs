@@ -15,6 +15,7 @@ use crate::batch::Batch;
 use crate::error::Result;
 use crate::exec::constraints::check_may_write;
 use crate::exec::expr::PhysExpr;
+use crate::exec::lock_wait::lock_row;
 use crate::exec::node::{Node, Operator, Physical};
 use crate::exec::recheck::{KeptRows, Recheck, Settled, settle};
 use crate::exec::run::Cx;
@@ -77,7 +78,7 @@ impl LockRows {
                 continue;
             }
             let id = row_id_of(&id)?;
-            let locked = self.cx.transaction().lock_row(&lock.table, id, lock.mode, lock.wait)?;
+            let locked = lock_row(&self.cx, &lock.table, id, lock.mode, lock.wait, "locking")?;
             match settle(self.plan.recheck.as_ref(), locked, id, &self.cx)? {
                 Settled::AsRead => {}
                 Settled::Dropped => return Ok(Settled::Dropped),

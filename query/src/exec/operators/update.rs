@@ -13,6 +13,7 @@ use crate::error::{QueryError, Result};
 use crate::exec::constraints::{check_may_write, check_row};
 use crate::exec::expr::{PhysExpr, RowCx};
 use crate::exec::foreign_keys::ForeignKeys;
+use crate::exec::lock_wait::lock_row;
 use crate::exec::node::{Layout, Node, Operator, Physical};
 use crate::exec::recheck::{Recheck, Settled, settle};
 use crate::exec::run::{Cx, Reservation};
@@ -93,7 +94,7 @@ impl Update {
                 if !seen.insert(id) {
                     continue;
                 }
-                let locked = cx.transaction().lock_row(&plan.table, id, plan.lock, LockWait::Block)?;
+                let locked = lock_row(cx, &plan.table, id, plan.lock, LockWait::Block, "updating")?;
                 let (mut new_row, newer) = match settle(plan.recheck.as_ref(), locked, id, cx)? {
                     Settled::Dropped => continue,
                     Settled::AsRead => match cx.transaction().get_row(&plan.table, id, &all)? {

@@ -1,70 +1,99 @@
-//! COPY, in its old and its new option syntax.
+//! COPY: what is copied, in which columns, and what becomes of it.
 
 use std::sync::Arc;
 
 use sinew_storage::Value;
-use sqlparser::ast::{
-    CopyLegacyCsvOption, CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident, ObjectName, ObjectNamePart,
-    Spanned, Statement,
-};
+use sqlparser::ast::{Expr as Ast, Ident, ObjectName, ObjectNamePart, Query, SetExpr, Spanned};
 
+use super::copy_options::{ForcedColumns, ReadOptions};
 use super::names::Relation;
-use super::scope::FromItem;
+use super::scope::{Clause, FromItem};
 use super::{Binder, Bound};
-use crate::algebra::{Expr, Insert, Plan};
+use crate::algebra::{Expr, Insert, Plan, VarId};
 use crate::error::{QueryError, Result, sqlstate};
-use crate::statement::{self, BoundStatement, CopyFormat, CopyOptions, OutputColumn, QueryKind};
+use crate::sql::copy_syntax::{CopyPlace, CopySource, CopySyntax};
+use crate::statement::{self, BoundStatement, CopyOptions, OutputColumn, QueryKind};
 use crate::system::graph_relations;
 
 impl Binder<'_> {
-    pub fn bind_copy(mut self, statement: &Statement) -> Result<BoundStatement> {
-        let Statement::Copy { source, to, target, options, legacy_options, values } = statement else {
-            return Err(QueryError::internal("COPY was expected"));
-        };
+    pub fn bind_copy(mut self, copy: &CopySyntax) -> Result<BoundStatement> {
+        let CopySyntax { source, to, place, options, filter } = copy;
+        let to = *to;
         self.refuses_parameters = true;
-        match target {
-            CopyTarget::Stdin | CopyTarget::Stdout => {}
-            CopyTarget::File { .. } => {
+        if let Some((_, location)) = filter
+            && to
+        {
+            let position = self.source.and_then(|text| crate::sql::position::character_position(text, *location));
+            return Err(QueryError::syntax("WHERE clause not allowed with COPY TO", position));
+        }
+        match place {
+            CopyPlace::Client => {}
+            CopyPlace::File => {
                 return Err(QueryError::unsupported("COPY with a server-side file")
                     .hint("Use COPY … FROM STDIN or TO STDOUT, or psql's \\copy."));
             }
-            CopyTarget::Program { .. } => return Err(QueryError::unsupported("COPY with a program")),
+            CopyPlace::Program => return Err(QueryError::unsupported("COPY with a program")),
         }
-        if !values.is_empty() {
-            return Err(QueryError::unsupported("COPY data inside the statement"));
-        }
-        let options = copy_options(options, legacy_options, |word| self.option_position(word))?;
-        match (source, to) {
-            (CopySource::Table { table_name, columns }, false) => self.copy_from(table_name, columns, options),
-            (CopySource::Query(_), false) => Err(QueryError::syntax("COPY (query) can only copy to somewhere", None)),
-            (CopySource::Table { table_name, columns }, true) => {
-                let bound = self.copy_table_out(table_name, columns)?;
+        let read = self.copy_options(options, to)?;
+        match source {
+            CopySource::Table { name, columns } if to => {
+                let all = names(&self.copy_table_out(name, &[])?.output);
+                let bound = self.copy_table_out(name, columns)?;
+                let of = self.qualified_name(name)?.name;
+                let options = settled(read, &names(&bound.output), Some((&of, &all)))?;
                 let query = self.finish(bound, QueryKind::Select)?;
                 Ok(BoundStatement::CopyTo { query, options })
             }
-            (CopySource::Query(query), true) => {
+            CopySource::Table { name, columns } => {
+                self.copy_from(name, columns, filter.as_ref().map(|(ast, _)| ast), read)
+            }
+            CopySource::Query(query) => {
+                if !returns_rows(query) {
+                    return Err(QueryError::new(
+                        sqlstate::FEATURE_NOT_SUPPORTED,
+                        "COPY query must have a RETURNING clause",
+                    ));
+                }
                 let bound = self.bind_query(query, false)?;
+                let options = settled(read, &names(&bound.output), None)?;
                 let query = self.finish(bound, QueryKind::Select)?;
                 Ok(BoundStatement::CopyTo { query, options })
             }
         }
     }
 
-    /// Position of an option's word in the statement's text: the last time it stands there.
-    fn option_position(&self, word: &str) -> Option<usize> {
-        let text = self.source?;
-        let byte = text.to_ascii_uppercase().rfind(word)?;
-        Some(text[..byte].chars().count() + 1)
+    /// The options of a COPY of a query that is bound already. `text` is the statement with a query of SQL in its place.
+    pub fn bind_copy_options(&self, text: &str, columns: &[OutputColumn]) -> Result<CopyOptions> {
+        let CopySyntax { to, place, options, .. } = crate::sql::parse::parse_copy(text)?;
+        if place != CopyPlace::Client {
+            return Err(QueryError::unsupported("COPY with a server-side file or a program")
+                .hint("Use COPY … TO STDOUT, or psql's \\copy."));
+        }
+        settled(self.copy_options(&options, to)?, &names(columns), None)
     }
 
-    fn copy_from(mut self, name: &ObjectName, columns: &[Ident], options: CopyOptions) -> Result<BoundStatement> {
+    fn copy_from(
+        mut self,
+        name: &ObjectName,
+        columns: &[Ident],
+        filter: Option<&Ast>,
+        read: ReadOptions,
+    ) -> Result<BoundStatement> {
         let names: Vec<ObjectName> =
             columns.iter().map(|column| ObjectName(vec![ObjectNamePart::Identifier(column.clone())])).collect();
         let qualified = self.qualified_name(name)?;
-        let graph = match self.find_relation(&qualified) {
-            Some(Relation::System { schema, .. }) => graph_relations::writable(&schema, &qualified.name),
+        let relation = self.find_relation(&qualified);
+        let graph = match &relation {
+            Some(Relation::System { schema, .. }) => graph_relations::writable(schema, &qualified.name),
             _ => None,
         };
+        if let Some(Relation::View(_)) = relation {
+            return Err(QueryError::new(
+                sqlstate::WRONG_OBJECT_TYPE,
+                format!("cannot copy to view \"{}\"", qualified.name),
+            )
+            .hint("To enable copying to a view, provide an INSTEAD OF INSERT trigger."));
+        }
         let table = match &graph {
             Some(relation) => Arc::new(relation.table()),
             None => {
@@ -84,15 +113,21 @@ impl Binder<'_> {
             columns.push((column.name.clone(), column.ty.clone()));
             values[target] = Some(Expr::Column(var, column.ty.clone()));
         }
-        let source = Plan::Supplied { output };
-        let target = statement::CopyTarget { table: table.name.clone(), columns };
+        let column_names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+        let all: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+        let options = settled(read, &column_names, Some((&table.name, &all)))?;
+        let mut source = Plan::Supplied { output };
+        let target = statement::CopyTarget { table: table.name.clone(), columns, filtered: filter.is_some() };
         let bound = match graph {
             Some(relation) => {
-                let args = values
+                let mut args: Vec<Expr> = values
                     .into_iter()
                     .zip(&table.columns)
                     .map(|(value, column)| value.unwrap_or_else(|| Expr::Literal(Value::Null, column.ty.clone())))
                     .collect();
+                if let Some(filter) = filter {
+                    (source, args) = self.filtered(&table, source, args, filter)?;
+                }
                 self.graph_insert_plan(&table, relation, source, args, None)?
             }
             None => {
@@ -105,6 +140,9 @@ impl Binder<'_> {
                         }
                         None => self.bind_default(&table, position)?,
                     });
+                }
+                if let Some(filter) = filter {
+                    (source, complete) = self.filtered(&table, source, complete, filter)?;
                 }
                 let new_row = self.row_vars(&table);
                 let checks = self.bind_checks(&table, &new_row)?;
@@ -122,6 +160,38 @@ impl Binder<'_> {
         };
         let query = self.finish(bound, QueryKind::Insert)?;
         Ok(BoundStatement::CopyFrom { query, target, options })
+    }
+
+    /// Rows of the table, of `values` over `source`, for which WHERE holds; and the values over these.
+    fn filtered(
+        &mut self,
+        table: &sinew_storage::catalog::TableDef,
+        source: Plan,
+        values: Vec<Expr>,
+        filter: &Ast,
+    ) -> Result<(Plan, Vec<Expr>)> {
+        let row = self.row_vars(table);
+        let frame = self.row_frame(table, None, &row, Clause::CopyWhere);
+        let (predicate, frame) = self.with_frame(frame, |binder| binder.bind_condition(filter, "WHERE"))?;
+        let position = self.at(filter.span());
+        let refused = |what: &str| QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, what).at(position);
+        let mut predicate = predicate;
+        let mut has_subquery = false;
+        super::embed::walk_expr(&mut predicate, &mut |expr| {
+            has_subquery |= matches!(expr, Expr::Subquery(_));
+            true
+        });
+        if has_subquery {
+            return Err(refused("cannot use subquery in COPY FROM WHERE condition"));
+        }
+        if !frame.sets.is_empty() {
+            return Err(refused("set-returning functions are not allowed in COPY FROM WHERE conditions"));
+        }
+        let items: Vec<(VarId, Expr)> = row.iter().copied().zip(values).collect();
+        let input = Plan::Filter { input: Box::new(Plan::Project { input: Box::new(source), items }), predicate };
+        let values =
+            row.iter().zip(&table.columns).map(|(var, column)| Expr::Column(*var, column.ty.clone())).collect();
+        Ok((input, values))
     }
 
     fn copy_table_out(&mut self, name: &ObjectName, columns: &[Ident]) -> Result<Bound> {
@@ -185,162 +255,60 @@ impl Binder<'_> {
     }
 }
 
-/// Reads both syntaxes into one set of options; the defaults depend on the format. `place` gives the position of a word,
-/// in upper case.
-fn copy_options(
-    options: &[CopyOption],
-    legacy: &[CopyLegacyOption],
-    place: impl Fn(&str) -> Option<usize>,
-) -> Result<CopyOptions> {
-    let unsupported = |option: &str| {
-        let first = option.split([' ', '(']).next().unwrap_or(option);
-        QueryError::unsupported(format!("COPY option {option}")).at(place(first))
-    };
-    let mut format = CopyFormat::Text;
-    let (mut delimiter, mut null, mut header, mut quote, mut escape) = (None, None, false, None, None);
-    // Each option once, whatever it says.
-    let redundant = || QueryError::syntax("conflicting or redundant options", None);
-    let mut given = Vec::new();
-    for option in options {
-        let kind = std::mem::discriminant(option);
-        if given.contains(&kind) {
-            return Err(redundant());
-        }
-        given.push(kind);
-        match option {
-            CopyOption::Format(ident) => {
-                format = match ident.value.to_lowercase().as_str() {
-                    "text" => CopyFormat::Text,
-                    "csv" => CopyFormat::Csv,
-                    "binary" => CopyFormat::Binary,
-                    other => {
-                        return Err(QueryError::new(
-                            sqlstate::INVALID_PARAMETER_VALUE,
-                            format!("COPY format \"{other}\" not recognized"),
-                        ));
-                    }
-                };
-            }
-            // Rows need no freezing here, so there is nothing that it could change.
-            CopyOption::Freeze(_) => {}
-            CopyOption::Delimiter(c) => delimiter = Some(*c),
-            CopyOption::Null(text) => null = Some(text.clone()),
-            CopyOption::Header(on) => header = *on,
-            CopyOption::Quote(c) => quote = Some(*c),
-            CopyOption::Escape(c) => escape = Some(*c),
-            CopyOption::Encoding(name) => utf8_only(name)?,
-            CopyOption::ForceQuote(_) => return Err(unsupported("FORCE_QUOTE")),
-            CopyOption::ForceNotNull(_) => return Err(unsupported("FORCE_NOT_NULL")),
-            CopyOption::ForceNull(_) => return Err(unsupported("FORCE_NULL")),
-        }
-    }
-    let mut given = Vec::new();
-    for option in legacy {
-        let kind = std::mem::discriminant(option);
-        if given.contains(&kind) {
-            return Err(redundant());
-        }
-        given.push(kind);
-        match option {
-            CopyLegacyOption::Binary => format = CopyFormat::Binary,
-            CopyLegacyOption::Delimiter(c) => delimiter = Some(*c),
-            CopyLegacyOption::Null(text) => null = Some(text.clone()),
-            CopyLegacyOption::Header => header = true,
-            CopyLegacyOption::Csv(csv) => {
-                if format == CopyFormat::Binary {
-                    return Err(redundant());
-                }
-                format = CopyFormat::Csv;
-                let mut given = Vec::new();
-                for option in csv {
-                    let kind = std::mem::discriminant(option);
-                    if given.contains(&kind) {
-                        return Err(redundant());
-                    }
-                    given.push(kind);
-                    match option {
-                        CopyLegacyCsvOption::Header => header = true,
-                        CopyLegacyCsvOption::Quote(c) => quote = Some(*c),
-                        CopyLegacyCsvOption::Escape(c) => escape = Some(*c),
-                        CopyLegacyCsvOption::ForceQuote(_) => return Err(unsupported("FORCE QUOTE")),
-                        CopyLegacyCsvOption::ForceNotNull(_) => return Err(unsupported("FORCE NOT NULL")),
-                    }
-                }
-            }
-            other => return Err(unsupported(&other.to_string())),
-        }
-    }
-    let csv = format == CopyFormat::Csv;
-    let conflict = |what: &str| {
-        Err(QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, format!("COPY {what} available only in CSV mode")))
-    };
-    if format == CopyFormat::Binary && (delimiter.is_some() || null.is_some() || header) {
-        return Err(QueryError::syntax("cannot specify DELIMITER, NULL or HEADER in BINARY mode", None));
-    }
-    if !csv && quote.is_some() {
-        return conflict("quote");
-    }
-    if !csv && escape.is_some() {
-        return conflict("escape");
-    }
-    let byte = |c: char, what: &str| {
-        u8::try_from(c).ok().filter(u8::is_ascii).ok_or_else(|| {
-            QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, format!("COPY {what} must be a single one-byte character"))
-        })
-    };
-    let delimiter = byte(delimiter.unwrap_or(if csv { ',' } else { '\t' }), "delimiter")?;
-    let quote = byte(quote.unwrap_or('"'), "quote")?;
-    let escape = match escape {
-        Some(c) => byte(c, "escape")?,
-        None => quote,
-    };
-    let null = null.unwrap_or_else(|| if csv { String::new() } else { "\\N".to_owned() });
-    let invalid = |message: &str| Err(QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, message));
-    if matches!(delimiter, b'\n' | b'\r') {
-        return invalid("COPY delimiter cannot be newline or carriage return");
-    }
-    if null.contains(['\n', '\r']) {
-        return invalid("COPY null representation cannot use newline or carriage return");
-    }
-    if !csv && (delimiter.is_ascii_lowercase() || delimiter.is_ascii_digit() || matches!(delimiter, b'\\' | b'.')) {
-        return invalid("COPY delimiter cannot be a lower-case letter, a digit, a backslash or a full stop");
-    }
-    if csv && delimiter == quote {
-        return invalid("COPY delimiter and quote must be different");
-    }
-    Ok(CopyOptions { format, delimiter, null, header, quote, escape })
+fn names(columns: &[OutputColumn]) -> Vec<String> {
+    columns.iter().map(|column| column.name.to_string()).collect()
 }
 
-fn utf8_only(name: &str) -> Result<()> {
-    match name.to_lowercase().replace(['-', '_'], "").as_str() {
-        "utf8" | "unicode" => Ok(()),
-        _ => Err(QueryError::unsupported(format!("COPY with the encoding {name}"))),
+/// INSERT and its like as the query of COPY give rows with RETURNING only.
+fn returns_rows(query: &Query) -> bool {
+    match query.body.as_ref() {
+        SetExpr::Insert(sqlparser::ast::Statement::Insert(insert)) => insert.returning.is_some(),
+        SetExpr::Update(sqlparser::ast::Statement::Update(update)) => update.returning.is_some(),
+        SetExpr::Delete(sqlparser::ast::Statement::Delete(delete)) => delete.returning.is_some(),
+        _ => true,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Finds the columns that options name among those copied. `relation`: the table's name and all of its columns.
+fn settled(read: ReadOptions, columns: &[String], relation: Option<(&str, &[String])>) -> Result<CopyOptions> {
+    let ReadOptions { mut options, force_quote, force_not_null, force_null } = read;
+    options.force_quote = forced(&force_quote, "FORCE_QUOTE", columns, relation)?;
+    options.force_not_null = forced(&Some(force_not_null), "FORCE_NOT_NULL", columns, relation)?;
+    options.force_null = forced(&Some(force_null), "FORCE_NULL", columns, relation)?;
+    Ok(options)
+}
 
-    #[test]
-    fn defaults_follow_the_format() {
-        let text = copy_options(&[], &[], |_| None).expect("text");
-        assert_eq!((text.format, text.delimiter, text.null.as_str()), (CopyFormat::Text, b'\t', "\\N"));
-        let csv = copy_options(&[CopyOption::Format(Ident::new("csv"))], &[], |_| None).expect("csv");
-        assert_eq!((csv.format, csv.delimiter, csv.null.as_str(), csv.quote), (CopyFormat::Csv, b',', "", b'"'));
+/// Per column whether the option names it; empty when it names none.
+fn forced(
+    named: &ForcedColumns,
+    option: &str,
+    columns: &[String],
+    relation: Option<(&str, &[String])>,
+) -> Result<Vec<bool>> {
+    let Some(named) = named else { return Ok(vec![true; columns.len()]) };
+    if named.is_empty() {
+        return Ok(Vec::new());
     }
-
-    #[test]
-    fn impossible_options_are_refused() {
-        let refused = |option| copy_options(&[option], &[], |word| Some(word.len())).expect_err("refused");
-        assert_eq!(refused(CopyOption::Quote('x')).sqlstate(), "0A000");
-        assert_eq!(refused(CopyOption::Delimiter('é')).sqlstate(), "0A000");
-        let error = refused(CopyOption::ForceQuote(vec![Ident::new("a")]));
-        assert_eq!(
-            (error.0.message.as_str(), error.0.position),
-            ("COPY option FORCE_QUOTE is not supported", Some(11))
-        );
-        let twice = [CopyOption::Header(true), CopyOption::Header(true)];
-        assert_eq!(copy_options(&twice, &[], |_| None).expect_err("given twice").sqlstate(), "42601");
+    let mut chosen = vec![false; columns.len()];
+    for ident in named {
+        let name = super::names::fold(ident);
+        if let Some(at) = columns.iter().position(|column| **column == *name) {
+            chosen[at] = true;
+            continue;
+        }
+        let (of, is_column) = match relation {
+            Some((relation, all)) => {
+                (format!(" of relation \"{relation}\""), all.iter().any(|column| **column == *name))
+            }
+            None => (String::new(), false),
+        };
+        return Err(match is_column {
+            true => QueryError::new(
+                sqlstate::INVALID_COLUMN_REFERENCE,
+                format!("{option} column \"{name}\" not referenced by COPY"),
+            ),
+            false => QueryError::new(sqlstate::UNDEFINED_COLUMN, format!("column \"{name}\"{of} does not exist")),
+        });
     }
+    Ok(chosen)
 }

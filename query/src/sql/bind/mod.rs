@@ -10,6 +10,7 @@
 
 mod coerce;
 mod copy;
+mod copy_options;
 mod cte;
 mod cypher_from;
 pub mod data_type;
@@ -64,12 +65,13 @@ pub use self::relation_names::without_visible_schemas;
 use self::row_lock::{LockScope, RowLockClause};
 use self::scope::Frame;
 pub use self::stored_text::{StoredRules, bind_stored_rules};
+use super::copy_syntax::CopySyntax;
 use super::definition::Definition;
 use super::position::LineIndex;
 use crate::algebra::{Plan, VarId, VarTable};
 use crate::context::BindContext;
 use crate::error::{QueryError, Result, sqlstate};
-use crate::statement::{BoundQuery, BoundStatement, OutputColumn, QueryKind};
+use crate::statement::{BoundQuery, BoundStatement, CopyOptions, OutputColumn, QueryKind};
 
 /// Views, virtual columns and subqueries that may be nested in each other.
 const NESTING_LIMIT: usize = 128;
@@ -147,7 +149,6 @@ pub fn bind_statement(context: &BindContext<'_>, statement: &Statement, text: &s
             let bound = binder.bind_call_statement(function)?;
             Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Call)?))
         }
-        Statement::Copy { .. } => binder.bind_copy(statement),
         Statement::Explain { .. } => binder.bind_explain(statement),
         _ => {
             binder.refuses_parameters = true;
@@ -158,6 +159,16 @@ pub fn bind_statement(context: &BindContext<'_>, statement: &Statement, text: &s
 
 fn mentions_tableoid(text: &str) -> bool {
     text.as_bytes().windows(scope::TABLEOID.len()).any(|word| word.eq_ignore_ascii_case(scope::TABLEOID.as_bytes()))
+}
+
+/// Binds COPY.
+pub fn bind_copy(context: &BindContext<'_>, copy: &CopySyntax, text: &str) -> Result<BoundStatement> {
+    Binder::new(context, text).bind_copy(copy)
+}
+
+/// See [`super::bind_copy_options`].
+pub fn bind_copy_options(context: &BindContext<'_>, text: &str, columns: &[OutputColumn]) -> Result<CopyOptions> {
+    Binder::new(context, text).bind_copy_options(text, columns)
 }
 
 impl<'a> Binder<'a> {

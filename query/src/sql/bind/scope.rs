@@ -57,6 +57,8 @@ pub enum Clause {
     Set,
     Returning,
     Check,
+    /// COPY FROM … WHERE.
+    CopyWhere,
     Default,
     Filter,
     AggregateArguments,
@@ -83,6 +85,7 @@ impl Clause {
             Clause::Set => "UPDATE",
             Clause::Returning => "RETURNING",
             Clause::Check => "check constraints",
+            Clause::CopyWhere => "COPY FROM WHERE conditions",
             Clause::Default => "DEFAULT expressions",
             Clause::Filter => "FILTER",
             Clause::AggregateArguments => "aggregate arguments",
