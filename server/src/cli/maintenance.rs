@@ -11,6 +11,7 @@ use sinew::{QueryError, Store, StoreOptions};
 
 use super::progress::{OpeningProgress, Progress};
 use super::remote;
+use super::say;
 use super::table::write_table;
 
 /// Which database to work on.
@@ -127,11 +128,6 @@ fn with_store<T, E: Into<QueryError>>(
 fn summary(done: &str, report: &BackupReport) -> String {
     let BackupReport { lsn, row_count, size_bytes, directory } = report;
     format!("{done} {row_count} rows ({size_bytes} bytes) at LSN {lsn} in {}", directory.display())
-}
-
-fn say(line: &str) -> Result<ExitCode, String> {
-    writeln!(io::stdout(), "{line}").map_err(|error| format!("standard output: {error}"))?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn describe(error: impl Into<QueryError>) -> String {

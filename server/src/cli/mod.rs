@@ -1,5 +1,8 @@
 //! The command line.
 
+mod export;
+mod import;
+mod infer;
 mod maintenance;
 mod progress;
 mod query;
@@ -43,6 +46,10 @@ enum Command {
         #[arg(long, value_name = "DSN")]
         dsn: Option<String>,
     },
+    /// Fill a table from a file of CSV or JSON lines
+    Import(import::Import),
+    /// Write a table, or the rows of a query, to a file of CSV or JSON lines
+    Export(export::Export),
     /// Copy a database, running or not, into an empty directory
     Backup {
         /// Directory of the backup, created when missing; of the server's machine when a server makes it
@@ -72,6 +79,8 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve { config, flags } => serve::run(config, flags),
         Command::Query { text, file, dsn } => query::run(text, file, dsn),
+        Command::Import(import) => import::run(import),
+        Command::Export(export) => export::run(export),
         Command::Backup { directory, place } => maintenance::backup(directory, place),
         Command::Restore { from, data } => maintenance::restore(from, data),
         Command::Check { place } => maintenance::check(place),
@@ -85,6 +94,13 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A line on standard output, and success.
+fn say(line: &str) -> Result<ExitCode, String> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{line}").map_err(|error| format!("standard output: {error}"))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
@@ -115,6 +131,11 @@ mod tests {
         assert!(Cli::try_parse_from(["sinew", "backup"]).is_err());
         assert!(Cli::try_parse_from(["sinew", "restore", "b"]).is_err());
         assert!(Cli::try_parse_from(["sinew", "check"]).is_ok());
+        assert!(Cli::try_parse_from(["sinew", "import", "f.csv", "--table", "t", "--create"]).is_ok());
+        assert!(Cli::try_parse_from(["sinew", "import", "f.csv"]).is_err());
+        assert!(Cli::try_parse_from(["sinew", "export", "f.csv", "--query", "RETURN 1"]).is_ok());
+        assert!(Cli::try_parse_from(["sinew", "export", "f.csv"]).is_err());
+        assert!(Cli::try_parse_from(["sinew", "export", "f.csv", "--table", "t", "--query", "RETURN 1"]).is_err());
         assert!(Cli::try_parse_from(["sinew", "query"]).is_err());
         assert!(Cli::try_parse_from(["sinew", "query", "select 1", "-f", "x"]).is_err());
     }

@@ -28,6 +28,18 @@ impl Progress {
         Progress { what, bar, last_tenth: None }
     }
 
+    /// Of work that is measured in bytes.
+    pub fn of_bytes(what: &'static str) -> Progress {
+        let progress = Progress::new(what);
+        if let (Some(bar), Ok(style)) = (
+            &progress.bar,
+            ProgressStyle::with_template("{msg} {bar:40} {percent} %, {bytes} at {bytes_per_sec}, {eta} left"),
+        ) {
+            bar.set_style(style);
+        }
+        progress
+    }
+
     /// Of work that says nothing until it is done.
     pub fn spinner(what: &'static str) -> Progress {
         let bar = io::stderr().is_terminal().then(|| {
@@ -37,6 +49,15 @@ impl Progress {
             bar
         });
         Progress { what, bar, last_tenth: None }
+    }
+
+    /// So many rows so far, of an unknown number.
+    pub fn count(&self, rows: u64) {
+        if let Some(bar) = &self.bar
+            && rows.is_multiple_of(1024)
+        {
+            bar.set_message(format!("{}: {rows} rows", self.what));
+        }
     }
 
     pub fn update(&mut self, done: u64, of: u64) {
