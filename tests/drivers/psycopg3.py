@@ -3,7 +3,10 @@
 Usage: psycopg3.py PORT, against a server started with --demo.
 """
 
+import datetime
 import sys
+import uuid
+from decimal import Decimal
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -116,6 +119,10 @@ def main(port: int) -> None:
         queue(port, connection)
         diagnostics(connection)
         pipeline(connection)
+        notifications(port)
+        cursors(connection)
+        prepared(connection)
+        binary_copy(connection)
 
         # A write, then an agent run in the same transaction: refused with a hint.
         with connection.cursor() as cursor:
@@ -198,6 +205,65 @@ def pipeline(connection: psycopg.Connection) -> None:
     except (psycopg.errors.DivisionByZero, psycopg.errors.PipelineAborted):
         connection.rollback()
     assert connection.execute("SELECT 3").fetchone() == (3,)
+    connection.rollback()
+
+
+def notifications(port: int) -> None:
+    """A listener is told of what commits, by itself or while it waits."""
+    address = f"host=127.0.0.1 port={port} user=ann dbname=sinew"
+    with psycopg.connect(address, autocommit=True) as listener, psycopg.connect(address) as sender:
+        listener.execute("LISTEN driver_channel")
+        sender.execute("SELECT pg_notify('driver_channel', %s)", ("first",))
+        sender.execute("NOTIFY driver_channel, 'second'")
+        sender.rollback()
+        sender.execute("NOTIFY driver_channel, 'third'")
+        sender.commit()
+        told = list(listener.notifies(timeout=10, stop_after=1))
+        assert [(n.channel, n.payload, n.pid) for n in told] == [
+            ("driver_channel", "third", sender.info.backend_pid)
+        ], told
+
+
+def cursors(connection: psycopg.Connection) -> None:
+    """Server-side cursors that scroll, in text and binary."""
+    for binary in (False, True):
+        with connection.cursor(name="scrolling", scrollable=True, binary=binary) as cursor:
+            cursor.execute("SELECT i, i::text FROM generate_series(1, 100) i")
+            assert cursor.fetchone() == (1, "1")
+            cursor.scroll(50)
+            assert cursor.fetchone() == (52, "52")
+            cursor.scroll(0, mode="absolute")
+            assert cursor.fetchmany(2) == [(1, "1"), (2, "2")]
+            cursor.scroll(-1)
+            assert cursor.fetchone() == (2, "2")
+    connection.rollback()
+
+
+def prepared(connection: psycopg.Connection) -> None:
+    """Statements that psycopg prepares on the server, in binary both ways, until it deallocates them."""
+    connection.prepare_threshold = 0
+    connection.prepared_max = 2
+    for i in range(6):
+        row = connection.execute(f"SELECT %b + {i}, %b::numeric", (i, i), binary=True).fetchone()
+        assert row == (2 * i, i), row
+    (count,) = connection.execute("SELECT count(*) FROM pg_prepared_statements", prepare=False).fetchone()
+    assert count <= 3, count
+    connection.prepare_threshold = 5
+    connection.rollback()
+
+
+def binary_copy(connection: psycopg.Connection) -> None:
+    """COPY of rows in binary, both ways."""
+    connection.execute("CREATE TABLE driver_binary (a int4, b text, c timestamptz, d numeric, e uuid, f int4[])")
+    with connection.cursor().copy("COPY driver_binary FROM STDIN (FORMAT binary)") as copy:
+        copy.set_types(["int4", "text", "timestamptz", "numeric", "uuid", "int4[]"])
+        at = datetime.datetime(2026, 1, 2, 3, 4, 5, 678901, datetime.timezone.utc)
+        rows = [(i, f"row {i}", at, Decimal(f"{i}.250"), uuid.UUID(int=i), [i, i + 1]) for i in range(3000)]
+        for row in rows:
+            copy.write_row(row)
+    with connection.cursor().copy("COPY (SELECT * FROM driver_binary ORDER BY a) TO STDOUT (FORMAT binary)") as copy:
+        copy.set_types(["int4", "text", "timestamptz", "numeric", "uuid", "int4[]"])
+        assert list(copy.rows()) == rows
     connection.rollback()
 
 
