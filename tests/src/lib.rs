@@ -9,6 +9,7 @@ pub mod isolation;
 pub mod openai_mock;
 pub mod postgres;
 pub mod protocol;
+pub mod random_sql;
 pub mod raw_client;
 pub mod server;
 pub mod snb;
