@@ -20,6 +20,7 @@ mod notifications;
 mod operation;
 mod parallel;
 mod protocol;
+mod random_sql;
 mod sessions;
 mod snb;
 mod spilling;

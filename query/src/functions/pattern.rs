@@ -109,7 +109,7 @@ fn like_escape(pattern: &str, escape: &str) -> Result<String> {
     let (escape, more) = (escapes.next(), escapes.next());
     if more.is_some() {
         return Err(
-            QueryError::new("22019", "invalid escape string").hint("Escape string must be empty or one character.")
+            QueryError::new("22025", "invalid escape string").hint("Escape string must be empty or one character.")
         );
     }
     let mut out = String::with_capacity(pattern.len());
@@ -135,7 +135,7 @@ fn similar_to(pattern: &str, escape: &str) -> Result<String> {
     let (escape, more) = (escapes.next(), escapes.next());
     if more.is_some() {
         return Err(
-            QueryError::new("22019", "invalid escape string").hint("Escape string must be empty or one character.")
+            QueryError::new("22025", "invalid escape string").hint("Escape string must be empty or one character.")
         );
     }
     let mut out = String::from("^(?:");

@@ -44,6 +44,9 @@ impl Dialect for SinewDialect {
     }
 
     fn parse_infix(&self, parser: &mut Parser<'_>, left: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
+        if let Some(negated) = symmetric_between(parser) {
+            return Some(self.parse_symmetric(parser, left, negated));
+        }
         let Expr::BinaryOp { op, .. } = left else { return None };
         if !is_comparison(op) {
             return None;
@@ -121,10 +124,45 @@ impl Dialect for SinewDialect {
 }
 
 impl SinewDialect {
+    /// `x BETWEEN SYMMETRIC a AND b` as `(x BETWEEN a AND b OR x BETWEEN b AND a)`, which is how PostgreSQL reads it.
+    fn parse_symmetric(&self, parser: &mut Parser<'_>, left: &Expr, negated: bool) -> Result<Expr, ParserError> {
+        if negated {
+            parser.next_token();
+        }
+        parser.next_token();
+        parser.next_token();
+        let precedence = self.prec_value(Precedence::Between);
+        let low = parser.parse_subexpr(precedence)?;
+        parser.expect_keyword(Keyword::AND)?;
+        let high = parser.parse_subexpr(precedence)?;
+        let between = |low: &Expr, high: &Expr| Expr::Between {
+            expr: Box::new(left.clone()),
+            negated,
+            low: Box::new(low.clone()),
+            high: Box::new(high.clone()),
+        };
+        let op = if negated { BinaryOperator::And } else { BinaryOperator::Or };
+        let both = Expr::BinaryOp { left: Box::new(between(&low, &high)), op, right: Box::new(between(&high, &low)) };
+        Ok(Expr::Nested(Box::new(both)))
+    }
+
     /// Of the operators that PostgreSQL's grammar calls Op.
     fn other_operator(&self) -> u8 {
         self.prec_value(Precedence::Pipe)
     }
+}
+
+/// Whether `[NOT] BETWEEN SYMMETRIC` comes next, and with NOT.
+fn symmetric_between(parser: &Parser<'_>) -> Option<bool> {
+    let keyword = |ahead: usize| match &parser.peek_nth_token_ref(ahead).token {
+        Token::Word(word) => Some(word.keyword),
+        _ => None,
+    };
+    let negated = keyword(0) == Some(Keyword::NOT);
+    let at = usize::from(negated);
+    let is_word = matches!(&parser.peek_nth_token_ref(at + 1).token,
+        Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("symmetric"));
+    (keyword(at) == Some(Keyword::BETWEEN) && is_word).then_some(negated)
 }
 
 fn is_comparison(op: &BinaryOperator) -> bool {
@@ -162,6 +200,12 @@ mod tests {
         check("a || b ~ c = d", "(((a || b) ~ c) = d)");
         check("a <=> b < c", "((a <=> b) < c)");
         check("a + b OPERATOR(pg_catalog.~) c = d", "(((a + b) OPERATOR(pg_catalog.~) c) = d)");
+    }
+
+    #[test]
+    fn symmetric_ranges_are_read() {
+        check("a BETWEEN SYMMETRIC 1 + 1 AND 0 AND b", "((a BETWEEN 1 + 1 AND 0 OR a BETWEEN 0 AND 1 + 1) AND b)");
+        check("a NOT BETWEEN SYMMETRIC 2 AND 0", "(a NOT BETWEEN 2 AND 0 AND a NOT BETWEEN 0 AND 2)");
     }
 
     #[test]

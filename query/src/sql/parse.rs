@@ -319,7 +319,6 @@ fn split_location(message: &str) -> (&str, Option<Location>) {
 /// Looked for only after parsing failed.
 fn gap(text: &str) -> Option<QueryError> {
     const GAPS: &[(&[&str], &str)] = &[
-        (&["BETWEEN", "SYMMETRIC"], "BETWEEN SYMMETRIC"),
         (&["ROWS", "FROM", "("], "ROWS FROM"),
         (&["SEARCH", "DEPTH"], "SEARCH in WITH"),
         (&["SEARCH", "BREADTH"], "SEARCH in WITH"),
@@ -418,7 +417,6 @@ mod tests {
     #[test]
     fn known_gaps_are_named() {
         assert_eq!(error("INSERT INTO t VALUES (1) ON CONFLICT (a) WHERE b > 1 DO NOTHING").1, "0A000");
-        assert_eq!(error("SELECT 1 BETWEEN SYMMETRIC 2 AND 0").1, "0A000");
     }
 
     #[test]

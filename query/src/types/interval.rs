@@ -136,8 +136,10 @@ impl Sums {
         };
         let time = |sums: &mut Sums, factor: i64| -> Option<()> {
             let total = mantissa.checked_mul(i128::from(factor))?;
-            let half = if total < 0 { -divisor / 2 } else { divisor / 2 };
-            sums.microseconds = sums.microseconds.saturating_add(total.saturating_add(half) / divisor);
+            let (whole, rest) = (total / divisor, (total % divisor).abs().saturating_mul(2));
+            let away = rest > divisor || (rest == divisor && whole % 2 != 0);
+            let rounded = whole + if away { total.signum() } else { 0 };
+            sums.microseconds = sums.microseconds.saturating_add(rounded);
             Some(())
         };
         match unit {

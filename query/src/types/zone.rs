@@ -29,8 +29,14 @@ pub(crate) fn session_zone(context: &EvalContext<'_>) -> Zone {
 }
 
 /// 22023 `time zone "x" not recognized`.
+///
+/// A numeric offset is POSIX's here: west is positive.
 pub(crate) fn named(name: &str) -> Result<Zone> {
-    zone(name).ok_or_else(|| {
+    let found = match zone(name) {
+        Some(Zone::Fixed(seconds)) if name.trim().starts_with(['+', '-']) => Some(Zone::Fixed(-seconds)),
+        other => other,
+    };
+    found.ok_or_else(|| {
         QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("time zone \"{name}\" not recognized"))
     })
 }

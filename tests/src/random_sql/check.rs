@@ -9,6 +9,8 @@ use crate::protocol::{Address, Answer, Connection};
 
 /// A statement that runs longer is left out.
 const STATEMENT_TIMEOUT: &str = "SET statement_timeout = '10s'";
+/// One with daylight saving time.
+const ZONE: &str = "SET TimeZone = 'America/New_York'";
 /// A server that is silent for longer hangs.
 const SILENCE: Duration = Duration::from_secs(60);
 const FEATURE_NOT_SUPPORTED: &str = "0A000";
@@ -103,17 +105,17 @@ enum Way<'a> {
 
 impl Engines {
     pub fn open(sinew: &Address, postgres: Option<&Address>) -> io::Result<Engines> {
-        let unoptimized = Engine::open("Sinew without optimizer", sinew, &["SET sinew.optimizer = off"])?;
+        let unoptimized = Engine::open("Sinew without optimizer", sinew, &[ZONE, "SET sinew.optimizer = off"])?;
         let postgres = match postgres {
             // Parallel workers and compilation only cost time here.
             Some(address) => Some(Engine::open(
                 "PostgreSQL",
                 address,
-                &["SET max_parallel_workers_per_gather = 0", "SET jit = off"],
+                &[ZONE, "SET max_parallel_workers_per_gather = 0", "SET jit = off"],
             )?),
             None => None,
         };
-        Ok(Engines { sinew: Engine::open("Sinew", sinew, &[])?, unoptimized, postgres, fresh: 0 })
+        Ok(Engines { sinew: Engine::open("Sinew", sinew, &[ZONE])?, unoptimized, postgres, fresh: 0 })
     }
 
     /// Runs a statement that must succeed in both engines.
@@ -167,10 +169,7 @@ impl Engines {
         let effect = statement.effect.as_deref();
         let text = Way::Text(&literals);
         let bound = Way::Parameters(&parameterized, &parameters);
-        let mut ways = vec![
-            (&mut self.sinew, text, "as text"),
-            (&mut self.unoptimized, text, "as text"),
-        ];
+        let mut ways = vec![(&mut self.sinew, text, "as text"), (&mut self.unoptimized, text, "as text")];
         if let Some(postgres) = &mut self.postgres {
             ways.push((postgres, text, "as text"));
         }
@@ -197,8 +196,7 @@ impl Engines {
                 return Ok(found);
             }
         }
-        let found =
-            one_way(&mut self.unoptimized, bound, "with parameters", effect, statement, &literals, &mut known)?;
+        let found = one_way(&mut self.unoptimized, bound, "with parameters", effect, statement, &literals, &mut known)?;
         Ok(found.unwrap_or(verdict))
     }
 }
@@ -241,7 +239,11 @@ fn one_way(
             let mut out = format!("  {text}");
             for (title, answers) in both {
                 out.push_str(&format!("\n  {title}:"));
-                for line in answers.iter().flat_map(|answer| shown(answer).lines().map(str::to_owned).collect::<Vec<_>>()).take(25) {
+                for line in answers
+                    .iter()
+                    .flat_map(|answer| shown(answer).lines().map(str::to_owned).collect::<Vec<_>>())
+                    .take(25)
+                {
                     out.push_str(&format!("\n    {line}"));
                 }
             }

@@ -25,6 +25,7 @@ impl Generator<'_> {
                 Type::Text => self.text_value(depth, scope),
                 Type::Date => self.date(depth, scope),
                 Type::Timestamp => self.timestamp(depth, scope),
+                Type::Timestamptz => self.timestamptz(depth, scope),
                 Type::Interval => self.interval(depth, scope),
                 Type::Jsonb => self.jsonb(depth, scope),
                 Type::IntArray => self.int_array(depth, scope),
@@ -36,8 +37,13 @@ impl Generator<'_> {
 
     /// A column of the type, or a constant.
     fn leaf(&mut self, ty: Type, scope: &Scope) -> Node {
-        let known: Vec<&Node> =
-            scope.columns.iter().chain(&scope.results).filter(|(_, known)| *known == ty).map(|(node, _)| node).collect();
+        let known: Vec<&Node> = scope
+            .columns
+            .iter()
+            .chain(&scope.results)
+            .filter(|(_, known)| *known == ty)
+            .map(|(node, _)| node)
+            .collect();
         if !known.is_empty() && self.random.percent(80) {
             let column = self.random.pick(&known).map(|node| (*node).clone());
             return column.unwrap_or_else(|| ty.plain());
@@ -79,7 +85,11 @@ impl Generator<'_> {
                 let operator = self.one_of(&[" AND ", " OR "]);
                 let (left, right) =
                     (self.expression(Type::Bool, depth, scope), self.expression(Type::Bool, depth, scope));
-                sql!["(", left, operator, right, ")"]
+                if self.random.percent(15) {
+                    sql![left, operator, right]
+                } else {
+                    sql!["(", left, operator, right, ")"]
+                }
             }
             7 => sql!["(NOT ", self.expression(Type::Bool, depth, scope), ")"],
             8 => {
@@ -178,7 +188,13 @@ impl Generator<'_> {
         match self.random.below(12) {
             0 | 1 => {
                 let operator = self.one_of(&[" + ", " - "]);
-                sql!["(", left, operator, self.expression(Type::Int4, depth, scope), ")"]
+                let right = self.expression(Type::Int4, depth, scope);
+                // Without parentheses, what is next to it decides about the meaning.
+                if self.random.percent(15) {
+                    sql![left, operator, right]
+                } else {
+                    sql!["(", left, operator, right, ")"]
+                }
             }
             2 => sql!["(", left, " % 50 * (", self.expression(Type::Int4, depth, scope), " % 50))"],
             3 => {
@@ -350,6 +366,10 @@ impl Generator<'_> {
                 sql!["(", self.expression(Type::Timestamp, depth, scope), operator, by, ")"]
             }
             1 => sql!["(", self.expression(Type::Date, depth, scope), ")::timestamp"],
+            2 if self.random.percent(50) => {
+                let zone = self.one_of(&["'UTC'", "'Europe/Berlin'", "'Australia/Sydney'"]);
+                sql!["(", self.expression(Type::Timestamptz, depth, scope), " AT TIME ZONE ", zone, ")"]
+            }
             2 => {
                 let field = self.one_of(&["'hour'", "'day'", "'month'", "'minute'", "'week'"]);
                 sql!["date_trunc(", field, ", ", self.expression(Type::Timestamp, depth, scope), ")"]
@@ -357,6 +377,25 @@ impl Generator<'_> {
             _ => {
                 let by = self.expression(Type::Interval, depth, scope);
                 sql!["(", self.expression(Type::Date, depth, scope), " + ", by, ")"]
+            }
+        }
+    }
+
+    fn timestamptz(&mut self, depth: u32, scope: &Scope) -> Node {
+        match self.random.below(4) {
+            0 => {
+                let operator = self.one_of(&[" + ", " - "]);
+                let by = self.expression(Type::Interval, depth, scope);
+                sql!["(", self.expression(Type::Timestamptz, depth, scope), operator, by, ")"]
+            }
+            1 => {
+                let zone = self.one_of(&["'UTC'", "'Europe/Berlin'", "'Asia/Tokyo'", "'+03'"]);
+                sql!["(", self.expression(Type::Timestamp, depth, scope), " AT TIME ZONE ", zone, ")"]
+            }
+            2 => sql!["(", self.expression(Type::Timestamp, depth, scope), ")::timestamptz"],
+            _ => {
+                let field = self.one_of(&["'hour'", "'day'", "'month'", "'week'"]);
+                sql!["date_trunc(", field, ", ", self.expression(Type::Timestamptz, depth, scope), ")"]
             }
         }
     }
@@ -455,8 +494,21 @@ impl Generator<'_> {
         };
         match self.random.below(4) {
             0 => {
-                let string = self.one_of(&["'12'", "'x'", "''", "' 7 '", "'1e3'", "'99999999999'", "'t'", "'2024-02-30'"]);
-                let ty = self.one_of(&["int4", "int2", "int8", "numeric", "float8", "bool", "date", "timestamp", "interval", "jsonb", "int4[]"]);
+                let string =
+                    self.one_of(&["'12'", "'x'", "''", "' 7 '", "'1e3'", "'99999999999'", "'t'", "'2024-02-30'"]);
+                let ty = self.one_of(&[
+                    "int4",
+                    "int2",
+                    "int8",
+                    "numeric",
+                    "float8",
+                    "bool",
+                    "date",
+                    "timestamp",
+                    "interval",
+                    "jsonb",
+                    "int4[]",
+                ]);
                 text(format!("{string}::{ty}"))
             }
             1 => {

@@ -122,11 +122,8 @@ impl Generator<'_> {
             let list = types.iter().map(|ty| self.expression(*ty, EXPRESSION_DEPTH, &scope)).collect();
             (list, self.random.percent(12))
         };
-        let items: Vec<Node> = list
-            .into_iter()
-            .enumerate()
-            .map(|(index, item)| sql![item, format!(" AS c{}", index + 1)])
-            .collect();
+        let items: Vec<Node> =
+            list.into_iter().enumerate().map(|(index, item)| sql![item, format!(" AS c{}", index + 1)]).collect();
         let mut nodes = vec![text("SELECT ")];
         if distinct {
             nodes.push(text("DISTINCT ").optional());
@@ -156,7 +153,8 @@ impl Generator<'_> {
         }
         if !keys.is_empty() {
             let sets = self.features.grouping_sets && self.random.percent(20);
-            let before = if sets { self.one_of(&[" GROUP BY ROLLUP (", " GROUP BY CUBE ("]) } else { " GROUP BY ".to_owned() };
+            let before =
+                if sets { self.one_of(&[" GROUP BY ROLLUP (", " GROUP BY CUBE ("]) } else { " GROUP BY ".to_owned() };
             parts.push(listed(&before, keys, ", ", if sets { ")" } else { "" }));
         }
         if self.random.percent(30) {
@@ -207,25 +205,44 @@ impl Generator<'_> {
             return;
         }
         // Ties are made of equal rows, as far as the query can tell.
-        let order: Vec<Node> = columns.iter().map(|(column, _)| column.clone()).collect();
-        let (function, result) = match self.random.below(5) {
-            0 => ("row_number()".to_owned(), Type::Int8),
-            1 => ("rank()".to_owned(), Type::Int8),
-            2 => ("count(*)".to_owned(), Type::Int8),
-            3 => ("dense_rank()".to_owned(), Type::Int8),
-            _ => ("sum(1)".to_owned(), Type::Int8),
+        let order: Vec<Node> = columns
+            .iter()
+            .map(|(column, _)| sql![column.clone(), self.one_of(&["", " DESC", " NULLS FIRST"])])
+            .collect();
+        let (column, column_type) = self.random.pick(&columns).cloned().unwrap_or_else(|| columns[0].clone());
+        let number = self.column_of(scope, Type::Int4);
+        let (function, result) = match self.random.below(10) {
+            0 => (text("row_number()"), Type::Int8),
+            1 => (text("rank()"), Type::Int8),
+            2 => (text("dense_rank()"), Type::Int8),
+            3 => (text("ntile(3)"), Type::Int4),
+            4 => (sql![self.one_of(&["lag(", "lead("]), column, self.one_of(&[")", ", 2)", ", 0)"])], column_type),
+            5 => (sql![self.one_of(&["first_value(", "last_value("]), column, ")"], column_type),
+            6 => (sql!["count(", column, ")"], Type::Int8),
+            7 => (sql![self.one_of(&["min(", "max("]), number, ")"], Type::Int4),
+            _ => (sql!["sum(", number, ")"], Type::Int8),
         };
-        let partition = match self.random.pick(&columns) {
-            Some((column, _)) if self.random.percent(50) => sql!["PARTITION BY ", column.clone(), " "].optional(),
+        let partition = match self.random.pick(&columns).cloned() {
+            Some((column, _)) if self.random.percent(50) => sql!["PARTITION BY ", column, " "].optional(),
             _ => text(""),
         };
-        let window = sql![function, " OVER (", partition, listed("ORDER BY ", order, ", ", ""), ")"];
+        let frame = self.one_of(&[
+            "",
+            "",
+            " ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING",
+            " ROWS UNBOUNDED PRECEDING",
+            " RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
+            " GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW",
+            " ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW",
+        ]);
+        let order = listed("ORDER BY ", order, ", ", "");
+        let window = sql![function, " OVER (", partition, order, text(frame).optional(), ")"];
         scope.results.push((window, result));
     }
 
     /// ` FROM …`, whose columns are added to the scope.
     fn from(&mut self, depth: u32, scope: &mut Scope) -> Node {
-        let mut parts = vec![text(" FROM "), self.from_item(depth, scope)];
+        let mut parts = vec![text(" FROM "), self.relation(depth, scope)];
         let mut chance = 45;
         while self.random.percent(chance) {
             chance /= 2;
@@ -238,7 +255,7 @@ impl Generator<'_> {
     fn join(&mut self, depth: u32, scope: &mut Scope) -> Node {
         let kind = self.random.below(7);
         if kind == 0 {
-            let item = self.from_item(0, scope);
+            let item = self.relation(0, scope);
             return sql![" CROSS JOIN ", item];
         }
         if kind == 1 && depth > 0 {
@@ -252,7 +269,7 @@ impl Generator<'_> {
         }
         let before = scope.clone();
         let mut right = Scope::default();
-        let item = self.from_item(depth.saturating_sub(1), &mut right);
+        let item = self.relation(depth.saturating_sub(1), &mut right);
         scope.columns.extend(right.columns.clone());
         if kind == 2 {
             // PostgreSQL has FULL JOIN over equality only.
@@ -287,7 +304,7 @@ impl Generator<'_> {
         self.own_column(scope, ty).unwrap_or_else(|| ty.plain())
     }
 
-    fn from_item(&mut self, depth: u32, scope: &mut Scope) -> Node {
+    fn relation(&mut self, depth: u32, scope: &mut Scope) -> Node {
         let alias = self.alias();
         match self.random.below(10) {
             0 if depth > 0 => {
@@ -297,12 +314,23 @@ impl Generator<'_> {
             }
             1 => {
                 scope.add_table(&alias, &[("c1".to_owned(), Type::Int4)]);
-                text(format!("generate_series({}, {}) {alias} (c1)", self.random.between(-1, 2), self.random.between(0, 6)))
+                text(format!(
+                    "generate_series({}, {}) {alias} (c1)",
+                    self.random.between(-1, 2),
+                    self.random.between(0, 6)
+                ))
             }
             2 => {
                 let types = [Type::Int4, Type::random(&mut self.random)];
                 let rows = (0..self.random.between(1, 4))
-                    .map(|_| listed("(", types.iter().map(|ty| self.expression(*ty, 0, &Scope::default())).collect(), ", ", ")"))
+                    .map(|_| {
+                        listed(
+                            "(",
+                            types.iter().map(|ty| self.expression(*ty, 0, &Scope::default())).collect(),
+                            ", ",
+                            ")",
+                        )
+                    })
                     .collect();
                 scope.add_table(&alias, &column_names(&types));
                 sql!["(VALUES ", listed("", rows, ", ", ""), format!(") {alias} (c1, c2)")]
@@ -357,7 +385,8 @@ impl Generator<'_> {
             }
             _ => {
                 let ty = self.plain_type();
-                let (operator, quantifier) = (self.one_of(&[" = ", " <> ", " < ", " >= "]), self.one_of(&["ANY", "ALL"]));
+                let (operator, quantifier) =
+                    (self.one_of(&[" = ", " <> ", " < ", " >= "]), self.one_of(&["ANY", "ALL"]));
                 let value = self.expression(ty, depth, scope);
                 let column = self.expression(ty, 1, &inner);
                 sql!["(", value, operator, quantifier, " (SELECT ", column, from, filter, "))"]

@@ -20,7 +20,10 @@ pub enum Node {
     /// May be left out.
     Optional(Box<Node>),
     /// May be replaced by one of the simpler ones.
-    Replaceable { node: Box<Node>, simpler: Vec<Node> },
+    Replaceable {
+        node: Box<Node>,
+        simpler: Vec<Node>,
+    },
 }
 
 /// How the statement is sent.
@@ -152,7 +155,8 @@ impl Literal {
     pub fn written(&self) -> String {
         match &self.value {
             None => format!("NULL::{}", self.type_name),
-            Some(value) if matches!(self.type_name, "int4" | "bool") && !value.starts_with('-') => match value.as_str() {
+            Some(value) if matches!(self.type_name, "int4" | "bool") && !value.starts_with('-') => match value.as_str()
+            {
                 "t" => "true".to_owned(),
                 "f" => "false".to_owned(),
                 number => number.to_owned(),

@@ -13,6 +13,7 @@ pub enum Type {
     Text,
     Date,
     Timestamp,
+    Timestamptz,
     Interval,
     Jsonb,
     IntArray,
@@ -20,7 +21,7 @@ pub enum Type {
 }
 
 impl Type {
-    pub const ALL: [Type; 12] = [
+    pub const ALL: [Type; 13] = [
         Type::Bool,
         Type::Int4,
         Type::Int8,
@@ -29,6 +30,7 @@ impl Type {
         Type::Text,
         Type::Date,
         Type::Timestamp,
+        Type::Timestamptz,
         Type::Interval,
         Type::Jsonb,
         Type::IntArray,
@@ -45,6 +47,7 @@ impl Type {
             Type::Text => "text",
             Type::Date => "date",
             Type::Timestamp => "timestamp",
+            Type::Timestamptz => "timestamptz",
             Type::Interval => "interval",
             Type::Jsonb => "jsonb",
             Type::IntArray => "int4[]",
@@ -62,6 +65,7 @@ impl Type {
             Type::Text => 25,
             Type::Date => 1082,
             Type::Timestamp => 1114,
+            Type::Timestamptz => 1184,
             Type::Interval => 1186,
             Type::Jsonb => 3802,
             Type::IntArray => 1007,
@@ -85,6 +89,7 @@ impl Type {
             Type::Text => "a",
             Type::Date => "2024-01-31",
             Type::Timestamp => "2024-01-31 10:00:00",
+            Type::Timestamptz => "2024-01-31 10:00:00+00",
             Type::Interval => "1 day",
             Type::IntArray => "{1,2}",
             Type::TextArray => "{a}",
@@ -123,7 +128,9 @@ pub fn value(random: &mut Random, ty: Type) -> String {
         },
         Type::Float8 => format!("{}", random.between(-40, 40) as f64 / 4.0),
         Type::Text => word(random),
-        Type::Date => format!("20{:02}-{:02}-{:02}", random.between(20, 25), random.between(1, 12), random.between(1, 28)),
+        Type::Date => {
+            format!("20{:02}-{:02}-{:02}", random.between(20, 25), random.between(1, 12), random.between(1, 28))
+        }
         Type::Timestamp => format!(
             "20{:02}-{:02}-{:02} {:02}:{:02}:{:02}",
             random.between(20, 25),
@@ -132,6 +139,15 @@ pub fn value(random: &mut Random, ty: Type) -> String {
             random.between(0, 23),
             random.between(0, 59),
             random.between(0, 59)
+        ),
+        Type::Timestamptz => format!(
+            "20{:02}-{:02}-{:02} {:02}:{:02}:00{:+03}",
+            random.between(20, 25),
+            random.between(1, 12),
+            random.between(1, 28),
+            random.between(0, 23),
+            random.between(0, 59),
+            random.between(-8, 9)
         ),
         Type::Interval => match random.below(4) {
             0 => format!("{} days", random.between(-3, 40)),

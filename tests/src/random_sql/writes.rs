@@ -19,7 +19,8 @@ impl Generator<'_> {
             1 => self.update(&table),
             _ => self.delete(&table),
         };
-        let returning = if self.random.percent(50) { text(format!(" RETURNING {}.*", table.name)).optional() } else { text("") };
+        let returning =
+            if self.random.percent(50) { text(format!(" RETURNING {}.*", table.name)).optional() } else { text("") };
         Write { node: sql![node, returning], table }
     }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use sinew_storage::DataType;
-use sqlparser::ast::{Cte, CteAsMaterialized, Ident, SetExpr, SetOperator, SetQuantifier, Spanned, With};
+use sqlparser::ast::{
+    Cte, CteAsMaterialized, Ident, Query, SetExpr, SetOperator, SetQuantifier, Spanned, Statement, With,
+};
 
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Span, Token, Tokenizer};
@@ -14,6 +16,7 @@ use super::scope::{FromItem, ScopeColumn, ScopeRelation};
 use super::{Binder, Bound};
 use crate::algebra::{CteId, Plan, VarId};
 use crate::error::{QueryError, Result, sqlstate};
+use crate::statement::QueryKind;
 
 /// A CTE in scope.
 #[derive(Clone, Debug)]
@@ -63,6 +66,25 @@ impl Binder<'_> {
             self.ctes.push(binding);
         }
         Ok(())
+    }
+
+    /// `WITH … INSERT`, `UPDATE` or `DELETE`: what the statement reads may be a WITH query.
+    pub fn bind_write_with(&mut self, query: &Query) -> Result<(Bound, QueryKind)> {
+        self.reject_query_clauses(query)?;
+        let mark = self.ctes.len();
+        if let Some(with) = &query.with {
+            self.bind_with(with)?;
+        }
+        let bound = match &*query.body {
+            SetExpr::Insert(Statement::Insert(insert)) => (self.bind_insert(insert)?, QueryKind::Insert),
+            SetExpr::Update(Statement::Update(update)) => (self.bind_update(update)?, QueryKind::Update),
+            SetExpr::Delete(Statement::Delete(delete)) => (self.bind_delete(delete)?, QueryKind::Delete),
+            other => return Err(self.unsupported("this statement after WITH", other.span())),
+        };
+        let (mut bound, kind) = bound;
+        let declared = self.ctes.split_off(mark);
+        bound.plan = self.wrap_ctes(bound.plan, declared);
+        Ok((bound, kind))
     }
 
     fn bind_cte(&mut self, cte: &Cte, name: String, recursive: bool) -> Result<CteBinding> {
@@ -142,6 +164,12 @@ impl Binder<'_> {
                 "recursive reference to query \"{name}\" must not appear more than once"
             ))
             .at(self.at(span)));
+        }
+        if super::embed::is_nullable_cte(&mut recursive.plan, id) {
+            return Err(invalid_recursion(format!(
+                "recursive reference to query \"{name}\" must not appear within an outer join"
+            ))
+            .at(self.at(right.span())));
         }
         if super::embed::aggregates_cte(&mut recursive.plan, id) {
             return Err(invalid_recursion("aggregate functions are not allowed in a recursive query's recursive term")

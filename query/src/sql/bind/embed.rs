@@ -549,6 +549,22 @@ pub fn aggregates_cte(plan: &mut Plan, id: CteId) -> bool {
     found
 }
 
+/// Whether a CTE is read on the nullable side of an outer join somewhere in `plan`.
+pub fn is_nullable_cte(plan: &mut Plan, id: CteId) -> bool {
+    let mut found = false;
+    walk_plans(plan, &mut |plan| {
+        if let Plan::Join { kind, left, right, .. } = plan {
+            found |= match kind {
+                JoinKind::Left => count_cte_reads(right, id) > 0,
+                JoinKind::Right => count_cte_reads(left, id) > 0,
+                JoinKind::Full => count_cte_reads(left, id) + count_cte_reads(right, id) > 0,
+                JoinKind::Inner | JoinKind::Semi | JoinKind::Anti => false,
+            };
+        }
+    });
+    found
+}
+
 /// Puts `definition` in place of the one scan of a CTE.
 pub fn inline_cte(plan: &mut Plan, id: CteId, definition: Plan, columns: &[VarId], types: &[(Arc<str>, DataType)]) {
     let mut definition = Some(definition);

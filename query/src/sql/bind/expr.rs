@@ -1,7 +1,9 @@
 //! Expressions: one arm per form of the syntax tree; the longer ones have files of their own.
 
 use sinew_storage::{DataType, Value};
-use sqlparser::ast::{AccessExpr, CaseWhen, Expr as Ast, Ident, ObjectName, Spanned, Subscript, UnaryOperator};
+use sqlparser::ast::{
+    AccessExpr, BinaryOperator, CaseWhen, Expr as Ast, Ident, ObjectName, Spanned, Subscript, UnaryOperator,
+};
 use sqlparser::tokenizer::Span;
 
 use super::names::fold;
@@ -52,6 +54,14 @@ impl Binder<'_> {
             Ast::Like { negated, any: false, expr, pattern, escape_char } => {
                 let symbol = if *negated { "!~~" } else { "~~" };
                 self.bind_like(symbol, expr, pattern, escape_char.as_deref())
+            }
+            Ast::Like { negated, any: true, expr, pattern, escape_char: None } => {
+                let op = if *negated { BinaryOperator::PGNotLikeMatch } else { BinaryOperator::PGLikeMatch };
+                self.bind_quantified(expr, &op, pattern, false)
+            }
+            Ast::ILike { negated, any: true, expr, pattern, escape_char: None } => {
+                let op = if *negated { BinaryOperator::PGNotILikeMatch } else { BinaryOperator::PGILikeMatch };
+                self.bind_quantified(expr, &op, pattern, false)
             }
             Ast::ILike { negated, any: false, expr, pattern, escape_char } => {
                 let symbol = if *negated { "!~~*" } else { "~~*" };

@@ -154,8 +154,6 @@ impl Binder<'_> {
                     Some("PARTITION in FROM")
                 } else if json_path.is_some() {
                     Some("a JSON path in FROM")
-                } else if sample.is_some() {
-                    Some("TABLESAMPLE")
                 } else {
                     None
                 };
@@ -163,6 +161,7 @@ impl Binder<'_> {
                     return Err(self.unsupported(what, name.span()));
                 }
                 match args {
+                    Some(_) if sample.is_some() => Err(self.sample_of_no_table(name.span())),
                     Some(args) => {
                         if args.settings.is_some() {
                             return Err(self.unsupported("SETTINGS", name.span()));
@@ -173,7 +172,13 @@ impl Binder<'_> {
                     None if *with_ordinality => {
                         Err(QueryError::syntax("WITH ORDINALITY needs a function", self.at(name.span())))
                     }
-                    None => self.bind_relation(name, alias.as_ref()),
+                    None => {
+                        let item = self.bind_relation(name, alias.as_ref())?;
+                        match sample {
+                            Some(sample) => self.bind_sample(item, name, sample),
+                            None => Ok(item),
+                        }
+                    }
                 }
             }
             TableFactor::Function { name, args, with_ordinality, alias, .. } => {

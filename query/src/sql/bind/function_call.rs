@@ -122,9 +122,9 @@ impl Binder<'_> {
                     left
                 };
                 let equal = self.binary("=", left.clone(), right, position)?;
-                // An open literal takes the type it was compared as.
-                let left = match (&left.ty(), &equal) {
-                    (DataType::Unknown, Expr::Call { args, .. }) => args[0].clone(),
+                // The value has the type it was compared as.
+                let left = match &equal {
+                    Expr::Call { args, .. } if args.len() == 2 => args[0].clone(),
                     _ => left,
                 };
                 let ty = left.ty();
@@ -292,6 +292,13 @@ impl Binder<'_> {
         let order_by = self.in_clause(Clause::AggregateArguments, |binder| {
             order_by.iter().map(|key| binder.bind_sort_key(key)).collect::<Result<Vec<SortKey>>>()
         })?;
+        // Distinct values come in order, which shows where the aggregate keeps them.
+        let order_by = if distinct && order_by.is_empty() && keeps_order(name) {
+            let ascending = |arg: &Expr| SortKey { expr: arg.clone(), descending: false, nulls_first: false };
+            cast.iter().map(ascending).collect()
+        } else {
+            order_by
+        };
         if distinct && star {
             return Err(QueryError::syntax("DISTINCT specified, but count(*) takes no arguments", position));
         }
@@ -304,7 +311,8 @@ impl Binder<'_> {
         }
         // An aggregate whose columns are all an outer query's belongs to that query in the standard.
         let own = self.frame().references.len() > references;
-        if !own && !cast.is_empty() && cast.iter().any(super::embed::reads_columns) && self.frames.len() > 1 {
+        let parts = || cast.iter().chain(&filter).chain(order_by.iter().map(|key| &key.expr));
+        if !own && parts().any(super::embed::reads_columns) && self.frames.len() > 1 {
             return Err(self.unsupported("an aggregate over columns of an outer query", span));
         }
         // What stands inside an aggregate needs no grouping.
@@ -380,4 +388,9 @@ fn nested_aggregates(position: Option<usize>) -> QueryError {
 fn not_allowed(clause: Clause, position: Option<usize>) -> QueryError {
     QueryError::new(sqlstate::GROUPING_ERROR, format!("aggregate functions are not allowed in {}", clause.name()))
         .at(position)
+}
+
+/// Whether an aggregate's result shows the order of what it was given.
+fn keeps_order(name: &str) -> bool {
+    matches!(name, "array_agg" | "string_agg" | "json_agg" | "jsonb_agg")
 }

@@ -37,6 +37,7 @@ mod relation_names;
 mod returning;
 mod row_compare;
 mod row_lock;
+mod sample;
 mod scope;
 mod select;
 mod select_sets;
@@ -57,7 +58,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sinew_storage::catalog::Catalog;
 use sinew_storage::{DataType, RelationId};
-use sqlparser::ast::{Spanned, Statement};
+use sqlparser::ast::{SetExpr, Spanned, Statement};
 use sqlparser::tokenizer::Span;
 
 use self::cte::CteBinding;
@@ -126,6 +127,12 @@ pub fn bind_definition(context: &BindContext<'_>, definition: &Definition, text:
 pub fn bind_statement(context: &BindContext<'_>, statement: &Statement, text: &str) -> Result<BoundStatement> {
     let mut binder = Binder::new(context, text);
     match statement {
+        Statement::Query(query)
+            if matches!(&*query.body, SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_)) =>
+        {
+            let (bound, kind) = binder.bind_write_with(query)?;
+            Ok(BoundStatement::Query(binder.finish(bound, kind)?))
+        }
         Statement::Query(query) => {
             if let Some((into, query)) = Binder::select_into(query) {
                 return binder.select_into_table(&into, &query);

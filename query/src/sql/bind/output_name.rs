@@ -53,6 +53,7 @@ impl Binder<'_> {
             },
             Ast::Exists { negated: false, .. } => strong("exists"),
             Ast::Array(_) => strong("array"),
+            Ast::BinaryOp { op: sqlparser::ast::BinaryOperator::Overlaps, .. } => strong("overlaps"),
             Ast::Tuple(_) => strong("row"),
             Ast::Subquery(query) => self.first_column_name(query).map(|name| (name, true)),
             Ast::Extract { .. } => strong("extract"),

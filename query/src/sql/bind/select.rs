@@ -73,7 +73,7 @@ impl Binder<'_> {
         Ok(bound)
     }
 
-    fn reject_query_clauses(&self, query: &Query) -> Result<()> {
+    pub fn reject_query_clauses(&self, query: &Query) -> Result<()> {
         let span = query.span();
         let what = if query.for_clause.is_some() {
             "FOR XML, FOR JSON and FOR BROWSE"
@@ -426,7 +426,14 @@ impl Binder<'_> {
                     let code = if what == "LIMIT" { "2201W" } else { "2201X" };
                     return Err(QueryError::new(code, format!("{what} must not be negative")));
                 }
-                if super::embed::reads_columns(&expr) {
+                let visible: Vec<VarId> = binder
+                    .frames
+                    .iter()
+                    .flat_map(|frame| &frame.relations)
+                    .flat_map(|relation| &relation.columns)
+                    .map(|column| column.var)
+                    .collect();
+                if super::embed::reads_any(&expr, &visible) {
                     return Err(QueryError::new(
                         sqlstate::INVALID_COLUMN_REFERENCE,
                         format!("argument of {what} must not contain variables"),

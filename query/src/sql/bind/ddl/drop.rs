@@ -90,6 +90,9 @@ impl Binder<'_> {
                 found.push((qualified.name, id));
             }
         }
+        if kind == "view" {
+            self.refuse_dependents_of_views(&mut found, *cascade)?;
+        }
         if kind == "table" {
             foreign_keys = self.references_to_dropped(&found, *cascade)?;
         }
@@ -173,30 +176,60 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// Views whose text names the table depend on it.
-    fn refuse_dependents(&self, table: &TableDef, cascade: bool, ddl: &mut Vec<Ddl>) -> Result<()> {
-        let dependents: Vec<(String, RelationId)> = self
+    /// Views whose text names the relation depend on it.
+    fn dependent_views(&self, name: &str) -> Vec<(String, RelationId)> {
+        let mut views: Vec<(String, RelationId)> = self
             .catalog
             .views
             .values()
-            .filter(|view| mentions_word(&view.query, &table.name))
+            .filter(|view| mentions_word(&view.query, name))
             .map(|view| (view.name.clone(), view.id))
             .collect();
+        views.sort_by_key(|(_, id)| *id);
+        views
+    }
+
+    /// Views on a table that is dropped, and views on those, go with CASCADE. 2BP01 without.
+    fn refuse_dependents(&self, table: &TableDef, cascade: bool, ddl: &mut Vec<Ddl>) -> Result<()> {
+        let mut dependents = self.dependent_views(&table.name);
         if dependents.is_empty() {
             return Ok(());
         }
+        if !cascade {
+            return Err(needed_by_views("table", &table.name, &dependents));
+        }
+        self.add_dependents(&mut dependents);
+        ddl.push(Ddl::DropView { views: dependents });
+        Ok(())
+    }
+
+    /// The same for views that are dropped: with CASCADE the views on them are dropped too.
+    fn refuse_dependents_of_views(&self, dropped: &mut Vec<(String, RelationId)>, cascade: bool) -> Result<()> {
         if cascade {
-            ddl.push(Ddl::DropView { views: dependents });
+            self.add_dependents(dropped);
             return Ok(());
         }
-        let detail: Vec<String> =
-            dependents.iter().map(|(view, _)| format!("view {view} depends on table {}", table.name)).collect();
-        Err(QueryError::new(
-            sqlstate::DEPENDENT_OBJECTS_STILL_EXIST,
-            format!("cannot drop table {} because other objects depend on it", table.name),
-        )
-        .detail(detail.join("\n"))
-        .hint("Use DROP ... CASCADE to drop the dependent objects too."))
+        for (name, id) in dropped.iter() {
+            let mut dependents = self.dependent_views(name);
+            dependents.retain(|(_, view)| view != id && dropped.iter().all(|(_, other)| other != view));
+            if !dependents.is_empty() {
+                return Err(needed_by_views("view", name, &dependents));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the views on these views, and the views on those.
+    fn add_dependents(&self, views: &mut Vec<(String, RelationId)>) {
+        let mut next = 0;
+        while let Some((name, _)) = views.get(next).cloned() {
+            next += 1;
+            for dependent in self.dependent_views(&name) {
+                if views.iter().all(|(_, known)| *known != dependent.1) {
+                    views.push(dependent);
+                }
+            }
+        }
     }
 
     fn drop_schemas(&mut self, names: &[ObjectName], if_exists: bool, cascade: bool) -> Result<Vec<Ddl>> {
@@ -271,6 +304,18 @@ impl Binder<'_> {
         ddl.extend(notices);
         Ok(ddl)
     }
+}
+
+/// 2BP01 with the views that need a relation.
+fn needed_by_views(kind: &str, name: &str, dependents: &[(String, RelationId)]) -> QueryError {
+    let detail: Vec<String> =
+        dependents.iter().map(|(view, _)| format!("view {view} depends on {kind} {name}")).collect();
+    QueryError::new(
+        sqlstate::DEPENDENT_OBJECTS_STILL_EXIST,
+        format!("cannot drop {kind} {name} because other objects depend on it"),
+    )
+    .detail(detail.join("\n"))
+    .hint("Use DROP ... CASCADE to drop the dependent objects too.")
 }
 
 /// Whether a word occurs in SQL text outside string literals.
