@@ -11,6 +11,7 @@ mod ddl_sequence;
 mod explain;
 mod extension;
 mod foreign_key;
+mod literals;
 mod lock_table;
 mod maintenance;
 mod plan_cache;
@@ -30,7 +31,7 @@ pub use cursor::{CopyIn, Execution, QueryResult, RowCursor};
 pub use database::{Database, DatabaseOptions, INTERNAL_USER};
 pub use extension::StatementHandler;
 pub use prepare::Prepared;
-pub use session::Session;
+pub use session::{Session, ShortStatement};
 pub use statement::StatementText;
 pub use transaction::TransactionStatus;
 

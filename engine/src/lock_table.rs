@@ -29,9 +29,10 @@ impl Session {
         let catalog =
             if ran_ddl { transaction.catalog() } else { self.database.store().begin(Default::default()).catalog() };
         transaction.set_cancel_token(self.cancel_token());
+        let lock_timeout = if nowait { Some(Duration::ZERO) } else { self.current_settings().lock_timeout };
         for (schema, name) in tables {
             let id = self.table_to_lock(&catalog, schema.as_deref(), name)?;
-            transaction.set_lock_timeout(if nowait { Some(Duration::ZERO) } else { self.lock_timeout() });
+            transaction.set_lock_timeout(lock_timeout);
             match transaction.lock_relation(id, mode) {
                 Err(StorageError::LockTimeout) if nowait => {
                     return Err(QueryError::new(

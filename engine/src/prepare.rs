@@ -13,7 +13,7 @@ use sinew_storage::{DataType, Value};
 
 use crate::Session;
 use crate::maintenance;
-use crate::plan_cache::PlanKey;
+use crate::plan_cache::PlanContextRef;
 use crate::statement::{Explain, Language, Scanner, TokenKind, route};
 use crate::utility::{self, Utility};
 
@@ -110,7 +110,7 @@ pub(crate) fn fixed_column(name: &str, ty: DataType) -> OutputColumn {
 impl Session {
     /// Parses and plans. `param_types` may be shorter than the statement needs; `Unknown` ones are inferred.
     pub fn prepare(&mut self, text: &str, param_types: &[DataType]) -> Result<Prepared> {
-        self.prepare_named(text, param_types, Arc::new(NamedParameters::default()))
+        self.prepare_named(text, param_types, Arc::clone(&self.no_names))
     }
 
     /// As [`Self::prepare`] for a statement that is run once, at once, and described by its result.
@@ -152,6 +152,9 @@ impl Session {
 
     /// Statements that are understood without looking at the catalog.
     fn plan_without_transaction(&self, text: &str) -> Result<Option<PlannedStatement>> {
+        if is_plain_query(text) {
+            return Ok(None);
+        }
         let routed = route(text);
         if routed.words.is_empty() {
             return Ok(Some(PlannedStatement::without_rows(PlannedKind::Empty)));
@@ -189,46 +192,68 @@ impl Session {
         }))
     }
 
-    fn plan(&mut self, text: &str, declared: &[DataType], named: &NamedParameters) -> Result<Arc<PlannedStatement>> {
+    pub(crate) fn plan(
+        &mut self,
+        text: &str,
+        declared: &[DataType],
+        named: &NamedParameters,
+    ) -> Result<Arc<PlannedStatement>> {
         // Planning reads the catalog as the statement would: in the session's transaction, or in a passing one.
         self.refuse_failed_block()?;
         let own = self.active.as_ref().map(|active| Arc::clone(&active.transaction));
         let ran_ddl = self.active.as_ref().is_some_and(|active| active.ran_ddl);
-        let transaction = own.unwrap_or_else(|| Arc::new(self.database.inner.store.begin(Default::default())));
-        let optimize = self.context.setting("sinew.optimizer").as_deref() != Some("off");
-        let catalog_version = transaction.catalog().version;
-        let key = PlanKey {
-            text: text.into(),
-            params: declared.to_vec(),
-            catalog_version,
-            // A session's temporary relations come first.
-            search_path: self.plan_search_path(),
-            user: self.context.user.clone(),
-            optimize,
-        };
         // Observed property types that only this transaction has seen type its own plans alone.
-        let own_graph = transaction.has_writes() && reads_graph(text);
+        let own_graph = own.as_ref().is_some_and(|own| own.has_writes()) && reads_graph(text);
         let cacheable = !ran_ddl && !own_graph && named.0.is_empty();
-        if cacheable && let Some(planned) = self.database.inner.plan_cache.get(&key) {
+        if cacheable && let Some(planned) = self.cached_plan(text, declared) {
             return Ok(planned);
         }
+        let transaction = own.unwrap_or_else(|| Arc::new(self.database.inner.store.begin(Default::default())));
+        let catalog_version = transaction.catalog().version;
+        let optimize = self.current_settings().optimize;
         let bind =
             BindContext { transaction: &transaction, session: &self.context, params: RwLock::new(declared.to_vec()) };
         let bound = bind_statement(&bind, text, named)?;
         let planned = Arc::new(plan_bound(bound, &transaction, catalog_version, optimize)?);
         let shared = matches!(planned.kind, PlannedKind::Query { .. } | PlannedKind::CopyFrom { .. });
         if cacheable && shared {
-            self.database.inner.plan_cache.insert(key, Arc::clone(&planned));
+            let context = PlanContextRef {
+                params: declared,
+                catalog_version,
+                search_path: &self.plan_search_path(),
+                user: &self.user,
+                optimize,
+            };
+            self.database.inner.plan_cache.insert(text, context, Arc::clone(&planned));
         }
         Ok(planned)
     }
 
-    fn plan_search_path(&self) -> String {
-        let path = self.context.setting("search_path").unwrap_or_default();
+    /// The search path with what it holds for this session alone: its temporary relations come first.
+    fn plan_search_path(&mut self) -> Arc<str> {
+        let path = Arc::clone(&self.current_settings().search_path);
         if self.context.has_temporary.load(std::sync::atomic::Ordering::Relaxed) {
-            return format!("{} {path}", self.context.temporary_schema());
+            return format!("{} {path}", self.context.temporary_schema()).into();
         }
         path
+    }
+
+    /// Version of the catalog that the next statement sees, or of one that is no older than it.
+    pub(crate) fn catalog_version(&self) -> u64 {
+        match &self.active {
+            Some(active) => active.transaction.catalog().version,
+            None => self.database.inner.store.catalog().version,
+        }
+    }
+
+    /// A plan that was made before, for the current catalog and settings.
+    pub(crate) fn cached_plan(&mut self, text: &str, declared: &[DataType]) -> Option<Arc<PlannedStatement>> {
+        let catalog_version = self.catalog_version();
+        let search_path = self.plan_search_path();
+        let optimize = self.current_settings().optimize;
+        let context =
+            PlanContextRef { params: declared, catalog_version, search_path: &search_path, user: &self.user, optimize };
+        self.database.inner.plan_cache.get(text, context)
     }
 
     /// The same statement planned on the current catalog. 0A000 when its result changed shape.
@@ -236,10 +261,7 @@ impl Session {
         if !prepared.planned.depends_on_catalog() {
             return Ok(Arc::clone(&prepared.planned));
         }
-        let current = match &self.active {
-            Some(active) => active.transaction.catalog().version,
-            None => self.database.inner.store.begin(Default::default()).catalog().version,
-        };
+        let current = self.catalog_version();
         let own_graph =
             self.active.as_ref().is_some_and(|active| active.transaction.has_writes()) && reads_graph(&prepared.text);
         if current == prepared.planned.catalog_version && !own_graph {
@@ -271,7 +293,15 @@ pub(crate) fn with_stack<T>(run: impl FnOnce() -> T) -> T {
 
 /// The statement is Cypher or may embed some.
 pub(crate) fn reads_graph(text: &str) -> bool {
-    route(text).language == Language::Cypher || text.to_ascii_lowercase().contains("cypher")
+    let embeds = || text.as_bytes().windows(6).any(|window| window.eq_ignore_ascii_case(b"cypher"));
+    embeds() || !is_plain_query(text) && route(text).language == Language::Cypher
+}
+
+/// The statement begins with a word that stands for one kind of statement, in SQL.
+fn is_plain_query(text: &str) -> bool {
+    let text = text.trim_ascii_start();
+    let first = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default();
+    ["select", "insert", "update", "delete"].iter().any(|word| first.eq_ignore_ascii_case(word))
 }
 
 /// Parses and binds in the language that the leading tokens name.

@@ -1,6 +1,8 @@
 //! A session: settings, the current transaction, prepared plans. All calls block; servers run them on a pool.
 
+mod current;
 mod execute;
+mod short;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use parking_lot::RwLock;
 use sinew_query::activity::SessionActivity;
 use sinew_query::cypher::NamedParameters;
 use sinew_query::notification::{Notification, NotificationWaker, SessionNotifications};
-use sinew_query::settings;
+use sinew_query::settings::{self, Settings};
 use sinew_query::statement::OutputColumn;
 use sinew_query::{Batch, EvalContext, ExecContext, Notice, NoticeSink, QueryError, Result, SessionContext, sqlstate};
 use sinew_storage::{CancelToken, DataType, Isolation, SessionLocks, StorageError, Transaction, Value};
@@ -22,8 +24,10 @@ use crate::session_statement::SessionStatement;
 use crate::sql_cursor::SqlCursor;
 use crate::statement::{StatementText, split};
 use crate::temporary::OnCommitActions;
-use crate::transaction::{ActiveTransaction, TransactionStatus, isolation_from_name, now_us};
+use crate::transaction::{ActiveTransaction, TransactionStatus, now_us};
 use crate::utility::Utility;
+pub(crate) use current::CurrentSettings;
+pub use short::ShortStatement;
 
 /// One connection's state. Send, not Sync: one statement at a time. Dropping it rolls back.
 pub struct Session {
@@ -46,6 +50,12 @@ pub struct Session {
     pub(crate) cursor_count: u64,
     pub(crate) on_commit: OnCommitActions,
     reported: BTreeMap<&'static str, String>,
+    /// Of the settings as they were last reported.
+    reported_version: u64,
+    current: CurrentSettings,
+    /// The context's user, for keys.
+    pub(crate) user: Arc<str>,
+    pub(crate) no_names: Arc<NamedParameters>,
 }
 
 impl Session {
@@ -59,7 +69,7 @@ impl Session {
             user: user.to_owned(),
             database: "sinew".to_owned(),
             process_id,
-            settings: RwLock::new(values),
+            settings: Settings::new(values),
             notices: Arc::new(move |notice| {
                 let sink = Arc::clone(&sink.read());
                 sink(notice);
@@ -78,6 +88,7 @@ impl Session {
             has_temporary: Default::default(),
         });
         context.sessions.register(&context);
+        let current = CurrentSettings::of(&context);
         Session {
             database,
             context,
@@ -93,6 +104,10 @@ impl Session {
             cursor_count: 0,
             on_commit: OnCommitActions::new(),
             reported: BTreeMap::new(),
+            reported_version: 0,
+            current,
+            user: user.into(),
+            no_names: Arc::default(),
         }
     }
 
@@ -301,6 +316,10 @@ impl Session {
     /// Settings to report by ParameterStatus that changed since the last call: (name, value). The first call gives all.
     pub fn take_changed_parameters(&mut self) -> Vec<(String, String)> {
         let mut changed = Vec::new();
+        let version = self.context.settings.version();
+        if std::mem::replace(&mut self.reported_version, version) == version {
+            return changed;
+        }
         for setting in settings::SETTINGS.iter().filter(|setting| setting.reported) {
             let value = self.context.setting(&setting.name.to_lowercase()).unwrap_or_default();
             if self.reported.get(setting.name) != Some(&value) {
@@ -382,11 +401,8 @@ impl Session {
     /// The session's transaction, begun if there is none.
     pub(crate) fn ensure_transaction(&mut self) -> &mut ActiveTransaction {
         if self.active.is_none() {
-            let isolation =
-                isolation_from_name(&self.context.setting("default_transaction_isolation").unwrap_or_default());
-            let read_only = self.context.setting("default_transaction_read_only").as_deref() == Some("on");
+            let CurrentSettings { isolation, read_only, deferrable, .. } = *self.current_settings();
             let transaction = self.begin_transaction(isolation);
-            let deferrable = self.context.setting("default_transaction_deferrable").as_deref() == Some("on");
             self.enter(ActiveTransaction::new(transaction, false, read_only, deferrable));
         }
         self.active.as_mut().expect("the transaction was begun above")
@@ -399,13 +415,19 @@ impl Session {
     }
 
     /// How long the session may be silent, inside a transaction or outside; None without a limit.
-    pub fn idle_timeout(&self) -> Option<Duration> {
-        let setting = self.context.setting(match self.transaction_status() {
-            TransactionStatus::Idle => "idle_session_timeout",
-            _ => "idle_in_transaction_session_timeout",
-        });
-        let timeout_ms = setting.and_then(|ms| ms.parse().ok()).unwrap_or(0u64);
-        (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms))
+    pub fn idle_timeout(&mut self) -> Option<Duration> {
+        match self.transaction_status() {
+            TransactionStatus::Idle => self.current_settings().idle_session_timeout,
+            _ => self.current_settings().idle_in_transaction_timeout,
+        }
+    }
+
+    /// What the settings say now.
+    pub(crate) fn current_settings(&mut self) -> &CurrentSettings {
+        if !self.current.is_current(&self.context) {
+            self.current = CurrentSettings::of(&self.context);
+        }
+        &self.current
     }
 
     /// Gives the transaction, begun if there is none, what ends the statement's waits.
@@ -414,7 +436,7 @@ impl Session {
             return;
         }
         let token = self.cancel.clone();
-        let lock_timeout = self.lock_timeout();
+        let lock_timeout = self.current_settings().lock_timeout;
         let transaction = &self.ensure_transaction().transaction;
         transaction.set_lock_timeout(lock_timeout);
         transaction.set_cancel_token(token);
@@ -431,12 +453,6 @@ impl Session {
             transaction.begin_statement()?;
         }
         Ok(self.exec_context(transaction, params, !read_only))
-    }
-
-    /// Longest wait for one lock; None waits for ever.
-    pub(crate) fn lock_timeout(&self) -> Option<Duration> {
-        let lock_timeout_ms = self.context.setting("lock_timeout").and_then(|ms| ms.parse().ok()).unwrap_or(0u64);
-        (lock_timeout_ms > 0).then(|| Duration::from_millis(lock_timeout_ms))
     }
 
     /// Passes a result on; an error ends the statement first.
@@ -483,9 +499,9 @@ impl Session {
                 return Err(error);
             }
         };
-        let Some(active) = self.active.take() else { return Ok(()) };
         // SET LOCAL counts: it ends only behind the commit. Whatever waits less than for the disk here waits for it.
-        let asynchronous = self.context.setting("synchronous_commit").as_deref() == Some("off");
+        let asynchronous = self.current_settings().asynchronous_commit;
+        let Some(active) = self.active.take() else { return Ok(()) };
         // What others are told of is durable.
         active.transaction.set_synchronous_commit(!asynchronous || announcement.is_some());
         let result = active.commit();

@@ -10,8 +10,9 @@ use sinew_storage::{DataType, Value};
 use crate::Session;
 use crate::cursor::Execution;
 use crate::prepare::{PlannedKind, text_column};
+use crate::session::CurrentSettings;
 use crate::sql_cursor::Declaration;
-use crate::transaction::{ActiveTransaction, SessionSavepoint, isolation_from_name, isolation_name};
+use crate::transaction::{ActiveTransaction, SessionSavepoint, isolation_name};
 use crate::utility::{TransactionModes, Utility};
 
 impl Session {
@@ -261,11 +262,10 @@ impl Session {
             }
             return self.set_transaction(modes);
         }
-        let default = isolation_from_name(&self.context.setting("default_transaction_isolation").unwrap_or_default());
-        let is_on = |name: &str| self.context.setting(name).as_deref() == Some("on");
-        let read_only = modes.read_only.unwrap_or_else(|| is_on("default_transaction_read_only"));
-        let deferrable = modes.deferrable.unwrap_or_else(|| is_on("default_transaction_deferrable"));
-        let transaction = self.begin_transaction(modes.isolation.unwrap_or(default));
+        let CurrentSettings { isolation, read_only, deferrable, .. } = *self.current_settings();
+        let read_only = modes.read_only.unwrap_or(read_only);
+        let deferrable = modes.deferrable.unwrap_or(deferrable);
+        let transaction = self.begin_transaction(modes.isolation.unwrap_or(isolation));
         self.enter(ActiveTransaction::new(transaction, true, read_only, deferrable));
         Ok(())
     }
@@ -376,7 +376,8 @@ impl Session {
         let key = name.to_lowercase();
         let key = if key == "time zone" { "timezone".to_owned() } else { key };
         if key == "transaction_isolation" {
-            let isolation = isolation_from_name(&settings::check(&key, value.unwrap_or("read committed"))?);
+            let isolation =
+                crate::transaction::isolation_from_name(&settings::check(&key, value.unwrap_or("read committed"))?);
             return self.set_transaction(TransactionModes { isolation: Some(isolation), ..Default::default() });
         }
         if key == "transaction_read_only" {

@@ -11,7 +11,7 @@ use crate::activity::{SessionActivity, Sessions};
 use crate::functions::FunctionRegistry;
 use crate::notification::SessionNotifications;
 use crate::session_objects::SessionObjects;
-use crate::settings::SettingChanges;
+use crate::settings::{SettingChanges, Settings};
 
 /// A message to the client that is no error (NOTICE).
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub struct SessionContext {
     /// Backend process id as `pg_backend_pid()` gives it.
     pub process_id: i32,
     /// SET values by lower-case name; only names in `settings::KNOWN` or with a dot.
-    pub settings: RwLock<std::collections::BTreeMap<String, String>>,
+    pub settings: Settings,
     pub notices: NoticeSink,
     pub functions: Arc<FunctionRegistry>,
     /// The default embedder (`embed()`, `search_messages`).

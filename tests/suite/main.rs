@@ -22,6 +22,7 @@ mod parallel;
 mod protocol;
 mod random_sql;
 mod sessions;
+mod short_statements;
 mod snb;
 mod spilling;
 mod waiting;

@@ -59,9 +59,8 @@ impl Session {
             return;
         }
         self.context.activity.begin(text, now_us());
-        let timeout_ms = self.context.setting("statement_timeout").and_then(|ms| ms.parse().ok()).unwrap_or(0u64);
-        if timeout_ms > 0 {
-            self.cancel.set_deadline(Some(Instant::now() + Duration::from_millis(timeout_ms)));
+        if let Some(timeout) = self.current_settings().statement_timeout {
+            self.cancel.set_deadline(Instant::now().checked_add(timeout));
         }
     }
 
@@ -264,7 +263,7 @@ impl Session {
     ) -> Result<Execution> {
         let read_only = match &self.active {
             Some(active) => active.read_only,
-            None => self.context.setting("default_transaction_read_only").as_deref() == Some("on"),
+            None => self.current_settings().read_only,
         };
         if let Some(active) = &self.active
             && active.transaction.isolation() != sinew_storage::Isolation::ReadCommitted

@@ -21,6 +21,12 @@ pub struct StatementText {
 /// Splits a message into statements, without their semicolons; empty ones are dropped. Never fails: an unterminated
 /// literal ends with the message.
 pub fn split(message: &str) -> Vec<StatementText> {
+    // Most messages are one statement, and begin with a word.
+    let trimmed = message.trim_ascii();
+    if !message.contains(';') && trimmed.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        let offset_chars = message.len() - message.trim_ascii_start().len();
+        return vec![StatementText { text: trimmed.to_owned(), offset_chars }];
+    }
     let mut out = Vec::new();
     let mut start = 0;
     let mut start_chars = 0;

@@ -1,9 +1,10 @@
 //! The short path: statements that touch a few rows by key, run row by row without operators or arrays.
 //!
-//! Most statements of an application read one row by its primary key, look up a node by an indexed property, or insert a
-//! row. For those, opening operators and building arrays costs more than the work. [`FastPlan::of`] recognises a physical
-//! plan of the form limit? sort? (project | extend | filter)* over one key lookup, or an insert of a few rows, and keeps
-//! the same compiled expressions; the rows it gives are the same.
+//! Most statements of an application read one row by its primary key, look up a node by an indexed property, insert a
+//! row, or change one that they name by its key. For those, opening operators and building arrays costs more than the
+//! work. [`FastPlan::of`] recognises a physical plan of the form limit? sort? (project | extend | filter)* over one key
+//! lookup, an insert of a few rows, or an update or a delete of what a key lookup gives, and keeps the same compiled
+//! expressions; the rows it gives are the same.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +14,7 @@ use sinew_storage::{IndexRange, NodeId, RowId, Value};
 
 use super::expr::RowCx;
 use super::node::Node;
+use super::operators::delete::DeletePlan;
 use super::operators::filter::FilterPlan;
 use super::operators::insert::{InsertPlan, InsertWriter};
 use super::operators::limit::{LimitPlan, count_of};
@@ -20,6 +22,7 @@ use super::operators::node_seek::{NodeIndexSeekPlan, seek_values};
 use super::operators::project::ProjectPlan;
 use super::operators::sort::{SortPlan, compare_rows};
 use super::operators::table_scan::TableScanPlan;
+use super::operators::update::UpdatePlan;
 use super::operators::values::{UnitPlan, ValuesPlan};
 use super::run::Cx;
 use crate::batch::{BATCH_ROWS, Batch, BatchBuilder};
@@ -32,9 +35,7 @@ const ROW_LIMIT: usize = BATCH_ROWS;
 
 /// A recognised plan.
 pub struct FastPlan {
-    source: Source,
-    /// From the source upwards.
-    steps: Vec<Step>,
+    lookup: Lookup,
     /// Positions of the statement's output in the last step's rows.
     columns: Vec<usize>,
     types: Arc<[sinew_storage::DataType]>,
@@ -48,6 +49,16 @@ enum Source {
     Nodes(Arc<NodeIndexSeekPlan>),
     Insert(Arc<InsertPlan>, Arc<ValuesPlan>),
     InsertUnit(Arc<InsertPlan>),
+    /// With the lookup that gives the rows.
+    Update(Arc<UpdatePlan>, Box<Lookup>),
+    Delete(Arc<DeletePlan>, Box<Lookup>),
+}
+
+/// Rows by a key, filtered and projected.
+struct Lookup {
+    source: Source,
+    /// From the source upwards.
+    steps: Vec<Step>,
 }
 
 enum Step {
@@ -60,6 +71,46 @@ enum Step {
 impl FastPlan {
     /// None when the plan has another form.
     pub fn of(root: &Arc<Node>, columns: &[usize]) -> Option<FastPlan> {
+        let lookup = Lookup::of(root, true)?;
+        let types = columns.iter().map(|column| root.layout.types[*column].clone()).collect();
+        Some(FastPlan { lookup, columns: columns.to_vec(), types, root: Arc::clone(root) })
+    }
+
+    /// All rows at once; None when there are none.
+    pub fn run(&self, cx: &Cx) -> Result<Option<Batch>> {
+        let Some(rows) = self.lookup.rows(cx)? else {
+            return self.run_operators(cx);
+        };
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        if self.columns.is_empty() {
+            return Ok(Some(Batch { columns: Vec::new(), row_count: rows.len() }));
+        }
+        let mut builder = BatchBuilder::new(Arc::clone(&self.types));
+        for row in rows {
+            builder.push(self.columns.iter().map(|column| row[*column].clone()));
+        }
+        Ok(builder.finish())
+    }
+
+    /// The same plan through its operators, all rows in one batch.
+    fn run_operators(&self, cx: &Cx) -> Result<Option<Batch>> {
+        let mut memory = super::run::Reservation::new(&cx.run);
+        let mut operator = self.root.open(cx)?;
+        let mut batches = Vec::new();
+        while let Some(batch) = operator.next()? {
+            let batch = batch.select(&self.columns);
+            memory.grow(batch.size_bytes())?;
+            batches.push(batch);
+        }
+        Ok((!batches.is_empty()).then(|| Batch::concat(&batches, self.columns.len())))
+    }
+}
+
+impl Lookup {
+    /// None when the plan has another form. Only the outermost may write.
+    fn of(root: &Arc<Node>, may_write: bool) -> Option<Lookup> {
         let mut steps = Vec::new();
         let mut node = Arc::clone(root);
         let source = loop {
@@ -80,22 +131,20 @@ impl FastPlan {
                 steps.push(Step::Limit(step));
                 input
             } else {
-                break FastPlan::source(&node)?;
+                break Lookup::source(&node, may_write)?;
             };
             node = next;
         };
         // Rows of a write must not be dropped half way: only projections may follow it.
-        if matches!(source, Source::Insert(..) | Source::InsertUnit(_))
-            && !steps.iter().all(|step| matches!(step, Step::Project(_)))
-        {
+        let writes = !matches!(source, Source::Unit | Source::Table(_) | Source::Nodes(_));
+        if writes && !steps.iter().all(|step| matches!(step, Step::Project(_))) {
             return None;
         }
         steps.reverse();
-        let types = columns.iter().map(|column| root.layout.types[*column].clone()).collect();
-        Some(FastPlan { source, steps, columns: columns.to_vec(), types, root: Arc::clone(root) })
+        Some(Lookup { source, steps })
     }
 
-    fn source(node: &Node) -> Option<Source> {
+    fn source(node: &Node, may_write: bool) -> Option<Source> {
         if node.physical_as::<UnitPlan>().is_some() {
             return Some(Source::Unit);
         }
@@ -109,6 +158,20 @@ impl FastPlan {
         if let Some(seek) = node.physical_as::<NodeIndexSeekPlan>() {
             return Some(Source::Nodes(seek));
         }
+        if !may_write {
+            return None;
+        }
+        if let Some(update) = node.physical_as::<UpdatePlan>() {
+            // Without a recheck the statement may have to start over, or an assignment reads the table.
+            update.recheck.as_ref()?;
+            let lookup = Lookup::of(&update.source, false)?;
+            return lookup.gives_table_rows().then(|| Source::Update(update, Box::new(lookup)));
+        }
+        if let Some(delete) = node.physical_as::<DeletePlan>() {
+            delete.recheck.as_ref()?;
+            let lookup = Lookup::of(&delete.source, false)?;
+            return lookup.gives_table_rows().then(|| Source::Delete(delete, Box::new(lookup)));
+        }
         if let Some(insert) = node.physical_as::<InsertPlan>() {
             if insert.source.reads_store || insert.values_read {
                 return None;
@@ -121,11 +184,13 @@ impl FastPlan {
         None
     }
 
-    /// All rows at once; None when there are none.
-    pub fn run(&self, cx: &Cx) -> Result<Option<Batch>> {
-        let Some(mut rows) = self.read(cx)? else {
-            return self.run_operators(cx);
-        };
+    fn gives_table_rows(&self) -> bool {
+        matches!(self.source, Source::Table(_))
+    }
+
+    /// None when there are too many for this path; then nothing was written.
+    fn rows(&self, cx: &Cx) -> Result<Option<Vec<Vec<Value>>>> {
+        let Some(mut rows) = self.read(cx)? else { return Ok(None) };
         for step in &self.steps {
             rows = match step {
                 Step::Filter(filter) => {
@@ -168,17 +233,7 @@ impl FastPlan {
                 }
             };
         }
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        if self.columns.is_empty() {
-            return Ok(Some(Batch { columns: Vec::new(), row_count: rows.len() }));
-        }
-        let mut builder = BatchBuilder::new(Arc::clone(&self.types));
-        for row in rows {
-            builder.push(self.columns.iter().map(|column| row[*column].clone()));
-        }
-        Ok(builder.finish())
+        Ok(Some(rows))
     }
 
     /// The rows of the source; None when there are too many for this path.
@@ -223,6 +278,14 @@ impl FastPlan {
                 self.insert(insert, &sources, cx, &mut rows)?;
             }
             Source::InsertUnit(insert) => self.insert(insert, &[Vec::new()], cx, &mut rows)?,
+            Source::Update(update, lookup) => {
+                let Some(sources) = lookup.rows(cx)? else { return Ok(None) };
+                rows = update.run_rows(sources, cx)?;
+            }
+            Source::Delete(delete, lookup) => {
+                let Some(sources) = lookup.rows(cx)? else { return Ok(None) };
+                rows = delete.run_rows(sources, cx)?;
+            }
         }
         Ok(Some(rows))
     }
@@ -253,18 +316,5 @@ impl FastPlan {
         writer.finish(cx)?;
         cx.run.note_write();
         Ok(())
-    }
-
-    /// The same plan through its operators, all rows in one batch.
-    fn run_operators(&self, cx: &Cx) -> Result<Option<Batch>> {
-        let mut memory = super::run::Reservation::new(&cx.run);
-        let mut operator = self.root.open(cx)?;
-        let mut batches = Vec::new();
-        while let Some(batch) = operator.next()? {
-            let batch = batch.select(&self.columns);
-            memory.grow(batch.size_bytes())?;
-            batches.push(batch);
-        }
-        Ok((!batches.is_empty()).then(|| Batch::concat(&batches, self.columns.len())))
     }
 }

@@ -111,6 +111,11 @@ impl PreparedPlan {
         &self.param_names
     }
 
+    /// It touches a few rows by key, and runs without operators.
+    pub fn is_short(&self) -> bool {
+        self.fast.is_some()
+    }
+
     /// Whether everything it was planned on is still defined as it was.
     pub fn is_current(&self, catalog: &Catalog) -> bool {
         self.graph_version == catalog.graph_version

@@ -45,7 +45,7 @@ pub(crate) fn context(settings: &[(&str, &str)]) -> ExecContext {
         user: "ann".to_owned(),
         database: "memory".to_owned(),
         process_id: 7,
-        settings: parking_lot::RwLock::new(settings),
+        settings: crate::settings::Settings::new(settings),
         notices: Arc::new(|_| {}),
         functions: Arc::new(FunctionRegistry::default()),
         embedder: Arc::new(LengthEmbedder),

@@ -2,12 +2,14 @@
 
 mod session;
 mod table;
+mod values;
 
 use crate::error::{QueryError, Result, sqlstate};
 use crate::{duration_setting, size_setting};
 
 pub use session::{SettingChanges, SettingScope, SettingsMark, initial};
 pub use table::SETTINGS;
+pub use values::Settings;
 
 /// How a value is checked.
 #[derive(Clone, Copy, Debug)]

@@ -217,20 +217,6 @@ pub fn natural_type(value: &Value) -> Option<DataType> {
 /// PostgreSQL's text input. 22P02, 22003, 22007. Modifiers of `ty` (length, precision, dimensions) are applied.
 pub fn from_text(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Result<Value> {
     Ok(match ty {
-        DataType::Unknown | DataType::Text => Value::text(text),
-        DataType::Varchar(limit) => text::limit_assign(text, *limit)?,
-        DataType::Bpchar(length) => text::blank_padded_assign(text, *length)?,
-        DataType::Name => text::name_input(text),
-        DataType::Char => text::char_input(text),
-        DataType::Bool => Value::Bool(bool::input(text)?),
-        DataType::Int2 => Value::Int(int::input(text, int::Width::Two)?),
-        DataType::Int4 => Value::Int(int::input(text, int::Width::Four)?),
-        DataType::Int8 => Value::Int(int::input(text, int::Width::Eight)?),
-        DataType::Oid => Value::Int(int::input(text, int::Width::Oid)?),
-        DataType::Float4 => Value::Float(float::input4(text)?),
-        DataType::Float8 => Value::Float(float::input8(text)?),
-        DataType::Numeric(modifier) => numeric::apply_modifier(numeric::input(text)?, *modifier)?.into_value(),
-        DataType::Bytea => Value::Bytes(bytea::input(text)?.into()),
         DataType::Date => Value::Date(date::input(context, text)?),
         DataType::Time => Value::Int(time::input(context, text)?),
         DataType::Timetz => Value::Int(time::input_tz(context, text)?),
@@ -243,9 +229,6 @@ pub fn from_text(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Result
         }
         DataType::Timestamp => Value::Timestamp(timestamp::input(context, text)?),
         DataType::Timestamptz => Value::Timestamp(timestamp::input_tz(context, text)?),
-        DataType::Interval => Value::Interval(interval::input(text, None)?),
-        DataType::Uuid => Value::Uuid(uuid::input(text)?),
-        DataType::Json | DataType::Jsonb => Value::json(json_parse::parse(text)?),
         DataType::Any | DataType::Map | DataType::Node | DataType::Relationship | DataType::Path => {
             match json_parse::parse(text) {
                 Ok(json) => entity::from_json(&json),
@@ -256,7 +239,6 @@ pub fn from_text(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Result
                 Err(error) => return Err(error),
             }
         }
-        DataType::Vector(dimensions) => Value::Vector(vector::check(vector::input(text)?, *dimensions)?.into()),
         DataType::Array(element) => {
             let mut values = Vec::new();
             for item in array::input(text, array::delimiter(element))? {
@@ -267,8 +249,6 @@ pub fn from_text(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Result
             }
             Value::list(values)
         }
-        DataType::Int2vector => array::input_vector(text, int::Width::Two)?,
-        DataType::Oidvector => array::input_vector(text, int::Width::Oid)?,
         DataType::Regclass
         | DataType::Regtype
         | DataType::Regproc
@@ -278,8 +258,61 @@ pub fn from_text(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Result
         | DataType::Regoperator
         | DataType::Regrole
         | DataType::Regcollation => Value::Int(reg::input(context, text, ty)?),
-        DataType::Void => Value::Null,
-        DataType::Record => return Err(QueryError::unsupported("input of anonymous composite types")),
+        ty => from_text_alone(text, ty)
+            .unwrap_or_else(|| Err(QueryError::internal(format!("no text input for {ty:?}"))))?,
+    })
+}
+
+/// As [`from_text`] for the types whose text means the same in every session; None for the others.
+pub fn from_text_alone(text: &str, ty: &DataType) -> Option<Result<Value>> {
+    Some(match ty {
+        DataType::Unknown | DataType::Text => Ok(Value::text(text)),
+        DataType::Varchar(limit) => text::limit_assign(text, *limit),
+        DataType::Bpchar(length) => text::blank_padded_assign(text, *length),
+        DataType::Name => Ok(text::name_input(text)),
+        DataType::Char => Ok(text::char_input(text)),
+        DataType::Bool => bool::input(text).map(Value::Bool),
+        DataType::Int2 => int::input(text, int::Width::Two).map(Value::Int),
+        DataType::Int4 => int::input(text, int::Width::Four).map(Value::Int),
+        DataType::Int8 => int::input(text, int::Width::Eight).map(Value::Int),
+        DataType::Oid => int::input(text, int::Width::Oid).map(Value::Int),
+        DataType::Float4 => float::input4(text).map(Value::Float),
+        DataType::Float8 => float::input8(text).map(Value::Float),
+        DataType::Numeric(modifier) => numeric::input(text)
+            .and_then(|number| numeric::apply_modifier(number, *modifier))
+            .map(|number| number.into_value()),
+        DataType::Bytea => bytea::input(text).map(|bytes| Value::Bytes(bytes.into())),
+        DataType::Interval => interval::input(text, None).map(Value::Interval),
+        DataType::Uuid => uuid::input(text).map(Value::Uuid),
+        DataType::Json | DataType::Jsonb => json_parse::parse(text).map(Value::json),
+        DataType::Vector(dimensions) => vector::input(text)
+            .and_then(|vector| vector::check(vector, *dimensions))
+            .map(|vector| Value::Vector(vector.into())),
+        DataType::Int2vector => array::input_vector(text, int::Width::Two),
+        DataType::Oidvector => array::input_vector(text, int::Width::Oid),
+        DataType::Void => Ok(Value::Null),
+        DataType::Record => Err(QueryError::unsupported("input of anonymous composite types")),
+        DataType::Date
+        | DataType::Time
+        | DataType::Timetz
+        | DataType::Modified(..)
+        | DataType::Timestamp
+        | DataType::Timestamptz
+        | DataType::Any
+        | DataType::Map
+        | DataType::Node
+        | DataType::Relationship
+        | DataType::Path
+        | DataType::Array(_)
+        | DataType::Regclass
+        | DataType::Regtype
+        | DataType::Regproc
+        | DataType::Regnamespace
+        | DataType::Regprocedure
+        | DataType::Regoper
+        | DataType::Regoperator
+        | DataType::Regrole
+        | DataType::Regcollation => return None,
     })
 }
 

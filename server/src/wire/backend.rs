@@ -107,6 +107,11 @@ impl Backend {
         self.finished
     }
 
+    /// What the client has not taken yet is the connection's task's to send.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.shared.outbox.has_pending()
+    }
+
     /// The backend parks: from now on the client is silent.
     pub(super) fn note_idle(&mut self) {
         let timeout = if self.finished { None } else { self.session.idle_timeout() };
@@ -300,8 +305,8 @@ impl Backend {
     }
 
     /// A context for reading values that the client sent as text: settings of the session, a snapshot of its own.
-    pub(super) fn decode_context(&self) -> Result<ExecContext> {
-        Ok(crate::context::read_context(&self.shared.database, &self.session))
+    pub(super) fn decode_context(&self) -> ExecContext {
+        crate::context::read_context(&self.shared.database, &self.session)
     }
 
     pub(super) fn observe(&self, class: StatementClass, started: Instant) {

@@ -4,22 +4,25 @@
 //! bound), so an end of the stream is seen while a statement runs and cancels it; and it keeps writing, so notices reach a
 //! client that is idle.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use sinew::{Database, QueryError};
-use tokio::io::Interest;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::backend::{Backend, Shared, terminated};
 use super::cancel::{CancelHandle, CancelRegistry};
+use super::encode::push_message;
 use super::errors::{Severity, code, error_response};
 use super::frame::FrameReader;
 use super::inbox::Inbox;
 use super::outbox::Outbox;
+use super::socket::{self, Socket, Watched};
 use super::startup::{Opening, StartupRequest, greet, make_secret, open_session, read_opening, send_message};
 use crate::metrics::Metrics;
 use crate::pool::QueryPool;
@@ -30,6 +33,9 @@ pub const STOP_GRACE: Duration = Duration::from_secs(5);
 /// For a client to take the last words; less when the server stops.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 const LAST_WORDS_AT_SHUTDOWN: Duration = Duration::from_secs(1);
+
+/// How often a client whose statement runs is looked at.
+const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What all connections share.
 pub struct WireContext {
@@ -76,7 +82,6 @@ pub async fn serve(context: Arc<WireContext>, stream: TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
-    let stream = Arc::new(stream);
     let mut rest = BytesMut::new();
     let mut shutdown = context.shutdown.clone();
     let opening = tokio::select! {
@@ -113,13 +118,21 @@ pub async fn serve(context: Arc<WireContext>, stream: TcpStream) {
     }
 }
 
+/// Ends at `deadline`, if there is one.
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Returns when the server is told to stop.
 async fn stopped(shutdown: &mut watch::Receiver<bool>) {
     // An error means that the sender is gone: stop as well.
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
-async fn refuse(stream: &Arc<TcpStream>, error: &QueryError) {
+async fn refuse(stream: &TcpStream, error: &QueryError) {
     let response = error_response(error, Severity::Fatal, 0);
     let send = send_message(stream, &response);
     // A client that does not read is not worth waiting for.
@@ -129,13 +142,19 @@ async fn refuse(stream: &Arc<TcpStream>, error: &QueryError) {
 async fn serve_session(
     context: &Arc<WireContext>,
     database: Database,
-    stream: Arc<TcpStream>,
+    stream: TcpStream,
     request: StartupRequest,
     rest: BytesMut,
 ) {
+    let socket = match stream.into_std() {
+        Ok(stream) => Arc::new(Socket::new(stream)),
+        Err(error) => return tracing::warn!(%error, "a connection was given up"),
+    };
+    let mut reader = FrameReader::default();
+    reader.feed(&rest);
     let shared = Arc::new(Shared {
-        inbox: Inbox::default(),
-        outbox: Outbox::new(stream.clone()),
+        inbox: Inbox::new(socket.clone(), reader, context.message_timeout),
+        outbox: Outbox::new(socket.clone()),
         cancel: Arc::new(CancelHandle::default()),
         is_terminated: AtomicBool::new(false),
         is_notified: AtomicBool::new(false),
@@ -143,7 +162,7 @@ async fn serve_session(
         metrics: context.metrics.clone(),
     });
     let backend_shared = shared.clone();
-    let client_address = stream.peer_addr().ok();
+    let client_address = socket.peer_address();
     let secret = make_secret(request.minor);
     let greeting_secret = secret.clone();
     let opened = context
@@ -166,24 +185,48 @@ async fn serve_session(
             Ok((backend, process_id))
         })
         .await;
-    let (backend, process_id) = match opened {
-        Ok(Ok(opened)) => opened,
-        Ok(Err(error)) => return refuse(&stream, &error).await,
-        Err(_) => return refuse(&stream, &QueryError::internal("the session could not be opened")).await,
+    let mut connection = Connection { context: context.clone(), socket, shared, watch: None };
+    let refused = match opened {
+        Ok(Ok((backend, process_id))) => {
+            context.cancels.register(process_id, secret, connection.shared.cancel.clone());
+            connection.shared.inbox.park(backend);
+            let end = connection.serve_messages().await;
+            connection.close(end).await;
+            context.cancels.unregister(process_id, &connection.shared.cancel);
+            return;
+        }
+        Ok(Err(error)) => error,
+        Err(_) => QueryError::internal("the session could not be opened"),
     };
-    context.cancels.register(process_id, secret, shared.cancel.clone());
-    shared.inbox.park(backend);
-    let mut connection = Connection { context: context.clone(), stream, shared, reader: FrameReader::new(rest) };
-    let end = connection.serve_messages().await;
-    connection.close(end).await;
-    connection.context.cancels.unregister(process_id, &connection.shared.cancel);
+    let mut last_words = BytesMut::new();
+    push_message(&error_response(&refused, Severity::Fatal, 0), &mut last_words);
+    connection.shared.outbox.append(&mut last_words);
+    // A client that does not read is not worth waiting for.
+    let _ = tokio::time::timeout(LAST_WORDS, connection.drain()).await;
 }
 
 struct Connection {
     context: Arc<WireContext>,
-    stream: Arc<TcpStream>,
+    socket: Arc<Socket>,
     shared: Arc<Shared>,
-    reader: FrameReader,
+    /// While the task waits for the socket.
+    watch: Option<AsyncFd<Watched>>,
+}
+
+/// Ready to read; never when nothing is watched.
+async fn readable(watch: &Option<AsyncFd<Watched>>) -> io::Result<AsyncFdReadyGuard<'_, Watched>> {
+    match watch {
+        Some(watch) => watch.readable().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Ready to write; never when nothing is watched.
+async fn writable(watch: &Option<AsyncFd<Watched>>) -> io::Result<AsyncFdReadyGuard<'_, Watched>> {
+    match watch {
+        Some(watch) => watch.writable().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Why a connection ended.
@@ -201,22 +244,18 @@ impl Connection {
     async fn serve_messages(&mut self) -> End {
         let mut shutdown = self.context.shutdown.clone();
         let mut stopping_since: Option<Instant> = None;
-        let mut frames = Vec::new();
-        let mut end_of_stream = false;
-        let mut last_read = tokio::time::Instant::now();
         loop {
-            while let Some(frame) = self.reader.next_frame() {
-                frames.push(frame);
-            }
             if stopping_since.is_none()
-                && let Some(backend) = self.shared.inbox.push(&mut frames)
+                && let Some(backend) = self.shared.inbox.take_for_work()
             {
+                // From here on the backend reads.
+                self.watch = None;
                 self.context.pool.submit(move || backend.run());
             }
             if self.shared.inbox.has_finished_backend() {
                 return End::Finished;
             }
-            if self.shared.outbox.is_lost() {
+            if self.shared.outbox.is_lost() || self.shared.inbox.has_ended() {
                 return End::Lost;
             }
             // A backend at work sees it by itself when its statement ends.
@@ -240,71 +279,76 @@ impl Connection {
                     self.shared.cancel.cancel();
                 }
             }
-            let paused = self.shared.inbox.is_full() || end_of_stream;
-            if !paused {
-                self.reader.reserve();
-            }
+            let is_at_work = !self.shared.inbox.is_parked();
+            let want_read = !is_at_work && stopping_since.is_none();
             let want_write = self.shared.outbox.has_pending();
-            let mid_message = self.reader.is_mid_message() && !paused;
-            let poll = paused || stopping_since.is_some();
+            if self.watch_socket(want_read || want_write).is_err() {
+                return End::Lost;
+            }
+            let message_deadline = if want_read { self.shared.inbox.mid_message_since() } else { None }
+                .map(|since| since + self.context.message_timeout);
             let idle_deadline = self.shared.inbox.idle_deadline();
-            let is_idle = idle_deadline.is_some();
-            let idle_end = tokio::time::Instant::from_std(idle_deadline.unwrap_or_else(Instant::now));
             tokio::select! {
-                readable = self.stream.readable(), if !paused => {
-                    let read = readable.and_then(|()| self.stream.try_read_buf(&mut self.reader.buffer));
-                    match read {
-                        Ok(0) if self.shared.inbox.has_terminate() => end_of_stream = true,
-                        Ok(0) => return self.end_of_stream(),
-                        Ok(_) => last_read = tokio::time::Instant::now(),
-                        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                        Err(_) => return End::Lost,
+                ready = readable(&self.watch), if want_read => {
+                    let Ok(mut ready) = ready else { return End::Lost };
+                    // An error is the end of the stream, which the next round sees.
+                    if self.shared.inbox.read().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+                        ready.clear_ready();
                     }
                 }
-                writable = self.stream.writable(), if want_write => {
-                    if writable.is_err() {
-                        return End::Lost;
-                    }
+                ready = writable(&self.watch), if want_write => {
+                    let Ok(mut ready) = ready else { return End::Lost };
                     self.shared.outbox.flush();
+                    if self.shared.outbox.has_pending() {
+                        ready.clear_ready();
+                    }
                 }
                 () = self.shared.outbox.wake.notified() => {}
                 () = self.shared.inbox.changed.notified() => {}
-                () = tokio::time::sleep_until(last_read + self.context.message_timeout), if mid_message => {
-                    return self.time_out();
-                }
-                () = tokio::time::sleep_until(idle_end), if is_idle => {
+                () = sleep_until(message_deadline), if message_deadline.is_some() => return self.time_out(),
+                () = sleep_until(idle_deadline), if idle_deadline.is_some() => {
                     if self.end_idle_transaction() {
                         return End::Finished;
                     }
                 }
-                () = tokio::time::sleep(Duration::from_millis(200)), if poll => {
-                    // Data is waiting unread, so an end behind it shows only here.
-                    if !end_of_stream && self.is_closed_by_peer().await {
+                // Nobody reads while a statement runs: a client that leaves shows only here.
+                () = tokio::time::sleep(WATCH_INTERVAL), if is_at_work => {
+                    if self.socket.is_abandoned() {
                         return End::Lost;
                     }
                 }
                 changed = shutdown.changed(), if stopping_since.is_none() => {
                     if changed.is_err() || *shutdown.borrow() {
                         stopping_since = Some(Instant::now());
+                        self.shared.inbox.stop();
                     }
                 }
             }
         }
     }
 
-    /// The client closed its side without Terminate. What it sent before that and what is already answered does not
-    /// matter to it any more.
-    fn end_of_stream(&self) -> End {
-        if self.shared.inbox.has_finished_backend() { End::Finished } else { End::Lost }
+    /// Registers the socket with the runtime, or takes it back.
+    fn watch_socket(&mut self, wanted: bool) -> io::Result<()> {
+        if !wanted {
+            self.watch = None;
+        } else if self.watch.is_none() {
+            self.watch = Some(socket::watch(&self.socket)?);
+        }
+        Ok(())
     }
 
-    async fn is_closed_by_peer(&self) -> bool {
-        let ready = tokio::time::timeout(Duration::ZERO, self.stream.ready(Interest::READABLE)).await;
-        match ready {
-            Ok(Ok(ready)) => ready.is_read_closed(),
-            Ok(Err(_)) => true,
-            Err(_) => false,
+    /// Sends everything pending, however long the client takes.
+    async fn drain(&mut self) -> io::Result<()> {
+        self.shared.outbox.flush();
+        while self.shared.outbox.has_pending() {
+            self.watch_socket(true)?;
+            let mut ready = writable(&self.watch).await?;
+            self.shared.outbox.flush();
+            if self.shared.outbox.has_pending() {
+                ready.clear_ready();
+            }
         }
+        Ok(())
     }
 
     /// True when the backend was idle and has been told to end.
@@ -361,7 +405,7 @@ impl Connection {
     async fn close(&mut self, end: End) {
         if end == End::Finished {
             let limit = if *self.context.shutdown.borrow() { LAST_WORDS_AT_SHUTDOWN } else { LAST_WORDS };
-            let _ = tokio::time::timeout(limit, self.shared.outbox.drain()).await;
+            let _ = tokio::time::timeout(limit, self.drain()).await;
         }
         self.shared.inbox.close();
         self.shared.outbox.close();

@@ -177,11 +177,23 @@ fn encode_field(
     Ok(())
 }
 
-/// A parameter's value: `bytes` are as the client sent them.
-pub fn decode_parameter(context: &ExecContext, bytes: &[u8], ty: &DataType, format: Format) -> Result<Value> {
+/// A parameter's value: `bytes` are as the client sent them. The context is only made for types that need one.
+pub fn decode_parameter(
+    context: &mut Option<ExecContext>,
+    make_context: impl FnOnce() -> ExecContext,
+    bytes: &[u8],
+    ty: &DataType,
+    format: Format,
+) -> Result<Value> {
     match format {
         Format::Binary => types::from_binary(bytes, ty),
-        Format::Text => decode_text(context, bytes, ty),
+        Format::Text => {
+            let text = checked_text(bytes)?;
+            match types::from_text_alone(text, ty) {
+                Some(value) => value,
+                None => types::from_text(&EvalContext::new(context.get_or_insert_with(make_context)), text, ty),
+            }
+        }
     }
 }
 
@@ -195,15 +207,6 @@ pub fn checked_text(bytes: &[u8]) -> Result<&str> {
         ));
     }
     Ok(text)
-}
-
-/// The text form of a value, checked to be UTF-8 (22021).
-pub fn decode_text(context: &ExecContext, bytes: &[u8], ty: &DataType) -> Result<Value> {
-    let text = checked_text(bytes)?;
-    match ty {
-        DataType::Text | DataType::Varchar(None) | DataType::Unknown => Ok(Value::text(text)),
-        ty => types::from_text(&EvalContext::new(context), text, ty),
-    }
 }
 
 fn put_bytes(bytes: &[u8], out: &mut BytesMut) {

@@ -142,11 +142,7 @@ impl Backend {
                 values.push(Value::Null);
                 continue;
             };
-            if context.is_none() {
-                context = Some(self.decode_context()?);
-            }
-            let context = context.as_ref().expect("made above");
-            let value = decode_parameter(context, bytes, ty, format)
+            let value = decode_parameter(&mut context, || self.decode_context(), bytes, ty, format)
                 .map_err(|error| bad_parameter(error, index + 1, format, &portal_name))?;
             values.push(value);
         }

@@ -11,8 +11,6 @@ use super::errors::protocol_violation;
 
 /// Longest message body accepted, in bytes.
 pub const MESSAGE_LIMIT_BYTES: usize = 64 << 20;
-/// Room asked of the buffer ahead of a long message: a client that only claims a length costs no memory.
-const READ_STEP_BYTES: usize = 256 << 10;
 
 /// One message in order of arrival.
 #[derive(Debug, Clone)]
@@ -37,50 +35,56 @@ impl Frame {
             Frame::Fatal(_) => None,
         }
     }
-
-    /// Bytes it holds in the queue.
-    pub fn size_bytes(&self) -> usize {
-        match self {
-            Frame::Message { body, .. } => body.len() + 32,
-            _ => 32,
-        }
-    }
 }
 
 /// Cuts frames out of what was read so far.
 #[derive(Default)]
 pub struct FrameReader {
-    pub buffer: BytesMut,
+    buffer: BytesMut,
     /// Kind, whole body size and bytes still to be skipped of an oversized message.
     skipping: Option<(u8, usize, usize)>,
     failed: bool,
 }
 
 impl FrameReader {
-    /// With what the startup exchange read too much.
-    pub fn new(buffer: BytesMut) -> FrameReader {
-        FrameReader { buffer, skipping: None, failed: false }
-    }
-
     /// True while a message has begun and not ended.
     pub fn is_mid_message(&self) -> bool {
         !self.failed && (self.skipping.is_some() || !self.buffer.is_empty())
     }
 
-    /// Makes room for the next read.
-    pub fn reserve(&mut self) {
+    /// Appends what was read.
+    pub fn feed(&mut self, bytes: &[u8]) {
         if self.buffer.is_empty() && self.buffer.capacity() > (1 << 20) {
             self.buffer = BytesMut::new();
         }
-        let wanted = match self.declared_size() {
-            Some(size) => size.saturating_sub(self.buffer.len()).clamp(8 << 10, READ_STEP_BYTES),
-            None => 8 << 10,
-        };
-        self.buffer.reserve(wanted);
+        self.buffer.extend_from_slice(bytes);
     }
 
-    fn declared_size(&self) -> Option<usize> {
-        (self.buffer.len() >= 5).then(|| (&self.buffer[1..5]).get_u32() as usize + 1)
+    /// Whether [`Self::next_frame`] has one.
+    pub fn has_frame(&self) -> bool {
+        if self.failed {
+            return false;
+        }
+        if let Some((_, _, left)) = self.skipping {
+            return self.buffer.len() >= left;
+        }
+        match self.buffer.first() {
+            None => false,
+            Some(kind) if !is_frontend_kind(*kind) => true,
+            Some(_) if self.buffer.len() < 5 => false,
+            Some(_) => {
+                let length = (&self.buffer[1..5]).get_u32() as usize;
+                // A bad length is one to be told of, an oversized message one to be skipped.
+                !(4..=i32::MAX as usize).contains(&length)
+                    || length - 4 > MESSAGE_LIMIT_BYTES
+                    || self.buffer.len() > length
+            }
+        }
+    }
+
+    /// The kind of the next frame, when it has arrived whole and is to be read.
+    pub fn next_kind(&self) -> Option<u8> {
+        if self.skipping.is_none() && self.has_frame() { self.buffer.first().copied() } else { None }
     }
 
     /// The next whole message, or None until more is read. After [`Frame::Fatal`] there is none.
@@ -160,14 +164,16 @@ mod tests {
             let mut rest = &stream[..];
             while !rest.is_empty() {
                 let take = rng.random_range(1..=97.min(rest.len()));
-                reader.buffer.extend_from_slice(&rest[..take]);
+                reader.feed(&rest[..take]);
                 rest = &rest[take..];
-                while let Some(frame) = reader.next_frame() {
-                    match frame {
-                        Frame::Message { kind: b'd', body } => seen.push(body.to_vec()),
+                while reader.has_frame() {
+                    assert_eq!(reader.next_kind(), Some(b'd'));
+                    match reader.next_frame() {
+                        Some(Frame::Message { kind: b'd', body }) => seen.push(body.to_vec()),
                         other => panic!("unexpected {other:?}"),
                     }
                 }
+                assert!(reader.next_frame().is_none());
             }
             assert_eq!(seen, bodies);
             assert!(!reader.is_mid_message());
@@ -184,14 +190,14 @@ mod tests {
         let mut left = size;
         while left > 0 {
             let take = left.min(chunk.len());
-            reader.buffer.extend_from_slice(&chunk[..take]);
+            reader.feed(&chunk[..take]);
             left -= take;
             if left > 0 {
                 assert!(reader.next_frame().is_none());
                 assert!(reader.buffer.is_empty(), "skipped bytes are not kept");
             }
         }
-        reader.buffer.extend_from_slice(&message(b'S', b""));
+        reader.feed(&message(b'S', b""));
         assert!(
             matches!(reader.next_frame(), Some(Frame::Oversized { kind: b'Q', body_size_bytes }) if body_size_bytes == size)
         );
@@ -202,7 +208,7 @@ mod tests {
     fn garbage_ends_the_connection() {
         for bytes in [&b"GET / HTTP/1.1\r\n"[..], &[b'Q', 0, 0, 0, 1][..], &[b'Q', 0xff, 0xff, 0xff, 0xff][..]] {
             let mut reader = FrameReader::default();
-            reader.buffer.extend_from_slice(bytes);
+            reader.feed(bytes);
             assert!(matches!(reader.next_frame(), Some(Frame::Fatal(_))), "{bytes:?}");
             assert!(reader.next_frame().is_none());
         }

@@ -1,38 +1,46 @@
-//! Messages of one client waiting for its backend, and the backend itself while it has nothing to do.
+//! What one client sends, and its backend while it has nothing to do.
 //!
-//! The connection's task pushes frames; when the backend is parked here it is taken out and sent to the query pool,
-//! where it works until the queue is empty and parks again. So a backend is always in exactly one place, one statement
-//! runs at a time, and an idle connection holds no thread.
+//! The connection's task reads the socket while the backend is parked here; when a whole message has arrived the backend
+//! is taken out and sent to the query pool. There it reads the socket itself, message after message, and parks again only
+//! when its client has been silent for [`LINGER`]: a client that asks on as soon as it is answered costs no hop between
+//! threads, and an idle connection holds no thread. So a backend is always in exactly one place, one statement runs at a
+//! time, and whoever has the backend is the one who reads.
 
-use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use sinew::{CancelToken, Result};
 use tokio::sync::Notify;
 
 use super::backend::Backend;
-use super::frame::Frame;
+use super::frame::{Frame, FrameReader};
 use super::outbox::connection_lost;
+use super::socket::Socket;
 
-/// Bytes queued above which the socket is not read any further.
-pub const QUEUE_LIMIT_BYTES: usize = 4 << 20;
+/// How long a working backend waits for its client's next message before it parks.
+const LINGER: Duration = Duration::from_millis(20);
 
-#[derive(Default)]
 pub struct Inbox {
+    socket: Arc<Socket>,
+    /// Longest silence in the middle of a message.
+    message_timeout: Duration,
     state: Mutex<State>,
-    arrived: Condvar,
-    /// The backend parked, or the queue has room again.
+    /// The backend parked.
     pub changed: Notify,
 }
 
-#[derive(Default)]
 struct State {
-    frames: VecDeque<Frame>,
-    queued_bytes: usize,
+    reader: FrameReader,
+    last_read: Instant,
+    /// The client has closed its side.
+    end_of_stream: bool,
     parked: Option<Box<Backend>>,
-    /// The client is gone: waiting for more is pointless.
+    /// The connection is over: waiting for more is pointless.
     lost: bool,
+    /// The server stops: what has arrived is done, nothing more is read.
+    stopped: bool,
 }
 
 /// What a working backend finds.
@@ -43,79 +51,135 @@ pub enum Next {
 }
 
 impl Inbox {
-    /// Queues frames; gives the backend when it was parked and has to be put to work.
-    pub fn push(&self, frames: &mut Vec<Frame>) -> Option<Box<Backend>> {
-        let mut state = self.state.lock();
-        for frame in frames.drain(..) {
-            state.queued_bytes += frame.size_bytes();
-            state.frames.push_back(frame);
-        }
-        self.arrived.notify_all();
-        if state.parked.as_ref().is_some_and(|backend| backend.is_finished()) {
-            return None;
-        }
-        if state.frames.is_empty() { None } else { state.parked.take() }
+    /// `reader` holds what the startup exchange read too much.
+    pub fn new(socket: Arc<Socket>, reader: FrameReader, message_timeout: Duration) -> Inbox {
+        let state = State {
+            reader,
+            last_read: Instant::now(),
+            end_of_stream: false,
+            parked: None,
+            lost: false,
+            stopped: false,
+        };
+        Inbox { socket, message_timeout, state: Mutex::new(state), changed: Notify::new() }
     }
 
-    /// The next frame for a working backend; parks it when there is none, when it has finished, or the client is gone.
-    pub fn next(&self, mut backend: Box<Backend>) -> Next {
+    /// Reads what has arrived, once. `WouldBlock` when that is nothing.
+    pub fn read(&self) -> io::Result<()> {
         let mut state = self.state.lock();
-        if !backend.is_finished()
-            && !state.lost
-            && let Some(frame) = self.pop(&mut state)
-        {
-            return Next::Frame(backend, frame);
-        }
-        backend.note_idle();
-        state.parked = Some(backend);
-        self.changed.notify_one();
-        Next::Parked
-    }
-
-    /// Waits for the next frame in the middle of a statement (COPY FROM STDIN).
-    pub fn wait_for_frame(&self, cancel: &CancelToken) -> Result<Frame> {
-        let mut state = self.state.lock();
-        loop {
-            if let Some(frame) = self.pop(&mut state) {
-                return Ok(frame);
+        let State { reader, last_read, end_of_stream, .. } = &mut *state;
+        let read = self.socket.try_read(|bytes| reader.feed(bytes));
+        match read {
+            Ok(0) => *end_of_stream = true,
+            Ok(_) => *last_read = Instant::now(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+            Err(error) => {
+                *end_of_stream = true;
+                return Err(error);
             }
-            if state.lost {
-                return Err(connection_lost());
+        }
+        Ok(())
+    }
+
+    /// The parked backend, when a message waits for it.
+    pub fn take_for_work(&self) -> Option<Box<Backend>> {
+        let mut state = self.state.lock();
+        let is_ready = state.parked.as_ref().is_some_and(|backend| !backend.is_finished());
+        if is_ready && state.reader.has_frame() { state.parked.take() } else { None }
+    }
+
+    /// The next message for a working backend; parks it when its client is silent, when it has finished, or the client is
+    /// gone.
+    pub fn next(&self, mut backend: Box<Backend>) -> Next {
+        let mut may_wait = !backend.has_unsent();
+        loop {
+            {
+                let mut state = self.state.lock();
+                let is_over = backend.is_finished() || state.lost;
+                if !is_over && let Some(frame) = state.reader.next_frame() {
+                    return Next::Frame(backend, frame);
+                }
+                if is_over || state.end_of_stream || state.stopped || !may_wait {
+                    backend.note_idle();
+                    state.parked = Some(backend);
+                    self.changed.notify_one();
+                    return Next::Parked;
+                }
+            }
+            may_wait = match self.socket.wait_readable(LINGER) {
+                Ok(true) => self.read().is_ok(),
+                Ok(false) | Err(_) => false,
+            };
+        }
+    }
+
+    /// Waits for the next message in the middle of a statement (COPY FROM STDIN).
+    pub fn wait_for_frame(&self, cancel: &CancelToken) -> Result<Frame> {
+        loop {
+            {
+                let mut state = self.state.lock();
+                if state.lost {
+                    return Err(connection_lost());
+                }
+                if let Some(frame) = state.reader.next_frame() {
+                    return Ok(frame);
+                }
+                let stalled = state.reader.is_mid_message() && state.last_read.elapsed() > self.message_timeout;
+                if state.end_of_stream || stalled {
+                    return Err(connection_lost());
+                }
             }
             cancel.check()?;
-            self.arrived.wait_for(&mut state, Duration::from_millis(100));
+            match self.socket.wait_readable(Duration::from_millis(100)) {
+                Ok(true) => match self.read() {
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(connection_lost()),
+                    _ => {}
+                },
+                Ok(false) => {}
+                Err(_) => return Err(connection_lost()),
+            }
         }
     }
 
-    /// True when the very next frame has arrived and is of this kind.
+    /// True when the very next message has arrived and is of this kind.
     pub fn next_is(&self, kind: u8) -> bool {
-        self.state.lock().frames.front().and_then(Frame::kind) == Some(kind)
+        if !self.state.lock().reader.has_frame() {
+            // It may have come behind a message that filled the last read; an error shows at the next one.
+            let _ = self.read();
+        }
+        self.state.lock().reader.next_kind() == Some(kind)
     }
 
     pub fn has_frames(&self) -> bool {
-        !self.state.lock().frames.is_empty()
+        self.state.lock().reader.has_frame()
     }
 
-    /// True when the client has said goodbye in a frame that is still queued.
-    pub fn has_terminate(&self) -> bool {
-        self.state.lock().frames.iter().any(|frame| frame.kind() == Some(b'X'))
+    /// The client has closed its side and everything it sent is done.
+    pub fn has_ended(&self) -> bool {
+        let state = self.state.lock();
+        state.end_of_stream && state.parked.is_some() && !state.reader.has_frame()
     }
 
-    pub fn is_full(&self) -> bool {
-        self.state.lock().queued_bytes > QUEUE_LIMIT_BYTES
+    /// When the client last sent something, while a message of its has begun and not ended.
+    pub fn mid_message_since(&self) -> Option<Instant> {
+        let state = self.state.lock();
+        state.reader.is_mid_message().then_some(state.last_read)
     }
 
     pub fn is_lost(&self) -> bool {
         self.state.lock().lost
     }
 
-    /// The client is gone: queued frames are dropped, waits end.
+    /// The connection is over: what the client still sends is dropped, waits end.
     pub fn close(&self) {
         let mut state = self.state.lock();
         state.lost = true;
-        state.frames.clear();
-        state.queued_bytes = 0;
-        self.arrived.notify_all();
+        state.reader = FrameReader::default();
+    }
+
+    /// Has the backend park when it has done what has arrived.
+    pub fn stop(&self) {
+        self.state.lock().stopped = true;
     }
 
     pub fn has_finished_backend(&self) -> bool {
@@ -127,21 +191,15 @@ impl Inbox {
         self.state.lock().parked.as_ref().and_then(|backend| backend.idle_deadline())
     }
 
+    pub fn is_parked(&self) -> bool {
+        self.state.lock().parked.is_some()
+    }
+
     pub fn park(&self, backend: Box<Backend>) {
         self.state.lock().parked = Some(backend);
     }
 
     pub fn take_parked(&self) -> Option<Box<Backend>> {
         self.state.lock().parked.take()
-    }
-
-    fn pop(&self, state: &mut State) -> Option<Frame> {
-        let frame = state.frames.pop_front()?;
-        let was_full = state.queued_bytes > QUEUE_LIMIT_BYTES;
-        state.queued_bytes -= frame.size_bytes();
-        if was_full && state.queued_bytes <= QUEUE_LIMIT_BYTES {
-            self.changed.notify_one();
-        }
-        Some(frame)
     }
 }

@@ -1,9 +1,10 @@
 //! The PostgreSQL wire protocol, version 3.
 //!
 //! ```text
-//! listener ── accept ──> connection (task) ──frames──> inbox ──> backend (query pool) ──> session
-//!                              ^                                     │
-//!                              └────────── outbox <── messages ──────┘
+//! listener ── accept ──> connection (task) ── a message arrived ──> backend (query pool) ──> session
+//!                              │                                       │
+//!                   watches the silent client's          reads (inbox) and writes (outbox)
+//!                              └──────────────> socket <───────────────┘
 //! ```
 //!
 //! Message types and encoders are pgwire's; the loop, decoding and all rules are here.
@@ -24,6 +25,7 @@ mod listener;
 mod notify;
 mod outbox;
 mod simple_query;
+mod socket;
 mod startup;
 
 pub use cancel::CancelRegistry;

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard};
 use sinew::{CancelToken, QueryError, Result};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
+
+use super::socket::Socket;
 
 /// Results are handed to the socket in pieces of at least this size, in bytes.
 pub const FLUSH_SIZE_BYTES: usize = 64 << 10;
@@ -22,10 +23,8 @@ pub const FLUSH_SIZE_BYTES: usize = 64 << 10;
 const HIGH_WATER_BYTES: usize = 512 << 10;
 
 pub struct Outbox {
-    stream: Arc<TcpStream>,
+    socket: Arc<Socket>,
     state: Mutex<State>,
-    /// Signalled when there is room again, or the connection is lost.
-    drained: Condvar,
     /// The connection's task has something to write.
     pub wake: Notify,
 }
@@ -37,8 +36,8 @@ struct State {
 }
 
 impl Outbox {
-    pub fn new(stream: Arc<TcpStream>) -> Outbox {
-        Outbox { stream, state: Mutex::default(), drained: Condvar::new(), wake: Notify::new() }
+    pub fn new(socket: Arc<Socket>) -> Outbox {
+        Outbox { socket, state: Mutex::default(), wake: Notify::new() }
     }
 
     /// Takes the bytes of `messages`, leaving it empty. Nothing is sent yet.
@@ -70,9 +69,12 @@ impl Outbox {
     pub fn wait_for_room(&self, cancel: &CancelToken) -> Result<()> {
         let mut state = self.state.lock();
         while state.pending.len() > HIGH_WATER_BYTES {
-            self.wake.notify_one();
+            drop(state);
             cancel.check()?;
-            self.drained.wait_for(&mut state, Duration::from_millis(100));
+            // An error of the socket shows at the write.
+            let _ = self.socket.wait_writable(Duration::from_millis(100));
+            state = self.state.lock();
+            self.write_pending(&mut state);
         }
         if state.lost {
             return Err(connection_lost());
@@ -94,28 +96,17 @@ impl Outbox {
         let mut state = self.state.lock();
         state.lost = true;
         state.pending = BytesMut::new();
-        self.drained.notify_all();
     }
 
     pub fn is_lost(&self) -> bool {
         self.state.lock().lost
     }
 
-    /// Sends everything pending, however long the client takes.
-    pub async fn drain(&self) -> io::Result<()> {
-        while self.has_pending() {
-            self.stream.writable().await?;
-            self.write_pending(&mut self.state.lock());
-        }
-        if self.is_lost() { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
-    }
-
     fn write_pending(&self, state: &mut MutexGuard<'_, State>) {
         while !state.pending.is_empty() {
-            match self.stream.try_write(&state.pending) {
+            match self.socket.try_write(&state.pending) {
                 Ok(written) => state.pending.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(_) => {
                     state.lost = true;
                     state.pending = BytesMut::new();
@@ -124,9 +115,6 @@ impl Outbox {
         }
         if state.pending.is_empty() && state.pending.capacity() > 4 * HIGH_WATER_BYTES {
             state.pending = BytesMut::new();
-        }
-        if state.pending.len() <= HIGH_WATER_BYTES {
-            self.drained.notify_all();
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use pgwire::messages::response::{CommandComplete, EmptyQueryResponse};
-use sinew::{Execution, QueryError, Result, RowCursor, StatementText};
+use sinew::{Execution, Prepared, QueryError, Result, RowCursor, ShortStatement, StatementText, Value};
 
 use crate::metrics::StatementClass;
 
@@ -15,13 +15,33 @@ impl Backend {
         // A simple query ends whatever the extended protocol left unnamed.
         self.statements.remove("");
         self.close_portal("");
-        let statements = self.session.split(text);
-        if let Err((error, offset_chars)) = self.run_statements(&statements) {
-            self.report(&error, offset_chars);
+        match self.session.prepare_short(text) {
+            Some(short) => {
+                if let Err(error) = self.run_short(&short) {
+                    self.report(&short.located(error, text), 0);
+                }
+            }
+            None => {
+                let statements = self.session.split(text);
+                if let Err((error, offset_chars)) = self.run_statements(&statements) {
+                    self.report(&error, offset_chars);
+                }
+            }
         }
         self.implicit_block = false;
         self.drop_portals_outside_block();
         self.ready_for_query();
+    }
+
+    /// A message that is one short statement.
+    fn run_short(&mut self, short: &ShortStatement) -> Result<()> {
+        let started = Instant::now();
+        self.publish_statement(StatementClass::Other);
+        let tag = self.run_prepared(&short.prepared, short.params.clone(), StatementClass::Other)?;
+        self.session.sync()?;
+        self.observe(StatementClass::Other, started);
+        push_message(&CommandComplete::new(tag.unwrap_or_default()), &mut self.out);
+        Ok(())
     }
 
     /// On error: the error and the characters before its statement.
@@ -63,9 +83,21 @@ impl Backend {
             return Err(QueryError::new(sinew::sqlstate::UNDEFINED_PARAMETER, "there is no parameter $1")
                 .hint("the simple protocol has no parameters"));
         }
-        let execution = self.session.execute(&prepared, Vec::new())?;
+        let tag = self.run_prepared(&prepared, Vec::new(), class)?;
+        self.observe(class, started);
+        Ok(tag)
+    }
+
+    /// Sends what the statement gives but for its tag; None for an empty one.
+    fn run_prepared(
+        &mut self,
+        prepared: &Prepared,
+        params: Vec<Value>,
+        class: StatementClass,
+    ) -> Result<Option<String>> {
+        let execution = self.session.execute(prepared, params)?;
         self.publish_statement(class);
-        let tag = match execution {
+        Ok(match execution {
             Execution::Empty => None,
             Execution::Command(tag) => Some(tag),
             Execution::Rows(cursor) => Some(self.send_result(cursor, prepared.returns_rows)?),
@@ -77,9 +109,7 @@ impl Backend {
                     return Err(error);
                 }
             },
-        };
-        self.observe(class, started);
-        Ok(tag)
+        })
     }
 
     fn send_result(&mut self, mut cursor: RowCursor, returns_rows: bool) -> Result<String> {

@@ -1,7 +1,5 @@
 //! The first exchange: encryption requests, cancel requests, the startup packet, and the greeting.
 
-use std::sync::Arc;
-
 use bytes::{Buf, Bytes, BytesMut};
 use pgwire::messages::cancel::CancelRequest;
 use pgwire::messages::startup::{
@@ -286,7 +284,7 @@ fn startup_parameters(session: &mut Session, user: &str) -> Vec<(String, String)
 }
 
 /// For messages sent before an outbox exists.
-pub async fn send_message(stream: &Arc<TcpStream>, message: &impl Message) {
+pub async fn send_message(stream: &TcpStream, message: &impl Message) {
     let mut out = BytesMut::new();
     push_message(message, &mut out);
     // The client may be gone; there is nobody else to tell.

@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
 use sinew_storage::catalog::TableDef;
-use sinew_storage::{LockWait, RowLock};
+use sinew_storage::{LockWait, RowLock, Value};
 
 use super::Buffered;
 use super::update::row_id_of;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::exec::constraints::check_may_write;
-use crate::exec::expr::PhysExpr;
+use crate::exec::expr::{PhysExpr, RowCx};
 use crate::exec::foreign_keys::ForeignKeys;
 use crate::exec::lock_wait::lock_row;
 use crate::exec::node::{Node, Operator, Physical};
@@ -41,6 +41,40 @@ impl Physical for DeletePlan {
 
     fn children(&self) -> Vec<&Arc<Node>> {
         vec![&self.source]
+    }
+}
+
+impl DeletePlan {
+    /// Deletes the table rows of a few source rows, each of another one; gives the returned rows. For a source that can be
+    /// looked at again.
+    pub fn run_rows(&self, sources: Vec<Vec<Value>>, cx: &Cx) -> Result<Vec<Vec<Value>>> {
+        super::check_writable(cx, "DELETE")?;
+        check_may_write(&self.table, cx)?;
+        let mut returned = Vec::new();
+        let mut foreign_keys = ForeignKeys::for_delete(&self.table, cx)?;
+        let mut count = 0;
+        for source in sources {
+            let id = row_id_of(&source[self.row_id])?;
+            let locked = cx.transaction().lock_row(&self.table, id, RowLock::Update, LockWait::Block)?;
+            let source = match settle(self.recheck.as_ref(), locked, id, cx)? {
+                Settled::Dropped => continue,
+                Settled::AsRead => source,
+                Settled::Newer { source, .. } => source,
+            };
+            if foreign_keys.delete_row(id, cx)? {
+                count += 1;
+                if !self.returning.is_empty() {
+                    let row = RowCx::of_values(cx, &source);
+                    returned.push(self.returning.iter().map(|item| item.eval(row)).collect::<Result<Vec<_>>>()?);
+                }
+            }
+        }
+        foreign_keys.finish(cx)?;
+        cx.run.note_write();
+        if self.counted {
+            cx.run.rows_affected.fetch_add(count, Ordering::Relaxed);
+        }
+        Ok(returned)
     }
 }
 

@@ -59,6 +59,60 @@ pub(crate) fn row_id_of(value: &Value) -> Result<RowId> {
     }
 }
 
+impl UpdatePlan {
+    /// Updates the table rows of a few source rows, each of another one; gives the returned rows. For a source that can be
+    /// looked at again.
+    pub fn run_rows(&self, sources: Vec<Vec<Value>>, cx: &Cx) -> Result<Vec<Vec<Value>>> {
+        super::check_writable(cx, "UPDATE")?;
+        check_may_write(&self.table, cx)?;
+        let mut returned = Vec::new();
+        if sources.is_empty() {
+            return Ok(returned);
+        }
+        // New values are computed before the first row is written.
+        let assign = |source: &[Value]| -> Result<Vec<Value>> {
+            self.assignments.iter().map(|(_, value)| value.eval(RowCx::of_values(cx, source))).collect()
+        };
+        let computed = sources.iter().map(|source| assign(source)).collect::<Result<Vec<_>>>()?;
+        let all: Vec<usize> = (0..self.table.columns.len()).collect();
+        let assigned: Vec<usize> = self.assignments.iter().map(|(position, _)| *position).collect();
+        let mut foreign_keys = ForeignKeys::for_update(&self.table, &assigned, cx)?;
+        let mut count = 0;
+        for (source, mut values) in sources.into_iter().zip(computed) {
+            let id = row_id_of(&source[self.row_id])?;
+            let locked = cx.transaction().lock_row(&self.table, id, self.lock, LockWait::Block)?;
+            let (mut new_row, source) = match settle(self.recheck.as_ref(), locked, id, cx)? {
+                Settled::Dropped => continue,
+                Settled::AsRead => match cx.transaction().get_row(&self.table, id, &all)? {
+                    Some(stored) => (stored, source),
+                    None => continue,
+                },
+                Settled::Newer { stored, source } => {
+                    values = assign(&source)?;
+                    (stored, source)
+                }
+            };
+            for (position, value) in assigned.iter().zip(values) {
+                new_row[*position] = value;
+            }
+            check_row(&self.table, &new_row, &self.checks, cx)?;
+            foreign_keys.update_row(id, &new_row, cx)?;
+            count += 1;
+            if !self.returning.is_empty() {
+                new_row.extend(source);
+                let row = RowCx::of_values(cx, &new_row);
+                returned.push(self.returning.iter().map(|item| item.eval(row)).collect::<Result<Vec<_>>>()?);
+            }
+        }
+        foreign_keys.finish(cx)?;
+        cx.run.note_write();
+        if self.counted {
+            cx.run.rows_affected.fetch_add(count, Ordering::Relaxed);
+        }
+        Ok(returned)
+    }
+}
+
 struct Update {
     plan: Arc<UpdatePlan>,
     cx: Cx,

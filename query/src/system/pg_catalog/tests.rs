@@ -104,10 +104,7 @@ fn context() -> ExecContext {
         user: "ada".to_owned(),
         database: "library".to_owned(),
         process_id: 7,
-        settings: [("timezone".to_owned(), "UTC".to_owned())]
-            .into_iter()
-            .collect::<std::collections::BTreeMap<_, _>>()
-            .into(),
+        settings: crate::settings::Settings::new([("timezone".to_owned(), "UTC".to_owned())].into()),
         notices: Arc::new(|_| ()),
         functions: Arc::new(FunctionRegistry::default()),
         embedder: Arc::new(HashEmbedder),

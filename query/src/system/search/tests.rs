@@ -43,7 +43,7 @@ fn context_with_notices(transaction: Transaction) -> (ExecContext, Notices) {
         user: "tester".to_owned(),
         database: "test".to_owned(),
         process_id: 1,
-        settings: RwLock::default(),
+        settings: Default::default(),
         notices: Arc::new(move |notice| {
             sink.lock().push(format!("{} ({})", notice.message, notice.hint.unwrap_or_default()));
         }),
