@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Sinew beside PostgreSQL 15 over the wire, driven by pgbench. See docs/benchmarks.md.
+# Sinew beside PostgreSQL 15 over the wire, driven by pgbench and psql. See docs/benchmarks.md.
 #
-#   benches/compare/run.sh tpcb
+#   benches/compare/run.sh sql
 #
-# Environment: SECONDS_PER_RUN (10), ROUNDS (3), SCALE (10), WORKLOADS ("tpcb insert select"), ENGINES
+# Environment: SECONDS_PER_RUN (10), ROUNDS (3), SCALE (10), WORKLOADS (all, see CLIENTS), ENGINES
 # ("postgres sinew"), SINEW (target/release/sinew), SINEW_BENCH_DIR (target): where the data of both engines lies.
 set -euo pipefail
 
@@ -12,7 +12,7 @@ REPOSITORY=$(cd "$HERE/../.." && pwd)
 SECONDS_PER_RUN=${SECONDS_PER_RUN:-10}
 ROUNDS=${ROUNDS:-3}
 SCALE=${SCALE:-10}
-WORKLOADS=${WORKLOADS:-tpcb insert select}
+WORKLOADS=${WORKLOADS:-select simple tpcb insert copy group}
 ENGINES=${ENGINES:-postgres sinew}
 SINEW=$(realpath -m "${SINEW:-${CARGO_TARGET_DIR:-$REPOSITORY/target}/release/sinew}")
 POSTGRES_BIN=/usr/lib/postgresql/15/bin
@@ -21,10 +21,15 @@ MAX_TRIES=1000
 START_TIMEOUT_SECONDS=60
 
 declare -A PORT=() LOGIN=([postgres]=postgres [sinew]=sinew) TITLE=([postgres]=PostgreSQL [sinew]=Sinew)
-declare -A CLIENTS=([tpcb]="1 8 32" [insert]="1 8 16 32" [select]="1 8 32")
+# Clients of each workload: pgbench's standard scripts select-only (prepared and simple protocol) and tpcb-like, inserts of
+# one row, COPY of a million rows, and aggregation of them.
+declare -A CLIENTS=([select]="1 8 32" [simple]="1 8 32" [tpcb]="1 8 32" [insert]="1 8 16 32" [copy]=1 [group]=1)
+COPY_ROWS=1000000
+GROUP_QUERIES=5
 FAILURES=()
 WORK=
 SINEW_PID=
+SAMPLER_PID=
 
 die() {
     echo "run.sh: $*" >&2
@@ -119,6 +124,8 @@ stop_all() {
     local status=$?
     trap - EXIT
     set +e
+    # shellcheck disable=SC2086 # one word for each sampler
+    [[ -n $SAMPLER_PID ]] && kill $SAMPLER_PID 2>/dev/null
     if [[ -n $SINEW_PID ]]; then
         kill -TERM "$SINEW_PID" 2>/dev/null
         wait "$SINEW_PID"
@@ -137,41 +144,94 @@ stop_all() {
     exit "$status"
 }
 
-# pgbench's own initialisation where it works, else the same tables and rows by our own script.
+# The tables of all workloads.
 load() { # engine
-    local engine=$1 log=$WORK/load-$1.log branch
-    local pgbench=("$POSTGRES_BIN/pgbench" -h 127.0.0.1 -p "${PORT[$engine]}" -U "${LOGIN[$engine]}")
-    if "${pgbench[@]}" -i -q -s "$SCALE" "${LOGIN[$engine]}" >"$log" 2>&1; then
-        echo "${TITLE[$engine]}: loaded by pgbench -i -s $SCALE"
-    elif [[ $engine == postgres ]]; then
-        die "pgbench -i failed: $(tail -n 3 "$log")"
+    local engine=$1 log=$WORK/load-$1.log
+    "$POSTGRES_BIN/pgbench" -h 127.0.0.1 -p "${PORT[$engine]}" -U "${LOGIN[$engine]}" -i -q -s "$SCALE" \
+        "${LOGIN[$engine]}" >"$log" 2>&1 || die "${TITLE[$engine]}: pgbench -i failed: $(tail -n 3 "$log")"
+    echo "${TITLE[$engine]}: pgbench -i -s $SCALE: $(tail -n 1 "$log")"
+    sql "$engine" -c 'CREATE TABLE compare_inserts (client int, payload text)' \
+        -c 'CREATE TABLE compare_copy (id bigint PRIMARY KEY, g int, x int, payload text)' ||
+        die "${TITLE[$engine]}: the tables were not created"
+}
+
+# Proportional resident memory of an engine's processes, in KiB.
+memory_kib() { # engine
+    local engine=$1 root pid
+    case $engine in
+        sinew) root=$SINEW_PID ;;
+        postgres) root=$(head -n 1 "$WORK/postgres/postmaster.pid") ;;
+    esac
+    for pid in "$root" $(ps -o pid= --ppid "$root"); do
+        awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup" 2>/dev/null
+    done | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# Writes an engine's largest memory so far to a file, twice a second.
+sample_memory() { # engine, file
+    local largest=0 now
+    while sleep 0.5; do
+        now=$(memory_kib "$1")
+        if ((now > largest)); then
+            largest=$now
+            echo "$largest" >"$2"
+        fi
+    done
+}
+
+elapsed_s() { # nanoseconds since 1970 at the beginning
+    awk -v began="$1" -v ended="$(date +%s%N)" 'BEGIN { printf "%.3f", (ended - began) / 1e9 }'
+}
+
+# COPY of a million rows, or aggregations of them: rows or queries per second.
+run_long() { # engine, workload, round
+    local engine=$1 workload=$2 round=$3 err=$WORK/err status=0 began seconds count queries=() i
+    if [[ $workload == copy ]]; then
+        [[ -e $WORK/copy.tsv ]] ||
+            seq "$COPY_ROWS" | awk '{ printf "%d\t%d\t%d\tpayload of row %d, fifty bytes of text in all....\n", $1, $1 % 1000, $1 * 7919 % 100003, $1 }' >"$WORK/copy.tsv"
+        sql "$engine" -c 'TRUNCATE compare_copy' 2>"$err" || status=$?
+        count=$COPY_ROWS
+        began=$(date +%s%N)
+        sql "$engine" -c "\\copy compare_copy FROM '$WORK/copy.tsv'" 2>>"$err" || status=$?
     else
-        echo "${TITLE[$engine]}: pgbench -i does not work ($(grep -m 1 -i 'error' "$log" || tail -n 1 "$log"));" \
-            "loaded by pgbench/schema.sql"
-        sql "$engine" -f "$HERE/pgbench/schema.sql" 2>"$log" || die "schema.sql failed: $(tail -n 3 "$log")"
-        {
-            seq "$SCALE" | awk '{ printf "%d\t0\t\\N\n", $1 }' |
-                sql "$engine" -c 'COPY pgbench_branches FROM STDIN'
-            seq $((10 * SCALE)) | awk '{ printf "%d\t%d\t0\t\\N\n", $1, ($1 - 1) / 10 + 1 }' |
-                sql "$engine" -c 'COPY pgbench_tellers FROM STDIN'
-            # 84 blanks are what a char(84) stores.
-            for ((branch = 1; branch <= SCALE; branch++)); do
-                seq $(((branch - 1) * 100000 + 1)) $((branch * 100000)) |
-                    awk -v branch="$branch" '{ printf "%d\t%d\t0\t%84s\n", $1, branch, "" }' |
-                    sql "$engine" -c 'COPY pgbench_accounts FROM STDIN'
-            done
-        } 2>"$log" || die "loading failed: $(tail -n 3 "$log")"
+        count=$GROUP_QUERIES
+        for ((i = 0; i < count; i++)); do
+            queries+=(-c 'SELECT g, count(*), avg(x) FROM compare_copy GROUP BY g')
+        done
+        began=$(date +%s%N)
+        sql "$engine" "${queries[@]}" >"$WORK/out" 2>"$err" || status=$?
     fi
-    sql "$engine" -c 'CREATE TABLE compare_inserts (client int, payload text)' || die "compare_inserts was not created"
+    seconds=$(elapsed_s "$began")
+    if ((status != 0)); then
+        failed "${TITLE[$engine]}, $workload, round $round: status $status: $(head -n 3 "$err" | tr '\n' ' ')"
+        return
+    fi
+    record "$engine" "$workload" 1 "$round" "$(awk -v count="$count" -v s="$seconds" 'BEGIN { print count / s }')" "$seconds s"
+}
+
+record() { # engine, workload, clients, round, rate, remark
+    printf '%-10s %-7s %3d clients  round %d  %12.1f/s  %s\n' "${TITLE[$1]}" "$2" "$3" "$4" "$5" "$6"
+    echo "$2 $3 $1 $5" >>"$WORK/results"
 }
 
 # One run of pgbench; its TPS goes to the results.
 run() { # engine, workload, clients, round
     local engine=$1 workload=$2 clients=$3 round=$4 out=$WORK/out err=$WORK/err status=0 tps failed_count retried
+    local mode=prepared script
+    case $workload in
+        copy | group)
+            run_long "$engine" "$workload" "$round"
+            return
+            ;;
+        select) script=(-b select-only) ;;
+        simple) script=(-b select-only) mode=simple ;;
+        tpcb) script=(-b tpcb-like) ;;
+        insert) script=(-f "$HERE/pgbench/insert.sql") ;;
+    esac
     local what="${TITLE[$engine]}, $workload, $clients clients, round $round"
     timeout $((SECONDS_PER_RUN + 60)) "$POSTGRES_BIN/pgbench" -h 127.0.0.1 -p "${PORT[$engine]}" \
-        -U "${LOGIN[$engine]}" -n -M prepared -D "scale=$SCALE" -c "$clients" -j "$((clients < 2 ? 1 : 2))" \
-        -T "$SECONDS_PER_RUN" --max-tries="$MAX_TRIES" -f "$HERE/pgbench/$workload.sql" "${LOGIN[$engine]}" \
+        -U "${LOGIN[$engine]}" -n -M "$mode" -s "$SCALE" -c "$clients" -j "$((clients < 2 ? 1 : 2))" \
+        -T "$SECONDS_PER_RUN" --max-tries="$MAX_TRIES" "${script[@]}" "${LOGIN[$engine]}" \
         >"$out" 2>"$err" || status=$?
     tps=$(sed -n 's/^tps = \([0-9.]*\).*/\1/p' "$out")
     failed_count=$(sed -n 's/^number of failed transactions: \([0-9]*\).*/\1/p' "$out")
@@ -184,15 +244,13 @@ run() { # engine, workload, clients, round
     if ((${failed_count:-0} > 0)); then
         failed "$what: $failed_count transactions given up after $MAX_TRIES tries"
     fi
-    printf '%-10s %-7s %3d clients  round %d  %10.1f TPS  %s retries\n' "${TITLE[$engine]}" "$workload" "$clients" \
-        "$round" "$tps" "${retried:-0}"
-    echo "$workload $clients $engine $tps" >>"$WORK/results"
+    record "$engine" "$workload" "$clients" "$round" "$tps" "${retried:-0} retries"
 }
 
 # The median of an engine's rounds (the upper of two middle ones), or nothing.
-median_tps() { # workload, clients, engine
+median_rate() { # workload, clients, engine
     awk -v key="$1 $2 $3" '$1 " " $2 " " $3 == key { print $4 }' "$WORK/results" | sort -g |
-        awk '{ tps[NR - 1] = $1 } END { if (NR) print tps[int(NR / 2)] }'
+        awk '{ rate[NR - 1] = $1 } END { if (NR) print rate[int(NR / 2)] }'
 }
 
 print_table() {
@@ -200,18 +258,18 @@ print_table() {
     echo
     printf '%-8s %8s' workload clients
     for engine in $ENGINES; do
-        printf ' %14s' "${TITLE[$engine]} TPS"
+        printf ' %14s' "${TITLE[$engine]}/s"
     done
     printf ' %18s\n' 'Sinew/PostgreSQL'
     for workload in $WORKLOADS; do
         for clients in ${CLIENTS[$workload]}; do
             printf '%-8s %8d' "$workload" "$clients"
             for engine in $ENGINES; do
-                tps=$(median_tps "$workload" "$clients" "$engine")
+                tps=$(median_rate "$workload" "$clients" "$engine")
                 if [[ -n $tps ]]; then printf ' %14.1f' "$tps"; else printf ' %14s' failed; fi
             done
-            postgres_tps=$(median_tps "$workload" "$clients" postgres)
-            sinew_tps=$(median_tps "$workload" "$clients" sinew)
+            postgres_tps=$(median_rate "$workload" "$clients" postgres)
+            sinew_tps=$(median_rate "$workload" "$clients" sinew)
             if [[ -n $postgres_tps && -n $sinew_tps ]]; then
                 printf ' %18s\n' "$(awk -v a="$sinew_tps" -v b="$postgres_tps" 'BEGIN { printf "%.2f", a / b }')"
             else
@@ -221,7 +279,7 @@ print_table() {
     done
 }
 
-# What TPC-B's transactions must have kept.
+# What pgbench's TPC-B-like transactions must have kept.
 check_balances() { # engine
     local sums
     if ! sums=$(sql "$1" -c 'SELECT (SELECT sum(bbalance) FROM pgbench_branches),
@@ -235,7 +293,7 @@ check_balances() { # engine
 compare() {
     local engine workload clients round
     for workload in $WORKLOADS; do
-        [[ -n ${CLIENTS[$workload]:-} ]] || die "no workload \"$workload\"; there are tpcb, insert and select"
+        [[ -n ${CLIENTS[$workload]:-} ]] || die "no workload \"$workload\"; there are ${!CLIENTS[*]}"
     done
     for engine in $ENGINES; do
         [[ -n ${TITLE[$engine]:-} ]] || die "no engine \"$engine\"; there are postgres and sinew"
@@ -268,6 +326,10 @@ compare() {
         load "$engine"
     done
 
+    for engine in $ENGINES; do
+        sample_memory "$engine" "$WORK/memory-$engine" &
+        SAMPLER_PID="$SAMPLER_PID $!"
+    done
     for workload in $WORKLOADS; do
         for ((round = 1; round <= ROUNDS; round++)); do
             for clients in ${CLIENTS[$workload]}; do
@@ -281,6 +343,10 @@ compare() {
         check_balances "$engine"
     done
     print_table
+    echo
+    for engine in $ENGINES; do
+        echo "${TITLE[$engine]}: largest memory $(($(cat "$WORK/memory-$engine") / 1024)) MiB (proportional set size of its processes)"
+    done
     if ((${#FAILURES[@]} > 0)); then
         echo
         echo "What failed:"
@@ -290,6 +356,6 @@ compare() {
 }
 
 case ${1:-} in
-    tpcb) compare ;;
-    *) die "usage: run.sh tpcb" ;;
+    sql) compare ;;
+    *) die "usage: run.sh sql" ;;
 esac

@@ -52,6 +52,8 @@ impl Lifted {
 enum Before {
     /// An operator, a parenthesis, a comma, or a keyword that expressions follow.
     Operator,
+    /// Another word, which may be a function's name.
+    Name,
     Other,
 }
 
@@ -73,6 +75,8 @@ pub(crate) fn lift(message: &str) -> Option<Lifted> {
     let mut before = Before::Other;
     // Behind BY a number is an ordinal.
     let mut in_by_list = false;
+    // Of each open parenthesis: whether it is a call's. A function may look at the type of a string that has none yet.
+    let mut calls: SmallVec<[bool; 16]> = SmallVec::new();
     while at < bytes.len() {
         let byte = bytes[at];
         match byte {
@@ -86,7 +90,7 @@ pub(crate) fn lift(message: &str) -> Option<Lifted> {
                     return None;
                 }
                 let (end, text) = string_literal(message, at)?;
-                if before != Before::Operator {
+                if before != Before::Operator || calls.last() == Some(&true) {
                     before = Before::Other;
                     at = end;
                     continue;
@@ -110,7 +114,7 @@ pub(crate) fn lift(message: &str) -> Option<Lifted> {
             }
             b'"' => {
                 at += 2 + bytes[at + 1..].iter().position(|byte| *byte == b'"')?;
-                before = Before::Other;
+                before = Before::Name;
             }
             b'-' if bytes.get(at + 1) == Some(&b'-') => return None,
             b'/' if bytes.get(at + 1) == Some(&b'*') => return None,
@@ -122,7 +126,17 @@ pub(crate) fn lift(message: &str) -> Option<Lifted> {
                 }
                 break;
             }
-            b'.' | b':' | b'[' | b']' | b')' | b'{' | b'}' => {
+            b'(' => {
+                calls.push(before == Before::Name);
+                before = Before::Operator;
+                at += 1;
+            }
+            b')' => {
+                calls.pop();
+                before = Before::Other;
+                at += 1;
+            }
+            b'.' | b':' | b'[' | b']' | b'{' | b'}' => {
                 before = Before::Other;
                 at += 1;
             }
@@ -130,7 +144,7 @@ pub(crate) fn lift(message: &str) -> Option<Lifted> {
                 let end = word_end(bytes, at);
                 let word = &bytes[at..end];
                 // A prefix of a string (`E'…'`) is none of these.
-                before = if expects_expression(word) { Before::Operator } else { Before::Other };
+                before = if expects_expression(word) { Before::Operator } else { Before::Name };
                 if word.eq_ignore_ascii_case(b"by") {
                     in_by_list = true;
                 } else if word.eq_ignore_ascii_case(b"distinct") {
@@ -253,6 +267,7 @@ mod tests {
         check("SELECT a1, t2.b FROM t2 WHERE x = 1.5", "SELECT a1, t2.b FROM t2 WHERE x = 1.5", &[]);
         check("SELECT 1e-3, 99999999999999999999", "SELECT 1e-3, 99999999999999999999", &[]);
         check("SELECT E'a', \"1\" FROM t", "SELECT E'a', \"1\" FROM t", &[]);
+        check("SELECT f('a', 1) || ('b'), \"f\"('c')", "SELECT f('a', $1) || ($2), \"f\"('c')", &["1 Int4", "b"]);
         check("SELECT 'a' 'b'", "SELECT $1 'b'", &["a"]);
     }
 

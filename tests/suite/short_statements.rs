@@ -14,7 +14,7 @@ async fn answer(client: &Client, text: &str) -> String {
             for message in messages {
                 match message {
                     SimpleQueryMessage::Row(row) => {
-                        let cell = |i| format!("{}={:?}", row.columns()[i].name(), row.get(i));
+                        let cell = |i: usize| format!("{}={:?}", row.columns()[i].name(), row.get(i));
                         out.push((0..row.len()).map(cell).collect::<Vec<_>>().join(", "));
                     }
                     SimpleQueryMessage::CommandComplete(count) => out.push(format!("{count} rows")),
