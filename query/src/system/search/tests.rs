@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use sinew_storage::catalog::{
     ColumnDef, ConstraintKind, IndexColumn, IndexDef, IndexKind, IndexTarget, TableBehaviour, TableDef,
     VectorIndexOptions, VectorMetric,
