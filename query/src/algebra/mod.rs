@@ -5,12 +5,14 @@
 //! it comes from the row of an enclosing [`Plan::Apply`], [`Plan::Merge`] or subquery expression.
 
 mod expr;
+mod grouping_sets;
 mod plan;
 mod vars;
 pub mod visit;
 mod window;
 
 pub use expr::*;
+pub use grouping_sets::*;
 pub use plan::*;
 pub use vars::*;
 pub use visit::VarSet;

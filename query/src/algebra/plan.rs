@@ -6,7 +6,7 @@ use sinew_storage::catalog::{IndexDef, TableDef};
 use sinew_storage::graph::Direction;
 use sinew_storage::{LockWait, RowLock};
 
-use super::{AggregateCall, Expr, SortKey, VarId, Window};
+use super::{AggregateCall, Expr, GroupingSets, SortKey, VarId, Window};
 use crate::functions::TableFunction;
 
 #[derive(Clone, Debug, Default)]
@@ -91,6 +91,8 @@ pub enum Plan {
         groups: Vec<(VarId, Expr)>,
         aggregates: Vec<(VarId, AggregateCall)>,
     },
+    /// Rows once for each set, to be grouped above.
+    GroupingSets(Box<GroupingSets>),
     /// Window functions of one window.
     Window(Box<Window>),
     Sort {

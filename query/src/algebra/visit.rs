@@ -24,6 +24,7 @@ pub fn inputs(plan: &Plan) -> Vec<&Plan> {
         Plan::VarLengthExpand(expand) => vec![&expand.input],
         Plan::ShortestPath(path) => vec![&path.input],
         Plan::Window(window) => vec![&window.input],
+        Plan::GroupingSets(sets) => vec![&sets.input],
         Plan::Filter { input, .. }
         | Plan::Project { input, .. }
         | Plan::Extend { input, .. }
@@ -66,6 +67,7 @@ pub fn inputs_mut(plan: &mut Plan) -> Vec<&mut Plan> {
         Plan::VarLengthExpand(expand) => vec![&mut expand.input],
         Plan::ShortestPath(path) => vec![&mut path.input],
         Plan::Window(window) => vec![&mut window.input],
+        Plan::GroupingSets(sets) => vec![&mut sets.input],
         Plan::Filter { input, .. }
         | Plan::Project { input, .. }
         | Plan::Extend { input, .. }
@@ -183,6 +185,7 @@ pub fn own_exprs(plan: &Plan) -> Vec<&Expr> {
             }
         }
         Plan::Window(window) => out.extend(window.exprs()),
+        Plan::GroupingSets(sets) => out.extend(sets.keys.iter().map(|(_, key)| key)),
         Plan::Sort { keys, .. } => out.extend(keys.iter().map(|key| &key.expr)),
         Plan::Limit { skip, limit, .. } => out.extend(skip.iter().chain(limit)),
         Plan::Distinct { on, .. } => out.extend(on.iter().flatten()),
@@ -271,6 +274,7 @@ pub fn for_each_own_expr_mut(plan: &mut Plan, visit: &mut dyn FnMut(&mut Expr)) 
             }
         }
         Plan::Window(window) => window.exprs_mut().into_iter().for_each(visit),
+        Plan::GroupingSets(sets) => sets.keys.iter_mut().for_each(|(_, key)| visit(key)),
         Plan::Sort { keys, .. } => keys.iter_mut().for_each(|key| visit(&mut key.expr)),
         Plan::Limit { skip, limit, .. } => skip.iter_mut().chain(limit).for_each(visit),
         Plan::Distinct { on, .. } => on.iter_mut().flatten().for_each(visit),
@@ -480,6 +484,10 @@ pub fn output_vars(plan: &Plan) -> Vec<VarId> {
         Plan::Apply { input, subplan, .. } => extended(output_vars(input), output_vars(subplan)),
         Plan::Aggregate { groups, aggregates, .. } => {
             groups.iter().map(|(var, _)| *var).chain(aggregates.iter().map(|(var, _)| *var)).collect()
+        }
+        Plan::GroupingSets(sets) => {
+            let keys = sets.keys.iter().map(|(var, _)| *var);
+            extended(output_vars(&sets.input), keys.chain([sets.number]).chain(sets.counted))
         }
         Plan::Window(window) => extended(output_vars(&window.input), window.calls.iter().map(|(var, _)| *var)),
         Plan::SetOperation { output, .. } => output.clone(),

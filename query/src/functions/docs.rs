@@ -43,6 +43,11 @@ pub fn markdown() -> String {
     for aggregate in all_aggregates() {
         let _ = writeln!(out, "| `{}` | {} |", aggregate.signature(), aggregate.returns.name());
     }
+    out.push_str(
+        "\n## Ordered-set aggregates\n\nCalled as `f(…) WITHIN GROUP (ORDER BY …)`: `percentile_cont(double precision)` and of an array of them, over double precision \
+         or interval; `percentile_disc` likewise, over any type; `mode()`; and `rank`, `dense_rank`, `percent_rank`, `cume_dist` of a \
+         row that is not there.\n",
+    );
     out.push_str("\n## Window functions\n\nEvery aggregate is one too.\n\n| call | gives |\n|---|---|\n");
     for window in all_windows() {
         let _ = writeln!(out, "| `{}` | {} |", window.signature(), window.returns.name());

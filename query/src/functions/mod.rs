@@ -32,6 +32,7 @@ pub(crate) mod operators_datetime;
 pub(crate) mod operators_json;
 pub(crate) mod operators_text;
 pub(crate) mod operators_vector;
+pub(crate) mod ordered_set;
 pub(crate) mod overlaps;
 pub(crate) mod pattern;
 pub(crate) mod privileges;

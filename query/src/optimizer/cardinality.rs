@@ -264,6 +264,7 @@ impl<'a> Statistics<'a> {
             | Plan::Foreach { input, .. }
             | Plan::Merge { input, .. } => self.estimate(input),
             Plan::Window(window) => self.estimate(&window.input),
+            Plan::GroupingSets(sets) => self.estimate(&sets.input) * sets.sets.len() as f64,
             Plan::Join { kind, left, right, on } => {
                 let (l, r) = (self.estimate(left), self.estimate(right));
                 let inner = self.join_rows(l, r, on);

@@ -8,6 +8,7 @@ mod bind;
 mod copy_syntax;
 mod definition;
 mod dialect;
+mod group_tokens;
 mod lexical;
 mod lexical_like;
 mod literals;
@@ -62,4 +63,9 @@ enum ParsedKind {
     /// Of the kinds that are read here.
     Definition(Box<Definition>),
     Copy(Box<CopySyntax>),
+}
+
+/// A query printed from its tree, with what was written in another form for the parser as it was.
+fn printed_query(text: String) -> String {
+    group_tokens::without_group_marks(window_tokens::without_exclusion_marks(lexical::without_lock_marks(text)))
 }

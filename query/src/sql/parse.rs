@@ -11,6 +11,7 @@ use super::copy_syntax::{self, CopySyntax};
 use super::dialect::SinewDialect;
 use super::position::{byte_offset, character_position};
 use super::{Parsed, ParsedKind, definition, lexical, lexical_like, literals, window_tokens};
+use super::group_tokens;
 use crate::error::{QueryError, Result, sqlstate};
 
 /// Nesting of expressions, subqueries and joins that one statement may have. Trees are walked and dropped recursively,
@@ -100,7 +101,7 @@ fn parse_with<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T, Pa
         return Err(QueryError::syntax(refused.message, character_position(text, refused.location)));
     }
     let tokens = lexical::with_only(lexical::with_overriding(lexical::with_lock_clauses(tokens)));
-    let tokens = window_tokens::with_exclusions(tokens);
+    let tokens = group_tokens::with_group_by(window_tokens::with_exclusions(tokens));
     let tokens = lexical_like::with_column_types(lexical_like::with_like_clauses(tokens));
     let tokens = lexical_like::with_identity_options(tokens);
     check_limits(text, &tokens)?;

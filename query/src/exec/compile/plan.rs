@@ -10,6 +10,7 @@ use crate::exec::operators::distinct::DistinctPlan;
 use crate::exec::operators::filter::FilterPlan;
 use crate::exec::operators::function_scan::FunctionScanPlan;
 use crate::exec::operators::graph_count::{CountPlan, CountSource};
+use crate::exec::operators::grouping_sets::GroupingSetsPlan;
 use crate::exec::operators::join::JoinPlan;
 use crate::exec::operators::limit::LimitPlan;
 use crate::exec::operators::lock_rows::{LockRowsPlan, PhysTableLock};
@@ -148,6 +149,17 @@ impl Compiler<'_> {
                 (layout, Arc::new(physical))
             }
             Plan::Window(window) => return self.window(plan, window),
+            Plan::GroupingSets(sets) => {
+                let input = self.plan(&sets.input)?;
+                let keys = self.exprs_over(sets.keys.iter().map(|(_, key)| key), &input.layout.vars)?;
+                let mut vars = input.layout.vars.clone();
+                vars.extend(sets.keys.iter().map(|(var, _)| *var));
+                vars.push(sets.number);
+                vars.extend(sets.counted);
+                let with_empty = sets.counted.is_some();
+                let physical = GroupingSetsPlan { input, keys, sets: sets.sets.clone(), with_empty };
+                (self.layout(vars), Arc::new(physical))
+            }
             Plan::Sort { input, keys } => {
                 let input = self.plan(input)?;
                 let keys = self.sort_keys(keys, &input.layout.vars)?;

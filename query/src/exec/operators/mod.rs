@@ -16,6 +16,7 @@ pub mod filter;
 pub mod function_scan;
 pub mod graph_count;
 pub mod graph_write;
+pub mod grouping_sets;
 pub mod insert;
 pub mod join;
 pub mod limit;

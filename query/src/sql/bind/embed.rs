@@ -192,6 +192,12 @@ fn parts(plan: &mut Plan) -> Parts<'_> {
                 p.keys(&mut call.order_by);
             }
         }
+        Plan::GroupingSets(sets) => {
+            p.plans.push(&mut sets.input);
+            p.items(&mut sets.keys);
+            p.define(&mut sets.number);
+            sets.counted.iter_mut().for_each(|var| p.define(var));
+        }
         Plan::Window(window) => {
             let Window { input, partition_by, order_by, frame, calls } = &mut **window;
             p.plans.push(input);

@@ -1,6 +1,5 @@
 //! Function calls in expressions: forms with rules of their own, aggregates, set-returning and scalar functions.
 
-use rustc_hash::FxHashSet;
 use sinew_storage::{DataType, Value};
 use sqlparser::ast::{
     DuplicateTreatment, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
@@ -8,10 +7,9 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
-use super::embed::walk_expr;
 use super::scope::{Clause, PendingSet};
 use super::{Binder, intrinsics};
-use crate::algebra::{AggregateCall, Expr, SortKey, VarId};
+use crate::algebra::{AggregateCall, Expr, SortKey};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions;
 
@@ -30,9 +28,6 @@ impl Binder<'_> {
         let name = self.function_name(function)?;
         if function.uses_odbc_syntax {
             return Err(self.unsupported("ODBC function syntax", span));
-        }
-        if !function.within_group.is_empty() {
-            return Err(self.unsupported("WITHIN GROUP", span));
         }
         if function.null_treatment.is_some() {
             return Err(self.unsupported("IGNORE NULLS and RESPECT NULLS", span));
@@ -61,6 +56,16 @@ impl Binder<'_> {
                 FunctionArgumentClause::OrderBy(keys) => order_by = keys,
                 other => return Err(self.unsupported(format_args!("{other} inside a function call"), span)),
             }
+        }
+        if !function.within_group.is_empty() {
+            if function.over.is_some() {
+                return Err(QueryError::new(
+                    sqlstate::FEATURE_NOT_SUPPORTED,
+                    format!("OVER is not supported for ordered-set aggregate {name}"),
+                )
+                .at(self.at(span)));
+            }
+            return self.bind_within_group(&name, list, &function.within_group, function.filter.as_deref(), span);
         }
         let special = self.bind_special(&name, list, span)?;
         if let Some(expr) = special {
@@ -130,7 +135,7 @@ impl Binder<'_> {
                 let ty = left.ty();
                 Expr::Case { branches: vec![(equal, Expr::null(ty.clone()))], otherwise: Some(Box::new(left)), ty }
             }
-            "grouping" => return Err(self.unsupported("GROUPING", span)),
+            "grouping" => self.bind_grouping(list, name, span)?,
             "row" => return Err(self.unsupported("a row constructor outside a comparison", span)),
             "cypher" => {
                 return Err(self.unsupported("cypher() outside FROM", span).hint("Write SELECT … FROM cypher('…')."));
@@ -152,13 +157,6 @@ impl Binder<'_> {
                 }
             })
             .collect()
-    }
-
-    /// The position of an aggregate of this query level whose result one of the expressions reads.
-    pub fn aggregate_inside(&mut self, exprs: &[Expr]) -> Option<Option<usize>> {
-        let aggregates = &self.frame().aggregates;
-        let inside = |var: VarId| exprs.iter().any(|expr| super::embed::reads_any(expr, &[var]));
-        aggregates.iter().find(|(var, ..)| inside(*var)).map(|(.., position)| *position)
     }
 
     fn no_aggregate(&self, name: &str, filter: bool, span: Span) -> QueryError {
@@ -183,7 +181,7 @@ impl Binder<'_> {
         let distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
         let is_set = self.is_set_function(name);
         let named = list.args.iter().any(|arg| !matches!(arg, FunctionArg::Unnamed(_)));
-        let references = self.frames.last().map_or(0, |frame| frame.references.len());
+        let marks = self.reference_marks();
         let args = if star || (is_set && named) { Vec::new() } else { self.plain_args(list, name, span)? };
 
         if !is_set {
@@ -201,7 +199,7 @@ impl Binder<'_> {
                     )
                     .at(position));
                 }
-                let call = PendingAggregate { resolved, args, distinct, star, references };
+                let call = PendingAggregate { resolved, args, distinct, star, marks };
                 return self.bind_aggregate(name, call, filter, order_by, span);
             }
         }
@@ -226,6 +224,9 @@ impl Binder<'_> {
             return Ok(Expr::Literal(Value::Int(oid), DataType::Regtype));
         }
         let types: Vec<DataType> = args.iter().map(Expr::ty).collect();
+        if let Some(error) = self.needs_within_group(name, args.len(), position) {
+            return Err(error);
+        }
         if functions::resolve_window(name, &types).is_ok_and(|window| window.is_some()) {
             return Err(QueryError::new(
                 sqlstate::WRONG_OBJECT_TYPE,
@@ -245,53 +246,23 @@ impl Binder<'_> {
         order_by: &[OrderByExpr],
         span: Span,
     ) -> Result<Expr> {
-        let PendingAggregate { resolved, args, distinct, star, references } = pending;
+        let PendingAggregate { resolved, args, distinct, star, marks } = pending;
         let position = self.at(span);
-        let Some(clause) = self.frames.last().map(|frame| frame.clause) else {
+        if self.frames.is_empty() {
             return Err(not_allowed(Clause::Values, position));
-        };
-        if clause == Clause::AggregateArguments {
-            return Err(nested_aggregates(position));
-        }
-        if let Some(inner) = self.aggregate_inside(&args) {
-            return Err(nested_aggregates(inner));
-        }
-        if let Some(inner) = self.window_inside(&args) {
-            return Err(QueryError::new(
-                sqlstate::GROUPING_ERROR,
-                "aggregate function calls cannot contain window function calls",
-            )
-            .at(inner));
-        }
-        if !clause.allows_aggregates() {
-            return Err(not_allowed(clause, position));
         }
         let mut cast = Vec::with_capacity(args.len());
         for (index, arg) in args.into_iter().enumerate() {
             let to = resolved.args.get(index).cloned().unwrap_or(DataType::Any);
             cast.push(self.coerce_argument(arg, &to, position)?);
         }
-        // An aggregate that the query has elsewhere too is known already.
-        let known: FxHashSet<VarId> = self.frame().aggregates.iter().map(|(var, ..)| *var).collect();
-        let mut is_nested = false;
-        for arg in &mut cast {
-            walk_expr(arg, &mut |expr| {
-                is_nested |= matches!(expr, Expr::Column(var, _) if known.contains(var));
-                true
-            });
-        }
-        if is_nested {
-            return Err(
-                QueryError::new(sqlstate::GROUPING_ERROR, "aggregate function calls cannot be nested").at(position)
-            );
-        }
+        let order_by = self.in_clause(Clause::AggregateArguments, |binder| {
+            order_by.iter().map(|key| binder.bind_sort_key(key)).collect::<Result<Vec<SortKey>>>()
+        })?;
         let filter = match filter {
             Some(ast) => Some(self.in_clause(Clause::Filter, |binder| binder.bind_condition(ast, "FILTER"))?),
             None => None,
         };
-        let order_by = self.in_clause(Clause::AggregateArguments, |binder| {
-            order_by.iter().map(|key| binder.bind_sort_key(key)).collect::<Result<Vec<SortKey>>>()
-        })?;
         // Distinct values come in order, which shows where the aggregate keeps them.
         let order_by = if distinct && order_by.is_empty() && keeps_order(name) {
             let ascending = |arg: &Expr| SortKey { expr: arg.clone(), descending: false, nulls_first: false };
@@ -299,6 +270,7 @@ impl Binder<'_> {
         } else {
             order_by
         };
+        let level = self.aggregate_level(&marks, &cast, position)?;
         if distinct && star {
             return Err(QueryError::syntax("DISTINCT specified, but count(*) takes no arguments", position));
         }
@@ -309,33 +281,69 @@ impl Binder<'_> {
             )
             .at(position));
         }
-        // An aggregate whose columns are all an outer query's belongs to that query in the standard.
-        let own = self.frame().references.len() > references;
-        let parts = || cast.iter().chain(&filter).chain(order_by.iter().map(|key| &key.expr));
-        if !own && parts().any(super::embed::reads_columns) && self.frames.len() > 1 {
-            return Err(self.unsupported("an aggregate over columns of an outer query", span));
-        }
         // What stands inside an aggregate needs no grouping.
-        self.frame().references.truncate(references);
-        let call = AggregateCall {
-            function: resolved.function,
-            args: cast,
-            distinct,
-            filter,
-            order_by,
-            ty: resolved.returns.clone(),
-        };
+        self.frames[level].references.truncate(marks[level]);
+        let call =
+            AggregateCall { function: resolved.function, args: cast, distinct, filter, order_by, ty: resolved.returns };
+        Ok(self.push_aggregate(level, name, call, position))
+    }
+
+    /// How many references each query level has so far.
+    pub fn reference_marks(&self) -> Vec<usize> {
+        self.frames.iter().map(|frame| frame.references.len()).collect()
+    }
+
+    /// The query level that an aggregate belongs to: the innermost one whose columns it has read since `marks`, or the
+    /// one it stands in. 42803 when none may stand there.
+    pub fn aggregate_level(&mut self, marks: &[usize], args: &[Expr], position: Option<usize>) -> Result<usize> {
+        let read = |(frame, mark): (&super::scope::Frame, &usize)| frame.references.len() > *mark;
+        let level = self.frames.iter().zip(marks).rposition(read).unwrap_or(self.frames.len() - 1);
+        let frame = &self.frames[level];
+        if frame.lateral {
+            return Err(QueryError::new(
+                sqlstate::GROUPING_ERROR,
+                "aggregate functions are not allowed in FROM clause of their own query level",
+            )
+            .at(position));
+        }
+        let clause = frame.clause;
+        if clause == Clause::AggregateArguments {
+            return Err(nested_aggregates(position));
+        }
+        let inside = |var| args.iter().any(|arg| super::embed::reads_any(arg, &[var]));
+        if let Some(inner) = frame.groupings.iter().find(|pending| inside(pending.var)) {
+            return Err(nested_aggregates(inner.position));
+        }
+        if let Some((.., inner)) = frame.aggregates.iter().find(|(var, ..)| inside(*var)) {
+            return Err(nested_aggregates(*inner));
+        }
+        if let Some(inner) = frame.windows.iter().find(|pending| inside(pending.var)) {
+            return Err(QueryError::new(
+                sqlstate::GROUPING_ERROR,
+                "aggregate function calls cannot contain window function calls",
+            )
+            .at(inner.position));
+        }
+        if !clause.allows_aggregates() {
+            return Err(not_allowed(clause, position));
+        }
+        Ok(level)
+    }
+
+    /// Adds an aggregate to a query level, unless it has it; gives its result.
+    pub fn push_aggregate(&mut self, level: usize, name: &str, call: AggregateCall, position: Option<usize>) -> Expr {
+        let ty = call.ty.clone();
         let shown = format!("{call:?}");
-        let known = self.frame().aggregates.iter().find(|(_, other, _)| format!("{other:?}") == shown);
+        let known = self.frames[level].aggregates.iter().find(|(_, other, _)| format!("{other:?}") == shown);
         let var = match known {
             Some((var, ..)) => *var,
             None => {
-                let var = self.vars.add(name, resolved.returns.clone());
-                self.frame().aggregates.push((var, call, position));
+                let var = self.vars.add(name, ty.clone());
+                self.frames[level].aggregates.push((var, call, position));
                 var
             }
         };
-        Ok(Expr::Column(var, resolved.returns))
+        Expr::Column(var, ty)
     }
 
     /// A set-returning function in a select list: its rows multiply the query's.
@@ -377,15 +385,15 @@ struct PendingAggregate {
     args: Vec<Expr>,
     distinct: bool,
     star: bool,
-    /// References of the level before the arguments were bound.
-    references: usize,
+    /// References of the levels before the arguments were bound.
+    marks: Vec<usize>,
 }
 
 fn nested_aggregates(position: Option<usize>) -> QueryError {
     QueryError::new(sqlstate::GROUPING_ERROR, "aggregate function calls cannot be nested").at(position)
 }
 
-fn not_allowed(clause: Clause, position: Option<usize>) -> QueryError {
+pub fn not_allowed(clause: Clause, position: Option<usize>) -> QueryError {
     QueryError::new(sqlstate::GROUPING_ERROR, format!("aggregate functions are not allowed in {}", clause.name()))
         .at(position)
 }

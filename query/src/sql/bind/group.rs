@@ -4,12 +4,15 @@ use rustc_hash::FxHashSet;
 
 use super::Binder;
 use super::embed::{walk_expr, walk_plan_exprs};
+use super::grouping_sets::GroupBy;
 use crate::algebra::{AggregateCall, Expr, Subquery, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 
 /// The groups of a query level.
 pub struct Grouping {
     pub groups: Vec<(VarId, Expr)>,
+    /// Which groups are in each grouping set, when there are several sets.
+    pub sets: Option<Vec<Vec<bool>>>,
     aggregates: FxHashSet<VarId>,
     /// Columns of the FROM clause: what may not be read directly.
     local: FxHashSet<VarId>,
@@ -41,36 +44,48 @@ fn shape(expr: &Expr) -> String {
 impl Binder<'_> {
     pub fn grouping(
         &mut self,
-        exprs: Vec<Expr>,
+        group_by: Option<GroupBy>,
         aggregates: &[(VarId, AggregateCall, Option<usize>)],
         local: FxHashSet<VarId>,
     ) -> Grouping {
+        let GroupBy { exprs, sets } = group_by.unwrap_or_else(|| GroupBy { exprs: Vec::new(), sets: Vec::new() });
+        let everywhere = |index: &usize| sets.iter().all(|set| set.contains(index));
+        // One set alone is a plain list of groups.
+        let several = sets.len() > 1;
         let mut groups: Vec<(VarId, Expr)> = Vec::with_capacity(exprs.len());
-        for expr in exprs {
-            if groups.iter().any(|(_, known)| same(known, &expr)) {
+        let mut certain: FxHashSet<VarId> = FxHashSet::default();
+        for (index, expr) in exprs.into_iter().enumerate() {
+            if !several && !everywhere(&index) {
                 continue;
             }
+            if let Expr::Column(var, _) = &expr
+                && everywhere(&index)
+            {
+                certain.insert(*var);
+            }
             let var = match &expr {
-                Expr::Column(var, _) => *var,
+                Expr::Column(var, _) if !several => *var,
                 other => self.vars.add("group", other.ty()),
             };
             groups.push((var, expr));
         }
-        let dependent = self.dependent_columns(&mut groups);
-        Grouping { groups, aggregates: aggregates.iter().map(|(var, ..)| *var).collect(), local, dependent }
+        let own = groups.len();
+        let dependent = self.dependent_columns(&mut groups, &certain, several);
+        let member = |set: &Vec<usize>, index: usize| index >= own || set.contains(&index);
+        let sets = several
+            .then(|| sets.iter().map(|set| (0..groups.len()).map(|index| member(set, index)).collect()).collect());
+        Grouping { groups, sets, aggregates: aggregates.iter().map(|(var, ..)| *var).collect(), local, dependent }
     }
 
     /// Grouping by a primary key makes the table's other columns readable: they become groups themselves, which
     /// changes nothing about the groups.
-    fn dependent_columns(&mut self, groups: &mut Vec<(VarId, Expr)>) -> FxHashSet<VarId> {
+    fn dependent_columns(
+        &mut self,
+        groups: &mut Vec<(VarId, Expr)>,
+        grouped: &FxHashSet<VarId>,
+        renamed: bool,
+    ) -> FxHashSet<VarId> {
         let mut dependent = FxHashSet::default();
-        let grouped: FxHashSet<VarId> = groups
-            .iter()
-            .filter_map(|(_, expr)| match expr {
-                Expr::Column(var, _) => Some(*var),
-                _ => None,
-            })
-            .collect();
         let relations = self.frame().relations.clone();
         let references: FxHashSet<VarId> = self.frame().references.iter().map(|(var, _)| *var).collect();
         for relation in relations {
@@ -99,7 +114,8 @@ impl Binder<'_> {
                     && dependent.insert(column.var)
                 {
                     let ty = self.vars.ty(column.var).clone();
-                    groups.push((column.var, Expr::Column(column.var, ty)));
+                    let var = if renamed { self.vars.add(column.name.clone(), ty.clone()) } else { column.var };
+                    groups.push((var, Expr::Column(column.var, ty)));
                 }
             }
         }

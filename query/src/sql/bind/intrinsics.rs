@@ -9,6 +9,7 @@ use sinew_storage::{DataType, Json, Value};
 use crate::algebra::Expr;
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
+use crate::functions::ordered_set::{self, HypotheticalSet, KeyOrder, OrderedSet};
 use crate::functions::{ScalarFunction, Volatility};
 use crate::types::compare_sql;
 use crate::types::json::graph_float;
@@ -44,6 +45,69 @@ fn intrinsic_of(
         kernel: None,
     };
     Expr::Call { function: Arc::new(function), args, ty: returns, position: None }
+}
+
+/// The bits of `grouping(…)` by the number of the grouping set.
+pub fn grouping_mask(number: Expr, masks: Vec<i64>) -> Expr {
+    intrinsic("grouping", vec![number], DataType::Int4, true, move |_, args| {
+        let number = args[0].as_int().and_then(|number| usize::try_from(number).ok());
+        Ok(number.and_then(|number| masks.get(number)).map_or(Value::Null, |mask| Value::Int(*mask)))
+    })
+}
+
+/// The percentile of values in order, or those of an array of fractions.
+pub fn percentile(kind: OrderedSet, name: &'static str, wanted: Expr, values: Expr, returns: DataType) -> Expr {
+    intrinsic(name, vec![wanted, values], returns, false, move |_, args| {
+        ordered_set::percentile(kind, &args[0], &args[1])
+    })
+}
+
+/// The most frequent of values in order.
+pub fn mode(values: Expr, returns: DataType) -> Expr {
+    intrinsic("mode", vec![values], returns, true, |_, args| ordered_set::mode(&args[0]))
+}
+
+/// Whether a row with `keys` stands before `row` in an order, or, `with_peers`, is equal.
+pub fn stands_before(keys: Vec<Expr>, row: Vec<Expr>, order: Vec<KeyOrder>, with_peers: bool) -> Expr {
+    // Two of these are the same only if their orders are.
+    let described: Vec<String> = order
+        .iter()
+        .map(|key| {
+            format!(
+                "{}{}",
+                if key.descending { "DESC" } else { "ASC" },
+                if key.nulls_first { " NULLS FIRST" } else { "" }
+            )
+        })
+        .chain(with_peers.then(|| "PEERS".to_owned()))
+        .collect();
+    let described = Expr::Literal(Value::from(described.join(", ")), DataType::Text);
+    let args = keys.into_iter().chain(row).chain([described]).collect();
+    intrinsic("stands_before", args, DataType::Bool, false, move |_, args| {
+        let (keys, rest) = args.split_at(order.len());
+        let ordering = ordered_set::compare_rows(&order, keys, rest);
+        Ok(Value::Bool(ordering.is_lt() || with_peers && ordering.is_eq()))
+    })
+}
+
+/// The values as one that is never NULL.
+pub fn row_of(values: Vec<Expr>) -> Expr {
+    intrinsic("row", values, DataType::Record, false, |_, args| Ok(Value::list(args.to_vec())))
+}
+
+/// The result of a hypothetical-set aggregate from its counts; `row` is not looked at.
+pub fn hypothetical_place(kind: HypotheticalSet, before: Expr, row_count: Expr, row: Vec<Expr>) -> Expr {
+    let (name, returns) = match kind {
+        HypotheticalSet::Rank => ("rank", DataType::Int8),
+        HypotheticalSet::DenseRank => ("dense_rank", DataType::Int8),
+        HypotheticalSet::PercentRank => ("percent_rank", DataType::Float8),
+        HypotheticalSet::CumeDist => ("cume_dist", DataType::Float8),
+    };
+    let args = [before, row_count].into_iter().chain(row).collect();
+    intrinsic(name, args, returns, false, move |_, args| {
+        let count = |value: &Value| value.as_int().unwrap_or(0);
+        Ok(ordered_set::place(kind, count(&args[0]), count(&args[1])))
+    })
 }
 
 /// `array[index]`: from 1; NULL outside.

@@ -22,6 +22,7 @@ mod expr;
 mod from;
 mod function_call;
 mod group;
+mod grouping_sets;
 pub mod identity;
 mod insert;
 mod intrinsics;
@@ -51,6 +52,7 @@ mod update;
 mod values;
 mod window;
 mod window_frame;
+mod within_group;
 
 use std::cell::OnceCell;
 use std::sync::Arc;

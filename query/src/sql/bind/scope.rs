@@ -7,6 +7,7 @@ use sqlparser::ast::Ident;
 use sqlparser::tokenizer::Span;
 
 use super::Binder;
+use super::grouping_sets::PendingGrouping;
 use super::names::fold;
 use super::window::{PendingWindow, WindowDefinition};
 use crate::algebra::{AggregateCall, Expr, Plan, VarId};
@@ -140,6 +141,7 @@ pub struct Frame {
     /// Calls with OVER, and the windows they are over, those of the WINDOW clause first.
     pub windows: Vec<PendingWindow>,
     pub definitions: Vec<WindowDefinition>,
+    pub groupings: Vec<PendingGrouping>,
     /// Columns of this frame that expressions mentioned, with their places, for grouping errors.
     pub references: Vec<(VarId, Span)>,
 }
@@ -155,6 +157,7 @@ impl Frame {
             sets: Vec::new(),
             windows: Vec::new(),
             definitions: Vec::new(),
+            groupings: Vec::new(),
             references: Vec::new(),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 use sinew_storage::DataType;
 use sqlparser::ast::{
-    Distinct, Expr as Ast, GroupByExpr, LimitClause, OrderByExpr, OrderByKind, Query, Select, SelectItem,
+    Distinct, Expr as Ast, LimitClause, OrderByExpr, OrderByKind, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, Spanned, WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
@@ -29,7 +29,7 @@ pub struct Tail<'q> {
 
 /// A bound item of a select list.
 #[derive(Clone, Debug)]
-struct Item {
+pub struct Item {
     name: Arc<str>,
     expr: Expr,
     origin: Option<(u32, i16)>,
@@ -222,11 +222,11 @@ impl Binder<'_> {
         let mut windows = self.take_windows();
         let is_grouped = groups.is_some();
         self.check_lockable_select(select, tail.locks, is_grouped, !aggregates.is_empty(), !windows.is_empty())?;
-        let grouped = !aggregates.is_empty() || groups.is_some() || having.is_some();
+        let groupings = std::mem::take(&mut self.frame().groupings);
+        let grouped = !aggregates.is_empty() || is_grouped || having.is_some() || !groupings.is_empty();
         let mut grouped_by = Vec::new();
         if grouped {
-            let groups_list = groups.take().unwrap_or_default();
-            let grouping = self.grouping(groups_list, &aggregates, local);
+            let grouping = self.grouping(groups.take(), &aggregates, local);
             for item in &mut items {
                 self.check_grouped(&mut item.expr, &grouping, item.references.clone())?;
             }
@@ -243,11 +243,7 @@ impl Binder<'_> {
                 self.check_grouped(expr, &grouping, 0..usize::MAX)?;
             }
             grouped_by.extend(grouping.groups.iter().map(|(var, group)| Expr::Column(*var, group.ty())));
-            plan = Plan::Aggregate {
-                input: Box::new(plan),
-                groups: grouping.groups,
-                aggregates: aggregates.into_iter().map(|(var, call, _)| (var, call)).collect(),
-            };
+            plan = self.plan_groups(plan, &grouping, aggregates, groupings)?;
             if let Some((predicate, _)) = having.take() {
                 plan = Plan::Filter { input: Box::new(plan), predicate };
             }
@@ -557,65 +553,47 @@ impl Binder<'_> {
         Ok(Item { name: name.into(), expr, origin, references: start..end })
     }
 
-    /// GROUP BY: ordinals, output names (after input columns), expressions.
-    fn bind_groups(&mut self, group_by: &GroupByExpr, select: &Select, items: &[Item]) -> Result<Option<Vec<Expr>>> {
-        let exprs = match group_by {
-            GroupByExpr::Expressions(exprs, modifiers) => {
-                if !modifiers.is_empty() {
-                    return Err(self.unsupported("GROUP BY modifiers", select.span()));
-                }
-                exprs
-            }
-            GroupByExpr::All(_) => return Err(self.unsupported("GROUP BY ALL", select.span())),
-        };
-        if exprs.is_empty() {
-            return Ok(None);
+    /// An expression of GROUP BY: an ordinal, an output name (after input columns), or an expression over the input.
+    pub fn bind_group(&mut self, ast: &Ast, items: &[Item]) -> Result<Expr> {
+        if let Some(index) = self.ordinal(ast, items.len(), "GROUP BY")? {
+            self.no_aggregate_in_group(&items[index].expr, ast.span())?;
+            return Ok(items[index].expr.clone());
         }
-        let mut groups = Vec::with_capacity(exprs.len());
-        for ast in exprs {
-            if let Some(index) = self.ordinal(ast, items.len(), "GROUP BY")? {
-                self.no_aggregate_in_group(&items[index].expr, ast.span())?;
-                groups.push(items[index].expr.clone());
-                continue;
-            }
-            if let Ast::Identifier(ident) = ast {
-                let name = fold(ident);
-                let is_input = self.frame().star.iter().any(|column| *column.name == *name);
-                if !is_input {
-                    let mut named = items.iter().filter(|item| *item.name == *name);
-                    if let Some(item) = named.next() {
-                        if named.any(|other| !super::group::same(&other.expr, &item.expr)) {
-                            return Err(QueryError::new(
-                                sqlstate::AMBIGUOUS_COLUMN,
-                                format!("GROUP BY \"{name}\" is ambiguous"),
-                            )
-                            .at(self.at(ident.span)));
-                        }
-                        let expr = item.expr.clone();
-                        self.no_aggregate_in_group(&expr, ast.span())?;
-                        groups.push(expr);
-                        continue;
+        if let Ast::Identifier(ident) = ast {
+            let name = fold(ident);
+            let is_input = self.frame().star.iter().any(|column| *column.name == *name);
+            if !is_input {
+                let mut named = items.iter().filter(|item| *item.name == *name);
+                if let Some(item) = named.next() {
+                    if named.any(|other| !super::group::same(&other.expr, &item.expr)) {
+                        return Err(QueryError::new(
+                            sqlstate::AMBIGUOUS_COLUMN,
+                            format!("GROUP BY \"{name}\" is ambiguous"),
+                        )
+                        .at(self.at(ident.span)));
                     }
+                    let expr = item.expr.clone();
+                    self.no_aggregate_in_group(&expr, ast.span())?;
+                    return Ok(expr);
                 }
             }
-            if let Ast::Tuple(parts) = ast {
-                if parts.is_empty() {
-                    continue;
-                }
-                for part in parts {
-                    groups.push(self.in_clause(Clause::GroupBy, |binder| binder.bind_settled(part))?);
-                }
-                continue;
-            }
-            groups.push(self.in_clause(Clause::GroupBy, |binder| binder.bind_settled(ast))?);
         }
-        Ok(Some(groups))
+        self.in_clause(Clause::GroupBy, |binder| binder.bind_settled(ast))
     }
 
     fn no_aggregate_in_group(&mut self, expr: &Expr, span: Span) -> Result<()> {
         let vars: Vec<VarId> = self.frame().aggregates.iter().map(|(var, ..)| *var).collect();
         if super::embed::reads_any(expr, &vars) {
             return Err(QueryError::new(sqlstate::GROUPING_ERROR, "aggregate functions are not allowed in GROUP BY")
+                .at(self.at(span)));
+        }
+        if self.window_inside(std::slice::from_ref(expr)).is_some() {
+            return Err(QueryError::new(sqlstate::WINDOWING_ERROR, "window functions are not allowed in GROUP BY")
+                .at(self.at(span)));
+        }
+        let groupings: Vec<VarId> = self.frame().groupings.iter().map(|pending| pending.var).collect();
+        if super::embed::reads_any(expr, &groupings) {
+            return Err(QueryError::new(sqlstate::GROUPING_ERROR, "grouping operations are not allowed in GROUP BY")
                 .at(self.at(span)));
         }
         Ok(())

@@ -206,6 +206,9 @@ impl Binder<'_> {
             return Err(windows_not_allowed(Clause::Values, position));
         };
         let types: Vec<DataType> = args.iter().map(Expr::ty).collect();
+        if let Some(error) = self.needs_within_group(name, args.len(), position) {
+            return Err(error);
+        }
         let window = functions::resolve_window(name, &types).map_err(|error| error.at(position))?;
         let (function, params, returns) = match window {
             Some(window) => (WindowCallee::Function(window.function), window.args, window.returns),

@@ -7,8 +7,7 @@ use super::super::names::{Relation, fold};
 use super::super::relation_names::with_schemas;
 use super::unassigned;
 use crate::error::{QueryError, Result, sqlstate};
-use crate::sql::lexical::without_lock_marks;
-use crate::sql::window_tokens::without_exclusion_marks;
+use crate::sql::printed_query;
 use crate::statement::Ddl;
 use sinew_storage::catalog::ViewDef;
 
@@ -129,7 +128,7 @@ impl Binder<'_> {
                 .at(self.at(span)));
             }
         }
-        let query = without_exclusion_marks(without_lock_marks(create.query.to_string()));
+        let query = printed_query(create.query.to_string());
         let query = with_schemas(self.context, &query)?;
         let view = ViewDef { id: unassigned(), schema, name: qualified.name, columns, query };
         let mut ddl = vec![Ddl::CreateView { view, replace: create.or_replace }];
