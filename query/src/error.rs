@@ -58,6 +58,7 @@ pub mod sqlstate {
     pub const NULL_VALUE_NOT_ALLOWED: &str = "22004";
     pub const INVALID_DATETIME_FORMAT: &str = "22007";
     pub const DATETIME_FIELD_OVERFLOW: &str = "22008";
+    pub const INVALID_ROW_COUNT_IN_LIMIT: &str = "2201W";
     pub const SUBSTRING_ERROR: &str = "22011";
     pub const INVALID_PRECEDING_OR_FOLLOWING_SIZE: &str = "22013";
     pub const INVALID_ARGUMENT_FOR_NTILE: &str = "22014";

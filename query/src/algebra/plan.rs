@@ -104,6 +104,13 @@ pub enum Plan {
         skip: Option<Expr>,
         limit: Option<Expr>,
     },
+    /// As `Limit`, with the rows behind that sort the same as the last one.
+    LimitTies {
+        input: Box<Plan>,
+        keys: Vec<SortKey>,
+        skip: Option<Expr>,
+        limit: Expr,
+    },
     /// Locks, for each input row, the rows of tables that it was made of, and keeps it if they still belong in the
     /// result. Output is the input's.
     LockRows {

@@ -31,6 +31,7 @@ pub fn inputs(plan: &Plan) -> Vec<&Plan> {
         | Plan::Aggregate { input, .. }
         | Plan::Sort { input, .. }
         | Plan::Limit { input, .. }
+        | Plan::LimitTies { input, .. }
         | Plan::LockRows { input, .. }
         | Plan::Distinct { input, .. }
         | Plan::Unwind { input, .. }
@@ -74,6 +75,7 @@ pub fn inputs_mut(plan: &mut Plan) -> Vec<&mut Plan> {
         | Plan::Aggregate { input, .. }
         | Plan::Sort { input, .. }
         | Plan::Limit { input, .. }
+        | Plan::LimitTies { input, .. }
         | Plan::LockRows { input, .. }
         | Plan::Distinct { input, .. }
         | Plan::Unwind { input, .. }
@@ -186,6 +188,10 @@ pub fn own_exprs(plan: &Plan) -> Vec<&Expr> {
         }
         Plan::Window(window) => out.extend(window.exprs()),
         Plan::GroupingSets(sets) => out.extend(sets.keys.iter().map(|(_, key)| key)),
+        Plan::LimitTies { keys, skip, limit, .. } => {
+            out.extend(keys.iter().map(|key| &key.expr));
+            out.extend(skip.iter().chain([limit]));
+        }
         Plan::Sort { keys, .. } => out.extend(keys.iter().map(|key| &key.expr)),
         Plan::Limit { skip, limit, .. } => out.extend(skip.iter().chain(limit)),
         Plan::Distinct { on, .. } => out.extend(on.iter().flatten()),
@@ -275,6 +281,10 @@ pub fn for_each_own_expr_mut(plan: &mut Plan, visit: &mut dyn FnMut(&mut Expr)) 
         }
         Plan::Window(window) => window.exprs_mut().into_iter().for_each(visit),
         Plan::GroupingSets(sets) => sets.keys.iter_mut().for_each(|(_, key)| visit(key)),
+        Plan::LimitTies { keys, skip, limit, .. } => {
+            keys.iter_mut().for_each(|key| visit(&mut key.expr));
+            skip.iter_mut().chain([limit]).for_each(visit);
+        }
         Plan::Sort { keys, .. } => keys.iter_mut().for_each(|key| visit(&mut key.expr)),
         Plan::Limit { skip, limit, .. } => skip.iter_mut().chain(limit).for_each(visit),
         Plan::Distinct { on, .. } => on.iter_mut().flatten().for_each(visit),
@@ -473,6 +483,7 @@ pub fn output_vars(plan: &Plan) -> Vec<VarId> {
         Plan::Filter { input, .. }
         | Plan::Sort { input, .. }
         | Plan::Limit { input, .. }
+        | Plan::LimitTies { input, .. }
         | Plan::LockRows { input, .. }
         | Plan::Distinct { input, .. }
         | Plan::Foreach { input, .. } => output_vars(input),

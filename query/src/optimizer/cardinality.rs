@@ -264,6 +264,13 @@ impl<'a> Statistics<'a> {
             | Plan::Foreach { input, .. }
             | Plan::Merge { input, .. } => self.estimate(input),
             Plan::Window(window) => self.estimate(&window.input),
+            Plan::LimitTies { input, limit, .. } => {
+                let rows = self.estimate(input);
+                match limit {
+                    Expr::Literal(value, _) => rows.min(value.as_int().unwrap_or(i64::MAX) as f64),
+                    _ => rows,
+                }
+            }
             Plan::GroupingSets(sets) => self.estimate(&sets.input) * sets.sets.len() as f64,
             Plan::Join { kind, left, right, on } => {
                 let (l, r) = (self.estimate(left), self.estimate(right));

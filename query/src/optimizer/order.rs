@@ -42,7 +42,10 @@ fn given_order(plan: &Plan) -> Vec<(VarId, bool, bool)> {
     match plan {
         Plan::Sort { keys, .. } => keys.iter().map_while(column_key).collect(),
         Plan::Window(window) => given_order(&window.input),
-        Plan::Filter { input, .. } | Plan::Extend { input, .. } | Plan::Limit { input, .. } => given_order(input),
+        Plan::Filter { input, .. }
+        | Plan::Extend { input, .. }
+        | Plan::Limit { input, .. }
+        | Plan::LimitTies { input, .. } => given_order(input),
         Plan::Project { input, items } => given_order(input)
             .into_iter()
             .map_while(|(var, descending, nulls_first)| {

@@ -14,6 +14,7 @@ mod lexical_like;
 mod literals;
 mod parse;
 mod position;
+mod table_tokens;
 mod window_tokens;
 
 use sqlparser::ast::Statement;
@@ -67,5 +68,6 @@ enum ParsedKind {
 
 /// A query printed from its tree, with what was written in another form for the parser as it was.
 fn printed_query(text: String) -> String {
-    group_tokens::without_group_marks(window_tokens::without_exclusion_marks(lexical::without_lock_marks(text)))
+    let text = window_tokens::without_exclusion_marks(lexical::without_lock_marks(text));
+    table_tokens::without_table_marks(group_tokens::without_group_marks(text))
 }

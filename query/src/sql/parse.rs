@@ -11,7 +11,7 @@ use super::copy_syntax::{self, CopySyntax};
 use super::dialect::SinewDialect;
 use super::position::{byte_offset, character_position};
 use super::{Parsed, ParsedKind, definition, lexical, lexical_like, literals, window_tokens};
-use super::group_tokens;
+use super::{group_tokens, table_tokens};
 use crate::error::{QueryError, Result, sqlstate};
 
 /// Nesting of expressions, subqueries and joins that one statement may have. Trees are walked and dropped recursively,
@@ -101,7 +101,7 @@ fn parse_with<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T, Pa
         return Err(QueryError::syntax(refused.message, character_position(text, refused.location)));
     }
     let tokens = lexical::with_only(lexical::with_overriding(lexical::with_lock_clauses(tokens)));
-    let tokens = group_tokens::with_group_by(window_tokens::with_exclusions(tokens));
+    let tokens = table_tokens::with_tables(group_tokens::with_group_by(window_tokens::with_exclusions(tokens)));
     let tokens = lexical_like::with_column_types(lexical_like::with_like_clauses(tokens));
     let tokens = lexical_like::with_identity_options(tokens);
     check_limits(text, &tokens)?;
@@ -320,7 +320,6 @@ fn split_location(message: &str) -> (&str, Option<Location>) {
 /// Looked for only after parsing failed.
 fn gap(text: &str) -> Option<QueryError> {
     const GAPS: &[(&[&str], &str)] = &[
-        (&["ROWS", "FROM", "("], "ROWS FROM"),
         (&["SEARCH", "DEPTH"], "SEARCH in WITH"),
         (&["SEARCH", "BREADTH"], "SEARCH in WITH"),
         (&["WITH", "CHECK", "OPTION"], "WITH CHECK OPTION"),
@@ -330,8 +329,7 @@ fn gap(text: &str) -> Option<QueryError> {
         (&["GRAPH_TABLE", "("], "GRAPH_TABLE"),
         (&["WHERE", "CURRENT", "OF"], "WHERE CURRENT OF"),
     ];
-    const FIRST: &[(&str, &str)] =
-        &[("TABLE", "TABLE as a query"), ("DO", "DO"), ("CLUSTER", "CLUSTER"), ("MOVE", "MOVE")];
+    const FIRST: &[(&str, &str)] = &[("DO", "DO"), ("CLUSTER", "CLUSTER"), ("MOVE", "MOVE")];
     let tokens = Tokenizer::new(&DIALECT, text).tokenize_with_location().ok()?;
     let words: Vec<(String, Location)> = tokens
         .iter()

@@ -193,8 +193,14 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
     }
 }
 
+/// One row of one value, for a function in ROWS FROM that returns no set.
+pub fn single_value(name: &str, ty: DataType) -> Arc<dyn TableFunction> {
+    Arc::new(SetFunction::new("", vec![("value", ty.clone())], vec![(name, ty)], Kind::Single))
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Kind {
+    Single,
     IntegerSeries,
     NumericSeries,
     TimeSeries,
@@ -263,7 +269,9 @@ impl TableFunction for SetFunction {
     fn call(&self, context: &ExecContext, args: &[Value]) -> Result<Box<dyn RowStream>> {
         // All are strict, except unnest of several arrays and string_to_table, whose NULL delimiter splits characters.
         let strict = !matches!(self.kind, Kind::Unnest | Kind::SplitString);
-        if (strict && args.iter().any(Value::is_null)) || args.first().is_none_or(Value::is_null) && args.len() == 1 {
+        let has_null =
+            strict && args.iter().any(Value::is_null) || args.first().is_none_or(Value::is_null) && args.len() == 1;
+        if has_null && !matches!(self.kind, Kind::Single) {
             return Ok(stream_rows(context, &self.columns, Vec::new()));
         }
         let rows = match self.kind {
@@ -278,6 +286,7 @@ impl TableFunction for SetFunction {
             Kind::SplitString => split_string(context, args)?,
             Kind::SplitRegex => split_regex(context, args)?,
             Kind::RegexMatches => regex_matches(context, args)?,
+            Kind::Single => vec![args.to_vec()],
             Kind::ListeningChannels => {
                 let channels = context.session.notifications.channels();
                 channels.iter().map(|channel| vec![Value::text(&**channel)]).collect()

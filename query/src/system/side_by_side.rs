@@ -21,6 +21,17 @@ pub struct SideBySide {
 }
 
 impl SideBySide {
+    /// The functions as one; a single one stays itself.
+    pub fn of(mut functions: Vec<Arc<dyn TableFunction>>) -> Arc<dyn TableFunction> {
+        match functions.pop() {
+            Some(only) if functions.is_empty() => only,
+            last => {
+                functions.extend(last);
+                Arc::new(SideBySide::new(functions))
+            }
+        }
+    }
+
     pub fn new(functions: Vec<Arc<dyn TableFunction>>) -> SideBySide {
         let params = functions.iter().flat_map(|function| function.params().to_vec()).collect();
         let columns = functions.iter().flat_map(|function| function.columns().to_vec()).collect();

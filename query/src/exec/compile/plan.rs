@@ -13,6 +13,7 @@ use crate::exec::operators::graph_count::{CountPlan, CountSource};
 use crate::exec::operators::grouping_sets::GroupingSetsPlan;
 use crate::exec::operators::join::JoinPlan;
 use crate::exec::operators::limit::LimitPlan;
+use crate::exec::operators::limit_ties::LimitTiesPlan;
 use crate::exec::operators::lock_rows::{LockRowsPlan, PhysTableLock};
 use crate::exec::operators::procedure_call::ProcedureCallPlan;
 use crate::exec::operators::search_scan::SearchScanPlan;
@@ -149,6 +150,16 @@ impl Compiler<'_> {
                 (layout, Arc::new(physical))
             }
             Plan::Window(window) => return self.window(plan, window),
+            Plan::LimitTies { input, keys, skip, limit } => {
+                let input = self.plan(input)?;
+                let physical = LimitTiesPlan {
+                    keys: self.sort_keys(keys, &input.layout.vars)?,
+                    skip: skip.as_ref().map(|skip| self.expr_over(skip, &[])).transpose()?,
+                    limit: self.expr_over(limit, &[])?,
+                    input: Arc::clone(&input),
+                };
+                (Arc::clone(&input.layout), Arc::new(physical))
+            }
             Plan::GroupingSets(sets) => {
                 let input = self.plan(&sets.input)?;
                 let keys = self.exprs_over(sets.keys.iter().map(|(_, key)| key), &input.layout.vars)?;

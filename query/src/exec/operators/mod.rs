@@ -20,6 +20,7 @@ pub mod grouping_sets;
 pub mod insert;
 pub mod join;
 pub mod limit;
+pub mod limit_ties;
 pub mod lock_rows;
 pub mod merge;
 pub mod node_scan;

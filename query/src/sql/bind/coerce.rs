@@ -269,6 +269,16 @@ impl Binder<'_> {
                 self.retype(right, right_var, to)
             }
             Plan::Window(window) => self.retype(&mut window.input, var, to),
+            Plan::LimitTies { input, keys, .. } => {
+                for key in keys {
+                    if let Expr::Column(column, ty) = &mut key.expr
+                        && *column == var
+                    {
+                        *ty = to.clone();
+                    }
+                }
+                self.retype(input, var, to)
+            }
             Plan::Filter { input, .. }
             | Plan::Limit { input, .. }
             | Plan::LockRows { input, .. }

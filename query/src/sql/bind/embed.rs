@@ -192,6 +192,12 @@ fn parts(plan: &mut Plan) -> Parts<'_> {
                 p.keys(&mut call.order_by);
             }
         }
+        Plan::LimitTies { input, keys, skip, limit } => {
+            p.plans.push(input);
+            p.keys(keys);
+            p.exprs.extend(skip);
+            p.exprs.push(limit);
+        }
         Plan::GroupingSets(sets) => {
             p.plans.push(&mut sets.input);
             p.items(&mut sets.keys);

@@ -267,6 +267,7 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Expr> {
         let position = self.at(span);
+        let mark = self.set_count();
         let operand = match operand {
             Some(ast) => Some((self.bind_settled(ast)?, ast)),
             None => None,
@@ -290,6 +291,7 @@ impl Binder<'_> {
         if let Some(ast) = otherwise {
             results.insert(0, self.bind_expr(ast)?);
         }
+        self.check_no_sets(mark, "CASE")?;
         let (mut results, ty) = self.unify(results, "CASE", position)?;
         let otherwise = has_otherwise.then(|| Box::new(results.remove(0)));
         Ok(Expr::Case { branches: tests.into_iter().zip(results).collect(), otherwise, ty })

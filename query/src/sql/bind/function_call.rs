@@ -7,7 +7,7 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
-use super::scope::{Clause, PendingSet};
+use super::scope::Clause;
 use super::{Binder, intrinsics};
 use crate::algebra::{AggregateCall, Expr, SortKey};
 use crate::error::{QueryError, Result, sqlstate};
@@ -98,7 +98,9 @@ impl Binder<'_> {
         let position = self.at(span);
         Ok(Some(match name {
             "coalesce" => {
+                let mark = self.set_count();
                 let args = self.plain_args(list, name, span)?;
+                self.check_no_sets(mark, "COALESCE")?;
                 if args.is_empty() {
                     return Err(QueryError::syntax("syntax error at or near \")\"", position));
                 }
@@ -324,6 +326,7 @@ impl Binder<'_> {
             )
             .at(inner.position));
         }
+        self.check_no_sets_in(level, args, "aggregate")?;
         if !clause.allows_aggregates() {
             return Err(not_allowed(clause, position));
         }
@@ -344,39 +347,6 @@ impl Binder<'_> {
             }
         };
         Expr::Column(var, ty)
-    }
-
-    /// A set-returning function in a select list: its rows multiply the query's.
-    fn bind_set_in_select(&mut self, name: &str, list: &FunctionArgumentList, span: Span) -> Result<Expr> {
-        let position = self.at(span);
-        let clause = self.frames.last().map(|frame| frame.clause);
-        if clause != Some(Clause::Select) {
-            let place = clause.map_or("this context", Clause::name);
-            return Err(QueryError::unsupported(format!("the set-returning function {name} in {place}"))
-                .hint("Call it in FROM.")
-                .at(position));
-        }
-        let call = self.table_function_call(name, &list.args, span)?;
-        let outer: Vec<VarId> =
-            self.frame().sets.iter().flat_map(|set| set.columns.iter().copied().chain(set.record)).collect();
-        if call.args.iter().any(|arg| super::embed::reads_any(arg, &outer)) {
-            return Err(self
-                .unsupported("a set-returning function over another one in a select list", span)
-                .hint("Call the inner one in FROM."));
-        }
-        let fields = call.function.columns().to_vec();
-        let columns: Vec<VarId> =
-            fields.iter().map(|(column, ty)| self.vars.add(column.as_str(), ty.clone())).collect();
-        let (var, ty, record) = match (columns.as_slice(), fields.as_slice()) {
-            ([var], [(_, ty)]) => (*var, ty.clone(), None),
-            _ => {
-                let record = self.vars.add(name, DataType::Record);
-                self.record_fields.insert(record, fields);
-                (record, DataType::Record, Some(record))
-            }
-        };
-        self.frame().sets.push(PendingSet { function: call.function, args: call.args, columns, record });
-        Ok(Expr::Column(var, ty))
     }
 }
 

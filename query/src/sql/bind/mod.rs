@@ -41,7 +41,7 @@ mod row_lock;
 mod sample;
 mod scope;
 mod select;
-mod select_sets;
+mod set_function;
 mod set_operation;
 mod special_syntax;
 pub mod stored_sequences;

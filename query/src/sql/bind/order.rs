@@ -21,7 +21,14 @@ impl Binder<'_> {
             Some(OrderBySort::Using(operator)) => match operator.to_string().rsplit('.').next() {
                 Some("<") => false,
                 Some(">") => true,
-                _ => return Err(self.unsupported(format_args!("ORDER BY USING {operator}"), key.expr.span())),
+                _ => {
+                    return Err(QueryError::new(
+                        sqlstate::WRONG_OBJECT_TYPE,
+                        format!("operator {operator} is not a valid ordering operator"),
+                    )
+                    .hint("Ordering operators must be \"<\" or \">\" members of btree operator families.")
+                    .at(self.at(key.expr.span())));
+                }
             },
         };
         Ok((descending, key.options.nulls_first.unwrap_or(descending)))
@@ -102,10 +109,11 @@ impl Binder<'_> {
             let expr = Expr::Column(output[index].var, output[index].ty.clone());
             keys.push(SortKey { expr, descending, nulls_first });
         }
+        let ties = keys.clone();
         if !keys.is_empty() {
             plan = Plan::Sort { input: Box::new(plan), keys };
         }
-        plan = self.limit(plan, tail)?;
+        plan = self.limit(plan, tail, ties, false)?;
         Ok(Bound { plan, output })
     }
 

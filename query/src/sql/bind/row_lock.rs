@@ -30,6 +30,10 @@ pub struct RowLockClause {
 }
 
 impl RowLockClause {
+    pub fn skips_locked(&self) -> bool {
+        self.wait == LockWait::SkipLocked
+    }
+
     fn covers(&self, name: &str) -> bool {
         self.of.is_empty() || self.of.iter().any(|ident| fold(ident) == name)
     }

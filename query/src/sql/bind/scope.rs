@@ -9,10 +9,10 @@ use sqlparser::tokenizer::Span;
 use super::Binder;
 use super::grouping_sets::PendingGrouping;
 use super::names::fold;
+use super::set_function::PendingSet;
 use super::window::{PendingWindow, WindowDefinition};
 use crate::algebra::{AggregateCall, Expr, Plan, VarId};
 use crate::error::{QueryError, Result, sqlstate};
-use crate::functions::TableFunction;
 use crate::near_miss::near_miss;
 
 /// A column that a FROM item offers.
@@ -114,17 +114,6 @@ impl Clause {
     pub fn is_window_definition(self) -> bool {
         matches!(self, Clause::Window | Clause::WindowRows | Clause::WindowRange | Clause::WindowGroups)
     }
-}
-
-/// A set-returning function met in a select list: it becomes a further FROM item.
-#[derive(Clone, Debug)]
-pub struct PendingSet {
-    pub function: Arc<dyn TableFunction>,
-    pub args: Vec<Expr>,
-    /// One for each of its columns.
-    pub columns: Vec<VarId>,
-    /// Its columns as one value, when there are several.
-    pub record: Option<VarId>,
 }
 
 /// One query level.

@@ -23,6 +23,8 @@ use crate::statement::OutputColumn;
 pub struct Tail<'q> {
     pub order_by: &'q [OrderByExpr],
     pub limit: Option<&'q Ast>,
+    /// Rows that sort the same as the last one come too.
+    pub with_ties: bool,
     pub offset: Option<&'q Ast>,
     pub locks: &'q [RowLockClause],
 }
@@ -115,14 +117,17 @@ impl Binder<'_> {
             None => {}
         }
         if let Some(fetch) = &query.fetch {
-            if fetch.with_ties {
-                return Err(self.unsupported("FETCH FIRST … WITH TIES", query.span()));
-            }
             if fetch.percent {
                 return Err(self.unsupported("FETCH FIRST … PERCENT", query.span()));
             }
             if tail.limit.is_some() {
                 return Err(QueryError::syntax("multiple LIMIT clauses not allowed", self.at(query.span())));
+            }
+            if fetch.with_ties {
+                if tail.order_by.is_empty() {
+                    return Err(QueryError::syntax("WITH TIES cannot be specified without ORDER BY clause", None));
+                }
+                tail.with_ties = true;
             }
             static ONE: std::sync::OnceLock<Ast> = std::sync::OnceLock::new();
             tail.limit = Some(match &fetch.quantity {
@@ -185,7 +190,7 @@ impl Binder<'_> {
         tail: Tail<'_>,
         locks: Vec<TableLock>,
     ) -> Result<Bound> {
-        let local: FxHashSet<VarId> =
+        let mut local: FxHashSet<VarId> =
             from.star.iter().chain(from.relations.iter().flat_map(|r| &r.columns)).map(|column| column.var).collect();
         let mut plan = from.plan;
         if let Some(condition) = &select.selection {
@@ -223,10 +228,25 @@ impl Binder<'_> {
         let is_grouped = groups.is_some();
         self.check_lockable_select(select, tail.locks, is_grouped, !aggregates.is_empty(), !windows.is_empty())?;
         let groupings = std::mem::take(&mut self.frame().groupings);
+        let mut sets = std::mem::take(&mut self.frame().sets);
         let grouped = !aggregates.is_empty() || is_grouped || having.is_some() || !groupings.is_empty();
         let mut grouped_by = Vec::new();
         if grouped {
-            let grouping = self.grouping(groups.take(), &aggregates, local);
+            // Sets that rows are grouped by come before groups, the others behind.
+            let groups = groups.take();
+            let mut wanted: Vec<Expr> = groups.iter().flat_map(|groups| groups.exprs.iter().cloned()).collect();
+            let mut before = Vec::new();
+            for set in std::mem::take(&mut sets).into_iter().rev() {
+                if wanted.iter().any(|expr| set.is_read_by(expr)) {
+                    wanted.extend(set.args.iter().cloned());
+                    local.extend(set.columns.iter().copied().chain(set.record));
+                    before.insert(0, set);
+                } else {
+                    sets.insert(0, set);
+                }
+            }
+            plan = self.plan_sets(plan, before);
+            let grouping = self.grouping(groups, &aggregates, local);
             for item in &mut items {
                 self.check_grouped(&mut item.expr, &grouping, item.references.clone())?;
             }
@@ -238,6 +258,9 @@ impl Binder<'_> {
             }
             for key in on.iter_mut().flatten() {
                 self.check_grouped(&mut key.expr, &grouping, key.references.clone())?;
+            }
+            for expr in sets.iter_mut().flat_map(|set| &mut set.args) {
+                self.check_grouped(expr, &grouping, 0..usize::MAX)?;
             }
             for expr in windows.exprs_mut() {
                 self.check_grouped(expr, &grouping, 0..usize::MAX)?;
@@ -256,13 +279,7 @@ impl Binder<'_> {
             }
             plan = self.plan_windows(plan, windows, sorted_by);
         }
-        let sets = std::mem::take(&mut self.frame().sets);
-        if grouped && sets.iter().flat_map(|set| &set.args).any(super::embed::reads_columns) {
-            return Err(QueryError::unsupported("a set-returning function over grouped columns")
-                .hint("Call it in FROM over a subquery.")
-                .at(self.at(select.span())));
-        }
-        plan = self.with_sets(plan, sets);
+        plan = self.plan_sets(plan, sets);
         self.project(plan, items, keys, on, distinct_all, tail, locks)
     }
 
@@ -315,6 +332,7 @@ impl Binder<'_> {
             None => None,
         };
         projected.extend(locks.iter().map(|lock| (lock.row_id, Expr::Column(lock.row_id, DataType::Int8))));
+        let ties = sort_keys.clone();
         let hidden = projected.len() > visible;
         let kept: Vec<(VarId, Expr)> =
             projected[..visible].iter().map(|(var, expr)| (*var, Expr::Column(*var, expr.ty()))).collect();
@@ -334,7 +352,7 @@ impl Binder<'_> {
         if !locks.is_empty() {
             plan = Plan::LockRows { input: Box::new(plan), locks };
         }
-        plan = self.limit(plan, tail)?;
+        plan = self.limit(plan, tail, ties, true)?;
         if hidden {
             plan = Plan::Project { input: Box::new(plan), items: kept };
         }
@@ -390,64 +408,71 @@ impl Binder<'_> {
         Ok(placed)
     }
 
-    /// LIMIT and OFFSET.
-    pub fn limit(&mut self, plan: Plan, tail: Tail<'_>) -> Result<Plan> {
-        let mut bounds = [None, None];
-        for (slot, (ast, what)) in bounds.iter_mut().zip([(tail.offset, "OFFSET"), (tail.limit, "LIMIT")]) {
-            let Some(ast) = ast else { continue };
-            // No column of the query itself is visible here.
-            let (bound, _) = self.with_frame(Frame::new(Clause::Limit), |binder| {
-                let expr = binder.bind_expr(ast)?;
-                let position = binder.at(ast.span());
-                let from = expr.ty();
-                if !matches!(
-                    from,
-                    DataType::Unknown
-                        | DataType::Int2
-                        | DataType::Int4
-                        | DataType::Int8
-                        | DataType::Numeric(_)
-                        | DataType::Float4
-                        | DataType::Float8
-                ) {
-                    return Err(QueryError::new(
-                        sqlstate::DATATYPE_MISMATCH,
-                        format!("argument of {what} must be type bigint, not type {}", crate::types::type_name(&from)),
-                    )
-                    .at(position));
-                }
-                if let Expr::Literal(sinew_storage::Value::Int(count), _) = &expr
-                    && *count < 0
-                {
-                    let code = if what == "LIMIT" { "2201W" } else { "2201X" };
-                    return Err(QueryError::new(code, format!("{what} must not be negative")));
-                }
-                let visible: Vec<VarId> = binder
-                    .frames
-                    .iter()
-                    .flat_map(|frame| &frame.relations)
-                    .flat_map(|relation| &relation.columns)
-                    .map(|column| column.var)
-                    .collect();
-                if super::embed::reads_any(&expr, &visible) {
-                    return Err(QueryError::new(
-                        sqlstate::INVALID_COLUMN_REFERENCE,
-                        format!("argument of {what} must not contain variables"),
-                    )
-                    .at(position));
-                }
-                binder.coerce(expr, &DataType::Int8, position)
-            })?;
-            *slot = Some(bound);
+    /// LIMIT and OFFSET over rows sorted by `keys`. `has_columns`: the innermost frame is the query's own, whose columns may
+    /// not be read here.
+    pub fn limit(&mut self, plan: Plan, tail: Tail<'_>, keys: Vec<SortKey>, has_columns: bool) -> Result<Plan> {
+        let skip = tail.offset.map(|ast| self.limit_bound(ast, "OFFSET", has_columns)).transpose()?;
+        let limit = tail.limit.map(|ast| self.limit_bound(ast, "LIMIT", has_columns)).transpose()?;
+        let is_null = |expr: &Expr| matches!(expr, Expr::Literal(sinew_storage::Value::Null, _));
+        let skip = skip.filter(|skip| !is_null(skip));
+        if tail.with_ties {
+            if tail.locks.iter().any(|lock| lock.skips_locked()) {
+                return Err(QueryError::syntax("SKIP LOCKED and WITH TIES options cannot be used together", None));
+            }
+            let Some(limit) = limit.filter(|limit| !is_null(limit)) else {
+                return Err(QueryError::new(
+                    sqlstate::INVALID_ROW_COUNT_IN_LIMIT,
+                    "row count cannot be null in FETCH FIRST ... WITH TIES clause",
+                ));
+            };
+            return Ok(Plan::LimitTies { input: Box::new(plan), keys, skip, limit });
         }
-        let [skip, limit] = bounds;
-        let null = |expr: &Option<Expr>| matches!(expr, Some(Expr::Literal(sinew_storage::Value::Null, _)));
-        let skip = if null(&skip) { None } else { skip };
-        let limit = if null(&limit) { None } else { limit };
+        let limit = limit.filter(|limit| !is_null(limit));
         if skip.is_none() && limit.is_none() {
             return Ok(plan);
         }
         Ok(Plan::Limit { input: Box::new(plan), skip, limit })
+    }
+
+    fn limit_bound(&mut self, ast: &Ast, what: &str, has_columns: bool) -> Result<Expr> {
+        let own = self.frames.len().checked_sub(1).filter(|_| has_columns);
+        let mark = own.map_or(0, |own| self.frames[own].references.len());
+        let (bound, _) = self.with_frame(Frame::new(Clause::Limit), |binder| {
+            let expr = binder.bind_expr(ast)?;
+            let position = binder.at(ast.span());
+            let from = expr.ty();
+            if !matches!(
+                from,
+                DataType::Unknown
+                    | DataType::Int2
+                    | DataType::Int4
+                    | DataType::Int8
+                    | DataType::Numeric(_)
+                    | DataType::Float4
+                    | DataType::Float8
+            ) {
+                return Err(QueryError::new(
+                    sqlstate::DATATYPE_MISMATCH,
+                    format!("argument of {what} must be type bigint, not type {}", crate::types::type_name(&from)),
+                )
+                .at(position));
+            }
+            if let Expr::Literal(sinew_storage::Value::Int(count), _) = &expr
+                && *count < 0
+            {
+                let code = if what == "LIMIT" { sqlstate::INVALID_ROW_COUNT_IN_LIMIT } else { "2201X" };
+                return Err(QueryError::new(code, format!("{what} must not be negative")));
+            }
+            binder.coerce(expr, &DataType::Int8, position)
+        })?;
+        if let Some((_, span)) = own.and_then(|own| self.frames[own].references.get(mark)) {
+            return Err(QueryError::new(
+                sqlstate::INVALID_COLUMN_REFERENCE,
+                format!("argument of {what} must not contain variables"),
+            )
+            .at(self.at(*span)));
+        }
+        Ok(bound)
     }
 
     /// The items of RETURNING: name, expression, origin.

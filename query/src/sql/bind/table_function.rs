@@ -15,6 +15,7 @@ use crate::algebra::{Expr, Plan};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::{self, CastContext, TableFunction};
 use crate::near_miss::near_miss;
+use crate::sql::table_tokens::ROWS_FROM_MARK;
 use crate::statement::OutputColumn;
 use crate::system::set_returning;
 use crate::types::type_name;
@@ -45,6 +46,9 @@ impl Binder<'_> {
             parts.remove(0);
         }
         let function_name = parts.join(".");
+        if function_name == ROWS_FROM_MARK {
+            return self.bind_rows_from(args, ordinality, alias, span);
+        }
         if function_name == "cypher" {
             if ordinality {
                 return Err(self.unsupported("WITH ORDINALITY on cypher()", span));

@@ -267,6 +267,7 @@ impl Binder<'_> {
                 QueryError::new(sqlstate::WINDOWING_ERROR, "window function calls cannot be nested").at(position)
             );
         }
+        self.check_no_sets_in(self.frames.len() - 1, &args, "window")?;
         if !clause.allows_windows() {
             return Err(windows_not_allowed(clause, position));
         }
