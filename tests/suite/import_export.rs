@@ -115,3 +115,77 @@ fn a_file_that_fails_leaves_nothing_and_names_the_line() {
         assert_eq!(left, 0);
     });
 }
+
+#[test]
+fn parquet_keeps_values_and_types() {
+    with_server(|server| async move {
+        let client = server.connect().await;
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        client
+            .batch_execute(
+                "CREATE TABLE t (i int, l bigint, d double precision, n numeric, s text, b boolean, day date, at timestamptz,
+                                 local timestamp, clock time, raw bytea, doc jsonb, tags text[]);
+                 INSERT INTO t VALUES
+                     (-1, 9007199254740993, 0.1, 12345678901234567890.5, E'a\\tb\\n\\\\c', true, '1969-12-31',
+                      '2026-01-02 03:04:05.678901+02', '1960-02-03 04:05:06.7', '23:59:59.999999', '\\x00ff',
+                      '{\"k\": [1, null]}', ARRAY['x', NULL]),
+                     (NULL, NULL, 'NaN', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+                 SET TimeZone = 'Asia/Tokyo'",
+            )
+            .await
+            .unwrap();
+        let file = directory.path().join("t.parquet");
+        let said = succeeds(&sinew(server.port, &["export", "--table", "t"], &file));
+        assert_eq!(said, format!("exported 2 rows to {}\n", file.display()));
+        let said = succeeds(&sinew(server.port, &["import", "--table", "back", "--create"], &file));
+        assert_eq!(said, "imported 2 rows into back\n");
+        let row = client
+            .query_one(
+                "SELECT count(*), count(*) FILTER (WHERE NOT (back.l, back.n::numeric, back.s, back.b, back.day, back.at, back.local, back.clock,
+                        back.raw, back.doc, back.tags) IS DISTINCT FROM (t.l, t.n, t.s, t.b, t.day, t.at, t.local, t.clock,
+                        t.raw, t.doc, to_jsonb(t.tags)) AND back.d = t.d)
+                 FROM t JOIN back ON back.i IS NOT DISTINCT FROM t.i",
+                &[],
+            )
+            .await
+            .unwrap();
+        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (2, 2));
+        let types: Vec<String> = client
+            .query("SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'back'::regclass AND attnum > 0 ORDER BY attnum", &[])
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        assert_eq!(
+            types,
+            [
+                "bigint",
+                "bigint",
+                "double precision",
+                "text",
+                "text",
+                "boolean",
+                "date",
+                "timestamp with time zone",
+                "timestamp without time zone",
+                "time without time zone",
+                "bytea",
+                "jsonb",
+                "jsonb"
+            ]
+        );
+        let mut damaged = std::fs::read(&file).expect("the file is read");
+        let length = damaged.len();
+        // In the footer, which says where everything is.
+        damaged[length - 40..length - 20].fill(0xff);
+        let broken = directory.path().join("broken.parquet");
+        std::fs::write(&broken, &damaged).expect("the file is written");
+        assert!(!sinew(server.port, &["import", "--table", "back"], &broken).status.success());
+        fails(&sinew(server.port, &["import", "--table", "back"], Path::new("/dev/null")), "has no ending");
+        client.batch_execute("INSERT INTO t (day) VALUES ('infinity')").await.unwrap();
+        let endless = directory.path().join("endless.parquet");
+        fails(&sinew(server.port, &["export", "--table", "t"], &endless), "column \"day\"");
+        assert!(!endless.exists());
+    });
+}

@@ -1,4 +1,4 @@
-//! `sinew export`: a table or a query into a file of CSV or JSON lines, by COPY.
+//! `sinew export`: a table or a query into a file of CSV, JSON lines or Parquet, by COPY.
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
@@ -12,6 +12,7 @@ use tokio_postgres::types::{Kind, Type};
 use tokio_postgres::{Client, Column};
 
 use super::import::{Format, qualified, quoted, told};
+use super::parquet::ParquetTarget;
 use super::progress::Progress;
 use super::remote::{connect, dsn_or_default, runtime};
 use super::say;
@@ -28,7 +29,7 @@ pub struct Export {
     /// Query to write the rows of, SQL or Cypher
     #[arg(long, value_name = "TEXT")]
     query: Option<String>,
-    /// csv or jsonl; by the file's name unless given
+    /// csv, jsonl or parquet; by the file's name unless given
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
     /// Server to ask, the one on 127.0.0.1:5433 unless given [env: SINEW_DSN]
@@ -41,8 +42,8 @@ pub fn run(export: Export) -> Result<ExitCode, String> {
     let format = Format::of(export.format.as_deref(), &export.file)?;
     let is_standard_output = export.file.as_os_str() == "-";
     let at = |error: io::Error| format!("{}: {error}", export.file.display());
-    let out: Box<dyn Write> = if is_standard_output {
-        Box::new(io::stdout().lock())
+    let out: Box<dyn Write + Send> = if is_standard_output {
+        Box::new(io::stdout())
     } else {
         Box::new(OpenOptions::new().write(true).create_new(true).open(&export.file).map_err(at)?)
     };
@@ -67,7 +68,7 @@ pub fn run(export: Export) -> Result<ExitCode, String> {
     }
 }
 
-async fn write(client: &Client, export: &Export, format: Format, out: &mut impl Write) -> Result<u64, String> {
+async fn write(client: &Client, export: &Export, format: Format, out: &mut (impl Write + Send)) -> Result<u64, String> {
     let query = match (&export.table, &export.query) {
         (Some(table), _) => format!("SELECT * FROM {}", qualified(table)),
         (None, Some(query)) => query.trim().trim_end_matches(';').to_owned(),
@@ -80,21 +81,35 @@ async fn write(client: &Client, export: &Export, format: Format, out: &mut impl 
     let columns = statement.columns();
     let text = match format {
         Format::Csv => format!("COPY ({query}) TO STDOUT (FORMAT csv, HEADER)"),
-        Format::JsonLines => format!("COPY ({}) TO STDOUT", with_json_arrays(&query, columns)),
+        Format::JsonLines | Format::Parquet => format!("COPY ({}) TO STDOUT", with_json_arrays(&query, columns)),
     };
+    if format == Format::Parquet {
+        // Points in time are written in UTC, whatever the server's zone.
+        client.batch_execute("SET TimeZone = 'UTC'").await.map_err(|error| told(&error))?;
+    }
     let mut stream = pin!(client.copy_out(&text).await.map_err(|error| told(&error))?);
     let progress = Progress::spinner("export");
     let mut row_count = 0u64;
+    if format == Format::Parquet {
+        let mut target = ParquetTarget::create(out, columns)?;
+        while let Some(row) = stream.next().await {
+            let row = row.map_err(|error| told(&error))?;
+            target.push(fields(&row))?;
+            row_count += 1;
+            progress.count(row_count);
+        }
+        target.finish()?;
+        return Ok(row_count);
+    }
     let mut line = Vec::new();
     while let Some(row) = stream.next().await {
         let row = row.map_err(|error| told(&error))?;
-        match format {
-            Format::Csv => out.write_all(&row),
-            Format::JsonLines => {
-                line.clear();
-                json_line(&row, columns, &mut line);
-                out.write_all(&line)
-            }
+        if format == Format::JsonLines {
+            line.clear();
+            json_line(&row, columns, &mut line);
+            out.write_all(&line)
+        } else {
+            out.write_all(&row)
         }
         .map_err(|error| format!("{}: {error}", export.file.display()))?;
         row_count += 1;
@@ -119,20 +134,24 @@ fn with_json_arrays(query: &str, columns: &[Column]) -> String {
     format!("SELECT {} FROM ({query}) exported ({})", items.join(", "), names.join(", "))
 }
 
+/// The fields of a line of COPY's text format; None is NULL.
+fn fields(line: &[u8]) -> impl Iterator<Item = Option<String>> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.split(|byte| *byte == b'\t').map(|field| (field != b"\\N").then(|| unescaped(field)))
+}
+
 /// A line of COPY's text format as an object.
 fn json_line(line: &[u8], columns: &[Column], out: &mut Vec<u8>) {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
     out.push(b'{');
-    for (index, (field, column)) in line.split(|byte| *byte == b'\t').zip(columns).enumerate() {
+    for (index, (field, column)) in fields(line).zip(columns).enumerate() {
         if index > 0 {
             out.push(b',');
         }
         push_string(column.name(), out);
         out.push(b':');
-        if field == b"\\N" {
-            out.extend_from_slice(b"null");
-        } else {
-            push_value(&unescaped(field), column.type_(), out);
+        match field {
+            None => out.extend_from_slice(b"null"),
+            Some(text) => push_value(&text, column.type_(), out),
         }
     }
     out.extend_from_slice(b"}\n");

@@ -1,8 +1,8 @@
-//! `sinew import`: a file of CSV or JSON lines into a table, by COPY.
+//! `sinew import`: a file of CSV, JSON lines or Parquet into a table, by COPY.
 //!
 //! CSV goes to the server as it is, so that the lines of its errors are those of the file. Of JSON lines each object becomes
-//! one line of COPY's text format, for the same reason. Columns are found by name: those of CSV's first line, or the keys
-//! of the objects. Everything is one transaction: a file that fails leaves nothing, the table made for it included.
+//! one line of COPY's text format, for the same reason, and so does each row of Parquet. Columns are found by name: those of CSV's first line, or the keys
+//! of the objects, or Parquet's own names. Everything is one transaction: a file that fails leaves nothing, the table made for it included.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -18,6 +18,7 @@ use tokio_postgres::Client;
 use tokio_postgres::CopyInSink;
 
 use super::infer::{Inferred, infer_csv, infer_json};
+use super::parquet::ParquetSource;
 use super::progress::Progress;
 use super::remote::{chain, connect, dsn_or_default, runtime};
 use super::say;
@@ -38,7 +39,7 @@ pub struct Import {
     /// Table to fill, with its schema or without
     #[arg(long, value_name = "TABLE")]
     table: String,
-    /// csv or jsonl; by the file's name unless given
+    /// csv, jsonl or parquet; by the file's name unless given
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
     /// Create the table first, with types that fit the beginning of the file
@@ -56,6 +57,7 @@ pub struct Import {
 pub enum Format {
     Csv,
     JsonLines,
+    Parquet,
 }
 
 impl Format {
@@ -66,8 +68,12 @@ impl Format {
         match name.as_deref().map(str::to_lowercase).as_deref() {
             Some("csv") => Ok(Format::Csv),
             Some("jsonl" | "ndjson" | "json") => Ok(Format::JsonLines),
-            Some(other) => Err(format!("format \"{other}\" is not known: csv or jsonl")),
-            None => Err(format!("{} has no ending that names its format: give --format csv or jsonl", file.display())),
+            Some("parquet") => Ok(Format::Parquet),
+            Some(other) => Err(format!("format \"{other}\" is not known: csv, jsonl or parquet")),
+            None => {
+                let name = file.display();
+                Err(format!("{name} has no ending that names its format: give --format csv, jsonl or parquet"))
+            }
         }
     }
 }
@@ -84,19 +90,34 @@ pub fn run(import: Import) -> Result<ExitCode, String> {
     let mut sample = Vec::new();
     file.take(SAMPLE_SIZE_BYTES).read_to_end(&mut sample).map_err(at)?;
     let is_whole = sample.len() as u64 == size_bytes;
-    let inferred = match format {
-        Format::Csv => infer_csv(&sample, is_whole, import.delimiter as u8),
-        Format::JsonLines => infer_json(&sample, is_whole),
-    }
-    .map_err(|error| format!("{}, {error}", import.file.display()))?;
+    let located = |error: String| format!("{}, {error}", import.file.display());
+    let (inferred, source) = match format {
+        Format::Csv => {
+            (infer_csv(&sample, is_whole, import.delimiter as u8).map_err(located)?, Source::Bytes { size_bytes })
+        }
+        Format::JsonLines => (infer_json(&sample, is_whole).map_err(located)?, Source::Bytes { size_bytes }),
+        Format::Parquet => {
+            let (source, columns) = ParquetSource::open(&import.file)?;
+            (columns, Source::Parquet(Box::new(source)))
+        }
+    };
     drop(sample);
-    let rows = runtime()?.block_on(copy(&import, format, &inferred, size_bytes))?;
+    let rows = runtime()?.block_on(copy(&import, format, &inferred, &source))?;
     say(&format!("imported {rows} rows into {}", import.table))
 }
 
-async fn copy(import: &Import, format: Format, inferred: &[Inferred], size_bytes: u64) -> Result<u64, String> {
+/// Where the rows come from.
+enum Source {
+    /// The file's text, of this size.
+    Bytes {
+        size_bytes: u64,
+    },
+    Parquet(Box<ParquetSource>),
+}
+
+async fn copy(import: &Import, format: Format, inferred: &[Inferred], source: &Source) -> Result<u64, String> {
     let (mut client, driver) = connect(&dsn_or_default(import.dsn.clone()), "sinew import").await?;
-    let copied = in_transaction(&mut client, import, format, inferred, size_bytes).await;
+    let copied = in_transaction(&mut client, import, format, inferred, source).await;
     drop(client);
     let _ = driver.await;
     copied
@@ -107,7 +128,7 @@ async fn in_transaction(
     import: &Import,
     format: Format,
     inferred: &[Inferred],
-    size_bytes: u64,
+    source: &Source,
 ) -> Result<u64, String> {
     let table = qualified(&import.table);
     let transaction = client.transaction().await.map_err(|error| told(&error))?;
@@ -122,13 +143,34 @@ async fn in_transaction(
         Format::Csv => {
             format!("(FORMAT csv, HEADER, DELIMITER '{}')", import.delimiter.to_string().replace('\'', "''"))
         }
-        Format::JsonLines => "(FORMAT text)".to_owned(),
+        Format::JsonLines | Format::Parquet => "(FORMAT text)".to_owned(),
     };
     let text = format!("COPY {table} ({}) FROM STDIN {options}", names.join(", "));
     let sink = transaction.copy_in(&text).await.map_err(|error| told(&error))?;
-    let rows = send(sink, import, format, inferred, size_bytes).await?;
+    let rows = match source {
+        Source::Bytes { size_bytes } => send(sink, import, format, inferred, *size_bytes).await?,
+        Source::Parquet(parquet) => send_rows(sink, parquet).await?,
+    };
     transaction.commit().await.map_err(|error| told(&error))?;
     Ok(rows)
+}
+
+async fn send_rows(sink: CopyInSink<Bytes>, source: &ParquetSource) -> Result<u64, String> {
+    let mut sink = pin!(sink);
+    let mut progress = Progress::new("import");
+    let mut lines = source.rows()?;
+    let mut done = 0;
+    let mut is_more = true;
+    while is_more {
+        let mut piece = Vec::with_capacity(PIECE_SIZE_BYTES);
+        while is_more && piece.len() < PIECE_SIZE_BYTES {
+            is_more = lines.push_next(&mut piece)?;
+            done += u64::from(is_more);
+        }
+        sink.send(Bytes::from(piece)).await.map_err(|error| told(&error))?;
+        progress.update(done, source.row_count);
+    }
+    sink.as_mut().finish().await.map_err(|error| told(&error))
 }
 
 async fn send(
@@ -148,27 +190,24 @@ async fn send(
     let mut line = Vec::new();
     loop {
         piece.clear();
-        match format {
-            Format::Csv => {
-                let data = reader.fill_buf().map_err(at)?;
-                piece.extend_from_slice(data);
-                let length = data.len();
-                reader.consume(length);
-                done_bytes += length as u64;
-            }
-            Format::JsonLines => {
-                while piece.len() < PIECE_SIZE_BYTES {
-                    line.clear();
-                    let read = (&mut reader).take(LINE_LIMIT_BYTES as u64).read_until(b'\n', &mut line).map_err(at)?;
-                    if read == 0 {
-                        break;
-                    }
-                    line_number += 1;
-                    done_bytes += read as u64;
-                    copy_line(&line, columns, &mut piece)
-                        .map_err(|error| format!("{}, line {line_number}: {error}", import.file.display()))?;
+        if format == Format::JsonLines {
+            while piece.len() < PIECE_SIZE_BYTES {
+                line.clear();
+                let read = (&mut reader).take(LINE_LIMIT_BYTES as u64).read_until(b'\n', &mut line).map_err(at)?;
+                if read == 0 {
+                    break;
                 }
+                line_number += 1;
+                done_bytes += read as u64;
+                copy_line(&line, columns, &mut piece)
+                    .map_err(|error| format!("{}, line {line_number}: {error}", import.file.display()))?;
             }
+        } else {
+            let data = reader.fill_buf().map_err(at)?;
+            piece.extend_from_slice(data);
+            let length = data.len();
+            reader.consume(length);
+            done_bytes += length as u64;
         }
         if piece.is_empty() {
             break;
@@ -200,7 +239,8 @@ fn copy_line(line: &[u8], columns: &[Inferred], out: &mut Vec<u8>) -> Result<(),
     Ok(())
 }
 
-fn escape(text: &str, out: &mut Vec<u8>) {
+/// A value as a field of COPY's text format.
+pub fn escape(text: &str, out: &mut Vec<u8>) {
     for byte in text.bytes() {
         match byte {
             b'\\' => out.extend_from_slice(b"\\\\"),
@@ -263,6 +303,7 @@ mod tests {
         assert_eq!(qualified("s.\"T\""), "s.\"T\"");
         assert_eq!(Format::of(None, Path::new("a/b.CSV")), Ok(Format::Csv));
         assert_eq!(Format::of(Some("jsonl"), Path::new("b.csv")), Ok(Format::JsonLines));
-        assert!(Format::of(None, Path::new("b")).is_err() && Format::of(None, Path::new("b.parquet")).is_err());
+        assert_eq!(Format::of(None, Path::new("b.parquet")), Ok(Format::Parquet));
+        assert!(Format::of(None, Path::new("b")).is_err() && Format::of(None, Path::new("b.orc")).is_err());
     }
 }

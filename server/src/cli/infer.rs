@@ -23,6 +23,12 @@ pub enum ColumnType {
     Timestamp,
     Json,
     Text,
+    // Of files that name their types.
+    Numeric,
+    Time,
+    LocalTimestamp,
+    Uuid,
+    Bytes,
 }
 
 impl ColumnType {
@@ -34,6 +40,11 @@ impl ColumnType {
             ColumnType::Date => "date",
             ColumnType::Timestamp => "timestamptz",
             ColumnType::Json => "jsonb",
+            ColumnType::Numeric => "numeric",
+            ColumnType::Time => "time",
+            ColumnType::LocalTimestamp => "timestamp",
+            ColumnType::Uuid => "uuid",
+            ColumnType::Bytes => "bytea",
             ColumnType::Unknown | ColumnType::Text => "text",
         }
     }

@@ -4,6 +4,7 @@ mod export;
 mod import;
 mod infer;
 mod maintenance;
+mod parquet;
 mod progress;
 mod query;
 mod remote;
