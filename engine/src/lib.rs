@@ -8,7 +8,6 @@ mod database;
 mod ddl;
 mod ddl_relation;
 mod ddl_sequence;
-mod explain;
 mod extension;
 mod foreign_key;
 mod literals;

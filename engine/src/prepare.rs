@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 use sinew_query::cypher::NamedParameters;
 use sinew_query::exec::{self, PreparedPlan};
-use sinew_query::statement::{CopyOptions, CopyTarget, CreateTableAs, Ddl, OnCommit, OutputColumn};
+use sinew_query::statement::{CopyOptions, CopyTarget, CreateTableAs, Ddl, ExplainOptions, OnCommit, OutputColumn};
 use sinew_query::{BindContext, BoundStatement, QueryError, QueryKind, Result, sqlstate};
 use sinew_storage::catalog::TableDef;
 use sinew_storage::{DataType, Value};
@@ -50,8 +51,9 @@ pub(crate) enum PlannedKind {
     },
     Explain {
         plan: Arc<PreparedPlan>,
-        analyze: bool,
-        json: bool,
+        options: ExplainOptions,
+        /// How long it took to plan.
+        planning: Duration,
     },
     Ddl(Vec<Ddl>),
     CreateTableAs {
@@ -408,9 +410,10 @@ fn plan_bound(
         }
         BoundStatement::Explain { query, options } => {
             let params = query.params.clone();
+            let begin = Instant::now();
             let plan = prepare(query)?;
             PlannedStatement {
-                kind: PlannedKind::Explain { plan, analyze: options.analyze, json: options.json },
+                kind: PlannedKind::Explain { plan, options, planning: begin.elapsed() },
                 catalog_version,
                 params,
                 columns: vec![text_column("QUERY PLAN")],

@@ -117,11 +117,30 @@ pub enum SequencePosition {
     At(i64),
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct ExplainOptions {
     pub analyze: bool,
     pub verbose: bool,
+    pub costs: bool,
+    pub timing: bool,
+    /// None: with ANALYZE.
+    pub summary: Option<bool>,
+    pub settings: bool,
     pub json: bool,
+}
+
+impl Default for ExplainOptions {
+    fn default() -> ExplainOptions {
+        ExplainOptions {
+            analyze: false,
+            verbose: false,
+            costs: true,
+            timing: true,
+            summary: None,
+            settings: false,
+            json: false,
+        }
+    }
 }
 
 /// What COPY FROM writes to.

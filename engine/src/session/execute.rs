@@ -14,7 +14,6 @@ use sinew_storage::{Isolation, RelationLock, Value};
 
 use super::{Session, batch_of};
 use crate::cursor::{CopyIn, CursorTag, Execution, RowCursor};
-use crate::explain;
 use crate::prepare::{PlannedKind, PlannedStatement, Prepared, bind_values, with_stack};
 use crate::restart::Restart;
 use crate::transaction::{TransactionStatus, now_us};
@@ -141,9 +140,9 @@ impl Session {
                 };
                 if planned.returns_rows { Ok(Execution::Rows(cursor)) } else { self.drain(cursor) }
             }
-            PlannedKind::Explain { plan, analyze, json } => {
+            PlannedKind::Explain { plan, options, planning } => {
                 let context = begun.ok_or_else(not_begun)?;
-                let lines = self.guard(explain::lines(plan, context.clone(), *analyze, *json))?;
+                let lines = self.guard(exec::explain(plan, context.clone(), options, *planning))?;
                 let rows = lines.into_iter().map(|line| vec![Value::from(line)]).collect();
                 Ok(Execution::Rows(self.fixed_cursor(planned.columns.clone(), rows, context, "EXPLAIN", true)))
             }

@@ -35,7 +35,9 @@ use std::sync::atomic::Ordering;
 use sinew_storage::catalog::Catalog;
 use sinew_storage::{DataType, RelationId, RelationLock, Transaction};
 
-pub use explain::{explain, explain_analyze};
+#[cfg(test)]
+pub(crate) use explain::describe;
+pub use explain::explain;
 pub use ordering::{compare_keys, compare_orderability};
 
 use crate::algebra::{Expr, Plan, VarTable, visit};

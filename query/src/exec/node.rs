@@ -60,14 +60,16 @@ impl Node {
             return Arc::clone(&self.physical).open(cx);
         };
         let begin = Instant::now();
-        let inner = Arc::clone(&self.physical).open(cx)?;
+        let inner = Arc::clone(&self.physical).open(&Cx { node_id: Some(self.id), ..cx.clone() })?;
         let measure = &measures[self.id];
         // The parts of a table read side by side are one loop.
         if cx.morsel.is_none_or(|morsel| morsel.number == 0) {
             measure.open_count.fetch_add(1, Ordering::Relaxed);
         }
-        measure.elapsed_ns.fetch_add(nanoseconds_since(begin), Ordering::Relaxed);
-        Ok(Box::new(Measured { inner, id: self.id, run: Arc::clone(&cx.run) }))
+        let opening_ns = nanoseconds_since(begin);
+        measure.elapsed_ns.fetch_add(opening_ns, Ordering::Relaxed);
+        measure.first_ns.fetch_add(opening_ns, Ordering::Relaxed);
+        Ok(Box::new(Measured { inner, id: self.id, run: Arc::clone(&cx.run), is_first: true }))
     }
 }
 
@@ -108,6 +110,8 @@ struct Measured {
     inner: Box<dyn Operator>,
     id: usize,
     run: Arc<RunState>,
+    /// Nothing was asked for yet.
+    is_first: bool,
 }
 
 impl Operator for Measured {
@@ -115,7 +119,11 @@ impl Operator for Measured {
         let begin = Instant::now();
         let result = self.inner.next();
         if let Some(measure) = self.run.measures.as_ref().and_then(|measures| measures.get(self.id)) {
-            measure.elapsed_ns.fetch_add(nanoseconds_since(begin), Ordering::Relaxed);
+            let elapsed_ns = nanoseconds_since(begin);
+            measure.elapsed_ns.fetch_add(elapsed_ns, Ordering::Relaxed);
+            if std::mem::take(&mut self.is_first) {
+                measure.first_ns.fetch_add(elapsed_ns, Ordering::Relaxed);
+            }
             if let Ok(Some(batch)) = &result {
                 measure.row_count.fetch_add(batch.row_count as u64, Ordering::Relaxed);
             }

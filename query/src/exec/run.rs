@@ -31,6 +31,20 @@ pub struct Measure {
     pub row_count: AtomicU64,
     pub open_count: AtomicU64,
     pub elapsed_ns: AtomicU64,
+    /// Until the first rows were there, of all openings together.
+    pub first_ns: AtomicU64,
+    pub usage: Mutex<Option<Usage>>,
+}
+
+/// Memory and files that an operator used.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    /// How a sort went about it.
+    pub sort_method: Option<&'static str>,
+    pub memory_bytes: usize,
+    pub disk_bytes: u64,
+    /// Parts that a hash table was cut into.
+    pub batch_count: usize,
 }
 
 /// Shared by all operators of one execution.
@@ -190,24 +204,41 @@ pub struct Cx {
     pub ctes: Option<Arc<CteFrame>>,
     /// The part of the one table below that is to be read; None: all of it.
     pub morsel: Option<Morsel>,
+    /// The operator that is opened, when it is measured.
+    pub node_id: Option<usize>,
 }
 
 impl Cx {
     pub fn new(run: Arc<RunState>) -> Cx {
-        Cx { run, outer: Arc::new([]), ctes: None, morsel: None }
+        Cx { run, outer: Arc::new([]), ctes: None, morsel: None, node_id: None }
     }
 
     pub fn with_outer(&self, outer: Vec<Value>) -> Cx {
-        Cx { run: Arc::clone(&self.run), outer: outer.into(), ctes: self.ctes.clone(), morsel: None }
+        Cx { outer: outer.into(), morsel: None, ..self.clone() }
     }
 
     pub fn with_cte(&self, frame: CteFrame) -> Cx {
-        let (run, outer) = (Arc::clone(&self.run), Arc::clone(&self.outer));
-        Cx { run, outer, ctes: Some(Arc::new(frame)), morsel: None }
+        Cx { ctes: Some(Arc::new(frame)), morsel: None, ..self.clone() }
     }
 
     pub fn with_morsel(&self, morsel: Morsel) -> Cx {
         Cx { morsel: Some(morsel), ..self.clone() }
+    }
+
+    /// What the operator used, for EXPLAIN ANALYZE: the most of all its openings.
+    pub fn note_usage(&self, usage: Usage) {
+        let Some(measures) = &self.run.measures else { return };
+        let Some(measure) = self.node_id.and_then(|id| measures.get(id)) else { return };
+        let mut known = measure.usage.lock();
+        *known = Some(match *known {
+            None => usage,
+            Some(known) => Usage {
+                sort_method: usage.sort_method.or(known.sort_method),
+                memory_bytes: usage.memory_bytes.max(known.memory_bytes),
+                disk_bytes: usage.disk_bytes.max(known.disk_bytes),
+                batch_count: usage.batch_count.max(known.batch_count),
+            },
+        });
     }
 
     pub fn eval_context(&self) -> EvalContext<'_> {

@@ -12,7 +12,7 @@ mod sample;
 use std::sync::Arc;
 
 use sinew_storage::catalog::{TableDef, TableStatistics};
-use sinew_storage::{CancelToken, Transaction};
+use sinew_storage::{CancelToken, DataType, Transaction};
 
 use crate::error::Result;
 
@@ -22,6 +22,11 @@ const SAMPLE_ROWS_PER_TARGET: usize = 300;
 const TARGET: usize = 100;
 /// Columns sampled at a time.
 const COLUMNS_AT_ONCE: usize = 16;
+
+/// Bytes of an average value of a type of which nothing is known, as PostgreSQL guesses.
+pub(crate) fn type_width(ty: &DataType) -> usize {
+    sample::fixed_width(ty).unwrap_or(32)
+}
 
 /// Analyzes columns of a table, by position (None: all), as the transaction sees it. Columns that are left out keep what is
 /// known of them.

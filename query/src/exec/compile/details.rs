@@ -33,10 +33,6 @@ pub(super) fn of_plan(plan: &Plan, vars: &VarTable) -> Vec<String> {
                 lines.push(format!("Step Filter: {}", printer.cut(filter)));
             }
         }
-        Plan::Join { on, .. } if !on.is_empty() => {
-            let conditions: Vec<String> = on.iter().map(|condition| printer.cut(condition)).collect();
-            lines.push(format!("Join Cond: {}", conditions.join(" AND ")));
-        }
         Plan::Aggregate { groups, .. } if !groups.is_empty() => {
             let keys: Vec<String> = groups.iter().map(|(_, key)| printer.cut(key)).collect();
             lines.push(format!("Group Key: {}", keys.join(", ")));
@@ -57,6 +53,26 @@ pub(super) fn of_plan(plan: &Plan, vars: &VarTable) -> Vec<String> {
             lines.push(format!("Sort Key: {}", keys.join(", ")));
         }
         _ => {}
+    }
+    lines
+}
+
+/// Lines below a join's name: the conditions that are keys, and the others.
+pub(super) fn of_join(keys: &[&Expr], others: &[&Expr], vars: &VarTable) -> Vec<String> {
+    let printer = Printer { vars };
+    let conjunction = |conditions: &[&Expr]| match conditions {
+        [condition] => printer.cut(condition),
+        conditions => {
+            let texts: Vec<String> = conditions.iter().map(|condition| printer.cut(condition)).collect();
+            format!("({})", texts.join(" AND "))
+        }
+    };
+    let mut lines = Vec::new();
+    if !keys.is_empty() {
+        lines.push(format!("Hash Cond: {}", conjunction(keys)));
+    }
+    if !others.is_empty() {
+        lines.push(format!("Join Filter: {}", conjunction(others)));
     }
     lines
 }
@@ -91,21 +107,25 @@ impl Printer<'_> {
             .equal
             .iter()
             .enumerate()
-            .map(|(position, value)| format!("{} = {}", name(position), self.cut(value)))
+            .map(|(position, value)| format!("({} = {})", name(position), self.cut(value)))
             .collect();
         let ranged = name(access.equal.len());
         match &access.any {
-            Some(AnyOf::Items(items)) => conditions.push(format!("{ranged} IN ({})", self.list(items, ", "))),
-            Some(AnyOf::Array(array)) => conditions.push(format!("{ranged} = ANY ({})", self.cut(array))),
+            Some(AnyOf::Items(items)) => conditions.push(format!("({ranged} IN ({}))", self.list(items, ", "))),
+            Some(AnyOf::Array(array)) => conditions.push(format!("({ranged} = ANY ({}))", self.cut(array))),
             None => {}
         }
         if let Some((bound, inclusive)) = &access.lower {
-            conditions.push(format!("{ranged} {} {}", if *inclusive { ">=" } else { ">" }, self.cut(bound)));
+            conditions.push(format!("({ranged} {} {})", if *inclusive { ">=" } else { ">" }, self.cut(bound)));
         }
         if let Some((bound, inclusive)) = &access.upper {
-            conditions.push(format!("{ranged} {} {}", if *inclusive { "<=" } else { "<" }, self.cut(bound)));
+            conditions.push(format!("({ranged} {} {})", if *inclusive { "<=" } else { "<" }, self.cut(bound)));
         }
-        conditions.join(" AND ")
+        match conditions.as_slice() {
+            [condition] => condition.clone(),
+            [] => String::new(),
+            conditions => format!("({})", conditions.join(" AND ")),
+        }
     }
 
     fn list(&self, items: &[Expr], separator: &str) -> String {
@@ -190,7 +210,7 @@ fn literal(value: &Value, ty: &DataType) -> String {
         Value::Bool(b) => b.to_string(),
         Value::Int(i) => i.to_string(),
         Value::Float(f) => f.to_string(),
-        Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
+        Value::Text(text) => format!("'{}'::{}", text.replace('\'', "''"), crate::types::type_name(ty)),
         Value::List(items) => {
             let element = match ty {
                 DataType::Array(element) => (**element).clone(),

@@ -361,6 +361,7 @@ impl Compiler<'_> {
         let mut pair_vars = left.layout.vars.clone();
         pair_vars.extend(&right.layout.vars);
         let (mut left_keys, mut right_keys, mut residual) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut key_conditions, mut other_conditions): (Vec<&Expr>, Vec<&Expr>) = (Vec::new(), Vec::new());
         let reads_only = |expr: &Expr, node: &Node, other: &Node| {
             let vars = visit::vars_of(expr);
             vars.iter().any(|var| node.layout.position(*var).is_some())
@@ -381,8 +382,10 @@ impl Compiler<'_> {
             };
             let Some((on_left, on_right)) = sides else {
                 residual.push(condition);
+                other_conditions.push(condition);
                 continue;
             };
+            key_conditions.push(condition);
             left_keys.push(self.expr_over(on_left, &left.layout.vars)?);
             right_keys.push(self.expr_over(on_right, &right.layout.vars)?);
             if !same_key_class(&on_left.ty(), &on_right.ty()) {
@@ -399,7 +402,11 @@ impl Compiler<'_> {
             _ => self.layout(pair_vars),
         };
         let physical = JoinPlan { kind, left, right, left_keys, right_keys, residual };
-        Ok(self.node(plan, layout, Arc::new(physical), false, before))
+        let mut node = self.node(plan, layout, Arc::new(physical), false, before);
+        if let Some(node) = Arc::get_mut(&mut node) {
+            node.details = details::of_join(&key_conditions, &other_conditions, self.vars);
+        }
+        Ok(node)
     }
 
     /// `count(*)` (or of a bound entity) of everything of a table, a label or relationship types, without a scan.

@@ -168,75 +168,51 @@ impl<'a> RowCx<'a> {
 impl PhysExpr {
     /// Calls `visit` on the direct operands.
     pub fn for_each_child(&self, visit: &mut dyn FnMut(&PhysExpr)) {
+        self.operands().into_iter().for_each(visit);
+    }
+
+    /// The direct operands.
+    pub fn operands(&self) -> Vec<&PhysExpr> {
         match &self.kind {
             ExprKind::Literal(_)
             | ExprKind::Parameter(_)
             | ExprKind::Slot(_)
             | ExprKind::Outer(_)
-            | ExprKind::Local(_) => {}
-            ExprKind::Call { args, .. } => args.iter().for_each(visit),
-            ExprKind::Cast { input, .. } | ExprKind::Property { input, .. } | ExprKind::HasLabels { input, .. } => {
-                visit(input);
-            }
+            | ExprKind::Local(_) => Vec::new(),
+            ExprKind::Call { args, .. } => args.iter().collect(),
+            ExprKind::Cast { input, .. }
+            | ExprKind::Property { input, .. }
+            | ExprKind::HasLabels { input, .. }
+            | ExprKind::Not(input)
+            | ExprKind::IsNull(input) => vec![input],
             ExprKind::And(items) | ExprKind::Or(items) | ExprKind::Coalesce(items) | ExprKind::List(items) => {
-                items.iter().for_each(visit);
+                items.iter().collect()
             }
-            ExprKind::Not(input) | ExprKind::IsNull(input) => visit(input),
-            ExprKind::Xor(a, b) | ExprKind::IsNotDistinct(a, b) => {
-                visit(a);
-                visit(b);
-            }
+            ExprKind::Xor(a, b) | ExprKind::IsNotDistinct(a, b) => vec![a, b],
             ExprKind::Case { branches, otherwise } => {
-                for (condition, value) in branches {
-                    visit(condition);
-                    visit(value);
-                }
-                if let Some(otherwise) = otherwise {
-                    visit(otherwise);
-                }
+                let branches = branches.iter().flat_map(|(condition, value)| [condition, value]);
+                branches.chain(otherwise.as_deref()).collect()
             }
-            ExprKind::InList { input, items, .. } => {
-                visit(input);
-                items.iter().for_each(visit);
-            }
-            ExprKind::Quantified { input, array, .. } => {
-                visit(input);
-                visit(array);
-            }
-            ExprKind::Map(entries) => entries.iter().for_each(|(_, value)| visit(value)),
+            ExprKind::InList { input, items, .. } => std::iter::once(&**input).chain(items).collect(),
+            ExprKind::Quantified { input, array, .. } => vec![input, array],
+            ExprKind::Map(entries) => entries.iter().map(|(_, value)| value).collect(),
             ExprKind::ListComprehension { list, filter, map } => {
-                visit(list);
-                if let Some(filter) = filter {
-                    visit(filter);
-                }
-                if let Some(map) = map {
-                    visit(map);
-                }
+                std::iter::once(&**list).chain(filter.as_deref()).chain(map.as_deref()).collect()
             }
-            ExprKind::ListPredicate { list, predicate, .. } => {
-                visit(list);
-                visit(predicate);
-            }
-            ExprKind::Reduce { init, list, step } => {
-                visit(init);
-                visit(list);
-                visit(step);
-            }
-            ExprKind::Path(parts) => {
-                for part in parts {
-                    match part {
-                        PhysPathPart::Node(e) | PhysPathPart::Relationship(e) | PhysPathPart::RelationshipList(e) => {
-                            visit(e);
-                        }
-                    }
-                }
-            }
+            ExprKind::ListPredicate { list, predicate, .. } => vec![list, predicate],
+            ExprKind::Reduce { init, list, step } => vec![init, list, step],
+            ExprKind::Path(parts) => parts
+                .iter()
+                .map(|part| match part {
+                    PhysPathPart::Node(e) | PhysPathPart::Relationship(e) | PhysPathPart::RelationshipList(e) => e,
+                })
+                .collect(),
             ExprKind::Subquery(subquery) => {
-                subquery.args.iter().for_each(&mut *visit);
-                match &subquery.kind {
-                    PhysSubqueryKind::Any { input, .. } | PhysSubqueryKind::All { input, .. } => visit(input),
-                    _ => {}
-                }
+                let input = match &subquery.kind {
+                    PhysSubqueryKind::Any { input, .. } | PhysSubqueryKind::All { input, .. } => Some(input),
+                    _ => None,
+                };
+                subquery.args.iter().chain(input).collect()
             }
         }
     }

@@ -19,8 +19,8 @@ use crate::error::Result;
 use crate::exec::expr::{PhysExpr, same_key_class};
 use crate::exec::key::{KeyMode, encode_column_key};
 use crate::exec::node::{Node, Operator, Physical};
-use crate::exec::run::{Cx, Reservation};
-use crate::exec::spill::{Buffer, MOST_LEVELS, Partitions, SpilledRows, hash_key};
+use crate::exec::run::{Cx, Reservation, Usage};
+use crate::exec::spill::{Buffer, MOST_LEVELS, PARTITION_COUNT, Partitions, SpilledRows, hash_key};
 
 pub struct JoinPlan {
     pub kind: JoinKind,
@@ -192,6 +192,7 @@ impl Join {
             JoinKind::Right | JoinKind::Full => vec![false; batch.row_count],
             _ => Vec::new(),
         };
+        self.cx.note_usage(Usage { memory_bytes: memory.bytes(), ..Usage::default() });
         self.build = Some(Build { batch, heads, next, matched, _memory: memory });
         Ok(())
     }
@@ -270,6 +271,9 @@ impl Join {
             spread(&mut partitions, &plan.left_keys, &cx, &batch, keep_left)?;
         }
         let lefts = partitions.finish_aligned()?;
+        let file_bytes = |parts: &[SpilledRows]| parts.first().map_or(0, SpilledRows::file_bytes);
+        let disk_bytes = file_bytes(&lefts) + file_bytes(&rights);
+        cx.note_usage(Usage { disk_bytes, batch_count: PARTITION_COUNT, ..Usage::default() });
         self.partitions = lefts.into_iter().zip(rights).rev().collect();
         Ok(())
     }

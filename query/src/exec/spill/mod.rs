@@ -19,7 +19,7 @@ use std::sync::Arc;
 use sinew_storage::TemporaryFile;
 
 pub use buffer::Buffer;
-pub(crate) use partitions::{Partitions, hash_key};
+pub(crate) use partitions::{PARTITION_COUNT, Partitions, hash_key};
 
 use super::run::{Cx, Reservation, RunState};
 use crate::batch::Batch;
@@ -75,6 +75,10 @@ impl SpillFile {
         Ok(Block { offset, length: bytes.len() })
     }
 
+    pub fn size_bytes(&self) -> u64 {
+        self.file.size_bytes()
+    }
+
     pub fn read(&self, block: &Block) -> Result<Batch> {
         let mut bytes = vec![0; block.length];
         self.file.read(block.offset, &mut bytes)?;
@@ -104,6 +108,11 @@ pub(crate) struct SpilledRows {
 impl SpilledRows {
     pub fn new(file: Arc<SpillFile>, blocks: Vec<Block>) -> SpilledRows {
         SpilledRows { file, blocks: blocks.into_iter() }
+    }
+
+    /// Bytes of the file they lie in.
+    pub fn file_bytes(&self) -> u64 {
+        self.file.size_bytes()
     }
 }
 

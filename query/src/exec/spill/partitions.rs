@@ -10,7 +10,7 @@ use crate::batch::{BATCH_ROWS, Batch};
 use crate::error::Result;
 use crate::exec::run::{Cx, Reservation};
 
-const PARTITION_COUNT: usize = 16;
+pub(crate) const PARTITION_COUNT: usize = 16;
 /// Bytes of rows that a partition gathers before they are written.
 const WRITE_BYTES: usize = 64 << 10;
 

@@ -256,7 +256,7 @@ fn property_indexes_are_used_and_follow_writes() {
     db.transaction.finish_statement();
     let explained = |text: &str| {
         let query = db.bind_cypher(text).unwrap();
-        super::super::explain(&db.prepare(&query, WAYS[2]).unwrap()).join("\n")
+        super::super::describe(&db.prepare(&query, WAYS[2]).unwrap())
     };
     let by_key = "MATCH (u:User {n: 7}) RETURN u.email";
     assert!(explained(by_key).contains("Node Index Seek using user_n"), "{}", explained(by_key));
@@ -285,7 +285,7 @@ fn counts_need_no_scan() {
         ("MATCH ()-[r]->() RETURN count(*)", "6"),
     ] {
         let query = db.bind_cypher(text).unwrap();
-        let lines = super::super::explain(&db.prepare(&query, WAYS[2]).unwrap()).join("\n");
+        let lines = super::super::describe(&db.prepare(&query, WAYS[2]).unwrap());
         assert!(lines.contains("Count"), "{text}\n{lines}");
         db.check(text, expected);
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::algebra::*;
 use crate::functions::{resolve_aggregate, resolve_operator};
-use crate::statement::{OutputColumn, QueryKind};
+use crate::statement::{ExplainOptions, OutputColumn, QueryKind};
 use sinew_storage::catalog::*;
 use sinew_storage::{ColumnId, DataType};
 
@@ -122,7 +122,7 @@ impl Tables {
         for way in WAYS {
             let plan = self.db.prepare(&query, way).unwrap();
             let (rows, _) = self.db.execute(&plan, &[]).unwrap();
-            assert_eq!(shown(&rows, false), wanted, "{way:?}\n{}", super::super::explain(&plan).join("\n"));
+            assert_eq!(shown(&rows, false), wanted, "{way:?}\n{}", super::super::describe(&plan));
         }
     }
 
@@ -241,7 +241,7 @@ fn index_reads_and_the_short_path() {
         let predicate = operator(symbol, t.column(vars[0]), int(value));
         let plan = Plan::Filter { input: Box::new(scan), predicate };
         let prepared = t.db.prepare(&t.query(plan.clone(), &[vars[1]]), WAYS[2]).unwrap();
-        let text = super::super::explain(&prepared).join("\n");
+        let text = super::super::describe(&prepared);
         assert!(text.contains("Index Scan using a_pkey"), "{text}");
         assert_eq!(text.contains("Short path"), symbol == "=", "{text}");
         t.check(plan, &[vars[1]], expected);
@@ -470,9 +470,11 @@ fn explain_analyze_counts_rows() {
     let (scan, vars, _) = t.scan(&a);
     let plan = Plan::Filter { input: Box::new(scan), predicate: operator("=", t.column(vars[2]), int(10)) };
     let prepared = t.db.prepare(&t.query(plan, &[vars[0]]), WAYS[1]).unwrap();
-    let lines = super::super::explain_analyze(&prepared, t.db.context(&[])).unwrap();
-    assert!(lines[0].contains("Filter") && lines[0].contains("rows=2 loops=1"), "{lines:?}");
-    assert!(lines.iter().any(|line| line.contains("Seq Scan on a") && line.contains("rows=4")), "{lines:?}");
+    let options = ExplainOptions { analyze: true, costs: false, timing: false, ..ExplainOptions::default() };
+    let explained = super::super::explain(&prepared, t.db.context(&[]), &options, Default::default());
+    let lines = explained.unwrap();
+    assert_eq!(lines[0], "Seq Scan on a (actual rows=2 loops=1)");
+    assert!(lines[1].starts_with("  Filter: (") && lines[2] == "  Rows Removed by Filter: 2", "{lines:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use sqlparser::ast::{AnalyzeFormat, AnalyzeFormatKind, Expr as Ast, Statement, U
 
 use super::Binder;
 use super::literal::string_literal;
-use crate::error::{QueryError, Result};
+use crate::error::{QueryError, Result, sqlstate};
 use crate::statement::{BoundStatement, ExplainOptions, QueryKind};
 
 impl Binder<'_> {
@@ -16,7 +16,7 @@ impl Binder<'_> {
         if *query_plan || *estimate {
             return Err(QueryError::unsupported("EXPLAIN QUERY PLAN and EXPLAIN ESTIMATE"));
         }
-        let mut explain = ExplainOptions { analyze: *analyze, verbose: *verbose, json: false };
+        let mut explain = ExplainOptions { analyze: *analyze, verbose: *verbose, ..ExplainOptions::default() };
         match format {
             None => {}
             Some(AnalyzeFormatKind::Keyword(format) | AnalyzeFormatKind::Assignment(format)) => match format {
@@ -25,8 +25,12 @@ impl Binder<'_> {
                 other => return Err(QueryError::unsupported(format!("EXPLAIN FORMAT {other}"))),
             },
         }
+        let mut timing = false;
         for option in options.iter().flatten() {
-            self.explain_option(option, &mut explain)?;
+            self.explain_option(option, &mut explain, &mut timing)?;
+        }
+        if timing && !explain.analyze {
+            return Err(QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, "EXPLAIN option TIMING requires ANALYZE"));
         }
         let (bound, kind) = match &**statement {
             Statement::Query(query) => (self.bind_query(query, false)?, QueryKind::Select),
@@ -44,7 +48,8 @@ impl Binder<'_> {
         Ok(BoundStatement::Explain { query, options: explain })
     }
 
-    fn explain_option(&self, option: &UtilityOption, explain: &mut ExplainOptions) -> Result<()> {
+    /// `timing` says whether it was asked for.
+    fn explain_option(&self, option: &UtilityOption, explain: &mut ExplainOptions, timing: &mut bool) -> Result<()> {
         let name = option.name.value.to_lowercase();
         let position = self.at(option.name.span);
         match name.as_str() {
@@ -60,19 +65,24 @@ impl Binder<'_> {
                     }
                     _ => {
                         return Err(QueryError::new(
-                            crate::error::sqlstate::INVALID_PARAMETER_VALUE,
+                            sqlstate::INVALID_PARAMETER_VALUE,
                             format!("unrecognized value for EXPLAIN option \"format\": \"{value}\""),
                         )
                         .at(position));
                     }
                 }
             }
-            // Switched off they ask for nothing; switched on they would promise figures that are not there.
-            "costs" | "buffers" | "timing" | "summary" | "settings" | "wal" | "generic_plan" => {
-                let on = self.truth(option)?;
-                let harmless = matches!(name.as_str(), "costs" | "timing" | "summary");
-                if on && !harmless {
-                    return Err(QueryError::unsupported(format!("EXPLAIN option {name}")).at(position));
+            "costs" => explain.costs = self.truth(option)?,
+            "settings" => explain.settings = self.truth(option)?,
+            "summary" => explain.summary = Some(self.truth(option)?),
+            "timing" => {
+                explain.timing = self.truth(option)?;
+                *timing = explain.timing;
+            }
+            // Switched off they ask for nothing; switched on they would promise figures that are not kept.
+            "buffers" | "wal" => {
+                if self.truth(option)? {
+                    return Err(QueryError::unsupported(format!("EXPLAIN option {}", name.to_uppercase())).at(position));
                 }
             }
             _ => {

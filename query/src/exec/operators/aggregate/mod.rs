@@ -20,7 +20,7 @@ use crate::exec::expr::PhysExpr;
 use crate::exec::key::{KeyMode, encode_column_key};
 use crate::exec::node::{Layout, Node, Operator, Physical};
 use crate::exec::parallel::{Pipeline, Split, is_independent};
-use crate::exec::run::{Cx, Reservation};
+use crate::exec::run::{Cx, Reservation, Usage};
 use crate::exec::spill::{MOST_LEVELS, Partitions, SpilledRows, hash_key};
 use crate::functions::AggregateFunction;
 use crate::functions::aggregate_grouped::{Groups, is_mergeable};
@@ -269,6 +269,8 @@ impl Aggregate {
         })?;
         if let Some(partitions) = partitions {
             let parts = partitions.finish()?;
+            let disk_bytes = parts.first().map_or(0, SpilledRows::file_bytes);
+            cx.note_usage(Usage { disk_bytes, batch_count: parts.len() + 1, ..Usage::default() });
             self.partitions.extend(parts.into_iter().rev().map(|part| (part, level + 1)));
         }
         Ok(table)
@@ -323,6 +325,9 @@ impl Aggregate {
         };
         for (aggregate, states) in self.plan.aggregates.iter().zip(&mut table.states) {
             states.end_of_input(aggregate, &mut table.memory, &self.cx)?;
+        }
+        if !self.plan.groups.is_empty() {
+            self.cx.note_usage(Usage { memory_bytes: table.memory.bytes(), ..Usage::default() });
         }
         Ok(Some(table))
     }

@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::exec::expr::PhysExpr;
 use crate::exec::node::{Node, Operator, Physical};
 use crate::exec::ordering::compare_keys;
-use crate::exec::run::{Cx, Reservation};
+use crate::exec::run::{Cx, Reservation, Usage};
 use crate::exec::spill::{Block, SpillFile};
 use merge::{Merge, Shape};
 
@@ -115,12 +115,14 @@ impl Sort {
         let mut collected = Collected { width, batches: Vec::new(), row_count: 0, memory: Reservation::new(&cx.run) };
         let mut file: Option<Arc<SpillFile>> = None;
         let mut runs: Vec<Vec<Block>> = Vec::new();
+        let mut memory_bytes = 0;
         while let Some(batch) = input.next()? {
             cx.check_cancel()?;
             let keys: Vec<Column> =
                 plan.keys.iter().map(|key| key.expr.eval_batch(&cx, &batch)).collect::<Result<_>>()?;
             let row_count = batch.row_count;
             collected.push(batch.beside(Batch::new(keys, row_count)))?;
+            memory_bytes = collected.memory.bytes().max(memory_bytes);
             if let Some(wanted) = self.wanted
                 && collected.row_count > wanted.saturating_mul(2).max(4 * BATCH_ROWS)
             {
@@ -141,9 +143,15 @@ impl Sort {
                 if collected.row_count > 0 {
                     runs.push(self.write_run(&mut collected, &file)?);
                 }
+                let disk_bytes = file.size_bytes();
+                let sort_method = Some("external merge");
+                cx.note_usage(Usage { sort_method, memory_bytes, disk_bytes, batch_count: runs.len() });
                 self.output = Output::Merged(Merge::new(Arc::clone(&plan), cx, file, runs, width)?);
             }
             None => {
+                let sort_method = if self.wanted.is_some() { "top-N heapsort" } else { "quicksort" };
+                let used = Usage { sort_method: Some(sort_method), memory_bytes, ..Usage::default() };
+                cx.note_usage(used);
                 let (all, mut order) = collected.sort(&plan);
                 order.truncate(self.wanted.unwrap_or(usize::MAX));
                 let rows = Batch { columns: all.columns[..width].to_vec(), row_count: all.row_count }.take(&order);
