@@ -9,6 +9,7 @@ mod ddl;
 mod ddl_relation;
 mod ddl_sequence;
 mod extension;
+mod fingerprint;
 mod foreign_key;
 mod literals;
 mod lock_table;

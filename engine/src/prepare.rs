@@ -8,11 +8,13 @@ use parking_lot::RwLock;
 use sinew_query::cypher::NamedParameters;
 use sinew_query::exec::{self, PreparedPlan};
 use sinew_query::statement::{CopyOptions, CopyTarget, CreateTableAs, Ddl, ExplainOptions, OnCommit, OutputColumn};
+use sinew_query::statement_statistics::Fingerprint;
 use sinew_query::{BindContext, BoundStatement, QueryError, QueryKind, Result, sqlstate};
 use sinew_storage::catalog::TableDef;
 use sinew_storage::{DataType, Value};
 
 use crate::Session;
+use crate::fingerprint::fingerprint;
 use crate::maintenance;
 use crate::plan_cache::PlanContextRef;
 use crate::statement::{Explain, Language, Scanner, TokenKind, route};
@@ -40,6 +42,8 @@ pub(crate) struct PlannedStatement {
     pub params: Vec<DataType>,
     pub columns: Vec<OutputColumn>,
     pub returns_rows: bool,
+    /// Of what `pg_stat_statements` counts.
+    pub fingerprint: Option<Arc<Fingerprint>>,
 }
 
 pub(crate) enum PlannedKind {
@@ -78,7 +82,14 @@ pub(crate) enum PlannedKind {
 
 impl PlannedStatement {
     fn without_rows(kind: PlannedKind) -> PlannedStatement {
-        PlannedStatement { kind, catalog_version: 0, params: Vec::new(), columns: Vec::new(), returns_rows: false }
+        PlannedStatement {
+            kind,
+            catalog_version: 0,
+            params: Vec::new(),
+            columns: Vec::new(),
+            returns_rows: false,
+            fingerprint: None,
+        }
     }
 
     /// The plan of a statement that reads or writes relations.
@@ -215,8 +226,15 @@ impl Session {
         let optimize = self.current_settings().optimize;
         let bind =
             BindContext { transaction: &transaction, session: &self.context, params: RwLock::new(declared.to_vec()) };
+        let begin = Instant::now();
         let bound = bind_statement(&bind, text, named)?;
-        let planned = Arc::new(plan_bound(bound, &transaction, catalog_version, optimize)?);
+        let mut planned = plan_bound(bound, &transaction, catalog_version, optimize)?;
+        if matches!(planned.kind, PlannedKind::Query { .. }) {
+            let fingerprint = fingerprint(text);
+            self.count_planned(&fingerprint, begin.elapsed());
+            planned.fingerprint = Some(fingerprint);
+        }
+        let planned = Arc::new(planned);
         let shared = matches!(planned.kind, PlannedKind::Query { .. } | PlannedKind::CopyFrom { .. });
         if cacheable && shared {
             let context = PlanContextRef {
@@ -406,6 +424,7 @@ fn plan_bound(
                 returns_rows: !columns.is_empty() || matches!(kind, QueryKind::Select),
                 params,
                 columns,
+                fingerprint: None,
             }
         }
         BoundStatement::Explain { query, options } => {
@@ -418,6 +437,7 @@ fn plan_bound(
                 params,
                 columns: vec![text_column("QUERY PLAN")],
                 returns_rows: true,
+                fingerprint: None,
             }
         }
         BoundStatement::Ddl(list) => {

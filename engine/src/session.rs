@@ -1,12 +1,13 @@
 //! A session: settings, the current transaction, prepared plans. All calls block; servers run them on a pool.
 
+mod counted;
 mod current;
 mod execute;
 mod short;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 use sinew_query::activity::SessionActivity;
@@ -14,6 +15,7 @@ use sinew_query::cypher::NamedParameters;
 use sinew_query::notification::{Notification, NotificationWaker, SessionNotifications};
 use sinew_query::settings::{self, Settings};
 use sinew_query::statement::OutputColumn;
+use sinew_query::statement_statistics::Fingerprint;
 use sinew_query::{Batch, EvalContext, ExecContext, Notice, NoticeSink, QueryError, Result, SessionContext, sqlstate};
 use sinew_storage::{CancelToken, DataType, Isolation, SessionLocks, StorageError, Transaction, Value};
 
@@ -42,6 +44,10 @@ pub struct Session {
     /// The last commit lost against a concurrent one.
     lost_at_commit: bool,
     cancel: CancelToken,
+    /// The client's statement that runs and is counted.
+    running: Option<(Arc<Fingerprint>, Instant)>,
+    /// As counted statements name it.
+    counted_user: Arc<str>,
     pub(crate) statements: HashMap<String, SessionStatement>,
     /// Counts statements that were deallocated: see [`Self::statement_removals`].
     pub(crate) statement_removals: u64,
@@ -98,6 +104,8 @@ impl Session {
             nested: 0,
             lost_at_commit: false,
             cancel,
+            running: None,
+            counted_user: user.into(),
             statements: HashMap::new(),
             statement_removals: 0,
             cursors: BTreeMap::new(),

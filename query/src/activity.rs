@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use sinew_storage::CancelToken;
 
 use crate::context::SessionContext;
+use crate::statement_statistics::StatementStatistics;
 
 /// Bytes of a statement's text that are shown.
 const QUERY_LIMIT_BYTES: usize = 1023;
@@ -146,6 +147,8 @@ impl SessionActivity {
 /// The sessions of a database that are open.
 #[derive(Default)]
 pub struct Sessions {
+    /// What the statements of all of them took.
+    pub statements: StatementStatistics,
     by_process_id: Mutex<BTreeMap<i32, Weak<SessionContext>>>,
 }
 

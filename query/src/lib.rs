@@ -19,6 +19,7 @@ pub mod settings;
 pub mod size_setting;
 pub mod sql;
 pub mod statement;
+pub mod statement_statistics;
 pub mod statistics;
 pub mod system;
 pub mod types;

@@ -92,6 +92,7 @@ impl Session {
         if matches!(prepared.planned.kind, PlannedKind::Empty) {
             return Ok(Execution::Empty);
         }
+        self.begin_counting(&prepared.planned);
         let started = Instant::now();
         let mut pause_us = 100;
         loop {
@@ -358,11 +359,16 @@ impl Session {
             CursorTag::Fetch => format!("FETCH {rows_sent}"),
             CursorTag::Fixed(tag) => tag.to_owned(),
         };
+        let rows = match cursor.tag {
+            CursorTag::Query(QueryKind::Insert | QueryKind::Update | QueryKind::Delete) => affected,
+            _ => rows_sent,
+        };
         let open = cursor.open;
         drop(cursor);
         if open {
             self.end_statement()?;
         }
+        self.end_counting(rows);
         Ok(tag)
     }
 

@@ -9,6 +9,7 @@ use super::args::int;
 use super::registry::Table;
 use crate::context::{EvalContext, Notice, SessionContext};
 use crate::error::{QueryError, Result, sqlstate};
+use crate::system::pg_catalog::identity::{DATABASE_OID, OWNER_OID};
 
 /// How often a session that was told to end is looked for.
 const POLL: Duration = Duration::from_millis(10);
@@ -62,9 +63,25 @@ fn terminate(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
     Ok(Value::Bool(true))
 }
 
+/// Forgets what statements took; 0 means all users, databases and statements.
+fn reset_statements(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    let wanted = |at: usize| args.get(at).map_or(Ok(0), int);
+    let (user, database, query) = (wanted(0)?, wanted(1)?, wanted(2)?);
+    let is_any = |wanted: i64, own: u32| wanted == 0 || wanted == i64::from(own);
+    if is_any(user, OWNER_OID) && is_any(database, DATABASE_OID) {
+        let statements = &context.exec.session.sessions.statements;
+        statements.reset(|entry| query == 0 || entry.fingerprint.query_id == query);
+    }
+    Ok(Value::Null)
+}
+
 pub(super) fn register(t: &mut Table) {
     t.section("Sessions");
     t.f("pg_cancel_backend(int4) -> bool", cancel).oid(2171).volatile();
     t.f("pg_terminate_backend(int4) -> bool", terminate).volatile();
     t.f("pg_terminate_backend(int4, int8) -> bool", terminate).oid(2096).volatile();
+    t.f("pg_stat_statements_reset() -> void", reset_statements).volatile();
+    t.f("pg_stat_statements_reset(oid) -> void", reset_statements).volatile();
+    t.f("pg_stat_statements_reset(oid, oid) -> void", reset_statements).volatile();
+    t.f("pg_stat_statements_reset(oid, oid, int8) -> void", reset_statements).volatile();
 }

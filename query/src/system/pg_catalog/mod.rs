@@ -26,6 +26,7 @@ mod roles;
 mod session_objects;
 mod settings;
 pub(crate) mod signatures;
+mod statements;
 mod statistics;
 mod store;
 pub(crate) mod types;
@@ -196,6 +197,7 @@ fn relations() -> &'static RelationSet {
             session_objects::RELATIONS,
             settings::RELATIONS,
             views::RELATIONS,
+            statements::RELATIONS,
             statistics::RELATIONS,
             column_statistics::RELATIONS,
             locks::RELATIONS,
