@@ -237,8 +237,10 @@ impl Maker<'_> {
             }
             Some(access) => {
                 let backward = if access.reverse { " Backward" } else { "" };
-                shown.title = format!("Index Scan{backward} using {} on {relation}", access.index.name);
-                shown.node_type = "Index Scan".to_owned();
+                // Without columns to read, the rows are not looked up.
+                let kind = if scan.projection.is_empty() { "Index Only Scan" } else { "Index Scan" };
+                shown.title = format!("{kind}{backward} using {} on {relation}", access.index.name);
+                shown.node_type = kind.to_owned();
                 let direction = if access.reverse { "Backward" } else { "Forward" };
                 shown.attributes.push(("Scan Direction", direction.to_owned()));
                 shown.attributes.push(("Index Name", access.index.name.clone()));
