@@ -136,7 +136,8 @@ impl Maker<'_> {
             let mut shown = self.over(node, below);
             shown.properties.extend(details(node));
             if let (Some(kept), Some(read)) = (self.measure(node), self.measure(&filter.input)) {
-                let removed = read.row_count.load(Ordering::Relaxed) - kept.row_count.load(Ordering::Relaxed);
+                let (read, given) = (read.row_count.load(Ordering::Relaxed), kept.row_count.load(Ordering::Relaxed));
+                let removed = read.saturating_sub(given);
                 let loops = kept.open_count.load(Ordering::Relaxed).max(1);
                 if removed > 0 {
                     let each = PropertyValue::Number((removed as f64 / loops as f64).round() as u64);
