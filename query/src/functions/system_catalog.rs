@@ -140,7 +140,11 @@ pub(super) fn register(t: &mut Table) {
     ] {
         t.f(signature, |c, a| view_definition(c, &a[0])).stable();
     }
-    t.f("pg_get_userbyid(oid) -> name", |c, _| Ok(Value::text(c.exec.session.user.as_str()))).stable();
+    t.f("pg_get_userbyid(oid) -> name", |c, a| {
+        let oid = oid(&a[0])?;
+        Ok(Value::text(reg::role_name(c, oid).unwrap_or_else(|| format!("unknown (OID={oid})"))))
+    })
+    .stable();
     t.f("pg_get_functiondef(oid) -> text", |c, a| Ok(describe::function_definition(c, oid(&a[0])?)?.into())).stable();
     t.f("pg_get_function_result(oid) -> text", |c, a| {
         Ok(signature(c, oid(&a[0])?)?.and_then(|signature| signature.result).into())

@@ -199,6 +199,48 @@ pub(super) fn with_overriding(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> 
     out
 }
 
+/// `OPERATOR(pg_catalog.=) ANY` loses the words around the operator: the parser takes them everywhere but before ANY, ALL
+/// and SOME, where precedence does not matter.
+pub(super) fn with_bare_quantified_operators(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    if !tokens.iter().any(|token| is_word(token, "OPERATOR")) {
+        return tokens;
+    }
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while at < tokens.len() {
+        match quantified_operator(&tokens, at) {
+            Some((operator, end)) => {
+                out.push(operator);
+                at = end;
+            }
+            None => {
+                out.push(tokens[at].clone());
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+/// The operator within `OPERATOR(pg_catalog.=)` at `at`, when ANY, ALL or SOME follows, and where that is.
+fn quantified_operator(tokens: &[TokenWithSpan], at: usize) -> Option<(TokenWithSpan, usize)> {
+    let is_space = |token: &TokenWithSpan| matches!(token.token, Token::Whitespace(_));
+    let mut places = (at..tokens.len()).filter(|place| !is_space(&tokens[*place]));
+    if !is_word(&tokens[places.next()?], "OPERATOR") || tokens[places.next()?].token != Token::LParen {
+        return None;
+    }
+    if !is_word(&tokens[places.next()?], "PG_CATALOG") || tokens[places.next()?].token != Token::Period {
+        return None;
+    }
+    let operator = places.next()?;
+    if tokens[places.next()?].token != Token::RParen {
+        return None;
+    }
+    let behind = places.next()?;
+    let is_quantifier = ["ANY", "ALL", "SOME"].iter().any(|word| is_word(&tokens[behind], word));
+    is_quantifier.then(|| (tokens[operator].clone(), behind))
+}
+
 /// Leaves out ONLY before a table: no table here has children to leave out.
 pub(super) fn with_only(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|token| is_word(token, "ONLY")) {

@@ -102,6 +102,7 @@ fn parse_with<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T, Pa
     }
     let tokens = lexical::with_only(lexical::with_overriding(lexical::with_lock_clauses(tokens)));
     let tokens = table_tokens::with_tables(group_tokens::with_group_by(window_tokens::with_exclusions(tokens)));
+    let tokens = lexical::with_bare_quantified_operators(tokens);
     let tokens = lexical_like::with_column_types(lexical_like::with_like_clauses(tokens));
     let tokens = lexical_like::with_identity_options(tokens);
     check_limits(text, &tokens)?;

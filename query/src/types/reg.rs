@@ -15,6 +15,19 @@ mod procedures;
 
 /// The one role: the bootstrap superuser.
 const OWNER_OID: u32 = 10;
+/// The predefined role that owns schema `public`.
+pub(crate) const DATABASE_OWNER_OID: u32 = 6_171;
+pub(crate) const DATABASE_OWNER: &str = "pg_database_owner";
+
+/// Name of a role.
+pub(crate) fn role_name(context: &EvalContext<'_>, oid: u32) -> Option<String> {
+    match oid {
+        OWNER_OID => Some(context.exec.session.user.clone()),
+        DATABASE_OWNER_OID => Some(DATABASE_OWNER.to_owned()),
+        _ => None,
+    }
+}
+
 /// Collations by oid, as `pg_collation` has them.
 const COLLATIONS: &[(&str, u32)] = &[("default", 100), ("C", 950), ("POSIX", 951)];
 
@@ -33,10 +46,32 @@ pub(crate) const PSEUDO_TYPES: &[(&str, u32)] = &[
     ("anycompatiblearray", 5078),
 ];
 
+/// Types of PostgreSQL's that no column can have here yet, listed as shell types, because clients look their oids up by
+/// name: name as it prints, `typname`, oid, oid of the array.
+pub(crate) const SHELL_TYPES: &[(&str, &str, u32, u32)] =
+    &[("bit", "bit", 1560, 1561), ("bit varying", "varbit", 1562, 1563)];
+
+fn shell_type_name(oid: u32) -> Option<String> {
+    SHELL_TYPES.iter().find_map(|(name, _, own, array)| match oid {
+        oid if oid == *own => Some((*name).to_owned()),
+        oid if oid == *array => Some(format!("{name}[]")),
+        _ => None,
+    })
+}
+
+fn shell_type_oid(text: &str) -> Option<u32> {
+    let (element, is_array) = match text.strip_suffix("[]").or_else(|| text.strip_prefix('_')) {
+        Some(element) => (element, true),
+        None => (text, false),
+    };
+    let (.., own, array) = SHELL_TYPES.iter().find(|(name, internal, ..)| *name == element || *internal == element)?;
+    Some(if is_array { *array } else { *own })
+}
+
 /// The type of that oid as `format_type` prints it, pseudo-types included.
 pub(crate) fn type_name_by_oid(oid: u32) -> Option<String> {
     let pseudo = || PSEUDO_TYPES.iter().find(|(_, known)| *known == oid).map(|(name, _)| (*name).to_owned());
-    names::type_from_oid(oid).map(|ty| names::type_name(&ty)).or_else(pseudo)
+    names::type_from_oid(oid).map(|ty| names::type_name(&ty)).or_else(pseudo).or_else(|| shell_type_name(oid))
 }
 
 /// A type by any of its names, with modifiers and schema, pseudo-types included.
@@ -44,7 +79,8 @@ pub(crate) fn type_oid_by_name(text: &str) -> Option<u32> {
     let text = text.trim();
     let text = text.strip_prefix("pg_catalog.").or_else(|| text.strip_prefix("public.")).unwrap_or(text);
     let pseudo = || PSEUDO_TYPES.iter().find(|(name, _)| name.trim_matches('"') == text.trim_matches('"'));
-    names::type_from_declaration(text).map(|ty| names::type_oid(&ty)).or_else(|| pseudo().map(|(_, oid)| *oid))
+    let known = names::type_from_declaration(text).map(|ty| names::type_oid(&ty));
+    known.or_else(|| pseudo().map(|(_, oid)| *oid)).or_else(|| shell_type_oid(text))
 }
 
 pub const PG_CATALOG_OID: u32 = 11;
@@ -405,7 +441,7 @@ pub(super) fn output(context: &EvalContext<'_>, oid: i64, ty: &DataType) -> Stri
         DataType::Regprocedure => procedures::with_arguments(context, number),
         DataType::Regoper => procedures::operator(number).map(|operator| operator.name.to_owned()),
         DataType::Regoperator => procedures::operator(number).map(procedures::operator_with_operands),
-        DataType::Regrole => (number == OWNER_OID).then(|| quote_identifier(&context.exec.session.user)),
+        DataType::Regrole => role_name(context, number).map(|name| quote_identifier(&name)),
         DataType::Regcollation => {
             COLLATIONS.iter().find(|(_, oid)| *oid == number).map(|(name, _)| quote_identifier(name))
         }
@@ -461,7 +497,11 @@ pub(crate) fn lookup(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Op
         DataType::Regprocedure => procedures::by_signature(context, text),
         DataType::Regoper => procedures::operators_named(text).next().map(|operator| operator.oid),
         DataType::Regoperator => procedures::operator_by_signature(text),
-        DataType::Regrole => (split_name(text)?.as_slice() == [context.exec.session.user.clone()]).then_some(OWNER_OID),
+        DataType::Regrole => {
+            let name = split_name(text)?.pop()?;
+            let own = (name == context.exec.session.user).then_some(OWNER_OID);
+            own.or_else(|| (name == DATABASE_OWNER).then_some(DATABASE_OWNER_OID))
+        }
         DataType::Regcollation => {
             let name = split_name(text)?.pop()?;
             COLLATIONS.iter().find(|(known, _)| *known == name).map(|(_, oid)| *oid)

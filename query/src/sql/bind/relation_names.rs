@@ -86,6 +86,18 @@ pub fn with_schemas(context: &BindContext<'_>, text: &str) -> Result<String> {
     Ok(replaced(text, pieces))
 }
 
+/// (schema, name) of the relations that a query's text names, each once. None when it cannot be bound.
+pub fn relations_named(context: &ExecContext, text: &str) -> Option<Vec<(String, String)>> {
+    let bind_context =
+        BindContext { transaction: &context.transaction, session: &context.session, params: Default::default() };
+    let noted = noted_names(&bind_context, text).ok()?;
+    let mut relations: Vec<(String, String)> =
+        noted.into_iter().map(|noted| (noted.relation.schema.unwrap_or_default(), noted.relation.name)).collect();
+    relations.sort();
+    relations.dedup();
+    Some(relations)
+}
+
 /// A query's text with the schemas left out that the session's search path finds anyway. A query that cannot be bound is
 /// left as it is.
 pub fn without_visible_schemas(context: &ExecContext, text: &str) -> String {

@@ -142,14 +142,9 @@ fn view_tables(context: &ExecContext) -> Rows {
     let database = &context.session.database;
     let catalog = context.transaction.catalog();
     let mut rows = Vec::new();
-    for (used, views) in &catalog.dependents {
-        let used = match (catalog.tables.get(used), catalog.views.get(used)) {
-            (Some(table), _) => (&table.schema, &table.name),
-            (_, Some(view)) => (&view.schema, &view.name),
-            _ => continue,
-        };
-        for view in views.iter().filter_map(|view| catalog.views.get(view)) {
-            rows.push(row![database, &view.schema, &view.name, database, used.0, used.1]);
+    for view in catalog.views.values() {
+        for (schema, name) in crate::sql::relations_named(context, &view.query).unwrap_or_default() {
+            rows.push(row![database, &view.schema, &view.name, database, schema, name]);
         }
     }
     Ok(rows)

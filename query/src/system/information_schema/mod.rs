@@ -15,6 +15,7 @@ use super::pg_catalog::{NULL, RelationSet, Row, Rows, SystemRelation, definition
 use super::{system_relation, system_relation_names};
 use crate::context::{EvalContext, ExecContext};
 use crate::functions::TableFunction;
+use crate::types::reg::DATABASE_OWNER;
 use crate::types::{self, names};
 
 static RELATIONS: &[SystemRelation] = &[
@@ -239,7 +240,10 @@ fn schemata(context: &ExecContext) -> Rows {
             schemas.push(name);
         }
     }
-    let rows = schemas.into_iter().map(|name| row![&session.database, name, &session.user, NULL, NULL, NULL, NULL]);
+    let rows = schemas.into_iter().map(|name| {
+        let owner = if name == "public" { DATABASE_OWNER } else { &session.user };
+        row![&session.database, name, owner, NULL, NULL, NULL, NULL]
+    });
     Ok(rows.collect())
 }
 
@@ -411,7 +415,8 @@ fn columns(context: &ExecContext) -> Rows {
                     .default
                     .as_ref()
                     .filter(|_| column.identity.is_none())
-                    .map(|default| definitions::shown_expression(&EvalContext::new(context), &default.expression)),
+                    .map(|default| definitions::typed_default(&default.expression, &column.ty))
+                    .map(|text| definitions::shown_expression(&EvalContext::new(context), &text)),
                 identity: column.identity.and_then(|kind| {
                     let owned = catalog.owned_sequences.get(&table.id).into_iter().flatten();
                     let mut of_column = owned.filter(|sequence| sequence.belongs_to(table.id, column.id));

@@ -1,5 +1,8 @@
 //! Definitions as SQL text: what `pg_get_indexdef`, `pg_get_constraintdef` and `pg_get_viewdef` print.
 
+use std::borrow::Cow;
+
+use sinew_storage::DataType;
 use sinew_storage::catalog::{
     Catalog, ColumnDef, ConstraintKind, ForeignKeyMatch, IndexDef, IndexKind, IndexTarget, ReferentialAction, TableDef,
     VectorMetric,
@@ -7,7 +10,9 @@ use sinew_storage::catalog::{
 
 use super::identity::{self, Constraint, ConstraintBody, ForeignKey};
 use crate::context::{EvalContext, ExecContext};
+use crate::types::names::without_modifier;
 use crate::types::reg::{self, quote_identifier};
+use crate::types::type_name;
 
 /// Operator class written after a vector index's column.
 pub(crate) fn vector_operator_class(metric: VectorMetric) -> &'static str {
@@ -150,6 +155,29 @@ pub(crate) fn action_name(action: ReferentialAction) -> &'static str {
         ReferentialAction::SetNull => "SET NULL",
         ReferentialAction::SetDefault => "SET DEFAULT",
     }
+}
+
+/// A default as PostgreSQL shows it: a string has its column's type behind it, and a negative number is one too.
+pub(crate) fn typed_default<'e>(expression: &'e str, ty: &DataType) -> Cow<'e, str> {
+    let text = expression.trim();
+    let is_string = text
+        .strip_prefix('\'')
+        .and_then(|text| text.strip_suffix('\''))
+        .is_some_and(|inside| !inside.replace("''", "").contains('\''));
+    if is_string && !matches!(ty, DataType::Vector(_)) {
+        return Cow::Owned(format!("{text}::{}", type_name(&without_modifier(ty))));
+    }
+    let Some(digits) = text.strip_prefix('-').map(str::trim_start) else { return Cow::Borrowed(expression) };
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && !digits.is_empty();
+    if !is_number {
+        return Cow::Borrowed(expression);
+    }
+    let number_type = match digits.parse::<i64>() {
+        Ok(number) if number <= i64::from(i32::MAX) + 1 => "integer",
+        Ok(_) => "bigint",
+        Err(_) => "numeric",
+    };
+    Cow::Owned(format!("'-{digits}'::{number_type}"))
 }
 
 /// Text of the catalog as it is shown: a sequence that the search path finds loses its schema.

@@ -88,8 +88,15 @@ pub(super) fn system_relations() -> impl Iterator<Item = (&'static str, &'static
 
 fn namespaces(context: &ExecContext) -> Rows {
     let catalog = context.transaction.catalog();
-    let mut rows: Vec<Row> =
-        catalog.schemas.values().map(|schema| row![schema.oid, &schema.name, OWNER_OID, NULL]).collect();
+    let public = ["pg_database_owner=UC/pg_database_owner", "=U/pg_database_owner"];
+    let mut rows: Vec<Row> = catalog
+        .schemas
+        .values()
+        .map(|schema| match schema.name.as_str() {
+            "public" => row![schema.oid, "public", reg::DATABASE_OWNER_OID, public.to_vec()],
+            name => row![schema.oid, name, OWNER_OID, NULL],
+        })
+        .collect();
     for (name, oid) in [("pg_catalog", reg::PG_CATALOG_OID), ("information_schema", reg::INFORMATION_SCHEMA_OID)] {
         if !catalog.schemas.contains_key(name) {
             rows.push(row![oid, name, OWNER_OID, NULL]);
@@ -147,7 +154,7 @@ impl Class<'_> {
             false,
             false,
             true,
-            if self.kind == 'r' { 'd' } else { 'n' },
+            if self.kind == 'r' && self.oid >= sinew_storage::catalog::FIRST_USER_RELATION { 'd' } else { 'n' },
             false,
             0_u32,
             0_u32,
@@ -358,7 +365,8 @@ fn defaults(context: &ExecContext) -> Rows {
             let default = column.default.as_ref().filter(|_| column.identity.is_none());
             let expression = default.map(|default| &default.expression);
             if let Some(expression) = column.virtual_expression.as_ref().or(expression) {
-                rows.push(row![identity::default_oid(table.id.0, column.id.0), table.id.0, position + 1, expression]);
+                let text = definitions::typed_default(expression, &column.ty);
+                rows.push(row![identity::default_oid(table.id.0, column.id.0), table.id.0, position + 1, &*text]);
             }
         }
     }
@@ -582,11 +590,13 @@ fn dependencies(context: &ExecContext) -> Rows {
         rows.push(row![class, object, 0_i32, on_class, on, on_column, kind]);
     };
     for view in catalog.views.values() {
-        push(PG_REWRITE_OID, identity::rule_oid(view), PG_CLASS_OID, view.id.0, 0, 'i');
-    }
-    for (on, views) in &catalog.dependents {
-        for view in views.iter().filter_map(|view| catalog.views.get(view)) {
-            push(PG_REWRITE_OID, identity::rule_oid(view), PG_CLASS_OID, on.0, 0, 'n');
+        let rule = identity::rule_oid(view);
+        push(PG_REWRITE_OID, rule, PG_CLASS_OID, view.id.0, 0, 'i');
+        for (schema, name) in crate::sql::relations_named(context, &view.query).unwrap_or_default() {
+            let stored = catalog.relation_id(&schema, &name).map(|id| id.0);
+            if let Some(on) = stored.or_else(|| reg::system_relation_oid(&schema, &name)) {
+                push(PG_REWRITE_OID, rule, PG_CLASS_OID, on, 0, 'n');
+            }
         }
     }
     for constraint in identity::constraints(&catalog) {

@@ -3,6 +3,7 @@
 use super::identity::{DATABASE_OID, OWNER_OID, TABLESPACE_OID};
 use super::{NULL, Rows, SystemRelation, no_rows, row, table, view};
 use crate::context::ExecContext;
+use crate::types::reg::{DATABASE_OWNER, DATABASE_OWNER_OID};
 
 const USER_COLUMNS: &str = "usename name, usesysid oid, usecreatedb bool, usesuper bool, userepl bool, \
      usebypassrls bool, passwd text, valuntil timestamptz, useconfig text[]";
@@ -43,17 +44,37 @@ const UTF8: i32 = 6;
 
 fn auth_ids(context: &ExecContext) -> Rows {
     let user = &context.session.user;
-    Ok(vec![row![OWNER_OID, user, true, true, true, true, true, false, true, -1_i32, NULL, NULL]])
+    Ok(vec![
+        row![OWNER_OID, user, true, true, true, true, true, true, true, -1_i32, NULL, NULL],
+        row![DATABASE_OWNER_OID, DATABASE_OWNER, false, true, false, false, false, false, false, -1_i32, NULL, NULL],
+    ])
 }
 
 fn roles(context: &ExecContext) -> Rows {
     let user = &context.session.user;
-    Ok(vec![row![user, true, true, true, true, true, false, -1_i32, "********", NULL, true, NULL, OWNER_OID]])
+    Ok(vec![
+        row![user, true, true, true, true, true, true, -1_i32, "********", NULL, true, NULL, OWNER_OID],
+        row![
+            DATABASE_OWNER,
+            false,
+            true,
+            false,
+            false,
+            false,
+            false,
+            -1_i32,
+            "********",
+            NULL,
+            false,
+            NULL,
+            DATABASE_OWNER_OID
+        ],
+    ])
 }
 
 fn users(context: &ExecContext) -> Rows {
     let user = &context.session.user;
-    Ok(vec![row![user, OWNER_OID, true, true, false, true, "********", NULL, NULL]])
+    Ok(vec![row![user, OWNER_OID, true, true, true, true, "********", NULL, NULL]])
 }
 
 fn databases(context: &ExecContext) -> Rows {

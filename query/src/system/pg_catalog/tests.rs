@@ -280,7 +280,7 @@ fn tables_and_their_columns() {
     );
     assert_eq!(
         select(&context, "pg_attrdef", "adrelid", int(notes), &["adnum", "adbin"]),
-        vec![vec![int(2), text("'-'")]]
+        vec![vec![int(2), text("'-'::text")]]
     );
     assert_eq!(
         select(&context, "pg_description", "objoid", int(notes), &["classoid", "objsubid", "description"]),

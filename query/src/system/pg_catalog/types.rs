@@ -169,6 +169,10 @@ pub(super) fn storage(ty: &DataType) -> char {
 
 fn pg_types(_: &ExecContext) -> Rows {
     let mut rows: Vec<Row> = types::all_types().iter().map(type_row).collect();
+    for (_, internal, oid, array) in reg::SHELL_TYPES {
+        rows.push(shell_type_row(internal, *oid, *array, 0));
+        rows.push(shell_type_row(&format!("_{internal}"), *array, 0, *oid));
+    }
     for (name, oid) in reg::PSEUDO_TYPES {
         let length: i16 = match *name {
             "cstring" => -2,
@@ -212,6 +216,45 @@ fn pg_types(_: &ExecContext) -> Rows {
         ]);
     }
     Ok(rows)
+}
+
+/// A type that is not defined: no functions, and nothing has it.
+fn shell_type_row(name: &str, oid: u32, array: u32, element: u32) -> Row {
+    let is_array = element != 0;
+    row![
+        oid,
+        name,
+        reg::PG_CATALOG_OID,
+        OWNER_OID,
+        -1_i32,
+        false,
+        'b',
+        if is_array { 'A' } else { 'V' },
+        false,
+        false,
+        ',',
+        0_u32,
+        0_u32,
+        element,
+        array,
+        0_u32,
+        0_u32,
+        0_u32,
+        0_u32,
+        0_u32,
+        0_u32,
+        0_u32,
+        'i',
+        'x',
+        false,
+        0_u32,
+        -1_i32,
+        0_i32,
+        0_u32,
+        NULL,
+        NULL,
+        NULL,
+    ]
 }
 
 fn type_row(ty: &DataType) -> Row {
