@@ -76,6 +76,8 @@ pub enum SequenceOptionKind {
     Cycle(bool),
     /// None: OWNED BY NONE.
     OwnedBy(Option<ObjectName>),
+    /// SEQUENCE NAME, of identity columns only: dumps tell the name of the sequence behind one.
+    Name(ObjectName),
 }
 
 /// An action of ALTER TABLE.

@@ -90,6 +90,10 @@ pub(super) fn option(parser: &mut Parser<'_>) -> Result<Option<SequenceOption>, 
             parser.next_token();
             Kind::Cycle(true)
         }
+        "SEQUENCE" => {
+            expect(parser, &["SEQUENCE", "NAME"])?;
+            Kind::Name(parser.parse_object_name(false)?)
+        }
         "OWNED" => {
             expect(parser, &["OWNED", "BY"])?;
             let name = parser.parse_object_name(false)?;

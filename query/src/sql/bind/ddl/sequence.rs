@@ -31,6 +31,7 @@ pub struct SequenceSettings {
     cache: Option<(i64, Span)>,
     cycle: Option<(bool, Span)>,
     owner: Option<(Option<ObjectName>, Span)>,
+    name: Option<(ObjectName, Span)>,
 }
 
 fn invalid(message: impl Into<String>) -> QueryError {
@@ -56,6 +57,7 @@ impl Binder<'_> {
                 Kind::Cache(count) => settings.cache.replace((*count, span)).is_none(),
                 Kind::Cycle(cycle) => settings.cycle.replace((*cycle, span)).is_none(),
                 Kind::OwnedBy(owner) => settings.owner.replace((owner.clone(), span)).is_none(),
+                Kind::Name(name) => settings.name.replace((name.clone(), span)).is_none(),
             };
             if !is_first {
                 return Err(QueryError::syntax("conflicting or redundant options", self.at(span)));
@@ -110,6 +112,11 @@ impl Binder<'_> {
         is_new: bool,
         is_identity: bool,
     ) -> Result<Option<i64>> {
+        if let Some((_, span)) = &settings.name
+            && !(is_identity && is_new)
+        {
+            return Err(QueryError::syntax("invalid sequence option SEQUENCE NAME", self.at(*span)));
+        }
         let (mut reset_min, mut reset_max) = (is_new, is_new);
         if let Some((ty, span)) = &settings.ty {
             if !matches!(ty, DataType::Int2 | DataType::Int4 | DataType::Int8) {
@@ -366,7 +373,10 @@ impl Binder<'_> {
         pending: &mut Pending,
     ) -> Result<()> {
         let taken = pending.names(Some(table));
-        let name = self.free_relation_name(&table.schema, &[&table.name, &column.name], "seq", &taken);
+        let name = match identity.and_then(|(_, settings)| settings.name.as_ref()) {
+            Some((name, span)) => self.sequence_name(table, name, *span, &taken)?,
+            None => self.free_relation_name(&table.schema, &[&table.name, &column.name], "seq", &taken),
+        };
         let mut def = SequenceDef::ascending(unassigned(), &table.schema, &name, column.ty.clone());
         if let Some((_, settings)) = identity {
             self.apply_sequence_settings(&mut def, settings, true, true)?;
@@ -374,6 +384,22 @@ impl Binder<'_> {
         column.default = Some(sequence_default(&table.schema, &name));
         pending.sequences.push(NewSequence { def, column: column.id, is_identity: identity.is_some() });
         Ok(())
+    }
+
+    /// The name that SEQUENCE NAME gives, in the table's schema. 42P07, 55000.
+    fn sequence_name(&self, table: &TableDef, name: &ObjectName, span: Span, taken: &[String]) -> Result<String> {
+        let qualified = self.qualified_name(name)?;
+        if qualified.schema.is_some_and(|schema| schema != table.schema) {
+            return Err(QueryError::new(
+                sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "sequence must be in same schema as table it is linked to",
+            )
+            .at(self.at(span)));
+        }
+        if taken.contains(&qualified.name) || self.catalog.relation_id(&table.schema, &qualified.name).is_some() {
+            return Err(self.relation_exists(&qualified.name, span));
+        }
+        Ok(qualified.name)
     }
 
     /// 42P07.
