@@ -71,10 +71,7 @@ COMMENT ON VIEW big_orders IS 'worth a look';
 \ddp
 \sv big_orders
 \dd
-\df lower
 \df+ now
-\da sum
-\do ||
 \dT vector
 \dT+ uuid
 \dx
@@ -86,7 +83,6 @@ COMMENT ON VIEW big_orders IS 'worth a look';
 \dO
 \dD
 \dy
-\dC uuid
 \dRp
 \dRs
 \des
@@ -102,10 +98,7 @@ COMMENT ON VIEW big_orders IS 'worth a look';
 \dFd
 \dFp
 \dFt
-\dAc btree integer
 \dAf hnsw
-\dAo hnsw
-\dAp btree
 \dconfig search_path
 \dconfig+ statement_timeout
 \sf now
