@@ -1,4 +1,4 @@
-//! `TABLE t` and `ROWS FROM (…)` in forms that the parser knows.
+//! `TABLE t`, `ROWS FROM (…)` and `(record).*` in forms that the parser knows.
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -6,13 +6,17 @@ use super::lexical::{ends_words, is_word, significant};
 
 /// The function as which ROWS FROM is written.
 pub(super) const ROWS_FROM_MARK: &str = "\0ROWS FROM";
+/// The field as which all fields of a record are written.
+pub(super) const ALL_FIELDS_MARK: &str = "\0*";
 /// Words behind which a query may begin.
 const BEFORE_QUERIES: [&str; 8] = ["UNION", "INTERSECT", "EXCEPT", "ALL", "DISTINCT", "AS", "ANALYZE", "EXPLAIN"];
 
 /// Writes `TABLE t` as `SELECT * FROM t`, where a query may stand, and `ROWS FROM (f(1), g(2))` as
-/// `"\0ROWS FROM"(f(1), g(2))`. Tokens keep their places; no text can hold a NUL.
+/// `"\0ROWS FROM"(f(1), g(2))`; the star of `(record).*` becomes a field. Tokens keep their places; no text can hold a NUL.
 pub(super) fn with_tables(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    if !tokens.iter().any(|token| is_word(token, "TABLE") || is_word(token, "ROWS")) {
+    let concerns =
+        |token: &TokenWithSpan| token.token == Token::Period || is_word(token, "TABLE") || is_word(token, "ROWS");
+    if !tokens.iter().any(concerns) {
         return tokens;
     }
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len() + 4);
@@ -22,6 +26,15 @@ pub(super) fn with_tables(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         if is_word(token, "TABLE") && begins_query(&out) && names_table(&tokens, at + 1) {
             let keyword = |word| TokenWithSpan::new(Token::make_keyword(word), token.span);
             out.extend([keyword("SELECT"), TokenWithSpan::new(Token::Mul, token.span), keyword("FROM")]);
+            at += 1;
+            continue;
+        }
+        if token.token == Token::Mul
+            && let [.., behind, period] = out.as_slice()
+            && period.token == Token::Period
+            && matches!(behind.token, Token::RParen | Token::RBracket)
+        {
+            out.push(TokenWithSpan::new(Token::make_word(ALL_FIELDS_MARK, Some('"')), token.span));
             at += 1;
             continue;
         }
@@ -53,9 +66,9 @@ fn names_table(tokens: &[TokenWithSpan], at: usize) -> bool {
     significant(tokens, at).is_some_and(|next| matches!(tokens[next].token, Token::Word(_)))
 }
 
-/// A query printed from its tree, with ROWS FROM as it was before [`with_tables`].
+/// A query printed from its tree, with ROWS FROM and stars as they were before [`with_tables`].
 pub(super) fn without_table_marks(text: String) -> String {
-    text.replace(&format!("\"{ROWS_FROM_MARK}\"("), "ROWS FROM (")
+    text.replace(&format!("\"{ROWS_FROM_MARK}\"("), "ROWS FROM (").replace(&format!("\"{ALL_FIELDS_MARK}\""), "*")
 }
 
 #[cfg(test)]

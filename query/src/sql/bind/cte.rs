@@ -290,6 +290,10 @@ impl Binder<'_> {
         self.ctes[index].reads += 1;
         let id = self.ctes[index].id;
         let columns = self.ctes[index].columns.clone();
+        let defined: Vec<VarId> = match &self.ctes[index].definition {
+            Definition::Plain { columns, .. } => columns.clone(),
+            _ => Vec::new(),
+        };
         let columns: Vec<ScopeColumn> = columns
             .into_iter()
             .map(|(column, ty)| ScopeColumn {
@@ -299,6 +303,11 @@ impl Binder<'_> {
                 origin: None,
             })
             .collect();
+        for (column, defined) in columns.iter().zip(defined) {
+            if let Some(fields) = self.record_fields.get(&defined).cloned() {
+                self.record_fields.insert(column.var, fields);
+            }
+        }
         let output = columns.iter().map(|column| column.var).collect();
         let relation = ScopeRelation { name: Some(name.to_owned()), schema: None, columns, tableoid: None };
         Some(FromItem::of_relation(Plan::CteScan { cte: id, output }, relation))

@@ -38,8 +38,20 @@ impl Binder<'_> {
                 let position = self.at(typed.value.span);
                 self.convert(literal, &ty, CastContext::Explicit, position)
             }
-            Ast::IsNull(expr) => Ok(Expr::IsNull(Box::new(self.bind_settled(expr)?))),
-            Ast::IsNotNull(expr) => Ok(Expr::Not(Box::new(Expr::IsNull(Box::new(self.bind_settled(expr)?))))),
+            Ast::IsNull(expr) => {
+                let expr = self.bind_settled(expr)?;
+                if expr.ty() == DataType::Record {
+                    return Ok(intrinsics::record_null_test(expr, false));
+                }
+                Ok(Expr::IsNull(Box::new(expr)))
+            }
+            Ast::IsNotNull(expr) => {
+                let expr = self.bind_settled(expr)?;
+                if expr.ty() == DataType::Record {
+                    return Ok(intrinsics::record_null_test(expr, true));
+                }
+                Ok(Expr::Not(Box::new(Expr::IsNull(Box::new(expr)))))
+            }
             Ast::IsTrue(expr) => self.bind_truth(expr, Some(true), false, "IS TRUE"),
             Ast::IsNotTrue(expr) => self.bind_truth(expr, Some(true), true, "IS NOT TRUE"),
             Ast::IsFalse(expr) => self.bind_truth(expr, Some(false), false, "IS FALSE"),
@@ -100,7 +112,7 @@ impl Binder<'_> {
             Ast::Array(array) => self.bind_array(&array.elem, ast.span()),
             Ast::Interval(interval) => self.bind_interval(interval),
             Ast::CompoundFieldAccess { root, access_chain } => self.bind_access(root, access_chain),
-            Ast::Tuple(_) => Err(self.unsupported("a row constructor outside a comparison", ast.span())),
+            Ast::Tuple(fields) => self.bind_tuple(fields),
             Ast::GroupingSets(_) | Ast::Cube(_) | Ast::Rollup(_) => {
                 Err(self.unsupported("GROUPING SETS, CUBE and ROLLUP", ast.span()))
             }
@@ -138,8 +150,8 @@ impl Binder<'_> {
                 _ => {}
             }
         }
-        if self.names_relation(&name) {
-            return Err(self.unsupported(format_args!("whole-row reference \"{name}\""), ident.span));
+        if let Some(row) = self.whole_row(None, &name, ident.span) {
+            return Ok(row);
         }
         Err(self.missing_column(&name, ident.span))
     }
@@ -215,6 +227,13 @@ impl Binder<'_> {
 
     pub fn cast_explicitly(&mut self, expr: Expr, to: &DataType, position: Option<usize>) -> Result<Expr> {
         let from = expr.ty();
+        let is_text = matches!(to, DataType::Text | DataType::Varchar(None));
+        if from == DataType::Record
+            && is_text
+            && let Some(fields) = self.record_type(&expr)
+        {
+            return Ok(intrinsics::record_as_text(expr, fields));
+        }
         if from == DataType::Unknown || from == *to {
             return self.convert(expr, to, CastContext::Explicit, position);
         }
@@ -342,7 +361,7 @@ impl Binder<'_> {
     }
 
     /// `array[i]`, `array[a:b]`, `json['key']`.
-    fn bind_access(&mut self, root: &Ast, chain: &[AccessExpr]) -> Result<Expr> {
+    pub fn bind_access(&mut self, root: &Ast, chain: &[AccessExpr]) -> Result<Expr> {
         // `t.tags[1]` comes as root `t` with a dot and a subscript.
         let mut parts: Vec<Ident> = match root {
             Ast::Identifier(ident) => vec![ident.clone()],

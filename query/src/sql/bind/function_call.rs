@@ -138,7 +138,7 @@ impl Binder<'_> {
                 Expr::Case { branches: vec![(equal, Expr::null(ty.clone()))], otherwise: Some(Box::new(left)), ty }
             }
             "grouping" => self.bind_grouping(list, name, span)?,
-            "row" => return Err(self.unsupported("a row constructor outside a comparison", span)),
+            "row" => super::record::row_of(self.row_fields(&list.args, span)?),
             "cypher" => {
                 return Err(self.unsupported("cypher() outside FROM", span).hint("Write SELECT … FROM cypher('…')."));
             }
@@ -153,6 +153,7 @@ impl Binder<'_> {
             .iter()
             .map(|arg| match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.bind_expr(expr),
+                FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(row)) => self.bind_row_argument(row),
                 FunctionArg::Unnamed(_) => Err(self.unsupported(format_args!("* as an argument of {name}"), span)),
                 FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => {
                     Err(self.unsupported(format_args!("named arguments of the function {name}"), span))
@@ -185,6 +186,13 @@ impl Binder<'_> {
         let named = list.args.iter().any(|arg| !matches!(arg, FunctionArg::Unnamed(_)));
         let marks = self.reference_marks();
         let args = if star || (is_set && named) { Vec::new() } else { self.plain_args(list, name, span)? };
+        if name == "row_to_json"
+            && let [record] = args.as_slice()
+            && self.record_type(record).is_some()
+        {
+            return Ok(self.record_as_json(record.clone(), &DataType::Json));
+        }
+        let args = self.records_as_json(name, args);
 
         if !is_set {
             let types: Vec<DataType> = args.iter().map(Expr::ty).collect();

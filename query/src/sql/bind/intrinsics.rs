@@ -11,8 +11,9 @@ use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::ordered_set::{self, HypotheticalSet, KeyOrder, OrderedSet};
 use crate::functions::{ScalarFunction, Volatility};
+use crate::types::array::output_record;
 use crate::types::compare_sql;
-use crate::types::json::graph_float;
+use crate::types::json::{graph_float, object};
 
 fn intrinsic(
     name: &'static str,
@@ -90,9 +91,104 @@ pub fn stands_before(keys: Vec<Expr>, row: Vec<Expr>, order: Vec<KeyOrder>, with
     })
 }
 
-/// The values as one that is never NULL.
-pub fn row_of(values: Vec<Expr>) -> Expr {
-    intrinsic("row", values, DataType::Record, false, |_, args| Ok(Value::list(args.to_vec())))
+/// A record of fields with names; `nullable`: NULL when all fields are.
+pub fn record(fields: Vec<Expr>, names: Vec<String>, nullable: bool) -> Expr {
+    let names = Value::list(names.into_iter().map(Value::from).collect());
+    let mut args = fields;
+    args.push(Expr::Literal(names, DataType::array_of(DataType::Text)));
+    intrinsic(if nullable { "whole_row" } else { "row" }, args, DataType::Record, false, move |_, args| {
+        let fields = args.split_last().map_or(&[][..], |(_, fields)| fields);
+        Ok(if nullable && fields.iter().all(Value::is_null) { Value::Null } else { Value::list(fields.to_vec()) })
+    })
+}
+
+/// `record IS NULL`, all fields are NULL, or `IS NOT NULL`, none is.
+pub fn record_null_test(record: Expr, is_not: bool) -> Expr {
+    let name = if is_not { "record_is_not_null" } else { "record_is_null" };
+    intrinsic(name, vec![record], DataType::Bool, false, move |_, args| {
+        Ok(Value::Bool(match &args[0] {
+            Value::List(fields) => fields.iter().all(|field| field.is_null() != is_not),
+            value => value.is_null() != is_not,
+        }))
+    })
+}
+
+/// A record as a JSON object, of type `ty`: json or jsonb.
+pub fn record_as_json(record: Expr, fields: Vec<(String, DataType)>, ty: DataType) -> Expr {
+    let names: Vec<(Arc<str>, DataType)> = fields.into_iter().map(|(name, ty)| (name.into(), ty)).collect();
+    intrinsic_of("record_as_json", vec![record], ty, true, Volatility::Stable, move |context, args| {
+        let Value::List(values) = &args[0] else { return Ok(Value::Null) };
+        let members = names
+            .iter()
+            .zip(values.iter())
+            .map(|((name, ty), value)| Ok((Arc::clone(name), crate::types::to_json_typed(context, value, ty)?)));
+        Ok(Value::json(object(members.collect::<Result<_>>()?)))
+    })
+}
+
+/// A record in its text form.
+pub fn record_as_text(record: Expr, fields: Vec<(String, DataType)>) -> Expr {
+    intrinsic_of("record_as_text", vec![record], DataType::Text, true, Volatility::Stable, move |context, args| {
+        let Value::List(values) = &args[0] else { return Ok(args[0].clone()) };
+        let texts = fields.iter().zip(values.iter()).map(|((_, ty), value)| match value {
+            Value::Null => Ok(None),
+            value => crate::types::to_text(context, value, ty).map(Some),
+        });
+        Ok(Value::from(output_record(&texts.collect::<Result<Vec<_>>>()?)))
+    })
+}
+
+/// A record for a client, who is told the types of its fields by their values: where a value does not show its type, the
+/// field becomes text.
+pub fn record_for_client(record: Expr, fields: Vec<(String, DataType)>) -> Expr {
+    intrinsic_of("record_out", vec![record], DataType::Record, true, Volatility::Stable, move |context, args| {
+        let Value::List(values) = &args[0] else { return Ok(args[0].clone()) };
+        let shown = fields.iter().zip(values.iter()).map(|((_, ty), value)| match value {
+            Value::Null => Ok(Value::Null),
+            value if shows_type(ty) => Ok(value.clone()),
+            value => crate::types::to_text(context, value, ty).map(Value::from),
+        });
+        Ok(Value::list(shown.collect::<Result<_>>()?))
+    })
+}
+
+/// Whether values of a type print the same by their kind alone.
+fn shows_type(ty: &DataType) -> bool {
+    match ty {
+        DataType::Bool
+        | DataType::Int2
+        | DataType::Int4
+        | DataType::Int8
+        | DataType::Float8
+        | DataType::Numeric(_)
+        | DataType::Text
+        | DataType::Varchar(_)
+        | DataType::Name
+        | DataType::Bytea
+        | DataType::Date
+        | DataType::Timestamptz
+        | DataType::Uuid
+        | DataType::Json
+        | DataType::Jsonb => true,
+        DataType::Array(element) => !matches!(**element, DataType::Json | DataType::Jsonb) && shows_type(element),
+        _ => false,
+    }
+}
+
+/// A comparison of two records; None for an operator that compares none.
+pub fn record_comparison(symbol: &str, left: Expr, right: Expr) -> Option<Expr> {
+    let (name, holds): (&'static str, fn(Ordering) -> bool) = match symbol {
+        "=" => ("record_eq", Ordering::is_eq),
+        "<>" => ("record_ne", Ordering::is_ne),
+        "<" => ("record_lt", Ordering::is_lt),
+        "<=" => ("record_le", Ordering::is_le),
+        ">" => ("record_gt", Ordering::is_gt),
+        ">=" => ("record_ge", Ordering::is_ge),
+        _ => return None,
+    };
+    Some(intrinsic(name, vec![left, right], DataType::Bool, true, move |_, args| {
+        Ok(Value::Bool(holds(compare_sql(&args[0], &args[1]))))
+    }))
 }
 
 /// The result of a hypothetical-set aggregate from its counts; `row` is not looked at.

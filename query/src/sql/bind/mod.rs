@@ -34,6 +34,7 @@ mod operator;
 mod order;
 mod output_name;
 mod params;
+mod record;
 mod relation_names;
 mod returning;
 mod row_compare;
@@ -139,7 +140,8 @@ pub fn bind_statement(context: &BindContext<'_>, statement: &Statement, text: &s
             if let Some((into, query)) = Binder::select_into(query) {
                 return binder.select_into_table(&into, &query);
             }
-            let bound = binder.bind_query(query, false)?;
+            let mut bound = binder.bind_query(query, false)?;
+            binder.print_records(&mut bound);
             Ok(BoundStatement::Query(binder.finish(bound, QueryKind::Select)?))
         }
         Statement::Insert(insert) => {

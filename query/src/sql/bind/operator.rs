@@ -116,6 +116,9 @@ impl Binder<'_> {
     /// Resolves and applies a binary operator.
     pub fn binary(&mut self, symbol: &str, left: Expr, right: Expr, position: Option<usize>) -> Result<Expr> {
         let symbol = if symbol == "!=" { "<>" } else { symbol };
+        if let Some(comparison) = self.compare_records(symbol, &left, &right) {
+            return Ok(comparison);
+        }
         let resolved =
             functions::resolve_operator(symbol, Some(&left.ty()), &right.ty()).map_err(|error| error.at(position))?;
         self.call(resolved, vec![left, right], position)

@@ -328,7 +328,7 @@ impl Binder<'_> {
         }
     }
 
-    fn use_column(&mut self, level: usize, column: &ScopeColumn, span: Span) -> Expr {
+    pub fn use_column(&mut self, level: usize, column: &ScopeColumn, span: Span) -> Expr {
         let frame = &mut self.frames[level];
         frame.references.push((column.var, span));
         if frame.lateral {
@@ -347,13 +347,8 @@ impl Binder<'_> {
                 .map(|relation| relation.columns.clone())
         })
     }
-
-    /// Whether a FROM item has this name (for whole-row references).
-    pub fn names_relation(&self, name: &str) -> bool {
-        self.frames.iter().any(|frame| frame.relations.iter().any(|relation| relation.name.as_deref() == Some(name)))
-    }
 }
 
-fn relation_matches(relation: &ScopeRelation, schema: Option<&str>, table: &str) -> bool {
+pub fn relation_matches(relation: &ScopeRelation, schema: Option<&str>, table: &str) -> bool {
     relation.name.as_deref() == Some(table) && (schema.is_none() || relation.schema.as_deref() == schema)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 use sinew_storage::DataType;
 use sqlparser::ast::{
-    Distinct, Expr as Ast, LimitClause, OrderByExpr, OrderByKind, Query, Select, SelectItem,
+    AccessExpr, Distinct, Expr as Ast, LimitClause, OrderByExpr, OrderByKind, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, Spanned, WildcardAdditionalOptions,
 };
 use sqlparser::tokenizer::Span;
@@ -16,6 +16,7 @@ use super::scope::{Clause, Frame, FromItem, ScopeColumn};
 use super::{Binder, Bound};
 use crate::algebra::{Expr, Plan, SortKey, TableLock, VarId};
 use crate::error::{QueryError, Result, sqlstate};
+use crate::sql::table_tokens::ALL_FIELDS_MARK;
 use crate::statement::OutputColumn;
 
 /// ORDER BY, LIMIT, OFFSET and locking clauses of a query.
@@ -308,6 +309,7 @@ impl Binder<'_> {
                 }
                 _ => {
                     let var = self.vars.add(item.name.clone(), ty.clone());
+                    self.note_record(var, &item.expr);
                     projected.push((var, item.expr));
                     var
                 }
@@ -490,6 +492,11 @@ impl Binder<'_> {
         let mut items = Vec::with_capacity(projection.len());
         for item in projection {
             match item {
+                SelectItem::UnnamedExpr(Ast::CompoundFieldAccess { root, access_chain }) if matches!(access_chain.last(), Some(AccessExpr::Dot(Ast::Identifier(ident))) if ident.value == ALL_FIELDS_MARK) =>
+                {
+                    let chain = &access_chain[..access_chain.len() - 1];
+                    self.push_fields(&mut items, root, chain, clause)?;
+                }
                 SelectItem::UnnamedExpr(expr) => {
                     let name = self.output_name(expr);
                     items.push(self.bind_item(expr, name, clause)?);
@@ -515,8 +522,12 @@ impl Binder<'_> {
                 }
                 SelectItem::QualifiedWildcard(kind, options) => {
                     self.reject_wildcard_options(options)?;
-                    let SelectItemQualifiedWildcardKind::ObjectName(name) = kind else {
-                        return Err(self.unsupported("expansion of a composite value with .*", item.span()));
+                    let name = match kind {
+                        SelectItemQualifiedWildcardKind::ObjectName(name) => name,
+                        SelectItemQualifiedWildcardKind::Expr(record) => {
+                            self.push_fields(&mut items, record, &[], clause)?;
+                            continue;
+                        }
                     };
                     let qualified = self.qualified_name(name)?;
                     let Some(columns) = self.relation_columns(qualified.schema.as_deref(), &qualified.name) else {
@@ -527,6 +538,20 @@ impl Binder<'_> {
             }
         }
         Ok(items)
+    }
+
+    /// The fields of a record, each as an item.
+    fn push_fields(&mut self, items: &mut Vec<Item>, root: &Ast, chain: &[AccessExpr], clause: Clause) -> Result<()> {
+        let start = self.frame().references.len();
+        let fields = self.in_clause(clause, |binder| {
+            let record = binder.bind_access(root, chain)?;
+            binder.all_fields(record, root.span())
+        })?;
+        let end = self.frame().references.len().max(start);
+        let item =
+            |(name, expr): (String, Expr)| Item { name: name.into(), expr, origin: None, references: start..end };
+        items.extend(fields.into_iter().map(item));
+        Ok(())
     }
 
     fn reject_wildcard_options(&self, options: &WildcardAdditionalOptions) -> Result<()> {

@@ -164,26 +164,6 @@ impl Binder<'_> {
         plan
     }
 
-    /// `(record).field` of a record whose fields are known. 0A000, 42703.
-    pub fn bind_field(&mut self, record: Expr, field: &str, position: Option<usize>) -> Result<Expr> {
-        let fields = match &record {
-            Expr::Column(var, DataType::Record) => self.record_fields.get(var),
-            _ => None,
-        };
-        let Some(fields) = fields else {
-            return Err(QueryError::unsupported("field selection from a composite value").at(position));
-        };
-        let Some(at) = fields.iter().position(|(name, _)| name == field) else {
-            return Err(QueryError::new(
-                sqlstate::UNDEFINED_COLUMN,
-                format!("could not identify column \"{field}\" in record data type"),
-            )
-            .at(position));
-        };
-        let ty = fields[at].1.clone();
-        Ok(super::intrinsics::record_field(record, at, &ty))
-    }
-
     /// `ROWS FROM (f(…), g(…))`.
     pub fn bind_rows_from(
         &mut self,

@@ -4,7 +4,7 @@ use sqlparser::ast::{SetExpr, SetOperator, SetQuantifier, Spanned};
 
 use super::select::Tail;
 use super::{Binder, Bound};
-use crate::algebra::{Plan, SetOp};
+use crate::algebra::{Expr, Plan, SetOp};
 use crate::error::{QueryError, Result};
 use crate::statement::OutputColumn;
 
@@ -73,6 +73,7 @@ impl Binder<'_> {
             self.coerce_output(&mut right, index, &ty)?;
             let name = left.output[index].name.clone();
             let var = self.vars.add(name.clone(), ty.clone());
+            self.note_record(var, &Expr::Column(left.output[index].var, ty.clone()));
             output.push(OutputColumn { name, var, ty, origin: None });
         }
         let plan = Plan::SetOperation {

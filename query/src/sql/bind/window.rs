@@ -202,6 +202,7 @@ impl Binder<'_> {
         let position = self.at(span);
         let star = matches!(list.args.as_slice(), [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]);
         let args = if star { Vec::new() } else { self.plain_args(list, name, span)? };
+        let args = self.records_as_json(name, args);
         let Some(clause) = self.frames.last().map(|frame| frame.clause) else {
             return Err(windows_not_allowed(Clause::Values, position));
         };

@@ -169,7 +169,7 @@ impl Binder<'_> {
         let with_peers = kind == HypotheticalSet::CumeDist;
         let mut conditions: Vec<Expr> = filter.iter().cloned().collect();
         conditions.push(intrinsics::stands_before(keys.clone(), row.clone(), order, with_peers));
-        let args = if kind == HypotheticalSet::DenseRank { vec![intrinsics::row_of(keys)] } else { Vec::new() };
+        let args = if kind == HypotheticalSet::DenseRank { vec![super::record::row_of(keys)] } else { Vec::new() };
         let types: Vec<DataType> = args.iter().map(Expr::ty).collect();
         let count =
             functions::resolve_aggregate("count", &types)?.ok_or_else(|| QueryError::internal("count is missing"))?;
