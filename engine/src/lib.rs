@@ -15,6 +15,7 @@ mod literals;
 mod lock_table;
 mod maintenance;
 mod plan_cache;
+mod positioned;
 mod prepare;
 mod restart;
 mod session;

@@ -147,6 +147,12 @@ impl Session {
                     })?;
                     planned.params = query.params;
                 }
+                if let PlannedKind::Utility(Utility::Positioned(statement)) = &planned.kind {
+                    let described = self.prepare_positioned(&statement.clone(), declared)?;
+                    planned.params = described.params;
+                    planned.columns = described.columns;
+                    planned.returns_rows = described.returns_rows;
+                }
                 Arc::new(planned)
             }
             None => with_stack(|| self.plan(text, declared, &named))?,

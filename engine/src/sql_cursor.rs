@@ -29,12 +29,25 @@ use crate::{RowCursor, Session};
 pub(crate) struct SqlCursor {
     pub columns: Vec<OutputColumn>,
     options: CursorOptions,
+    /// Each row is one of a table.
+    pub is_simple: bool,
     /// Its transaction has committed: the rows are collected and belong to the session.
     held: bool,
     /// Counts the session's cursors: a later one has a higher number.
     number: u64,
     rows: Arc<Mutex<CursorRows>>,
     _listing: Listing,
+}
+
+impl SqlCursor {
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// The row it stands on.
+    pub fn row(&self) -> Option<Batch> {
+        self.rows.lock().row()
+    }
 }
 
 /// Rows of a SCROLL cursor that have been read.
@@ -82,6 +95,8 @@ struct CursorRows {
     position: u64,
     /// Behind the last row.
     at_end: bool,
+    /// The row it stands on, where no history has it.
+    current: Option<Batch>,
 }
 
 fn forward_only() -> QueryError {
@@ -100,8 +115,14 @@ impl CursorRows {
             _ => self.pull(limit)?,
         };
         match &batch {
-            Some(batch) => self.position += batch.row_count as u64,
+            Some(batch) => {
+                self.position += batch.row_count as u64;
+                if self.history.is_none() {
+                    self.current = Some(batch.slice(batch.row_count - 1, 1));
+                }
+            }
             None => {
+                self.current = None;
                 self.position += 1;
                 self.at_end = true;
             }
@@ -151,6 +172,15 @@ impl CursorRows {
             skipped += batch.row_count as u64;
         }
         Ok(skipped)
+    }
+
+    /// The row it stands on.
+    fn row(&self) -> Option<Batch> {
+        match &self.history {
+            Some(history) if self.is_on_row() => history.from(self.position, Some(1)),
+            Some(_) => None,
+            None => self.current.clone(),
+        }
     }
 
     fn is_on_row(&self) -> bool {
@@ -291,6 +321,7 @@ impl Session {
         if prepared.planned.plan().is_some_and(|plan| plan.locks_rows) {
             check_locking(options)?;
         }
+        let is_simple = sinew_query::sql::is_scan_of_one_table(&text);
         let Execution::Rows(mut cursor) = self.start(&prepared, params, true).map_err(shift)? else {
             return Err(not_a_query());
         };
@@ -304,7 +335,7 @@ impl Session {
         }
         let columns = cursor.columns.clone();
         let history = options.scroll.then(History::default);
-        let rows = CursorRows { cursor, rest: None, history, position: 0, at_end: false };
+        let rows = CursorRows { cursor, rest: None, history, position: 0, at_end: false, current: None };
         let listed = ListedCursor {
             name: name.clone(),
             text: source,
@@ -317,6 +348,7 @@ impl Session {
         let cursor = SqlCursor {
             columns,
             options,
+            is_simple,
             held: false,
             number: self.cursor_count,
             rows: Arc::new(Mutex::new(rows)),
@@ -364,7 +396,7 @@ impl Session {
         Ok(Execution::Rows(fetched))
     }
 
-    fn cursor(&self, name: &str) -> Result<&SqlCursor> {
+    pub(crate) fn cursor(&self, name: &str) -> Result<&SqlCursor> {
         self.cursors
             .get(name)
             .ok_or_else(|| QueryError::new(sqlstate::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist")))

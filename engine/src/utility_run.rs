@@ -204,6 +204,7 @@ impl Session {
                 self.cursors.remove(&name);
                 "CLOSE CURSOR"
             }
+            Utility::Positioned(statement) => return self.run_positioned(&statement, params, types, in_parts),
             Utility::Listen(channel) => {
                 self.change_listening(|notifications| notifications.listen(&channel))?;
                 "LISTEN"

@@ -1,6 +1,7 @@
 //! Statements about the session and its transaction: parsed here, by words.
 
 mod cursor;
+mod positioned;
 mod prepare;
 mod set;
 mod statistics;
@@ -10,6 +11,7 @@ mod words;
 use sinew_query::{QueryError, Result};
 use sinew_storage::{Isolation, RelationLock};
 
+pub(crate) use self::positioned::Positioned;
 use self::set::setting_name;
 use self::transaction::{lock_table, transaction_modes};
 use self::words::Words;
@@ -96,6 +98,7 @@ pub(crate) enum Utility {
         skip: bool,
     },
     Close(Option<String>),
+    Positioned(Box<Positioned>),
     Listen(String),
     /// None: all.
     Unlisten(Option<String>),
@@ -226,6 +229,7 @@ pub(crate) fn parse(text: &str) -> Result<Option<Utility>> {
         "explain" => return prepare::explain_execute(&mut words),
         "create" => return Ok(prepare::create_table_as_execute(&mut words)),
         "declare" => return cursor::declare(&mut words).map(Some),
+        "update" | "delete" => return positioned::positioned(&mut words),
         "fetch" | "move" => cursor::fetch(&mut words, first == "move")?,
         "do" => return Err(QueryError::unsupported("DO").at(Some(1))),
         "close" => {

@@ -185,3 +185,19 @@ fn parameters_stand_in_the_query_of_a_cursor_only() {
     let error = parse("EXECUTE p($1)").unwrap_err();
     assert_eq!((error.sqlstate(), error.0.position), ("42P02", Some(11)));
 }
+
+#[test]
+fn where_current_of() {
+    let positioned = |text: &str| match parsed(text) {
+        Utility::Positioned(positioned) => *positioned,
+        other => panic!("{text}: {other:?}"),
+    };
+    let update = positioned("UPDATE s.t SET a = $2 WHERE CURRENT OF \"C\" RETURNING a");
+    assert_eq!((update.schema.as_deref(), update.table.as_str(), update.cursor.as_str()), (Some("s"), "t", "C"));
+    assert_eq!(update.with_condition("x"), "UPDATE s.t SET a = $2 WHERE x RETURNING a");
+    assert_eq!(update.parameter_count, 2);
+    assert_eq!(positioned("delete from only t where current of c").with_condition("x"), "delete from only t where x");
+    assert_eq!(parse("UPDATE t SET a = (SELECT 1 WHERE CURRENT OF c)").unwrap(), None);
+    assert_eq!(parse("DELETE FROM t WHERE a = 1").unwrap(), None);
+    assert_eq!(parse("DELETE FROM t WHERE CURRENT OF").unwrap_err().sqlstate(), "42601");
+}

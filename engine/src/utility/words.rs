@@ -45,6 +45,19 @@ impl<'a> Words<'a> {
         self.tokens.get(self.at).map_or("", |(_, start, _)| &self.text[*start..])
     }
 
+    /// Word number `at`.
+    pub(super) fn text_of(&self, at: usize) -> &'a str {
+        self.tokens.get(at).map_or("", |(_, start, end)| &self.text[*start..*end])
+    }
+
+    /// The text before word number `start` and from word number `end` on.
+    pub(super) fn around(&self, start: usize, end: usize) -> (&'a str, &'a str) {
+        let begin = |at: usize| self.tokens.get(at).map_or(self.text.len(), |(_, start, _)| *start);
+        // What follows stays apart from what is put between.
+        let behind = end.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(0, |(_, _, end)| *end);
+        (&self.text[..begin(start)], &self.text[behind..])
+    }
+
     /// The text of the words from number `start` up to number `end`.
     pub(super) fn between(&self, start: usize, end: usize) -> &'a str {
         match (self.tokens.get(start), end.checked_sub(1).and_then(|last| self.tokens.get(last))) {

@@ -17,7 +17,7 @@ mod position;
 mod table_tokens;
 mod window_tokens;
 
-use sqlparser::ast::Statement;
+use sqlparser::ast::{GroupByExpr, SetExpr, Statement, TableFactor};
 
 use self::copy_syntax::CopySyntax;
 use self::definition::Definition;
@@ -45,6 +45,22 @@ pub fn string_literal(text: &str) -> Option<String> {
 /// statement with a query of SQL in its place.
 pub fn bind_copy_options(context: &BindContext<'_>, text: &str, columns: &[OutputColumn]) -> Result<CopyOptions> {
     bind::bind_copy_options(context, text, columns)
+}
+
+/// Whether each row of a query is a row of one table: it has no joins, groups, duplicates to remove or sets to unite.
+pub fn is_scan_of_one_table(text: &str) -> bool {
+    let Ok(Parsed(ParsedKind::Statement(statement))) = parse(text) else { return false };
+    let Statement::Query(query) = *statement else { return false };
+    let SetExpr::Select(select) = query.body.as_ref() else { return false };
+    let groups = matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+    let [from] = select.from.as_slice() else { return false };
+    let is_table = matches!(&from.relation, TableFactor::Table { args: None, .. });
+    query.with.is_none()
+        && groups
+        && select.having.is_none()
+        && select.distinct.is_none()
+        && is_table
+        && from.joins.is_empty()
 }
 
 /// Binds a query, DML, COPY, EXPLAIN or DDL statement. `text` is the statement's source, for positions.
