@@ -3,7 +3,7 @@
 //! `WHERE CURRENT OF` is carried out by the row's primary key, which the cursor's query must give: the statement gets a
 //! condition on its columns, with the values of the current row as further parameters.
 
-use sinew_query::{Batch, QueryError, Result, sqlstate};
+use sinew_query::{Batch, QueryError, Result};
 use sinew_storage::catalog::{ConstraintKind, IndexTarget, TableDef};
 use sinew_storage::{DataType, Value};
 

@@ -23,6 +23,7 @@ use crate::cursor::{Collected, CursorTag, Execution};
 use crate::prepare::with_stack;
 use crate::transaction::now_us;
 use crate::utility::{CursorOptions, Direction};
+use crate::utility_run::check_count;
 use crate::{RowCursor, Session};
 
 /// A cursor that DECLARE made.
@@ -310,6 +311,7 @@ impl Session {
         if self.cursors.contains_key(&name) {
             return Err(QueryError::new("42P03", format!("cursor \"{name}\" already exists")));
         }
+        check_count(self.cursors.len(), "cursors")?;
         let shift = |mut error: QueryError| {
             error.0.position = error.0.position.map(|position| position + offset_chars);
             error

@@ -154,6 +154,7 @@ impl Session {
                 if self.has_statement(&name) {
                     return Err(QueryError::new("42P05", format!("prepared statement \"{name}\" already exists")));
                 }
+                check_count(self.statements.len(), "prepared statements")?;
                 let types = types.iter().map(|ty| self.type_from_sql(ty)).collect::<Result<Vec<DataType>>>()?;
                 let prepared = self.prepare(&text, &types).map_err(|error| moved(error, offset_chars))?;
                 if !matches!(prepared.planned.kind, PlannedKind::Query { .. }) {
@@ -206,7 +207,8 @@ impl Session {
             }
             Utility::Positioned(statement) => return self.run_positioned(&statement, params, types, in_parts),
             Utility::Listen(channel) => {
-                self.change_listening(|notifications| notifications.listen(&channel))?;
+                self.context.notifications.listen(&channel)?;
+                self.change_listening(|_| {})?;
                 "LISTEN"
             }
             Utility::Unlisten(channel) => {
@@ -534,4 +536,16 @@ impl Session {
 fn moved(mut error: QueryError, offset_chars: usize) -> QueryError {
     error.0.position = error.0.position.map(|position| position + offset_chars);
     error
+}
+
+/// Prepared statements, and cursors, that one session may have.
+const NAME_LIMIT: usize = 16_384;
+
+/// 54000 for one more of them than there may be.
+pub(crate) fn check_count(count: usize, what: &str) -> Result<()> {
+    if count < NAME_LIMIT {
+        return Ok(());
+    }
+    let message = format!("a session can hold at most {NAME_LIMIT} {what}");
+    Err(QueryError::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, message))
 }

@@ -20,6 +20,8 @@ use crate::error::{QueryError, Result, sqlstate};
 
 /// Bytes that the queue holds at most, and a transaction's pending notifications.
 pub const QUEUE_LIMIT_BYTES: usize = 64 << 20;
+/// Channels that one session listens to at most.
+const CHANNEL_COUNT_LIMIT: usize = 10_000;
 /// As in PostgreSQL, in bytes.
 const PAYLOAD_LIMIT_BYTES: usize = 8_000;
 const CHANNEL_LIMIT_BYTES: usize = 63;
@@ -172,8 +174,16 @@ impl SessionNotifications {
         Ok(())
     }
 
-    pub fn listen(&self, channel: &str) {
+    /// 54000 when the session listens to too many channels already.
+    pub fn listen(&self, channel: &str) -> Result<()> {
+        if self.channel_count() + self.pending.lock().actions.len() >= CHANNEL_COUNT_LIMIT {
+            return Err(QueryError::new(
+                sqlstate::PROGRAM_LIMIT_EXCEEDED,
+                format!("a session can listen to at most {CHANNEL_COUNT_LIMIT} channels"),
+            ));
+        }
         self.add(Action::Listen(channel.into()));
+        Ok(())
     }
 
     pub fn unlisten(&self, channel: &str) {
@@ -261,6 +271,10 @@ impl SessionNotifications {
     pub fn channels(&self) -> Vec<Arc<str>> {
         let state = self.queue.state.lock();
         state.listeners.get(&self.process_id).map(|listener| listener.channels.clone()).unwrap_or_default()
+    }
+
+    fn channel_count(&self) -> usize {
+        self.queue.state.lock().listeners.get(&self.process_id).map_or(0, |listener| listener.channels.len())
     }
 
     pub fn queue_usage(&self) -> f64 {
@@ -373,7 +387,7 @@ mod tests {
 
     fn listening(queue: &Arc<NotificationQueue>, process_id: i32, channel: &str) -> SessionNotifications {
         let session = session(queue, process_id);
-        session.listen(channel);
+        session.listen(channel).expect("few channels");
         commit(&session);
         session
     }
@@ -404,7 +418,7 @@ mod tests {
         let mark = listener.mark();
         listener.notify("a", "kept").expect("valid");
         listener.notify("a", "lost").expect("valid");
-        listener.listen("b");
+        listener.listen("b").expect("few channels");
         listener.return_to(mark);
         listener.notify("a", "lost").expect("valid");
         commit(&listener);
@@ -419,7 +433,7 @@ mod tests {
         second.notify("a", "before").expect("valid");
         commit(&second);
         first.notify("a", "own").expect("valid");
-        first.listen("a");
+        first.listen("a").expect("few channels");
         commit(&first);
         assert_eq!(taken(&first), [(1, "a:own".to_owned())]);
         first.unlisten("a");
@@ -449,6 +463,16 @@ mod tests {
         fill(6_000).expect("fits again");
         listener.close();
         assert_eq!(sender.queue_usage(), 0.0);
+    }
+
+    #[test]
+    fn channels_are_bounded() {
+        let queue = Arc::default();
+        let session = session(&queue, 1);
+        (0..CHANNEL_COUNT_LIMIT).for_each(|i| session.listen(&format!("c{i}")).expect("within the limit"));
+        assert_eq!(session.listen("more").expect_err("too many").sqlstate(), "54000");
+        commit(&session);
+        assert_eq!(session.listen("more").expect_err("too many").sqlstate(), "54000");
     }
 
     #[test]

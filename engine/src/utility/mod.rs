@@ -239,16 +239,16 @@ pub(crate) fn parse(text: &str) -> Result<Option<Utility>> {
                 Utility::Close(Some(words.identifier("a cursor name")?))
             }
         }
-        "listen" => Utility::Listen(words.identifier("a channel's name")?),
+        "listen" => Utility::Listen(channel_name(&mut words)?),
         "unlisten" => {
             if words.take("*") {
                 Utility::Unlisten(None)
             } else {
-                Utility::Unlisten(Some(words.identifier("a channel's name")?))
+                Utility::Unlisten(Some(channel_name(&mut words)?))
             }
         }
         "notify" => {
-            let channel = words.identifier("a channel's name")?;
+            let channel = channel_name(&mut words)?;
             let payload = if words.take(",") { words.string_constant("a payload in quotes")? } else { String::new() };
             Utility::Notify { channel, payload }
         }
@@ -274,6 +274,14 @@ pub(crate) fn parse(text: &str) -> Result<Option<Utility>> {
         return Err(QueryError::syntax(format!("syntax error at or near \"{parameter}\""), Some(position)));
     }
     Ok(Some(utility))
+}
+
+/// As every name, a channel's is cut at 63 bytes.
+fn channel_name(words: &mut Words<'_>) -> Result<String> {
+    const LIMIT_BYTES: usize = 63;
+    let mut name = words.identifier("a channel's name")?;
+    name.truncate(name.floor_char_boundary(LIMIT_BYTES));
+    Ok(name)
 }
 
 /// AND [NO] CHAIN behind COMMIT and ROLLBACK.

@@ -94,6 +94,7 @@ fn set_takes_its_forms() {
 #[test]
 fn notifications() {
     assert_eq!(parsed("LISTEN Jobs"), Utility::Listen("jobs".into()));
+    assert_eq!(parsed(&format!("LISTEN {}", "ä".repeat(40))), Utility::Listen("ä".repeat(31)));
     assert_eq!(parsed("UNLISTEN *"), Utility::Unlisten(None));
     assert_eq!(parsed("UNLISTEN \"A b\""), Utility::Unlisten(Some("A b".into())));
     let notify = |payload: &str| Utility::Notify { channel: "c".into(), payload: payload.into() };

@@ -11,6 +11,10 @@ use super::{Check, SETTINGS, check, find, unknown};
 use crate::context::SessionContext;
 use crate::error::{QueryError, Result, sqlstate};
 
+/// Custom settings (names with a dot) that one session may have.
+const CUSTOM_LIMIT: usize = 1_000;
+const VALUE_LIMIT_BYTES: usize = 1 << 20;
+
 /// How long a change lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettingScope {
@@ -68,6 +72,7 @@ impl SessionContext {
             }),
             None => self.reset_value(name, &key)?,
         };
+        self.check_room(&key, checked.as_deref())?;
         if scope != SettingScope::Session {
             let before = self.setting(&key);
             let mut changes = self.setting_changes.0.lock();
@@ -145,6 +150,21 @@ impl SessionContext {
             Some(value) => values.insert(key, value),
             None => values.remove(&key),
         };
+    }
+
+    /// Settings of the client's own make are bounded in number and size (54000).
+    fn check_room(&self, key: &str, value: Option<&str>) -> Result<()> {
+        let too_large = value.is_some_and(|value| value.len() > VALUE_LIMIT_BYTES);
+        let settings = self.settings.read();
+        let too_many = !settings.contains_key(key) && settings.len() >= SETTINGS.len() + CUSTOM_LIMIT;
+        if !too_large && !too_many {
+            return Ok(());
+        }
+        let message = match too_large {
+            true => format!("the value of a setting has at most {VALUE_LIMIT_BYTES} bytes"),
+            false => format!("a session can have at most {CUSTOM_LIMIT} custom settings"),
+        };
+        Err(QueryError::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, message))
     }
 
     /// None: a custom setting goes.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sinew_storage::Value;
-use sqlparser::ast::{Expr as Ast, Ident, ObjectName, ObjectNamePart, Query, SetExpr, Spanned};
+use sqlparser::ast::{Expr as Ast, Ident, ObjectName, ObjectNamePart, Query, SetExpr, Spanned, Statement};
 
 use super::copy_options::{ForcedColumns, ReadOptions};
 use super::names::Relation;
@@ -54,9 +54,20 @@ impl Binder<'_> {
                         "COPY query must have a RETURNING clause",
                     ));
                 }
-                let bound = self.bind_query(query, false)?;
+                let (bound, kind) = match query.body.as_ref() {
+                    SetExpr::Insert(Statement::Insert(insert)) if query.with.is_none() => {
+                        (self.bind_insert(insert)?, QueryKind::Insert)
+                    }
+                    SetExpr::Update(Statement::Update(update)) if query.with.is_none() => {
+                        (self.bind_update(update)?, QueryKind::Update)
+                    }
+                    SetExpr::Delete(Statement::Delete(delete)) if query.with.is_none() => {
+                        (self.bind_delete(delete)?, QueryKind::Delete)
+                    }
+                    _ => (self.bind_query(query, false)?, QueryKind::Select),
+                };
                 let options = settled(read, &names(&bound.output), None)?;
-                let query = self.finish(bound, QueryKind::Select)?;
+                let query = self.finish(bound, kind)?;
                 Ok(BoundStatement::CopyTo { query, options })
             }
         }
@@ -262,9 +273,9 @@ fn names(columns: &[OutputColumn]) -> Vec<String> {
 /// INSERT and its like as the query of COPY give rows with RETURNING only.
 fn returns_rows(query: &Query) -> bool {
     match query.body.as_ref() {
-        SetExpr::Insert(sqlparser::ast::Statement::Insert(insert)) => insert.returning.is_some(),
-        SetExpr::Update(sqlparser::ast::Statement::Update(update)) => update.returning.is_some(),
-        SetExpr::Delete(sqlparser::ast::Statement::Delete(delete)) => delete.returning.is_some(),
+        SetExpr::Insert(Statement::Insert(insert)) => insert.returning.is_some(),
+        SetExpr::Update(Statement::Update(update)) => update.returning.is_some(),
+        SetExpr::Delete(Statement::Delete(delete)) => delete.returning.is_some(),
         _ => true,
     }
 }
