@@ -327,7 +327,14 @@ pub(crate) fn reads_graph(text: &str) -> bool {
 fn is_plain_query(text: &str) -> bool {
     let text = text.trim_ascii_start();
     let first = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default();
-    ["select", "insert", "update", "delete"].iter().any(|word| first.eq_ignore_ascii_case(word))
+    let is = |words: &[&str]| words.iter().any(|word| first.eq_ignore_ascii_case(word));
+    is(&["select", "insert"]) || is(&["update", "delete"]) && !mentions_current(text)
+}
+
+/// WHERE CURRENT OF may stand in it.
+fn mentions_current(text: &str) -> bool {
+    const WORD: &[u8] = b"current";
+    text.as_bytes().windows(WORD.len()).any(|bytes| bytes.eq_ignore_ascii_case(WORD))
 }
 
 /// Parses and binds in the language that the leading tokens name.
