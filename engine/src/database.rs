@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use sinew_query::activity::Sessions;
+use sinew_query::exec::IndexExpressions;
 use sinew_query::functions::{FunctionRegistry, TableFunction};
 use sinew_query::notification::NotificationQueue;
 use sinew_query::{QueryError, Result, sqlstate};
@@ -107,6 +108,8 @@ impl Database {
                 auto_analyze: Mutex::new(None),
             }),
         };
+        let like = database.session_for(INTERNAL_USER).context();
+        database.store().set_index_compiler(Arc::new(IndexExpressions::new(&like)?));
         bootstrap::run(&database)?;
         upgrade::run(&database)?;
         temporary::drop_left_over(&database)?;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sinew_query::statement::{AddForeignKey, Ddl, NewSequence};
+use sinew_query::exec::RowTransform;
+use sinew_query::statement::{AddForeignKey, ColumnRewrite, Ddl, NewSequence};
 use sinew_query::{QueryError, Result, sqlstate};
 use sinew_storage::catalog::{DefaultExpr, IndexDef, IndexTarget, TableBehaviour, TableDef};
 use sinew_storage::ids::RelationId;
@@ -69,13 +70,24 @@ impl Session {
                 }
                 Ok(())
             }
-            Ddl::AlterTable { table, validate, not_null, add_indexes, drop_indexes, add_sequences } => {
+            Ddl::AlterTable { table, validate, not_null, add_indexes, drop_indexes, add_sequences, rewrites } => {
                 self.refuse_system_table(transaction, table.id)?;
                 let id = table.id;
                 for sequence in add_sequences {
                     create_column_sequence(transaction, id, sequence)?;
                 }
-                self.alter_table(transaction, table, validate, not_null, add_indexes, drop_indexes)
+                if rewrites.is_empty() {
+                    return self.alter_table(transaction, table, validate, not_null, add_indexes, drop_indexes);
+                }
+                let keyed = self.rewrite_columns(transaction, id, &rewrites)?;
+                self.alter_table(transaction, table, validate, not_null, add_indexes, drop_indexes)?;
+                for index in keyed {
+                    // Those over a dropped column have gone with it.
+                    if transaction.catalog().indexes.contains_key(&index) {
+                        rebuild_index(transaction, index)?;
+                    }
+                }
+                Ok(())
             }
             Ddl::CreateSequence { mut sequence } => {
                 self.refuse_system_schema(&sequence.schema)?;
@@ -122,6 +134,10 @@ impl Session {
                 transaction.rename_index(id, &new_name)?;
                 Ok(())
             }
+            Ddl::RewordIndex { index } => {
+                transaction.reword_index(index)?;
+                Ok(())
+            }
             Ddl::RenameTable { id, new_name } => {
                 self.refuse_system_table(transaction, id)?;
                 let catalog = transaction.catalog();
@@ -149,7 +165,7 @@ impl Session {
             }
             Ddl::Reindex { indexes } => {
                 for index in indexes {
-                    transaction.rebuild_index(index)?;
+                    rebuild_index(transaction, index)?;
                 }
                 Ok(())
             }
@@ -275,17 +291,10 @@ impl Session {
         if let (IndexTarget::Table { table: target, .. }, Some(id)) = (&mut index.target, table) {
             *target = id;
         }
-        let name = index.name.clone();
         match transaction.create_index(index) {
             Ok(_) => Ok(()),
             Err(StorageError::DuplicateKey { schema, table, constraint, detail }) => {
-                let mut error =
-                    QueryError::new(sqlstate::UNIQUE_VIOLATION, format!("could not create unique index \"{name}\""))
-                        .detail(detail.replace("already exists", "is duplicated"));
-                error.0.schema = schema;
-                error.0.table = Some(table);
-                error.0.constraint = Some(constraint);
-                Err(error)
+                Err(not_unique(schema, table, constraint, &detail))
             }
             Err(error) => Err(error.into()),
         }
@@ -355,6 +364,32 @@ impl Session {
             self.create_index(transaction, index, Some(id))?;
         }
         Ok(())
+    }
+
+    /// Writes every row anew with columns of another type. Gives the indexes that are to be built anew when the definition has
+    /// changed.
+    fn rewrite_columns(
+        &mut self,
+        transaction: &Transaction,
+        table: RelationId,
+        rewrites: &[ColumnRewrite],
+    ) -> Result<Vec<RelationId>> {
+        let catalog = transaction.catalog();
+        let old = catalog.tables.get(&table).ok_or_else(|| missing(table))?;
+        let mut columns = Vec::with_capacity(rewrites.len());
+        for rewrite in rewrites {
+            let position = old.position_of(rewrite.column).ok_or_else(|| {
+                QueryError::internal(format!("column {} is to be rewritten and missing", rewrite.column))
+            })?;
+            columns.push((position, rewrite.expression.clone(), rewrite.ty.clone()));
+        }
+        let own = Arc::clone(&self.ensure_transaction().transaction);
+        let context = self.exec_context(own, &[], true);
+        let transform = RowTransform::new(old, &columns, &context)?;
+        drop(context);
+        transaction.rewrite_rows(old, &mut |row| transform.apply(row))?;
+        let concerned = |index: &&Arc<IndexDef>| rewrites.iter().any(|rewrite| index.needs_column(rewrite.column));
+        Ok(catalog.indexes_of(table).iter().filter(concerned).map(|index| index.id).collect())
     }
 
     fn drop_schema(&mut self, transaction: &Transaction, name: &str, if_exists: bool, cascade: bool) -> Result<()> {
@@ -438,6 +473,25 @@ fn fill_constant(session: &mut Session, default: &mut DefaultExpr, ty: &sinew_st
     Ok(())
 }
 
+/// Builds an index anew; PostgreSQL's words for a unique one that cannot be.
+fn rebuild_index(transaction: &Transaction, id: RelationId) -> Result<()> {
+    transaction.rebuild_index(id).map_err(|error| match error {
+        StorageError::DuplicateKey { schema, table, constraint, detail } => {
+            not_unique(schema, table, constraint, &detail)
+        }
+        error => error.into(),
+    })
+}
+
+fn not_unique(schema: Option<String>, table: String, index: String, detail: &str) -> QueryError {
+    let mut error = QueryError::new(sqlstate::UNIQUE_VIOLATION, format!("could not create unique index \"{index}\""))
+        .detail(detail.replace("already exists", "is duplicated"));
+    error.0.schema = schema;
+    error.0.table = Some(table);
+    error.0.constraint = Some(index);
+    error
+}
+
 /// Whether each row needs its own value (PostgreSQL rewrites the table then).
 fn is_volatile(expression: &str) -> bool {
     let lower = expression.to_lowercase();
@@ -476,9 +530,11 @@ fn ddl_tag(ddl: &Ddl) -> &'static str {
         Ddl::DropSchema { .. } => "DROP SCHEMA",
         Ddl::CreateTable { .. } => "CREATE TABLE",
         Ddl::DropTable { .. } => "DROP TABLE",
-        Ddl::AlterTable { .. } | Ddl::AddForeignKeys { .. } | Ddl::RenameIndex { .. } | Ddl::RenameTable { .. } => {
-            "ALTER TABLE"
-        }
+        Ddl::AlterTable { .. }
+        | Ddl::AddForeignKeys { .. }
+        | Ddl::RenameIndex { .. }
+        | Ddl::RenameTable { .. }
+        | Ddl::RewordIndex { .. } => "ALTER TABLE",
         Ddl::DropForeignKeys { tag, .. } => tag,
         Ddl::Truncate { .. } => "TRUNCATE TABLE",
         Ddl::CreateIndex { .. } => "CREATE INDEX",

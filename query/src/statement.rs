@@ -106,6 +106,15 @@ pub struct NewSequence {
     pub is_identity: bool,
 }
 
+/// A column's new type and values.
+#[derive(Clone, Debug)]
+pub struct ColumnRewrite {
+    pub column: ColumnId,
+    pub ty: DataType,
+    /// SQL text over the row as it was.
+    pub expression: String,
+}
+
 /// Where a sequence goes on when its definition has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SequencePosition {
@@ -247,6 +256,8 @@ pub enum Ddl {
         add_indexes: Vec<IndexDef>,
         drop_indexes: Vec<RelationId>,
         add_sequences: Vec<NewSequence>,
+        /// Columns that get another type, each with what its values become.
+        rewrites: Vec<ColumnRewrite>,
     },
     /// Present rows must satisfy them.
     AddForeignKeys {
@@ -266,6 +277,10 @@ pub enum Ddl {
     RenameTable {
         id: RelationId,
         new_name: String,
+    },
+    /// The texts of an index name a column that has been renamed.
+    RewordIndex {
+        index: IndexDef,
     },
     /// With all tables that refer to them: 0A000 when one is missing. RESTART IDENTITY begins the tables' own sequences
     /// anew.

@@ -13,11 +13,13 @@ use crate::catalog::rows::{
     schema_key,
 };
 use crate::catalog::*;
+use crate::encoding::row::{RowProjection, encode_row};
 use crate::error::{Result, StorageError};
 use crate::ids::{ColumnId, NodeId, RelationId, RelationshipId};
 use crate::index::{column_count, is_ordered, node_index_values, relationship_index_values};
 use crate::index_function::KeySource;
 use crate::store::{Change, GRAPH_RELATION, Keyspace, Transaction};
+use crate::value::Value;
 
 use self::foreign_key::check_no_references;
 pub(crate) use crate::message_seq::MessageSequences;
@@ -356,6 +358,30 @@ impl Transaction {
         Ok(())
     }
 
+    /// Replaces every row by what `transform` makes of it, in the order of the table's columns. Indexes keep the entries of
+    /// the old rows: the caller has them built anew. What ANALYZE found out is forgotten.
+    pub fn rewrite_rows<E: From<StorageError>>(
+        &self,
+        table: &TableDef,
+        transform: &mut dyn FnMut(&[Value]) -> std::result::Result<Vec<Value>, E>,
+    ) -> std::result::Result<(), E> {
+        self.lock_for_ddl(table.id, RelationLock::AccessExclusive)?;
+        let all: Vec<usize> = (0..table.columns.len()).collect();
+        let projection = RowProjection::new(table, &all)?;
+        let keyspace = Keyspace::of_relation(table.id);
+        let unbounded = std::ops::Bound::Unbounded;
+        // Rows are replaced behind the place that is read, never before it.
+        for pair in self.kv_range(keyspace, unbounded, unbounded, false)? {
+            let (key, row) = pair?;
+            let new = transform(&projection.decode(&row)?)?;
+            self.kv_put(keyspace, &key, &encode_row(table, &new)?)?;
+        }
+        if self.catalog().statistics.contains_key(&table.id) {
+            self.kv_delete(Keyspace::CATALOG, &relation_key(STATISTICS, table.id))?;
+        }
+        Ok(())
+    }
+
     /// Removes every row of the table.
     pub fn truncate_table(&self, id: RelationId) -> Result<()> {
         self.lock_for_ddl(id, RelationLock::AccessExclusive)?;
@@ -537,6 +563,11 @@ impl Transaction {
         let def = IndexDef { schema: schema.to_owned(), name: name.to_owned(), ..(*old).clone() };
         self.change_name((&old.schema, &old.name), (schema, name), id)?;
         self.kv_put(Keyspace::CATALOG, &relation_key(INDEX, id), &encode_definition(&def)?)
+    }
+
+    /// Replaces the texts of an index by others that mean the same.
+    pub fn reword_index(&self, def: IndexDef) -> Result<()> {
+        self.kv_put(Keyspace::CATALOG, &relation_key(INDEX, def.id), &encode_definition(&def)?)
     }
 
     /// Gives a view another name or schema. `ObjectExists` when the name is taken.

@@ -195,6 +195,12 @@ impl Transaction {
         }
     }
 
+    /// Entries of an ordered index as this transaction sees it: rows that a partial index holds. Constant time when this
+    /// transaction wrote none of them.
+    pub fn index_entry_count(&self, index: &IndexDef) -> Result<u64> {
+        self.kv_count(Keyspace::of_relation(index.id))
+    }
+
     /// Ids under an ordered index without taking its relation's lock.
     pub(crate) fn index_scan_unlocked<'t>(
         &'t self,

@@ -32,7 +32,7 @@ pub trait IndexFunction: Send + Sync {
 }
 
 /// How to get an index's key from a row.
-pub(crate) struct KeySource {
+pub struct KeySource {
     /// Columns of the key, in the table's order of columns, when the key is made of columns alone.
     positions: Vec<usize>,
     /// Of the columns of `positions`, or of all with a function.
@@ -41,7 +41,7 @@ pub(crate) struct KeySource {
 }
 
 impl KeySource {
-    pub fn new(
+    pub(crate) fn new(
         store: &Store,
         transaction: Option<&Transaction>,
         table: &TableDef,
@@ -70,12 +70,19 @@ impl KeySource {
     }
 
     /// As [`Self::of_row`] for a stored row.
-    pub fn of_stored(&self, row: &[u8]) -> Result<Option<Vec<Value>>> {
+    pub(crate) fn of_stored(&self, row: &[u8]) -> Result<Option<Vec<Value>>> {
         let values = self.projection.decode(row)?;
         match &self.function {
             Some(function) => function.key(&values),
             None => Ok(Some(values)),
         }
+    }
+}
+
+impl Transaction {
+    /// What makes the keys of a table's ordered index, as this transaction knows both.
+    pub fn key_source(&self, table: &TableDef, index: &IndexDef) -> Result<KeySource> {
+        KeySource::new(self.store(), Some(self), table, index)
     }
 }
 

@@ -30,7 +30,7 @@ pub use ddl::RelationLock;
 pub use embed::Embedder;
 pub use error::{Result, StorageError};
 pub use ids::*;
-pub use index_function::{IndexCompiler, IndexFunction};
+pub use index_function::{IndexCompiler, IndexFunction, KeySource};
 pub use row_lock::LockedRow;
 pub use store::{
     AdvisoryKey, CancelToken, HistogramStats, Isolation, LockInfo, LockTarget, LockWait, RowLock, SequenceRange,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sinew_storage::catalog::{IndexDef, TableDef};
 use sinew_storage::graph::Direction;
-use sinew_storage::{LockWait, RowLock};
+use sinew_storage::{LockWait, RelationId, RowLock};
 
 use super::{AggregateCall, Expr, GroupingSets, SortKey, VarId, Window};
 use crate::functions::TableFunction;
@@ -238,6 +238,19 @@ pub struct TableScan {
     pub row_id: Option<VarId>,
     /// Chosen by the optimizer.
     pub access: Option<IndexAccess>,
+    /// The table's indexes over expressions and with predicates, bound over `columns`: what they hold is compared with what
+    /// the query asks for. They read nothing by themselves.
+    pub computed: Vec<ComputedIndex>,
+}
+
+/// An index over expressions or with a predicate, bound over the columns of a scan.
+#[derive(Clone, Debug)]
+pub struct ComputedIndex {
+    pub index: RelationId,
+    /// The parts of the key that are computed, aligned with the index's columns.
+    pub keys: Vec<Option<Expr>>,
+    /// Conjuncts.
+    pub predicate: Vec<Expr>,
 }
 
 /// An ordered index read: equality on the first columns, then bounds on the next. Expressions may be correlated, but

@@ -14,6 +14,7 @@ mod explain;
 pub mod expr;
 mod fast;
 mod foreign_keys;
+mod index_function;
 pub mod key;
 mod lock_wait;
 mod messages;
@@ -23,6 +24,7 @@ mod ordering;
 pub(crate) mod parallel;
 pub mod recheck;
 mod row_rules;
+mod row_transform;
 pub mod run;
 mod scan;
 pub mod spill;
@@ -38,7 +40,9 @@ use sinew_storage::{DataType, RelationId, RelationLock, Transaction};
 #[cfg(test)]
 pub(crate) use explain::describe;
 pub use explain::explain;
+pub use index_function::IndexExpressions;
 pub use ordering::{compare_keys, compare_orderability};
+pub use row_transform::RowTransform;
 
 use crate::algebra::{Expr, Plan, VarTable, visit};
 use crate::batch::Batch;

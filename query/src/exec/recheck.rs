@@ -134,6 +134,10 @@ impl Recheck {
     /// repeats.
     fn is_in_range(&self, access: &AccessPlan, cx: &Cx, stored: &[Value]) -> Result<bool> {
         let Some(range) = access.range(cx)? else { return Ok(false) };
+        if access.index.is_computed() {
+            // All of its conditions are repeated by a filter.
+            return Ok(true);
+        }
         let IndexTarget::Table { columns, .. } = &access.index.target else {
             return Err(QueryError::internal(format!("index {} is not a table's", access.index.name)));
         };

@@ -12,6 +12,7 @@ use sinew_storage::catalog::{IndexDef, IndexKind, IndexTarget};
 use sinew_storage::{DataType, Transaction, Value};
 
 use super::cardinality::Statistics;
+use super::implication::{implies, same};
 use super::{filtered, statistics, transform_up};
 use crate::algebra::*;
 use crate::error::Result;
@@ -44,20 +45,12 @@ pub(super) struct Comparison<'e> {
 pub(super) fn comparison<'e>(conjunct: &'e Expr, own: &dyn Fn(VarId) -> bool) -> Option<Comparison<'e>> {
     let Expr::Call { function, args, .. } = conjunct else { return None };
     let [left, right] = args.as_slice() else { return None };
-    let flipped = match function.name {
-        "=" => "=",
-        "<" => ">",
-        "<=" => ">=",
-        ">" => "<",
-        ">=" => "<=",
-        _ => return None,
-    };
+    let flipped = flipped(function.name)?;
     let column = |expr: &Expr| match expr {
         Expr::Column(var, ty) if own(*var) => Some((*var, ty.clone())),
         _ => None,
     };
-    let constant =
-        |expr: &Expr| !expr.is_volatile() && !expr.vars().iter().any(|var| own(*var)) && !expr.has_subquery();
+    let constant = |expr: &Expr| is_constant(expr, own);
     if let Some((var, ty)) = column(left)
         && constant(right)
         && comparable(&ty, &right.ty())
@@ -71,6 +64,60 @@ pub(super) fn comparison<'e>(conjunct: &'e Expr, own: &dyn Fn(VarId) -> bool) ->
         return Some(Comparison { var, symbol: flipped, value: left });
     }
     None
+}
+
+/// A part of an index's key.
+enum Key<'e> {
+    Column(VarId),
+    Computed(&'e Expr),
+}
+
+impl Key<'_> {
+    /// `key op value` in either order, where `value` reads nothing of the scan.
+    fn compared<'c>(&self, conjunct: &'c Expr, own: &dyn Fn(VarId) -> bool) -> Option<(&'static str, &'c Expr)> {
+        let key = match self {
+            Key::Column(var) => {
+                let comparison = comparison(conjunct, own).filter(|comparison| comparison.var == *var)?;
+                return Some((comparison.symbol, comparison.value));
+            }
+            Key::Computed(key) => *key,
+        };
+        let Expr::Call { function, args, .. } = conjunct else { return None };
+        let [left, right] = args.as_slice() else { return None };
+        let flipped = flipped(function.name)?;
+        let fits = |side: &Expr, value: &Expr| {
+            same(side, key) && is_constant(value, own) && comparable(&key.ty(), &value.ty())
+        };
+        if fits(left, right) {
+            Some((function.name, right))
+        } else if fits(right, left) {
+            Some((flipped, left))
+        } else {
+            None
+        }
+    }
+}
+
+/// The comparison with its sides exchanged.
+fn flipped(symbol: &str) -> Option<&'static str> {
+    Some(match symbol {
+        "=" => "=",
+        "<" => ">",
+        "<=" => ">=",
+        ">" => "<",
+        ">=" => "<=",
+        _ => return None,
+    })
+}
+
+fn is_constant(expr: &Expr, own: &dyn Fn(VarId) -> bool) -> bool {
+    !expr.is_volatile() && !expr.vars().iter().any(|var| own(*var)) && !expr.has_subquery()
+}
+
+/// Whether reading all of a partial index costs less than reading the table.
+fn is_sparse(scan: &TableScan, index: &IndexDef, statistics: &Statistics<'_>) -> bool {
+    index.options.predicate.is_some()
+        && statistics.index_entries(index) * LOOKUP_COST_ROWS < statistics.table_rows(&scan.table)
 }
 
 /// Whether key order agrees with the comparison of these types: numbers share one encoding, others must be one type.
@@ -98,8 +145,12 @@ pub(super) fn table_access(mut scan: TableScan, conjuncts: Vec<Expr>, transactio
     let statistics = Statistics::new(transaction);
     let mut best: Option<(Matched, f64)> = None;
     for index in catalog.indexes_of(scan.table.id) {
-        let Some(matched) = match_index(&scan, index, &conjuncts, &own) else { continue };
-        let rows = statistics.access_rows(&scan, &matched.access);
+        let Some(matched) = match_index(&scan, index, &conjuncts, &own, &statistics) else { continue };
+        let mut rows = statistics.access_rows(&scan, &matched.access);
+        if index.options.predicate.is_some() {
+            // Of two alike, the one that holds fewer rows.
+            rows = rows.min(statistics.index_entries(index));
+        }
         let is_better = best.as_ref().is_none_or(|(known, known_rows)| {
             (matched.whole_key, -rows, matched.access.equal.len())
                 > (known.whole_key, -known_rows, known.access.equal.len())
@@ -118,8 +169,14 @@ pub(super) fn table_access(mut scan: TableScan, conjuncts: Vec<Expr>, transactio
         }
     }
     scan.access = Some(access);
-    let rest =
-        conjuncts.into_iter().enumerate().filter(|(i, _)| !used.contains(i)).map(|(_, conjunct)| conjunct).collect();
+    // Conditions on computed keys stay as filters: the row's newest version is looked at by them.
+    let is_computed = scan.access.as_ref().is_some_and(|access| access.index.is_computed());
+    let rest = conjuncts
+        .into_iter()
+        .enumerate()
+        .filter(|(i, _)| is_computed || !used.contains(i))
+        .map(|(_, conjunct)| conjunct)
+        .collect();
     filtered(Plan::TableScan(scan), rest)
 }
 
@@ -137,6 +194,7 @@ fn match_index(
     index: &Arc<IndexDef>,
     conjuncts: &[Expr],
     own: &dyn Fn(VarId) -> bool,
+    statistics: &Statistics<'_>,
 ) -> Option<Matched> {
     let IndexKind::Ordered { unique } = index.kind else { return None };
     let IndexTarget::Table { columns, .. } = &index.target else { return None };
@@ -144,13 +202,21 @@ fn match_index(
         let position = scan.table.position_of(column.column)?;
         scan.columns.iter().find(|(at, _)| *at == position).map(|(_, var)| *var)
     };
+    let computed = scan.computed.iter().find(|computed| computed.index == index.id);
+    if index.is_computed() && computed.is_none_or(|computed| !implies(conjuncts, &computed.predicate)) {
+        return None;
+    }
     let mut access = IndexAccess::whole(Arc::clone(index), false);
     let mut used = Vec::new();
-    for column in columns {
-        let Some(var) = var_of(column) else { break };
+    for (at, column) in columns.iter().enumerate() {
+        let key = match (var_of(column), computed.and_then(|computed| computed.keys.get(at)?.as_ref())) {
+            (Some(var), _) => Key::Column(var),
+            (None, Some(expr)) => Key::Computed(expr),
+            (None, None) => break,
+        };
         let found = conjuncts.iter().enumerate().find_map(|(i, conjunct)| {
-            let comparison = comparison(conjunct, own)?;
-            (comparison.var == var && comparison.symbol == "=").then(|| (i, comparison.value.clone()))
+            let (symbol, value) = key.compared(conjunct, own)?;
+            (symbol == "=").then(|| (i, value.clone()))
         });
         match found {
             Some((i, value)) => {
@@ -158,24 +224,27 @@ fn match_index(
                 used.push(i);
             }
             None => {
-                access.any = conjuncts.iter().find_map(|conjunct| any_of(conjunct, var, own));
+                if let Key::Column(var) = key {
+                    access.any = conjuncts.iter().find_map(|conjunct| any_of(conjunct, var, own));
+                }
                 if access.any.is_some() {
                     break;
                 }
                 for (i, conjunct) in conjuncts.iter().enumerate() {
-                    let Some(comparison) = comparison(conjunct, own).filter(|comparison| comparison.var == var) else {
-                        continue;
-                    };
-                    let bound = |inclusive| Some((comparison.value.clone(), inclusive));
-                    match comparison.symbol {
-                        ">" | ">=" if access.lower.is_none() => access.lower = bound(comparison.symbol == ">="),
-                        "<" | "<=" if access.upper.is_none() => access.upper = bound(comparison.symbol == "<="),
+                    let Some((symbol, value)) = key.compared(conjunct, own) else { continue };
+                    let bound = |inclusive| Some((value.clone(), inclusive));
+                    match symbol {
+                        ">" | ">=" if access.lower.is_none() => access.lower = bound(symbol == ">="),
+                        "<" | "<=" if access.upper.is_none() => access.upper = bound(symbol == "<="),
                         _ => continue,
                     }
                     used.push(i);
                 }
                 if access.lower.is_none() && access.upper.is_none() {
-                    let beginning = conjuncts.iter().find_map(|conjunct| beginning_of(conjunct, var));
+                    let beginning = match key {
+                        Key::Column(var) => conjuncts.iter().find_map(|conjunct| beginning_of(conjunct, var)),
+                        Key::Computed(_) => None,
+                    };
                     if let Some((lower, upper)) = beginning {
                         access.lower = Some((lower, true));
                         access.upper = upper.map(|upper| (upper, false));
@@ -186,7 +255,8 @@ fn match_index(
         }
     }
     if used.is_empty() && access.any.is_none() && access.lower.is_none() {
-        return None;
+        // The rows of a partial index that holds few of the table's.
+        return is_sparse(scan, index, statistics).then_some(Matched { access, used, whole_key: false });
     }
     let whole_key = unique && access.equal.len() + usize::from(access.any.is_some()) == columns.len();
     Some(Matched { access, used, whole_key })
@@ -194,8 +264,7 @@ fn match_index(
 
 /// The values of `column IN (…)` and `column = ANY (array)`, which read nothing of the scan.
 fn any_of(conjunct: &Expr, var: VarId, own: &dyn Fn(VarId) -> bool) -> Option<AnyOf> {
-    let constant =
-        |expr: &Expr| !expr.is_volatile() && !expr.vars().iter().any(|var| own(*var)) && !expr.has_subquery();
+    let constant = |expr: &Expr| is_constant(expr, own);
     let column = |expr: &Expr| match expr {
         Expr::Column(column, ty) if *column == var => Some(ty.clone()),
         _ => None,

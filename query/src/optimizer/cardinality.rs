@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use sinew_storage::Transaction;
-use sinew_storage::catalog::{Catalog, ColumnStatistics, IndexKind, IndexTarget, TableDef, TableStatistics};
+use sinew_storage::catalog::{Catalog, ColumnStatistics, IndexDef, IndexKind, IndexTarget, TableDef, TableStatistics};
 
 use crate::algebra::*;
 use crate::statistics::estimate::{self, Comparison};
@@ -164,6 +164,11 @@ impl<'a> Statistics<'a> {
             .borrow_mut()
             .entry(table.id.0)
             .or_insert_with(|| self.transaction.row_count(table).map_or(1000.0, |count| count as f64))
+    }
+
+    /// Rows that an ordered index of a table holds.
+    pub fn index_entries(&self, index: &IndexDef) -> f64 {
+        self.transaction.index_entry_count(index).map_or(f64::MAX, |count| count as f64)
     }
 
     pub fn node_count(&self, label: Option<&str>) -> f64 {

@@ -47,7 +47,7 @@ fn one_row(input: Plan, var: VarId, ty: DataType, descending: bool, transaction:
     // NULLs are skipped, wherever the index has them.
     for nulls_first in [descending, !descending] {
         let mut ordered = input.clone();
-        if order::order_scan(&mut ordered, &[(var, descending, nulls_first)], transaction) {
+        if order::order_scan(&mut ordered, &[(var, descending, nulls_first)], &mut Vec::new(), transaction) {
             let present = Expr::Not(Box::new(Expr::IsNull(Box::new(Expr::Column(var, ty)))));
             let filtered = Plan::Filter { input: Box::new(ordered), predicate: present };
             let one = Expr::Literal(Value::Int(1), DataType::Int8);

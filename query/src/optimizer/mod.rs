@@ -11,6 +11,7 @@ pub mod cardinality;
 mod column_pruning;
 mod extremes;
 mod filter_pushdown;
+mod implication;
 mod index_join;
 mod join_order;
 mod order;
@@ -19,6 +20,7 @@ mod search_scan;
 mod semi_join;
 mod statistics;
 
+pub(crate) use implication::{implies, same};
 use sinew_storage::Transaction;
 
 pub use crate::algebra::visit;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sinew_storage::Transaction;
 use sinew_storage::catalog::{IndexKind, IndexTarget};
 
+use super::implication::implies;
 use super::transform_up;
 use crate::algebra::*;
 
@@ -73,7 +74,7 @@ fn under_limit(plan: Plan, transaction: &Transaction) -> Plan {
                 })
                 .collect();
             match wanted {
-                Some(wanted) if order_scan(&mut input, &wanted, transaction) => *input,
+                Some(wanted) if order_scan(&mut input, &wanted, &mut Vec::new(), transaction) => *input,
                 _ => Plan::Sort { input, keys },
             }
         }
@@ -82,9 +83,17 @@ fn under_limit(plan: Plan, transaction: &Transaction) -> Plan {
 }
 
 /// Makes the scan below give `wanted` order, if an index can.
-pub(super) fn order_scan(plan: &mut Plan, wanted: &[(VarId, bool, bool)], transaction: &Transaction) -> bool {
+pub(super) fn order_scan(
+    plan: &mut Plan,
+    wanted: &[(VarId, bool, bool)],
+    filters: &mut Vec<Expr>,
+    transaction: &Transaction,
+) -> bool {
     match plan {
-        Plan::Filter { input, .. } => order_scan(input, wanted, transaction),
+        Plan::Filter { input, predicate } => {
+            filters.extend(predicate.clone().conjuncts());
+            order_scan(input, wanted, filters, transaction)
+        }
         Plan::Project { input, items } => {
             let below: Option<Vec<(VarId, bool, bool)>> = wanted
                 .iter()
@@ -95,9 +104,9 @@ pub(super) fn order_scan(plan: &mut Plan, wanted: &[(VarId, bool, bool)], transa
                     })
                 })
                 .collect();
-            below.is_some_and(|below| order_scan(input, &below, transaction))
+            below.is_some_and(|below| order_scan(input, &below, &mut Vec::new(), transaction))
         }
-        Plan::Extend { input, .. } => order_scan(input, wanted, transaction),
+        Plan::Extend { input, .. } => order_scan(input, wanted, &mut Vec::new(), transaction),
         Plan::TableScan(scan) => {
             let catalog = transaction.catalog();
             let candidates: Vec<_> = match &scan.access {
@@ -108,6 +117,12 @@ pub(super) fn order_scan(plan: &mut Plan, wanted: &[(VarId, bool, bool)], transa
             for index in candidates {
                 let IndexKind::Ordered { .. } = index.kind else { continue };
                 let IndexTarget::Table { columns, .. } = &index.target else { continue };
+                // A partial index gives the order of the rows that it holds.
+                let holds_all = |computed: &ComputedIndex| implies(filters, &computed.predicate);
+                let computed = scan.computed.iter().find(|computed| computed.index == index.id);
+                if index.is_computed() && scan.access.is_none() && !computed.is_some_and(holds_all) {
+                    continue;
+                }
                 let skip = scan.access.as_ref().map_or(0, |access| access.equal.len());
                 if columns.len() < skip + wanted.len() {
                     continue;

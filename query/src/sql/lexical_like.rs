@@ -123,6 +123,80 @@ pub(super) fn with_column_types(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan
     out
 }
 
+/// Begins the name that [`with_conflict_targets`] writes; the target's text follows, and the predicate's behind
+/// [`PREDICATE_MARK`].
+pub(super) const TARGET_MARK: &str = "\0TARGET ";
+pub(super) const PREDICATE_MARK: &str = "\0WHERE ";
+
+/// Writes `ON CONFLICT (lower(a), b) WHERE c > 1 DO …` as `ON CONFLICT ("\0TARGET lower(a), b\0WHERE c > 1") DO …` where the
+/// target is more than a list of columns.
+pub(super) fn with_conflict_targets(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let conflict = (0..tokens.len()).find(|at| {
+        is_word(&tokens[*at], "CONFLICT")
+            && tokens[..*at]
+                .iter()
+                .rev()
+                .find(|token| !matches!(token.token, Token::Whitespace(_)))
+                .is_some_and(|before| is_word(before, "ON"))
+    });
+    let Some(open) =
+        conflict.and_then(|at| significant(&tokens, at + 1)).filter(|open| tokens[*open].token == Token::LParen)
+    else {
+        return tokens;
+    };
+    let mut depth = 0usize;
+    let Some(close) = (open..tokens.len()).find(|at| {
+        match tokens[*at].token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    }) else {
+        return tokens;
+    };
+    let is_plain = tokens[open + 1..close]
+        .iter()
+        .all(|token| matches!(token.token, Token::Word(_) | Token::Comma | Token::Whitespace(_)));
+    let predicate = significant(&tokens, close + 1).filter(|at| is_word(&tokens[*at], "WHERE"));
+    if is_plain && predicate.is_none() {
+        return tokens;
+    }
+    let mut end = close + 1;
+    let text = |tokens: &[TokenWithSpan]| tokens.iter().map(written).collect::<String>();
+    let mut name = format!("{TARGET_MARK}{}", text(&tokens[open + 1..close]));
+    if let Some(start) = predicate {
+        let mut depth = 0usize;
+        let Some(action) = (start + 1..tokens.len()).find(|at| {
+            match tokens[*at].token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth == 0 && is_word(&tokens[*at], "DO")
+        }) else {
+            return tokens;
+        };
+        name.push_str(&format!("{PREDICATE_MARK}{}", text(&tokens[start + 1..action])));
+        end = action;
+    }
+    let span = tokens[open].span;
+    let mut out = tokens[..=open].to_vec();
+    out.push(TokenWithSpan::new(Token::make_word(&name, Some('"')), span));
+    out.push(tokens[close].clone());
+    out.push(TokenWithSpan::new(Token::Whitespace(sqlparser::tokenizer::Whitespace::Space), span));
+    out.extend_from_slice(&tokens[end..]);
+    out
+}
+
+/// A token as SQL writes it.
+fn written(token: &TokenWithSpan) -> String {
+    match &token.token {
+        Token::SingleQuotedString(text) => format!("'{}'", text.replace('\'', "''")),
+        other => other.to_string(),
+    }
+}
+
 /// Puts the options in the parentheses of `AS IDENTITY (…)` in the order in which the parser reads them.
 pub(super) fn with_identity_options(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|token| is_word(token, "IDENTITY")) {
@@ -205,6 +279,16 @@ mod tests {
         check("CREATE TABLE t (a, B) AS SELECT 1", "CREATE TABLE t ( a \"^AS\" , B \"^AS\" ) AS SELECT 1");
         check("CREATE TABLE t AS SELECT (a) AS b", "CREATE TABLE t AS SELECT ( a ) AS b");
         check("CREATE TABLE t (a int)", "CREATE TABLE t ( a int )");
+    }
+
+    #[test]
+    fn conflict_targets_are_kept_as_text() {
+        let check = |sql: &str, expected: &str| assert_eq!(text(&with_conflict_targets(tokens(sql))), expected);
+        check("INSERT INTO t ON CONFLICT (a, b) DO NOTHING", "INSERT INTO t ON CONFLICT ( a , b ) DO NOTHING");
+        check(
+            "INSERT INTO t ON CONFLICT (lower(a)) WHERE b = 'it''s' DO UPDATE SET a = 1 WHERE c",
+            "INSERT INTO t ON CONFLICT ( \"^TARGET lower(a)^WHERE b = 'it''s' \" ) DO UPDATE SET a = 1 WHERE c",
+        );
     }
 
     #[test]

@@ -98,8 +98,11 @@ impl Printer<'_> {
         use sinew_storage::catalog::IndexTarget;
         let IndexTarget::Table { columns, .. } = &access.index.target else { return String::new() };
         let name = |position: usize| {
-            columns
-                .get(position)
+            let column = columns.get(position);
+            if let Some(expression) = column.and_then(|column| column.expression.as_ref()) {
+                return expression.text.clone();
+            }
+            column
                 .and_then(|column| scan.table.position_of(column.column))
                 .map_or_else(|| "?".to_owned(), |position| scan.table.columns[position].name.clone())
         };

@@ -22,7 +22,7 @@ use super::run::RunSizes;
 use crate::algebra::*;
 use crate::error::{QueryError, Result};
 use crate::optimizer::cardinality::Statistics;
-use crate::sql::StoredRules;
+use crate::sql::{IndexRules, StoredRules};
 
 /// What an expression may refer to: columns of the row, then locals (innermost last).
 pub(super) struct Scope<'s> {
@@ -74,6 +74,32 @@ pub fn compile_rules(
     }
     let defaults = compiler.exprs_over(&rules.defaults, &[])?;
     Ok((checks, defaults, compiler.sizes))
+}
+
+/// Compiles expressions over a row.
+pub fn compile_expressions(
+    exprs: &[Expr],
+    vars: &VarTable,
+    row: &[VarId],
+    transaction: &Transaction,
+) -> Result<(Vec<PhysExpr>, RunSizes)> {
+    let mut compiler = Compiler::new(vars, transaction);
+    let compiled = compiler.exprs_over(exprs, row)?;
+    Ok((compiled, compiler.sizes))
+}
+
+/// Compiles an index's computed keys and its predicate, over its table's row.
+pub fn compile_index(
+    rules: &IndexRules,
+    transaction: &Transaction,
+) -> Result<(Vec<Option<PhysExpr>>, Option<PhysExpr>, RunSizes)> {
+    let mut compiler = Compiler::new(&rules.vars, transaction);
+    let mut keys = Vec::with_capacity(rules.keys.len());
+    for key in &rules.keys {
+        keys.push(key.as_ref().map(|key| compiler.expr_over(key, &rules.row)).transpose()?);
+    }
+    let predicate = rules.predicate.as_ref().map(|predicate| compiler.expr_over(predicate, &rules.row)).transpose()?;
+    Ok((keys, predicate, compiler.sizes))
 }
 
 impl<'a> Compiler<'a> {

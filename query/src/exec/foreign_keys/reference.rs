@@ -175,7 +175,8 @@ fn search_index(catalog: &Catalog, table: &TableDef, key: &[ColumnId]) -> Option
     let mut best: Option<(Arc<IndexDef>, Vec<usize>)> = None;
     for index in catalog.indexes_of(table.id) {
         let IndexTarget::Table { columns, .. } = &index.target else { continue };
-        if !matches!(index.kind, IndexKind::Ordered { .. }) {
+        // A partial index does not hold every row.
+        if !matches!(index.kind, IndexKind::Ordered { .. }) || index.options.predicate.is_some() {
             continue;
         }
         let places: Vec<usize> =

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
-use sinew_storage::catalog::{ConstraintKind, IndexDef, IndexKind, IndexTarget, TableBehaviour, TableDef};
-use sinew_storage::{IndexRange, Isolation, LockWait, LockedRow, RowId, RowLock, StorageError, Value};
+use sinew_storage::catalog::{ConstraintKind, IndexDef, IndexKind, TableBehaviour, TableDef};
+use sinew_storage::{IndexRange, Isolation, KeySource, LockWait, LockedRow, RowId, RowLock, StorageError, Value};
 
 use super::Buffered;
 use crate::batch::{Batch, BatchBuilder};
@@ -78,10 +78,9 @@ struct Conflict {
     stored: Vec<Value>,
 }
 
-/// The values of a unique index; None when one is NULL, so that nothing collides.
-fn key_of(positions: &[usize], row: &[Value]) -> Option<Vec<Value>> {
-    let key: Vec<Value> = positions.iter().map(|position| row[*position].clone()).collect();
-    (!key.iter().any(Value::is_null)).then_some(key)
+/// The values of a unique index; None when one is NULL, so that nothing collides, and of a row that it leaves out.
+fn key_of(source: &KeySource, row: &[Value]) -> Result<Option<Vec<Value>>> {
+    Ok(source.of_row(row)?.filter(|key| !key.iter().any(Value::is_null)))
 }
 
 fn touched_twice() -> QueryError {
@@ -93,8 +92,8 @@ fn touched_twice() -> QueryError {
 pub struct InsertWriter {
     plan: Arc<InsertPlan>,
     messages: Option<MessageWriter>,
-    /// Unique indexes to look for conflicts in, with their columns' positions.
-    arbiters: Vec<(Arc<IndexDef>, Vec<usize>)>,
+    /// Unique indexes to look for conflicts in, with what makes their keys.
+    arbiters: Vec<(Arc<IndexDef>, KeySource)>,
     /// Rows written by this statement: ON CONFLICT may not touch one twice.
     written: FxHashSet<RowId>,
     foreign_keys: ForeignKeys,
@@ -122,12 +121,8 @@ impl InsertWriter {
                     .collect(),
             };
             for index in candidates {
-                let IndexTarget::Table { columns, .. } = &index.target else { continue };
-                let positions: Option<Vec<usize>> =
-                    columns.iter().map(|column| plan.table.position_of(column.column)).collect();
-                let positions =
-                    positions.ok_or_else(|| QueryError::internal(format!("index {} has lost a column", index.name)))?;
-                arbiters.push((index, positions));
+                let source = cx.transaction().key_source(&plan.table, &index)?;
+                arbiters.push((index, source));
             }
         }
         let updates = plan.on_conflict.as_ref().is_some_and(|conflict| conflict.update.is_some());
@@ -142,8 +137,8 @@ impl InsertWriter {
 
     /// The row that a proposed one collides with in the statement's snapshot.
     fn visible_conflict(&self, row: &[Value], cx: &Cx) -> Result<Option<RowId>> {
-        for (index, positions) in &self.arbiters {
-            let Some(key) = key_of(positions, row) else { continue };
+        for (index, source) in &self.arbiters {
+            let Some(key) = key_of(source, row)? else { continue };
             let found = cx.transaction().index_scan(index, &IndexRange::equal(key), false)?.next().transpose()?;
             if let Some(id) = found {
                 return Ok(Some(RowId(id)));
@@ -156,8 +151,8 @@ impl InsertWriter {
     /// this transaction ends. 40001 where the isolation level does not let the statement act on a row that its snapshot
     /// does not show.
     fn newest_conflict(&self, row: &[Value], cx: &Cx) -> Result<Option<RowId>> {
-        for (index, positions) in &self.arbiters {
-            let Some(key) = key_of(positions, row) else { continue };
+        for (index, source) in &self.arbiters {
+            let Some(key) = key_of(source, row)? else { continue };
             if let Some(id) = cx.transaction().find_newest_by_key(index, &key)? {
                 if cx.transaction().isolation() != Isolation::ReadCommitted {
                     return Err(QueryError::restart());
@@ -170,8 +165,8 @@ impl InsertWriter {
 
     /// Whether another transaction holds the proposed row's key in one of the arbiters.
     fn key_is_held(&self, proposed: &[Value], cx: &Cx) -> Result<bool> {
-        for (index, positions) in &self.arbiters {
-            if let Some(key) = key_of(positions, proposed)
+        for (index, source) in &self.arbiters {
+            if let Some(key) = key_of(source, proposed)?
                 && cx.transaction().key_is_held_by_another(index, &key)?
             {
                 return Ok(true);
@@ -181,10 +176,15 @@ impl InsertWriter {
     }
 
     /// Whether a row has the proposed row's key in one of the arbiters.
-    fn collides(&self, stored: &[Value], proposed: &[Value]) -> bool {
-        self.arbiters.iter().any(|(_, positions)| {
-            key_of(positions, proposed).is_some() && positions.iter().all(|at| equivalent(&stored[*at], &proposed[*at]))
-        })
+    fn collides(&self, stored: &[Value], proposed: &[Value]) -> Result<bool> {
+        for (_, source) in &self.arbiters {
+            if let (Some(proposed), Some(stored)) = (key_of(source, proposed)?, key_of(source, stored)?)
+                && proposed.iter().zip(&stored).all(|(a, b)| equivalent(a, b))
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Looks for a row that the proposed one collides with, and locks it for DO UPDATE: in the snapshot first, where DO
@@ -224,7 +224,7 @@ impl InsertWriter {
             // A row that was deleted or given another key while it was waited for is no conflict: look again. One that is
             // found again while its lock is held is one.
             if let Some(stored) = stored
-                && (held == Some(id) || self.collides(&stored, proposed))
+                && (held == Some(id) || self.collides(&stored, proposed)?)
             {
                 return Ok(Some(Conflict { id, stored }));
             }

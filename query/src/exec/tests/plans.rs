@@ -85,7 +85,8 @@ impl Tables {
             .collect();
         let row_id = self.vars.add("row_id", DataType::Int8);
         let vars = columns.iter().map(|(_, var)| *var).collect();
-        let scan = TableScan { table: Arc::clone(table), columns, row_id: Some(row_id), access: None };
+        let scan =
+            TableScan { table: Arc::clone(table), columns, row_id: Some(row_id), access: None, computed: Vec::new() };
         (Plan::TableScan(scan), vars, row_id)
     }
 

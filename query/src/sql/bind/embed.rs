@@ -766,8 +766,13 @@ mod tests {
             comment: None,
             options: Vec::new(),
         });
-        let scan =
-            TableScan { table, columns: vec![(0, VarId(0)), (1, VarId(1)), (2, VarId(2))], row_id: None, access: None };
+        let scan = TableScan {
+            table,
+            columns: vec![(0, VarId(0)), (1, VarId(1)), (2, VarId(2))],
+            row_id: None,
+            access: None,
+            computed: Vec::new(),
+        };
         let virtual_column = (VarId(3), Expr::Column(VarId(2), DataType::Int4));
         let plan = Plan::Extend { input: Box::new(Plan::TableScan(scan)), items: vec![virtual_column] };
         let mut plan = Plan::Filter { input: Box::new(plan), predicate: Expr::Column(VarId(1), DataType::Bool) };

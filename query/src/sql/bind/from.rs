@@ -402,13 +402,15 @@ impl Binder<'_> {
             });
         }
         let vars = columns.iter().map(|column| column.var).collect();
-        let mut plan = Plan::TableScan(TableScan { table: table.clone(), columns: stored, row_id: None, access: None });
         let relation = ScopeRelation {
             name: Some(table.name.clone()),
             schema: Some(table.schema.clone()),
             columns,
             tableoid: None,
         };
+        let computed = self.computed_indexes(table, &relation)?;
+        let mut plan =
+            Plan::TableScan(TableScan { table: table.clone(), columns: stored, row_id: None, access: None, computed });
         if !virtual_columns.is_empty() {
             let mut items: Vec<(VarId, Expr)> = Vec::with_capacity(virtual_columns.len());
             for (var, text, ty) in virtual_columns {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sinew_storage::catalog::{IndexDef, IndexKind, IndexTarget, TableDef};
+use sinew_storage::catalog::{IndexDef, IndexKind, TableDef};
 use sinew_storage::{DataType, Value};
 use sqlparser::ast::{
     ConflictTarget, Insert as Ast, ObjectName, OnConflictAction, OnInsert, SelectItem, SetExpr, Spanned, TableObject,
@@ -229,28 +229,7 @@ impl Binder<'_> {
     ) -> Result<OnConflict> {
         let index = match &conflict.conflict_target {
             None => None,
-            Some(ConflictTarget::Columns(columns)) => {
-                let mut ids = Vec::with_capacity(columns.len());
-                for column in columns {
-                    let position = self.table_column(table, column)?;
-                    ids.push(table.columns[position].id);
-                }
-                let matching = self.catalog.indexes_of(table.id).iter().find(|index| {
-                    let (true, IndexTarget::Table { columns, .. }) = (is_unique(index), &index.target) else {
-                        return false;
-                    };
-                    columns.len() == ids.len() && columns.iter().all(|column| ids.contains(&column.column))
-                });
-                let Some(index) = matching else {
-                    let span = columns.first().map(|column| column.span);
-                    return Err(QueryError::new(
-                        sqlstate::INVALID_COLUMN_REFERENCE,
-                        "there is no unique or exclusion constraint matching the ON CONFLICT specification",
-                    )
-                    .at(span.and_then(|span| self.at(span))));
-                };
-                Some(index.clone())
-            }
+            Some(ConflictTarget::Columns(columns)) => Some(self.conflict_index(table, columns)?),
             Some(ConflictTarget::OnConstraint(name)) => {
                 let wanted = self.qualified_name(name)?.name;
                 let found = self

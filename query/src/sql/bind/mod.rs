@@ -9,6 +9,8 @@
 //! set operation they meet; what meets none is text.
 
 mod coerce;
+mod computed_index;
+mod conflict_target;
 mod copy;
 mod copy_options;
 mod cte;
@@ -55,6 +57,8 @@ mod window;
 mod window_frame;
 mod within_group;
 
+pub use computed_index::{IndexRules, bind_index_rules};
+
 use std::cell::OnceCell;
 use std::sync::Arc;
 
@@ -68,7 +72,7 @@ use self::cte::CteBinding;
 pub use self::relation_names::{relations_named, without_visible_schemas};
 use self::row_lock::{LockScope, RowLockClause};
 use self::scope::Frame;
-pub use self::stored_text::{StoredRules, bind_stored_rules};
+pub use self::stored_text::{StoredRules, bind_row_expressions, bind_stored_rules};
 use super::copy_syntax::CopySyntax;
 use super::definition::Definition;
 use super::position::LineIndex;

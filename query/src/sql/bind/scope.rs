@@ -61,6 +61,9 @@ pub enum Clause {
     /// COPY FROM … WHERE.
     CopyWhere,
     Default,
+    IndexExpression,
+    IndexPredicate,
+    Transform,
     Filter,
     AggregateArguments,
     /// PARTITION BY and ORDER BY of a window.
@@ -88,6 +91,9 @@ impl Clause {
             Clause::Check => "check constraints",
             Clause::CopyWhere => "COPY FROM WHERE conditions",
             Clause::Default => "DEFAULT expressions",
+            Clause::IndexExpression => "index expressions",
+            Clause::IndexPredicate => "index predicates",
+            Clause::Transform => "transform expressions",
             Clause::Filter => "FILTER",
             Clause::AggregateArguments => "aggregate arguments",
             Clause::Window => "window definitions",

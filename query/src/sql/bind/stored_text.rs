@@ -35,9 +35,25 @@ pub fn bind_stored_rules(context: &BindContext<'_>, table: &TableDef) -> Result<
     Ok(StoredRules { vars: binder.vars, row, checks, defaults })
 }
 
+/// Expressions over a table's row, each as a value of its type: their variables, the row in table order, and them.
+pub fn bind_row_expressions(
+    context: &BindContext<'_>,
+    table: &TableDef,
+    texts: &[(&str, &DataType)],
+) -> Result<(VarTable, Vec<VarId>, Vec<Expr>)> {
+    let mut binder = Binder::new(context, "");
+    let row = binder.row_vars(table);
+    let relation = row_relation(table, &row);
+    let mut exprs = Vec::with_capacity(texts.len());
+    for (text, ty) in texts {
+        exprs.push(binder.bind_stored_expression(text, &relation, Clause::Transform, ty)?);
+    }
+    Ok((binder.vars, row, exprs))
+}
+
 impl Binder<'_> {
     /// Binds with no scope and no positions but its own.
-    fn apart<T>(&mut self, bind: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    pub(super) fn apart<T>(&mut self, bind: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let frames = std::mem::take(&mut self.frames);
         let ctes = std::mem::take(&mut self.ctes);
         let lateral_used = std::mem::take(&mut self.lateral_used);

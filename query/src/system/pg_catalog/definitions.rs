@@ -28,11 +28,52 @@ fn column_names(index: &IndexDef, table: &TableDef) -> Vec<String> {
     match &index.target {
         IndexTarget::Table { columns, .. } => columns
             .iter()
-            .filter_map(|column| table.position_of(column.column))
-            .map(|position| quote_identifier(&table.columns[position].name))
+            .filter_map(|column| match &column.expression {
+                Some(expression) => Some(index_expression(&expression.text)),
+                None => {
+                    let position = table.position_of(column.column)?;
+                    Some(quote_identifier(&table.columns[position].name))
+                }
+            })
             .collect(),
         _ => Vec::new(),
     }
+}
+
+/// A call stands as it is, anything else in parentheses.
+fn index_expression(text: &str) -> String {
+    let is_call = text.split_once('(').is_some_and(|(name, rest)| {
+        name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.') && closes_at_end(rest)
+    });
+    if is_call { text.to_owned() } else { format!("({})", in_parentheses(text)) }
+}
+
+/// Whether the parenthesis that was opened before `rest` closes with its last character.
+fn closes_at_end(rest: &str) -> bool {
+    let mut depth = 1usize;
+    let mut quote = None;
+    for (at, c) in rest.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + 1 == rest.len();
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+fn in_parentheses(text: &str) -> String {
+    let is_name = text.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let is_enclosed = text.strip_prefix('(').is_some_and(closes_at_end);
+    if is_name || is_enclosed { text.to_owned() } else { format!("({text})") }
 }
 
 /// One key column as CREATE INDEX writes it, 1-based. None when there is no such column.
@@ -92,6 +133,7 @@ pub(crate) fn index_definition(index: &IndexDef, table: &TableDef) -> String {
             }
         })
         .collect();
+    let (included, predicate) = included_and_predicate(index, table);
     let options = index_options(index).map_or_else(String::new, |options| {
         let options: Vec<String> = options
             .iter()
@@ -101,12 +143,28 @@ pub(crate) fn index_definition(index: &IndexDef, table: &TableDef) -> String {
         format!(" WITH ({})", options.join(", "))
     });
     format!(
-        "CREATE {unique}INDEX {} ON {}.{} USING {method} ({}){options}",
+        "CREATE {unique}INDEX {} ON {}.{} USING {method} ({}){included}{options}{predicate}",
         quote_identifier(&index.name),
         quote_identifier(&table.schema),
         quote_identifier(&table.name),
         keys.join(", ")
     )
+}
+
+fn included_and_predicate(index: &IndexDef, table: &TableDef) -> (String, String) {
+    let names: Vec<String> = index
+        .options
+        .included
+        .iter()
+        .filter_map(|column| table.position_of(*column))
+        .map(|position| quote_identifier(&table.columns[position].name))
+        .collect();
+    let included = if names.is_empty() { String::new() } else { format!(" INCLUDE ({})", names.join(", ")) };
+    let predicate = match &index.options.predicate {
+        Some(text) => format!(" WHERE {}", in_parentheses(text)),
+        None => String::new(),
+    };
+    (included, predicate)
 }
 
 /// `PRIMARY KEY (a, b)`, `UNIQUE (a)`, `CHECK ((a > 0))`, `FOREIGN KEY (a) REFERENCES p(id) ON DELETE CASCADE`.

@@ -16,15 +16,15 @@ use super::foreign_key::{cascade_notice, needed_by_foreign_keys};
 use super::{Pending, alter};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::sql::definition::{AlterAction, RelationChange, RelationKind};
-use crate::statement::Ddl;
+use crate::statement::{ColumnRewrite, Ddl};
 
 /// What one ALTER TABLE has gathered.
 pub(super) struct Change {
     pub table: TableDef,
     pub pending: Pending,
-    validate: Vec<(String, String)>,
+    pub validate: Vec<(String, String)>,
     not_null: Vec<String>,
-    drop_indexes: Vec<RelationId>,
+    pub drop_indexes: Vec<RelationId>,
     /// Of other tables, by CASCADE.
     drop_foreign_keys: Vec<(RelationId, String)>,
     pub changed: bool,
@@ -32,6 +32,9 @@ pub(super) struct Change {
     renames: Vec<Ddl>,
     /// Changes of sequences, to be carried out after the table's own.
     pub sequences: Vec<Ddl>,
+    pub rewrites: Vec<ColumnRewrite>,
+    /// To be carried out first.
+    pub before: Vec<Ddl>,
 }
 
 impl Binder<'_> {
@@ -67,6 +70,8 @@ impl Binder<'_> {
             notices: Vec::new(),
             renames: Vec::new(),
             sequences: Vec::new(),
+            rewrites: Vec::new(),
+            before: Vec::new(),
         };
         for action in actions {
             match action {
@@ -94,13 +99,16 @@ impl Binder<'_> {
             }
         }
         let foreign_keys = self.bind_foreign_keys(&change.table, &change.pending, &change.drop_indexes)?;
-        let mut ddl = Vec::new();
+        let mut ddl = change.before;
         if !change.drop_foreign_keys.is_empty() {
             ddl.push(Ddl::DropForeignKeys { keys: change.drop_foreign_keys, tag: "ALTER TABLE" });
         }
         if change.changed {
             let mut altered = alter(change.table);
-            if let Ddl::AlterTable { validate, not_null, add_indexes, drop_indexes, add_sequences, .. } = &mut altered {
+            if let Ddl::AlterTable { validate, not_null, add_indexes, drop_indexes, add_sequences, rewrites, .. } =
+                &mut altered
+            {
+                *rewrites = change.rewrites;
                 *add_sequences = change.pending.sequences;
                 *validate = change.validate;
                 *not_null = change.not_null;
@@ -185,7 +193,7 @@ impl Binder<'_> {
                 change.renames.push(Ddl::RenameTable { id: table.id, new_name: new.name });
             }
             AlterTableOperation::AlterColumn { column_name, op } => {
-                self.alter_column(change, column_name, op)?;
+                self.alter_column(table, change, column_name, op)?;
             }
             AlterTableOperation::AddConstraint { constraint, not_valid } => {
                 if *not_valid {
@@ -268,10 +276,7 @@ impl Binder<'_> {
         let id = change.table.columns[position].id;
         // Indexes and constraints over the column go with it, as in PostgreSQL (several-column ones too).
         for index in self.catalog.indexes_of(table.id) {
-            if let IndexTarget::Table { columns, .. } = &index.target
-                && columns.iter().any(|key| key.column == id)
-                && !change.drop_indexes.contains(&index.id)
-            {
+            if index.needs_column(id) && !change.drop_indexes.contains(&index.id) {
                 change.drop_indexes.push(index.id);
             }
         }
@@ -325,12 +330,31 @@ impl Binder<'_> {
         for check in &mut change.table.checks {
             check.expression = rename_word(&check.expression, &old_name, &new_name);
         }
+        let id = change.table.columns[position].id;
+        for index in self.catalog.indexes_of(change.table.id).iter().filter(|index| index.options.reads.contains(&id)) {
+            let mut index = sinew_storage::catalog::IndexDef::clone(index);
+            if let IndexTarget::Table { columns, .. } = &mut index.target {
+                for expression in columns.iter_mut().filter_map(|column| column.expression.as_mut()) {
+                    expression.text = rename_word(&expression.text, &old_name, &new_name);
+                }
+            }
+            if let Some(predicate) = &mut index.options.predicate {
+                *predicate = rename_word(predicate, &old_name, &new_name);
+            }
+            change.renames.push(Ddl::RewordIndex { index });
+        }
         change.table.columns[position].name = new_name;
         change.changed = true;
         Ok(())
     }
 
-    fn alter_column(&mut self, change: &mut Change, column: &Ident, op: &AlterColumnOperation) -> Result<()> {
+    fn alter_column(
+        &mut self,
+        old: &TableDef,
+        change: &mut Change,
+        column: &Ident,
+        op: &AlterColumnOperation,
+    ) -> Result<()> {
         let position = self.table_column(&change.table, column)?;
         match op {
             AlterColumnOperation::SetNotNull => {
@@ -377,8 +401,8 @@ impl Binder<'_> {
                 change.table.columns[position].drop_default();
                 change.changed = true;
             }
-            AlterColumnOperation::SetDataType { .. } => {
-                return Err(self.unsupported("ALTER COLUMN … TYPE", column.span));
+            AlterColumnOperation::SetDataType { data_type, using, .. } => {
+                self.alter_type(old, change, column, data_type, using.as_ref())?;
             }
             AlterColumnOperation::AddGenerated { .. } => {
                 return Err(self.unsupported("ALTER COLUMN … ADD GENERATED", column.span));

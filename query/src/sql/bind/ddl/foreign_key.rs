@@ -105,6 +105,7 @@ impl Binder<'_> {
         if is_self {
             keys.extend(&pending.indexes);
         }
+        keys.retain(|index| !index.is_computed());
         keys.retain(|index| {
             matches!(index.kind, IndexKind::Ordered { unique: true }) && !dropped.contains(&index.id)
                 || index.id == unassigned()
@@ -365,6 +366,11 @@ enum Fit {
     /// PostgreSQL would compare them after a cast.
     Cast,
     None,
+}
+
+/// Whether keys of both types are equal when their values are.
+pub(super) fn keys_fit(referencing: &DataType, referenced: &DataType) -> bool {
+    fit(referencing, referenced) == Fit::Equal
 }
 
 fn fit(referencing: &DataType, referenced: &DataType) -> Fit {

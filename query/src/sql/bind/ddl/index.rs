@@ -2,8 +2,10 @@
 
 use sinew_storage::DataType;
 use sinew_storage::catalog::{
-    IndexColumn, IndexDef, IndexKind, IndexTarget, TableDef, VectorIndexOptions, VectorMetric,
+    EXPRESSION_COLUMN, IndexColumn, IndexDef, IndexExpression, IndexKind, IndexOptions, IndexTarget, TableDef,
+    VectorIndexOptions, VectorMetric,
 };
+use sinew_storage::ids::ColumnId;
 use sqlparser::ast::{
     BinaryOperator, CreateIndex, Expr as Ast, IndexColumn as AstColumn, IndexType, OrderBySort, Spanned,
     Value as Literal,
@@ -24,14 +26,44 @@ const HNSW_EF_CONSTRUCTION: (i64, i64, i64) = (64, 4, 1000);
 /// The analyzer of full-text indexes over tables.
 const ANALYZER: &str = "english";
 
+/// A part of an index's key as it is written.
+enum KeyPart {
+    /// Position in the table.
+    Column(usize),
+    Expression(IndexExpression),
+}
+
+/// What PostgreSQL calls an expression in the name of its index: the function's name, or "expr".
+fn expression_name(ast: &Ast) -> String {
+    match ast {
+        Ast::Nested(inner) | Ast::Collate { expr: inner, .. } => expression_name(inner),
+        Ast::Function(function) => {
+            function.name.0.last().and_then(|part| part.as_ident()).map_or_else(|| "expr".to_owned(), fold)
+        }
+        Ast::Identifier(ident) => fold(ident),
+        Ast::Cast { expr, .. } => expression_name(expr),
+        Ast::Substring { .. } => "substring".to_owned(),
+        Ast::Trim { .. } => "btrim".to_owned(),
+        Ast::Extract { .. } => "extract".to_owned(),
+        _ => "expr".to_owned(),
+    }
+}
+
+/// Numbered when another column of the index has the name.
+fn distinct_name(name: String, taken: &[String]) -> String {
+    let mut candidate = name.clone();
+    let mut number = 0u32;
+    while taken.contains(&candidate) {
+        number += 1;
+        candidate = format!("{name}{number}");
+    }
+    candidate
+}
+
 impl Binder<'_> {
     pub fn create_index(&mut self, create: &CreateIndex) -> Result<Vec<Ddl>> {
         let span = create.table_name.span();
-        let what = if create.predicate.is_some() {
-            "a partial index (WHERE)"
-        } else if !create.include.is_empty() {
-            "INCLUDE"
-        } else if create.nulls_distinct == Some(false) {
+        let what = if create.nulls_distinct == Some(false) {
             "NULLS NOT DISTINCT"
         } else if !create.index_options.is_empty() || !create.alter_options.is_empty() || create.r#async {
             "this option of CREATE INDEX"
@@ -41,7 +73,6 @@ impl Binder<'_> {
         if !what.is_empty() {
             return Err(self.unsupported(what, span));
         }
-        // CONCURRENTLY asks for weaker locks, not for another result: it is built like any other.
         let table = self.target_table(&create.table_name)?;
         let method = match &create.using {
             None | Some(IndexType::BTree) => "btree".to_owned(),
@@ -50,21 +81,49 @@ impl Binder<'_> {
                 return Err(self.unsupported(format_args!("index method {}", other.to_string().to_lowercase()), span));
             }
         };
-        let mut names = Vec::with_capacity(create.columns.len());
-        let mut positions = Vec::with_capacity(create.columns.len());
+        let is_btree = method == "btree";
+        let mut options = IndexOptions::default();
+        let mut names: Vec<String> = Vec::with_capacity(create.columns.len());
+        let mut parts = Vec::with_capacity(create.columns.len());
         for column in &create.columns {
-            let Ast::Identifier(ident) = &column.column.expr else {
-                return Err(self.unsupported("an expression index", column.column.expr.span()));
-            };
-            let position = self.table_column(&table, ident)?;
-            if table.columns[position].virtual_expression.is_some() {
-                return Err(self.unsupported("an index on a virtual generated column", ident.span));
+            let part = self.key_part(&table, column, &mut options.reads)?;
+            if !is_btree && !matches!(part, KeyPart::Column(_)) {
+                return Err(
+                    self.unsupported(format_args!("an expression in a {method} index"), column.column.expr.span())
+                );
             }
-            positions.push(position);
-            names.push(table.columns[position].name.clone());
+            let name = match &part {
+                KeyPart::Column(position) => table.columns[*position].name.clone(),
+                KeyPart::Expression(_) => expression_name(&column.column.expr),
+            };
+            names.push(distinct_name(name, &names));
+            parts.push(part);
         }
+        if !is_btree && (create.predicate.is_some() || !create.include.is_empty()) {
+            return Err(self.unsupported(format_args!("WHERE and INCLUDE of a {method} index"), span));
+        }
+        if let Some(predicate) = &create.predicate {
+            options.predicate = Some(self.index_predicate(&table, predicate, &mut options.reads)?);
+        }
+        for included in &create.include {
+            let position = self.table_column(&table, included)?;
+            if table.columns[position].virtual_expression.is_some() {
+                return Err(self.unsupported("an index on a virtual generated column", included.span));
+            }
+            options.included.push(table.columns[position].id);
+            names.push(distinct_name(table.columns[position].name.clone(), &names));
+        }
+        options.reads.sort_unstable();
+        options.reads.dedup();
+        let positions: Vec<usize> = parts
+            .iter()
+            .filter_map(|part| match part {
+                KeyPart::Column(position) => Some(*position),
+                KeyPart::Expression(_) => None,
+            })
+            .collect();
         let (kind, columns) = match method.as_str() {
-            "btree" => self.btree(create, &table, &positions)?,
+            "btree" => self.btree(create, &table, parts)?,
             "hnsw" => self.hnsw(create, &table, &positions)?,
             "bm25" => self.bm25(create, &table, &positions)?,
             "ivfflat" | "hash" | "gin" | "gist" | "brin" | "spgist" => {
@@ -116,23 +175,72 @@ impl Binder<'_> {
             target: IndexTarget::Table { table: table.id, columns },
             kind,
             constraint: None,
-            options: Default::default(),
+            options,
         };
-        Ok(vec![Ddl::CreateIndex { index, if_not_exists: create.if_not_exists }])
+        let mut ddl = Vec::new();
+        if create.concurrently {
+            // It asks for weaker locks, not for another result: the index is built like any other.
+            ddl.push(Ddl::OutsideBlock { what: "CREATE INDEX CONCURRENTLY", tag: "CREATE INDEX" });
+        }
+        ddl.push(Ddl::CreateIndex { index, if_not_exists: create.if_not_exists });
+        Ok(ddl)
+    }
+
+    /// A column by its name, or an expression: a call, or anything in parentheses.
+    fn key_part(&mut self, table: &TableDef, column: &AstColumn, reads: &mut Vec<ColumnId>) -> Result<KeyPart> {
+        let mut ast = &column.column.expr;
+        loop {
+            match ast {
+                Ast::Nested(inner) => ast = inner,
+                Ast::Collate { expr, collation } => {
+                    let name = self.qualified_name(collation)?.name;
+                    if !matches!(name.as_str(), "C" | "POSIX" | "default") {
+                        return Err(QueryError::new(
+                            sqlstate::UNDEFINED_OBJECT,
+                            format!("collation \"{name}\" for encoding \"UTF8\" does not exist"),
+                        )
+                        .at(self.at(collation.span())));
+                    }
+                    ast = expr;
+                }
+                _ => break,
+            }
+        }
+        let Ast::Identifier(ident) = ast else {
+            return self.index_expression(table, ast, reads).map(KeyPart::Expression);
+        };
+        let position = match table.column_position(&fold(ident)) {
+            Some(position) => position,
+            None => {
+                return Err(QueryError::new(
+                    sqlstate::UNDEFINED_COLUMN,
+                    format!("column \"{}\" does not exist", fold(ident)),
+                )
+                .at(self.at(ident.span)));
+            }
+        };
+        if table.columns[position].virtual_expression.is_some() {
+            return Err(self.unsupported("an index on a virtual generated column", ident.span));
+        }
+        Ok(KeyPart::Column(position))
     }
 
     fn btree(
         &self,
         create: &CreateIndex,
         table: &TableDef,
-        positions: &[usize],
+        parts: Vec<KeyPart>,
     ) -> Result<(IndexKind, Vec<IndexColumn>)> {
         if let Some(option) = create.with.first() {
             return Err(self.unsupported(format_args!("the btree option {option}"), option.span()));
         }
-        let mut columns = Vec::with_capacity(positions.len());
-        for (column, &position) in create.columns.iter().zip(positions) {
-            let definition = &table.columns[position];
+        let mut columns = Vec::with_capacity(parts.len());
+        for (column, part) in create.columns.iter().zip(parts) {
+            let place = column.column.expr.span();
+            let (ty, name) = match &part {
+                KeyPart::Column(position) => (&table.columns[*position].ty, table.columns[*position].name.as_str()),
+                KeyPart::Expression(expression) => (&expression.ty, "expr"),
+            };
             if let Some(class) = &column.operator_class {
                 let name = self.qualified_name(class)?.name;
                 if !matches!(name.as_str(), "text_pattern_ops" | "varchar_pattern_ops") && !name.ends_with("_ops") {
@@ -143,17 +251,21 @@ impl Binder<'_> {
                     .at(self.at(class.span())));
                 }
             }
-            check_ordered(&definition.ty, &definition.name)
-                .map_err(|error| error.at(self.at(column.column.expr.span())))?;
+            check_ordered(ty, name).map_err(|error| error.at(self.at(place)))?;
             let descending = match &column.column.options.sort {
                 None | Some(OrderBySort::Asc) => false,
                 Some(OrderBySort::Desc) => true,
-                Some(OrderBySort::Using(_)) => {
-                    return Err(self.unsupported("USING in an index column", column.column.expr.span()));
-                }
+                Some(OrderBySort::Using(_)) => return Err(self.unsupported("USING in an index column", place)),
             };
             let nulls_first = column.column.options.nulls_first.unwrap_or(descending);
-            columns.push(IndexColumn { column: definition.id, descending, nulls_first, expression: None });
+            columns.push(match part {
+                KeyPart::Column(position) => {
+                    IndexColumn { column: table.columns[position].id, descending, nulls_first, expression: None }
+                }
+                KeyPart::Expression(expression) => {
+                    IndexColumn { column: EXPRESSION_COLUMN, descending, nulls_first, expression: Some(expression) }
+                }
+            });
         }
         Ok((IndexKind::Ordered { unique: create.unique }, columns))
     }

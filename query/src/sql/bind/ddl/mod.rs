@@ -3,6 +3,7 @@
 mod alter_identity;
 mod alter_relation;
 mod alter_table;
+mod alter_type;
 mod comment;
 mod create_table;
 mod create_table_as;
@@ -10,6 +11,7 @@ mod drop;
 mod extension;
 mod foreign_key;
 mod index;
+mod index_expression;
 mod like;
 mod schema;
 mod sequence;
@@ -137,6 +139,7 @@ fn alter(table: TableDef) -> Ddl {
         add_indexes: Vec::new(),
         drop_indexes: Vec::new(),
         add_sequences: Vec::new(),
+        rewrites: Vec::new(),
     }
 }
 
