@@ -9,7 +9,7 @@ use sinew_storage::catalog::{DefaultExpr, IndexDef, IndexTarget, TableBehaviour,
 use sinew_storage::ids::RelationId;
 use sinew_storage::{StorageError, Transaction};
 
-use crate::ddl_relation::{move_relation, rename_schema};
+use crate::ddl_relation::{move_relation, rename_schema, reword_views};
 use crate::ddl_sequence::{alter_sequence, create_column_sequence, restart_sequences};
 use crate::foreign_key;
 use crate::{INTERNAL_USER, Session};
@@ -148,11 +148,22 @@ impl Session {
             Ddl::MoveRelation { id, schema, name, .. } => {
                 self.refuse_system_table(transaction, id)?;
                 self.refuse_system_schema(&schema)?;
-                move_relation(transaction, id, &schema, &name)
+                let old =
+                    transaction.catalog().names.iter().find(|(_, known)| **known == id).map(|(name, _)| name.clone());
+                let views = self.reworded_views(transaction, &|old_schema, old_name| {
+                    let is_it = old.as_ref().is_some_and(|(schema, name)| schema == old_schema && name == old_name);
+                    is_it.then(|| (schema.clone(), name.clone()))
+                })?;
+                move_relation(transaction, id, &schema, &name)?;
+                reword_views(transaction, views)
             }
             Ddl::RenameSchema { old, new } => {
                 self.refuse_system_schema(&old)?;
-                rename_schema(transaction, &old, &new)
+                let views = self.reworded_views(transaction, &|schema, name| {
+                    (schema == old).then(|| (new.clone(), name.to_owned()))
+                })?;
+                rename_schema(transaction, &old, &new)?;
+                reword_views(transaction, views)
             }
             Ddl::OutsideBlock { what, .. } => {
                 if self.active.as_ref().is_some_and(|active| active.explicit) || self.implicit_block {

@@ -1,12 +1,40 @@
 //! New names and schemas for relations of any kind, and for schemas.
 
-use sinew_query::Result;
-use sinew_query::sql::with_sequence_names;
+use sinew_query::sql::{with_relations_renamed, with_sequence_names};
+use sinew_query::{BindContext, Result};
 use sinew_storage::Transaction;
 use sinew_storage::catalog::{SequenceDef, TableDef};
 use sinew_storage::ids::RelationId;
 
+use crate::Session;
 use crate::ddl::missing;
+
+impl Session {
+    /// Views whose text names relations that are about to move, with the text that they will have.
+    pub(crate) fn reworded_views(
+        &self,
+        transaction: &Transaction,
+        rename: &dyn Fn(&str, &str) -> Option<(String, String)>,
+    ) -> Result<Vec<(RelationId, String)>> {
+        let context = BindContext { transaction, session: &self.context, params: Default::default() };
+        let mut reworded = Vec::new();
+        for view in transaction.catalog().views.values() {
+            // One that cannot be bound any more names nothing.
+            let text = with_relations_renamed(&context, &view.query, rename).ok();
+            if let Some(text) = text.filter(|text| *text != view.query) {
+                reworded.push((view.id, text));
+            }
+        }
+        Ok(reworded)
+    }
+}
+
+pub(crate) fn reword_views(transaction: &Transaction, views: Vec<(RelationId, String)>) -> Result<()> {
+    for (view, text) in views {
+        transaction.reword_view(view, text)?;
+    }
+    Ok(())
+}
 
 /// Gives a relation a name and a schema; its indexes and the sequences of its columns follow it to another schema.
 pub(crate) fn move_relation(transaction: &Transaction, id: RelationId, schema: &str, name: &str) -> Result<()> {

@@ -570,6 +570,13 @@ impl Transaction {
         self.kv_put(Keyspace::CATALOG, &relation_key(INDEX, def.id), &encode_definition(&def)?)
     }
 
+    /// Replaces a view's text by one that means the same.
+    pub fn reword_view(&self, id: RelationId, query: String) -> Result<()> {
+        let old = self.catalog().views.get(&id).cloned().ok_or_else(|| not_found("view", id))?;
+        let def = ViewDef { query, ..(*old).clone() };
+        self.kv_put(Keyspace::CATALOG, &relation_key(VIEW, id), &encode_definition(&def)?)
+    }
+
     /// Gives a view another name or schema. `ObjectExists` when the name is taken.
     pub fn move_view(&self, id: RelationId, schema: &str, name: &str) -> Result<()> {
         self.lock_for_ddl(id, RelationLock::AccessExclusive)?;

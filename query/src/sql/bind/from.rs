@@ -307,7 +307,7 @@ impl Binder<'_> {
         }
         let found = self.find_relation(&qualified);
         if let Some(relation) = &found {
-            self.note_relation_name(name, relation);
+            self.note_relation_name(name, relation, alias.is_some());
         }
         let item = match found {
             Some(Relation::Table(table)) => {

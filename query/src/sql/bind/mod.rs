@@ -69,7 +69,7 @@ use sqlparser::ast::{SetExpr, Spanned, Statement};
 use sqlparser::tokenizer::Span;
 
 use self::cte::CteBinding;
-pub use self::relation_names::{relations_named, without_visible_schemas};
+pub use self::relation_names::{relations_named, with_relations_renamed, without_visible_schemas};
 use self::row_lock::{LockScope, RowLockClause};
 use self::scope::Frame;
 pub use self::stored_text::{StoredRules, bind_row_expressions, bind_stored_rules};

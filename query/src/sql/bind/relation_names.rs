@@ -23,11 +23,13 @@ pub struct NotedName {
     relation: QualifiedName,
     /// The bare name would be a WITH query here.
     is_shadowed: bool,
+    /// Its columns are named after an alias.
+    has_alias: bool,
 }
 
 impl Binder<'_> {
     /// Called for every name in FROM that is no WITH query.
-    pub fn note_relation_name(&mut self, name: &ObjectName, relation: &Relation) {
+    pub fn note_relation_name(&mut self, name: &ObjectName, relation: &Relation, has_alias: bool) {
         let is_shadowed = self.is_cte(name.0.last().and_then(ObjectNamePart::as_ident).map(super::names::fold));
         let Some(noted) = &mut self.noted_names else { return };
         let (schema, name_of) = match relation {
@@ -38,7 +40,12 @@ impl Binder<'_> {
             Relation::Index(_) => return,
         };
         let parts = name.0.iter().filter_map(ObjectNamePart::as_ident).map(|ident| ident.span.start).collect();
-        noted.push(NotedName { parts, relation: QualifiedName { schema: Some(schema), name: name_of }, is_shadowed });
+        noted.push(NotedName {
+            parts,
+            relation: QualifiedName { schema: Some(schema), name: name_of },
+            is_shadowed,
+            has_alias,
+        });
     }
 
     fn is_cte(&self, name: Option<String>) -> bool {
@@ -98,6 +105,47 @@ pub fn relations_named(context: &ExecContext, text: &str) -> Option<Vec<(String,
     Some(relations)
 }
 
+/// A query's text after relations have got other schemas and names: `rename` gives them for those that have. The query must
+/// be bound as long as the old names hold. What was named after its relation keeps that name as an alias.
+pub fn with_relations_renamed(
+    context: &BindContext<'_>,
+    text: &str,
+    rename: &dyn Fn(&str, &str) -> Option<(String, String)>,
+) -> Result<String> {
+    let lines = LineIndex::new(text);
+    let mut pieces = Vec::new();
+    for noted in noted_names(context, text)? {
+        let old = &noted.relation;
+        let Some((schema, name)) = rename(old.schema.as_deref().unwrap_or_default(), &old.name) else { continue };
+        let (Some(first), Some(last)) = (noted.parts.first(), noted.parts.last()) else { continue };
+        let (Some(start), Some(last)) = (lines.byte_offset(text, *first), lines.byte_offset(text, *last)) else {
+            continue;
+        };
+        let alias = if noted.has_alias || name == old.name {
+            String::new()
+        } else {
+            format!(" AS {}", quote_identifier(&old.name))
+        };
+        let new = format!("{}.{}{alias}", quote_identifier(&schema), quote_identifier(&name));
+        pieces.push((start, last + identifier_length(&text[last..]), new));
+    }
+    Ok(replaced(text, pieces))
+}
+
+/// Bytes of the identifier at the beginning of a text.
+fn identifier_length(text: &str) -> usize {
+    let Some(quoted) = text.strip_prefix('"') else {
+        return text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(text.len());
+    };
+    let mut chars = quoted.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        if c == '"' && chars.next_if(|(_, next)| *next == '"').is_none() {
+            return at + 2;
+        }
+    }
+    text.len()
+}
+
 /// A query's text with the schemas left out that the session's search path finds anyway. A query that cannot be bound is
 /// left as it is.
 pub fn without_visible_schemas(context: &ExecContext, text: &str) -> String {
@@ -136,6 +184,15 @@ impl Relation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn identifiers_end() {
+        let check = |text: &str, expected: usize| assert_eq!(identifier_length(text), expected);
+        check("abc x", 3);
+        check("abc", 3);
+        check("\"a b\".c", 5);
+        check("\"a\"\"b\" c", 6);
+    }
 
     #[test]
     fn pieces_are_replaced_in_order_of_their_places() {

@@ -34,7 +34,7 @@ enum KeyPart {
 }
 
 /// What PostgreSQL calls an expression in the name of its index: the function's name, or "expr".
-fn expression_name(ast: &Ast) -> String {
+pub(super) fn expression_name(ast: &Ast) -> String {
     match ast {
         Ast::Nested(inner) | Ast::Collate { expr: inner, .. } => expression_name(inner),
         Ast::Function(function) => {
@@ -50,7 +50,7 @@ fn expression_name(ast: &Ast) -> String {
 }
 
 /// Numbered when another column of the index has the name.
-fn distinct_name(name: String, taken: &[String]) -> String {
+pub(super) fn distinct_name(name: String, taken: &[String]) -> String {
     let mut candidate = name.clone();
     let mut number = 0u32;
     while taken.contains(&candidate) {

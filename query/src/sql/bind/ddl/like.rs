@@ -10,9 +10,11 @@ use sqlparser::ast::{ColumnDef as AstColumn, DataType as AstType, ObjectName, Sp
 
 use super::super::Binder;
 use super::super::names::Relation;
+use super::index::{distinct_name, expression_name};
 use super::{Pending, unassigned};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::sql::lexical_like::LIKE_MARK;
+use crate::sql::parse::parse_expression;
 use crate::statement::NewSequence;
 
 /// A LIKE clause with what it names.
@@ -200,10 +202,12 @@ impl Binder<'_> {
         let mut names: Vec<String> = Vec::with_capacity(columns.len());
         for key in columns {
             let column = if key.expression.is_some() { EXPRESSION_COLUMN } else { new_id(key.column)? };
-            names.push(match table.position_of(column) {
-                Some(position) => table.columns[position].name.clone(),
-                None => "expr".to_owned(),
-            });
+            let name = match (&key.expression, table.position_of(column)) {
+                (Some(expression), _) => expression_name(&parse_expression(&expression.text)?),
+                (None, Some(position)) => table.columns[position].name.clone(),
+                (None, None) => return Err(QueryError::internal("a copied index has lost a column")),
+            };
+            names.push(distinct_name(name, &names));
             keys.push(IndexColumn { column, ..key.clone() });
         }
         let mut options = index.options.clone();
