@@ -417,6 +417,7 @@ mod tests {
 
     #[test]
     fn known_gaps_are_named() {
+        assert_eq!(error("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO x").1, "0A000");
     }
 
     #[test]
