@@ -16,6 +16,7 @@ use super::run::{Cx, RunState};
 use crate::activity::SessionActivity;
 use crate::context::{BindContext, ExecContext, SessionContext};
 use crate::error::{QueryError, Result};
+use crate::settings::Settings;
 use crate::sql;
 
 /// Compiled indexes that are kept.
@@ -46,7 +47,7 @@ impl IndexExpressions {
             user: like.user.clone(),
             database: like.database.clone(),
             process_id: 0,
-            settings: RwLock::new(like.settings.read().clone()),
+            settings: Settings::new(like.settings.read().clone()),
             notices: Arc::new(|_| {}),
             functions: Arc::clone(&like.functions),
             embedder: Arc::clone(&like.embedder),
