@@ -16,6 +16,7 @@ mod index_join;
 mod join_order;
 mod order;
 mod pattern_order;
+mod scalar_subquery;
 mod search_scan;
 mod semi_join;
 mod statistics;
@@ -31,6 +32,7 @@ use crate::error::Result;
 /// Gives an equivalent plan. `output` are the variables the statement returns.
 pub fn optimize_for(plan: Plan, output: &[VarId], vars: &mut VarTable, transaction: &Transaction) -> Result<Plan> {
     let plan = semi_join::rewrite(plan);
+    let plan = scalar_subquery::rewrite(plan, vars, transaction)?;
     let plan = filter_pushdown::rewrite(plan);
     let plan = pattern_order::rewrite(plan, transaction)?;
     let plan = search_scan::rewrite(plan, vars, transaction)?;

@@ -2,7 +2,8 @@
 //!
 //! `x IN (subquery)` in a filter keeps a row only when it is TRUE, so its NULLs need no care. `NOT IN` stays as it is: one
 //! NULL in the subquery makes it never TRUE, which an anti join does not know. An EXISTS is decorrelated when the subquery
-//! reads outer columns only in conjuncts of its topmost filter; then those conjuncts are the join's condition.
+//! reads outer columns only in conjuncts of its topmost filter; then those conjuncts are the join's condition. An IN that
+//! reads outer columns is asked as an EXISTS.
 
 use super::{transform_up, visit};
 use crate::algebra::*;
@@ -63,10 +64,38 @@ fn into_join(left: Plan, conjunct: Expr) -> Result<Plan, (Plan, Expr)> {
                     on: vec![condition],
                 })
             }
-            _ => Err((left, Expr::Subquery(subquery))),
+            _ => match correlated_any(&subquery) {
+                Some(as_exists) => {
+                    exists(left, as_exists, JoinKind::Semi).map_err(|(left, _)| (left, Expr::Subquery(subquery)))
+                }
+                None => Err((left, Expr::Subquery(subquery))),
+            },
         },
         other => Err((left, other)),
     }
+}
+
+/// `x IN (SELECT y FROM …)`, where the subquery reads columns around it, as `EXISTS (SELECT FROM … WHERE x = y)`.
+fn correlated_any(subquery: &Subquery) -> Option<Subquery> {
+    let SubqueryKind::Any { operator, input } = &subquery.kind else { return None };
+    let Plan::Project { input: source, items } = &subquery.plan else { return None };
+    let (_, item) = items.iter().find(|(var, _)| Some(*var) == subquery.column)?;
+    if input.is_volatile() || input.has_subquery() || items.iter().any(|(_, expr)| expr.is_volatile()) {
+        return None;
+    }
+    let condition = Expr::Call {
+        function: std::sync::Arc::clone(operator),
+        args: vec![input.clone(), item.clone()],
+        ty: sinew_storage::DataType::Bool,
+        position: None,
+    };
+    let (source, mut conjuncts) = match &**source {
+        Plan::Filter { input, predicate } => ((**input).clone(), predicate.clone().conjuncts()),
+        source => (source.clone(), Vec::new()),
+    };
+    conjuncts.push(condition);
+    let plan = super::filtered(source, conjuncts);
+    Some(Subquery { kind: SubqueryKind::Exists, plan, column: None, ty: sinew_storage::DataType::Bool })
 }
 
 /// Joins when the subquery's correlation can be lifted out of it.

@@ -248,6 +248,7 @@ impl Maker<'_> {
             }
         }
         shown.attributes.push(("Relation Name", scan.table.name.clone()));
+        shown.attributes.push(("Alias", scan.table.name.clone()));
         if self.verbose {
             shown.attributes.push(("Schema", scan.table.schema.clone()));
         }
