@@ -25,5 +25,6 @@ mod sessions;
 mod short_statements;
 mod snb;
 mod spilling;
+mod statistics;
 mod waiting;
 mod wire;
