@@ -73,7 +73,7 @@ pub(crate) fn lift(message: &str) -> Option<Lifted> {
     // What is copied as it stands begins here.
     let mut copied = at;
     let mut before = Before::Other;
-    // Behind BY a number is an ordinal.
+    // Behind BY a number is an ordinal, and a string an error.
     let mut in_by_list = false;
     // Of each open parenthesis: whether it is a call's. A function may look at the type of a string that has none yet.
     let mut calls: SmallVec<[bool; 16]> = SmallVec::new();
@@ -85,12 +85,15 @@ pub(crate) fn lift(message: &str) -> Option<Lifted> {
                 continue;
             }
             b'\'' => {
-                if at > 0 && bytes[at - 1] == b'&' {
-                    // An escape string: `U&'…'`.
+                if at > 0 && (bytes[at - 1] == b'&' || is_word_byte(bytes[at - 1])) {
+                    // An escape string: `U&'…'`, `E'…'`. Or a keyword, to which a parameter would be glued.
                     return None;
                 }
                 let (end, text) = string_literal(message, at)?;
-                if before != Before::Operator || calls.last() == Some(&true) {
+                if bytes.get(end).is_some_and(|byte| is_word_byte(*byte)) {
+                    return None;
+                }
+                if before != Before::Operator || in_by_list || calls.last() == Some(&true) {
                     before = Before::Other;
                     at = end;
                     continue;
@@ -103,7 +106,8 @@ pub(crate) fn lift(message: &str) -> Option<Lifted> {
                 let number = &message[at..end];
                 let is_value = before == Before::Operator && !in_by_list;
                 match number.parse::<i64>() {
-                    Ok(value) if is_value && number.bytes().all(|digit| digit.is_ascii_digit()) => {
+                    // The number whose negative is the least integer is one size with the sign and another without.
+                    Ok(value) if is_value && value != 1 << 31 && number.bytes().all(|c| c.is_ascii_digit()) => {
                         let ty = if i32::try_from(value).is_ok() { DataType::Int4 } else { DataType::Int8 };
                         lifted.push(&message[copied..at], ty, Value::Int(value), end)?;
                         copied = end;
@@ -127,7 +131,7 @@ pub(crate) fn lift(message: &str) -> Option<Lifted> {
                 break;
             }
             b'(' => {
-                calls.push(before == Before::Name);
+                calls.push(before == Before::Name || calls.last() == Some(&true));
                 before = Before::Operator;
                 at += 1;
             }
@@ -266,7 +270,9 @@ mod tests {
         check("SELECT interval '1 day', date '2020-01-01'", "SELECT interval '1 day', date '2020-01-01'", &[]);
         check("SELECT a1, t2.b FROM t2 WHERE x = 1.5", "SELECT a1, t2.b FROM t2 WHERE x = 1.5", &[]);
         check("SELECT 1e-3, 99999999999999999999", "SELECT 1e-3, 99999999999999999999", &[]);
-        check("SELECT E'a', \"1\" FROM t", "SELECT E'a', \"1\" FROM t", &[]);
+        check("SELECT f(('a')), -2147483648, -2147483647", "SELECT f(('a')), -2147483648, -$1", &["2147483647 Int4"]);
+        check("SELECT a FROM t ORDER BY a, 'x'", "SELECT a FROM t ORDER BY a, 'x'", &[]);
+        check("SELECT \"1\" FROM t", "SELECT \"1\" FROM t", &[]);
         check("SELECT f('a', 1) || ('b'), \"f\"('c')", "SELECT f('a', $1) || ($2), \"f\"('c')", &["1 Int4", "b"]);
         check("SELECT 'a' 'b'", "SELECT $1 'b'", &["a"]);
     }
@@ -288,6 +294,9 @@ mod tests {
             "MATCH (n) RETURN 1",
             "SELECT '\\'; -- '",
             "SELECT U&'\\0041'",
+            "SELECT E'a'",
+            "SELECT a and'f', 1 FROM t",
+            "SELECT 'a'5",
             "SELECT DISTINCT ON (1) a FROM t",
         ] {
             assert!(lift(message).is_none(), "{message}");

@@ -54,11 +54,12 @@ impl PlanContextRef<'_> {
 
 #[derive(Default)]
 struct Plans {
-    by_text: FxHashMap<Arc<str>, Vec<(PlanContext, Arc<PlannedStatement>)>>,
+    by_text: FxHashMap<Arc<str>, Vec<(PlanContext, Entry)>>,
     count: usize,
-    /// Texts with lifted literals that are not to be planned as such, with the catalog's version at the time.
-    refused: FxHashMap<Arc<str>, u64>,
 }
+
+/// None for a text with lifted literals that is not to be planned as such.
+type Entry = Option<Arc<PlannedStatement>>;
 
 #[derive(Default)]
 pub(crate) struct PlanCache {
@@ -69,25 +70,28 @@ impl PlanCache {
     pub(crate) fn get(&self, text: &str, context: PlanContextRef<'_>) -> Option<Arc<PlannedStatement>> {
         let plans = self.plans.read();
         let found = plans.by_text.get(text)?.iter().find(|(known, _)| context.is(known));
-        found.map(|(_, plan)| Arc::clone(plan))
+        found.and_then(|(_, plan)| plan.clone())
     }
 
     /// Whether planning the text came to nothing before.
-    pub(crate) fn is_refused(&self, text: &str, catalog_version: u64) -> bool {
-        self.plans.read().refused.get(text) == Some(&catalog_version)
+    pub(crate) fn is_refused(&self, text: &str, context: PlanContextRef<'_>) -> bool {
+        let plans = self.plans.read();
+        let known = plans.by_text.get(text);
+        known.is_some_and(|known| known.iter().any(|(other, plan)| context.is(other) && plan.is_none()))
     }
 
-    pub(crate) fn refuse(&self, text: &str, catalog_version: u64) {
-        let mut plans = self.plans.write();
-        if plans.refused.len() >= CAPACITY {
-            plans.refused.clear();
-        }
-        plans.refused.insert(text.into(), catalog_version);
+    /// Notes that planning the text came to nothing.
+    pub(crate) fn refuse(&self, text: &str, context: PlanContextRef<'_>) {
+        self.put(text, context, None);
     }
 
     pub(crate) fn insert(&self, text: &str, context: PlanContextRef<'_>, plan: Arc<PlannedStatement>) {
+        self.put(text, context, Some(plan));
+    }
+
+    fn put(&self, text: &str, context: PlanContextRef<'_>, plan: Entry) {
         let mut plans = self.plans.write();
-        let Plans { by_text, count, .. } = &mut *plans;
+        let Plans { by_text, count } = &mut *plans;
         if *count >= CAPACITY {
             by_text.clear();
             *count = 0;

@@ -16,7 +16,7 @@ use sinew_storage::{DataType, Value};
 use crate::Session;
 use crate::fingerprint::fingerprint;
 use crate::maintenance;
-use crate::plan_cache::PlanContextRef;
+use crate::plan_cache::{PlanCache, PlanContextRef};
 use crate::statement::{Explain, Language, Scanner, TokenKind, route};
 use crate::utility::{self, Utility};
 
@@ -274,12 +274,21 @@ impl Session {
 
     /// A plan that was made before, for the current catalog and settings.
     pub(crate) fn cached_plan(&mut self, text: &str, declared: &[DataType]) -> Option<Arc<PlannedStatement>> {
+        self.with_plan_cache(declared, |cache, context| cache.get(text, context))
+    }
+
+    /// The plan cache with the key, but for the text, of what would be planned now.
+    pub(crate) fn with_plan_cache<T>(
+        &mut self,
+        declared: &[DataType],
+        ask: impl FnOnce(&PlanCache, PlanContextRef<'_>) -> T,
+    ) -> T {
         let catalog_version = self.catalog_version();
         let search_path = self.plan_search_path();
         let optimize = self.current_settings().optimize;
         let context =
             PlanContextRef { params: declared, catalog_version, search_path: &search_path, user: &self.user, optimize };
-        self.database.inner.plan_cache.get(text, context)
+        ask(&self.database.inner.plan_cache, context)
     }
 
     /// The same statement planned on the current catalog. 0A000 when its result changed shape.

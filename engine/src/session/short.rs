@@ -17,7 +17,11 @@ pub struct ShortStatement {
 
 impl ShortStatement {
     /// An error of running it, with the position in the message that the client sent.
-    pub fn located(&self, mut error: QueryError, message: &str) -> QueryError {
+    pub fn located(&self, mut error: QueryError, message: &str, session: &Session) -> QueryError {
+        if session.catalog_version() != self.prepared.planned.catalog_version {
+            // The message itself was planned meanwhile.
+            return error;
+        }
         error.0.position = error.0.position.map(|position| self.lifted.original_position(message, position));
         error
     }
@@ -36,15 +40,14 @@ impl Session {
         let planned = match self.cached_plan(&lifted.text, &types) {
             Some(planned) => planned,
             None => {
-                let catalog_version = self.catalog_version();
-                if self.database.inner.plan_cache.is_refused(&lifted.text, catalog_version) {
+                if self.with_plan_cache(&types, |cache, context| cache.is_refused(&lifted.text, context)) {
                     return None;
                 }
                 let planned = with_stack(|| self.plan(&lifted.text, &types, &NamedParameters::default()));
                 match planned {
                     Ok(planned) if is_short(&planned) => planned,
                     _ => {
-                        self.database.inner.plan_cache.refuse(&lifted.text, catalog_version);
+                        self.with_plan_cache(&types, |cache, context| cache.refuse(&lifted.text, context));
                         return None;
                     }
                 }

@@ -107,6 +107,16 @@ impl Backend {
         self.finished
     }
 
+    /// So much waits for the client that no more should be answered.
+    pub(super) fn is_client_behind(&self) -> bool {
+        self.shared.outbox.is_full()
+    }
+
+    /// Somebody asked for the connection's end.
+    pub(super) fn is_terminated(&self) -> bool {
+        self.shared.is_terminated.load(Ordering::Acquire)
+    }
+
     /// What the client has not taken yet is the connection's task's to send.
     pub(super) fn has_unsent(&self) -> bool {
         self.shared.outbox.has_pending()

@@ -1,8 +1,9 @@
 //! One client, from accept to close: the task that reads, writes, and notices when the client is gone.
 //!
-//! The task owns the socket's readiness; statements run on the query pool. Whatever runs, the task keeps reading (up to a
-//! bound), so an end of the stream is seen while a statement runs and cancels it; and it keeps writing, so notices reach a
-//! client that is idle.
+//! While the client is silent the task watches the socket and hands the backend to the query pool when a message has
+//! arrived. While the backend works it reads and writes the socket itself; the task then looks at times whether the client is
+//! still there, and sends what the client did not take at once. So a lost client ends its statement, and notices reach one
+//! that is idle.
 
 use std::io;
 use std::sync::Arc;
@@ -244,8 +245,12 @@ impl Connection {
     async fn serve_messages(&mut self) -> End {
         let mut shutdown = self.context.shutdown.clone();
         let mut stopping_since: Option<Instant> = None;
+        // Not put off by whatever else happens.
+        let mut next_watch = Instant::now() + WATCH_INTERVAL;
         loop {
+            let is_behind = self.shared.outbox.is_full();
             if stopping_since.is_none()
+                && !is_behind
                 && let Some(backend) = self.shared.inbox.take_for_work()
             {
                 // From here on the backend reads.
@@ -255,8 +260,12 @@ impl Connection {
             if self.shared.inbox.has_finished_backend() {
                 return End::Finished;
             }
-            if self.shared.outbox.is_lost() || self.shared.inbox.has_ended() {
+            if self.shared.outbox.is_lost() {
                 return End::Lost;
+            }
+            if self.shared.inbox.has_ended() {
+                // It may still read what it was answered.
+                return End::Finished;
             }
             // A backend at work sees it by itself when its statement ends.
             if self.shared.is_terminated.load(Ordering::Acquire) && self.stop_idle_backend() {
@@ -280,7 +289,7 @@ impl Connection {
                 }
             }
             let is_at_work = !self.shared.inbox.is_parked();
-            let want_read = !is_at_work && stopping_since.is_none();
+            let want_read = !is_at_work && !is_behind && stopping_since.is_none();
             let want_write = self.shared.outbox.has_pending();
             if self.watch_socket(want_read || want_write).is_err() {
                 return End::Lost;
@@ -305,15 +314,21 @@ impl Connection {
                 }
                 () = self.shared.outbox.wake.notified() => {}
                 () = self.shared.inbox.changed.notified() => {}
-                () = sleep_until(message_deadline), if message_deadline.is_some() => return self.time_out(),
+                () = sleep_until(message_deadline), if message_deadline.is_some() => {
+                    // The rest may have come in this moment.
+                    if self.shared.inbox.read().is_err() {
+                        return self.time_out();
+                    }
+                }
                 () = sleep_until(idle_deadline), if idle_deadline.is_some() => {
                     if self.end_idle_transaction() {
                         return End::Finished;
                     }
                 }
                 // Nobody reads while a statement runs: a client that leaves shows only here.
-                () = tokio::time::sleep(WATCH_INTERVAL), if is_at_work => {
-                    if self.socket.is_abandoned() {
+                () = sleep_until(Some(next_watch)), if is_at_work => {
+                    next_watch = Instant::now() + WATCH_INTERVAL;
+                    if self.shared.inbox.is_abandoned() {
                         return End::Lost;
                     }
                 }

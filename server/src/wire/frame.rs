@@ -1,13 +1,13 @@
 //! Cutting the byte stream into messages.
 //!
-//! A message is one type byte, a length that counts itself, and a body. Nothing is decoded here: the network thread only
-//! cuts, the query thread decodes. A message above the limit is skipped as it arrives, never stored, and handed on as
+//! A message is one type byte, a length that counts itself, and a body. Nothing is decoded here. A message above the limit is skipped as it arrives, never stored, and handed on as
 //! [`Frame::Oversized`] in its place in the order, so that the connection stays usable.
 
 use bytes::{Buf, Bytes, BytesMut};
 use sinew::QueryError;
 
 use super::errors::protocol_violation;
+use super::socket::TERMINATE;
 
 /// Longest message body accepted, in bytes.
 pub const MESSAGE_LIMIT_BYTES: usize = 64 << 20;
@@ -53,7 +53,13 @@ impl FrameReader {
     }
 
     /// Appends what was read.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    pub fn feed(&mut self, mut bytes: &[u8]) {
+        if let Some((_, _, left)) = &mut self.skipping {
+            // What had come before is gone already.
+            let skipped = bytes.len().min(*left);
+            *left -= skipped;
+            bytes = &bytes[skipped..];
+        }
         if self.buffer.is_empty() && self.buffer.capacity() > (1 << 20) {
             self.buffer = BytesMut::new();
         }
@@ -66,7 +72,7 @@ impl FrameReader {
             return false;
         }
         if let Some((_, _, left)) = self.skipping {
-            return self.buffer.len() >= left;
+            return left == 0;
         }
         match self.buffer.first() {
             None => false,
@@ -82,6 +88,11 @@ impl FrameReader {
         }
     }
 
+    /// The last that has arrived is a goodbye.
+    pub fn ends_with_terminate(&self) -> bool {
+        self.skipping.is_none() && self.buffer.ends_with(&TERMINATE)
+    }
+
     /// The kind of the next frame, when it has arrived whole and is to be read.
     pub fn next_kind(&self) -> Option<u8> {
         if self.skipping.is_none() && self.has_frame() { self.buffer.first().copied() } else { None }
@@ -94,10 +105,7 @@ impl FrameReader {
             return None;
         }
         if let Some((kind, body_size_bytes, left)) = self.skipping {
-            let skipped = left.min(self.buffer.len());
-            self.buffer.advance(skipped);
-            if skipped < left {
-                self.skipping = Some((kind, body_size_bytes, left - skipped));
+            if left > 0 {
                 return None;
             }
             self.skipping = None;
@@ -117,7 +125,9 @@ impl FrameReader {
         let body_size_bytes = length - 4;
         if body_size_bytes > MESSAGE_LIMIT_BYTES {
             self.buffer.advance(5);
-            self.skipping = Some((kind, body_size_bytes, body_size_bytes));
+            let skipped = body_size_bytes.min(self.buffer.len());
+            self.buffer.advance(skipped);
+            self.skipping = Some((kind, body_size_bytes, body_size_bytes - skipped));
             return self.next_frame();
         }
         if self.buffer.len() < 5 + body_size_bytes {
@@ -192,10 +202,12 @@ mod tests {
             let take = left.min(chunk.len());
             reader.feed(&chunk[..take]);
             left -= take;
-            if left > 0 {
+            // Who waits only looks whether there is something to take.
+            assert_eq!(reader.has_frame(), left == 0 || left + chunk.len() == size);
+            if left + chunk.len() == size {
                 assert!(reader.next_frame().is_none());
-                assert!(reader.buffer.is_empty(), "skipped bytes are not kept");
             }
+            assert!(reader.buffer.is_empty(), "skipped bytes are not kept");
         }
         reader.feed(&message(b'S', b""));
         assert!(

@@ -91,23 +91,31 @@ impl Inbox {
     /// The next message for a working backend; parks it when its client is silent, when it has finished, or the client is
     /// gone.
     pub fn next(&self, mut backend: Box<Backend>) -> Next {
+        // What the client does not take is the connection's task's to send; more answers would only pile up.
+        let is_behind = backend.is_client_behind();
         let mut may_wait = !backend.has_unsent();
+        let mut deadline = None;
         loop {
             {
                 let mut state = self.state.lock();
-                let is_over = backend.is_finished() || state.lost;
+                let is_over = backend.is_finished() || state.lost || is_behind;
                 if !is_over && let Some(frame) = state.reader.next_frame() {
                     return Next::Frame(backend, frame);
                 }
-                if is_over || state.end_of_stream || state.stopped || !may_wait {
+                if is_over || state.end_of_stream || state.stopped || backend.is_terminated() || !may_wait {
                     backend.note_idle();
+                    // Nobody read while the backend worked: the client's silence counts from here.
+                    state.last_read = Instant::now();
                     state.parked = Some(backend);
                     self.changed.notify_one();
                     return Next::Parked;
                 }
             }
-            may_wait = match self.socket.wait_readable(LINGER) {
-                Ok(true) => self.read().is_ok(),
+            // However little of a message arrives at a time, it is not waited for longer here.
+            let now = Instant::now();
+            let deadline = *deadline.get_or_insert(now + LINGER);
+            may_wait = match self.socket.wait_readable(deadline.saturating_duration_since(now)) {
+                Ok(true) => self.read().is_ok() && Instant::now() < deadline,
                 Ok(false) | Err(_) => false,
             };
         }
@@ -115,6 +123,8 @@ impl Inbox {
 
     /// Waits for the next message in the middle of a statement (COPY FROM STDIN).
     pub fn wait_for_frame(&self, cancel: &CancelToken) -> Result<Frame> {
+        // Before that nobody read, so that the client could not be heard.
+        let waiting_since = Instant::now();
         loop {
             {
                 let mut state = self.state.lock();
@@ -124,8 +134,7 @@ impl Inbox {
                 if let Some(frame) = state.reader.next_frame() {
                     return Ok(frame);
                 }
-                let stalled = state.reader.is_mid_message() && state.last_read.elapsed() > self.message_timeout;
-                if state.end_of_stream || stalled {
+                if state.end_of_stream {
                     return Err(connection_lost());
                 }
             }
@@ -135,7 +144,13 @@ impl Inbox {
                     Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(connection_lost()),
                     _ => {}
                 },
-                Ok(false) => {}
+                Ok(false) => {
+                    let state = self.state.lock();
+                    let silent_since = state.last_read.max(waiting_since);
+                    if state.reader.is_mid_message() && silent_since.elapsed() > self.message_timeout {
+                        return Err(connection_lost());
+                    }
+                }
                 Err(_) => return Err(connection_lost()),
             }
         }
@@ -158,6 +173,11 @@ impl Inbox {
     pub fn has_ended(&self) -> bool {
         let state = self.state.lock();
         state.end_of_stream && state.parked.is_some() && !state.reader.has_frame()
+    }
+
+    /// The client has closed its side while a statement runs, and did not say goodbye before.
+    pub fn is_abandoned(&self) -> bool {
+        !self.state.lock().reader.ends_with_terminate() && self.socket.is_abandoned()
     }
 
     /// When the client last sent something, while a message of its has begun and not ended.

@@ -18,7 +18,7 @@ impl Backend {
         match self.session.prepare_short(text) {
             Some(short) => {
                 if let Err(error) = self.run_short(&short) {
-                    self.report(&short.located(error, text), 0);
+                    self.report(&short.located(error, text, &self.session), 0);
                 }
             }
             None => {

@@ -18,8 +18,8 @@ use tokio::io::unix::AsyncFd;
 
 /// Bytes taken by one read.
 const READ_SIZE_BYTES: usize = 64 << 10;
-/// How the Terminate message ends a stream.
-const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];
+/// The Terminate message, with which a stream ends.
+pub const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];
 
 thread_local! {
     static READ_BLOCK: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_SIZE_BYTES].into_boxed_slice());

@@ -218,7 +218,7 @@ pub struct IndexOptions {
 }
 
 impl IndexDef {
-    /// Some rows have no entry, or a part of the key is computed: keys are made by an [`crate::index::IndexFunction`].
+    /// Some rows have no entry, or a part of the key is computed: keys are made by an [`crate::IndexFunction`].
     pub fn is_computed(&self) -> bool {
         let has_expression = match &self.target {
             IndexTarget::Table { columns, .. } => columns.iter().any(|column| column.expression.is_some()),

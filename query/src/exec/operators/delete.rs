@@ -55,7 +55,7 @@ impl DeletePlan {
         let mut count = 0;
         for source in sources {
             let id = row_id_of(&source[self.row_id])?;
-            let locked = cx.transaction().lock_row(&self.table, id, RowLock::Update, LockWait::Block)?;
+            let locked = lock_row(cx, &self.table, id, RowLock::Update, LockWait::Block, "deleting")?;
             let source = match settle(self.recheck.as_ref(), locked, id, cx)? {
                 Settled::Dropped => continue,
                 Settled::AsRead => source,

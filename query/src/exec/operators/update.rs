@@ -80,7 +80,7 @@ impl UpdatePlan {
         let mut count = 0;
         for (source, mut values) in sources.into_iter().zip(computed) {
             let id = row_id_of(&source[self.row_id])?;
-            let locked = cx.transaction().lock_row(&self.table, id, self.lock, LockWait::Block)?;
+            let locked = lock_row(cx, &self.table, id, self.lock, LockWait::Block, "updating")?;
             let (mut new_row, source) = match settle(self.recheck.as_ref(), locked, id, cx)? {
                 Settled::Dropped => continue,
                 Settled::AsRead => match cx.transaction().get_row(&self.table, id, &all)? {

@@ -54,17 +54,10 @@ impl Binder<'_> {
                         "COPY query must have a RETURNING clause",
                     ));
                 }
-                let (bound, kind) = match query.body.as_ref() {
-                    SetExpr::Insert(Statement::Insert(insert)) if query.with.is_none() => {
-                        (self.bind_insert(insert)?, QueryKind::Insert)
-                    }
-                    SetExpr::Update(Statement::Update(update)) if query.with.is_none() => {
-                        (self.bind_update(update)?, QueryKind::Update)
-                    }
-                    SetExpr::Delete(Statement::Delete(delete)) if query.with.is_none() => {
-                        (self.bind_delete(delete)?, QueryKind::Delete)
-                    }
-                    _ => (self.bind_query(query, false)?, QueryKind::Select),
+                let writes = matches!(&*query.body, SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_));
+                let (bound, kind) = match writes {
+                    true => self.bind_write_with(query)?,
+                    false => (self.bind_query(query, false)?, QueryKind::Select),
                 };
                 let options = settled(read, &names(&bound.output), None)?;
                 let query = self.finish(bound, kind)?;
