@@ -24,15 +24,21 @@ pub fn free_port() -> u16 {
 impl Server {
     /// Starts `program` (the path of `sinew-under-test`) on `directory` and waits until it accepts connections.
     pub async fn start(program: &str, directory: &Path, extra: &[&str]) -> Server {
-        let mut server =
-            Server::spawn(Path::new(program), directory, extra, Stdio::inherit()).expect("the server's binary starts");
+        let spawn = || {
+            Server::spawn(Path::new(program), directory, extra, Stdio::inherit()).expect("the server's binary starts")
+        };
+        let mut server = spawn();
+        let mut attempt_count = 1;
         let deadline = Instant::now() + Duration::from_secs(120);
         loop {
             if server.try_connect().await.is_ok() {
                 return server;
             }
             if let Some(status) = server.ended() {
-                panic!("the server ended with {status}");
+                // A port that was free may have been taken by another test meanwhile.
+                assert!(attempt_count < 3, "the server ended with {status}");
+                attempt_count += 1;
+                server = spawn();
             }
             assert!(Instant::now() < deadline, "the server did not accept connections in time");
             tokio::time::sleep(Duration::from_millis(50)).await;

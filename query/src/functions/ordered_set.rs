@@ -1,7 +1,7 @@
 //! Ordered-set and hypothetical-set aggregates: `WITHIN GROUP (ORDER BY …)`.
 //!
 //! The first kind collects its group's values in order, then a final function looks into the list. The second counts rows
-//! that stand before a row that is not there: the binder makes it of `count` with a filter, and [`Place`] of the rest.
+//! that stand before a row that is not there: the binder makes it of `count` with a filter, and a function of such counts makes the rank of it.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
