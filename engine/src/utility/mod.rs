@@ -284,7 +284,7 @@ fn channel_name(words: &mut Words<'_>) -> Result<String> {
     Ok(name)
 }
 
-/// AND [NO] CHAIN behind COMMIT and ROLLBACK.
+/// `AND [NO] CHAIN` behind COMMIT and ROLLBACK.
 fn chain(words: &mut Words<'_>) -> Result<bool> {
     if !words.take("and") {
         return Ok(false);
