@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sinew_query::exec::RowTransform;
-use sinew_query::statement::{AddForeignKey, ColumnRewrite, Ddl, NewSequence};
+use sinew_query::statement::{AddForeignKey, ColumnRewrite, Ddl, EnumChange, NewSequence};
 use sinew_query::{QueryError, Result, sqlstate};
 use sinew_storage::catalog::{DefaultExpr, IndexDef, IndexTarget, TableBehaviour, TableDef};
 use sinew_storage::ids::RelationId;
@@ -257,6 +257,33 @@ impl Session {
                 transaction.comment_on_table(relation, column, comment)?;
                 Ok(())
             }
+            Ddl::CreateEnum { schema, name, labels } => {
+                self.refuse_system_schema(&schema)?;
+                transaction.create_enum(&schema, &name, labels)?;
+                Ok(())
+            }
+            Ddl::AlterEnum { oid, change } => {
+                let catalog = transaction.catalog();
+                let def = catalog.enums.get(&oid).ok_or_else(|| missing(RelationId(oid)))?;
+                match change {
+                    EnumChange::AddLabel { label, position } => transaction.add_enum_label(oid, label, &position)?,
+                    EnumChange::RenameLabel { from, to } => transaction.rename_enum_label(oid, &from, to)?,
+                    EnumChange::Rename(name) => transaction.move_enum(oid, &def.schema, &name)?,
+                }
+                Ok(())
+            }
+            Ddl::DropEnum { oid } => {
+                transaction.drop_enum(oid)?;
+                Ok(())
+            }
+            Ddl::DropColumn { table, column } => {
+                self.mark_ddl();
+                let catalog = transaction.catalog();
+                let table = catalog.tables.get(&table).ok_or_else(|| missing(table))?;
+                let name = format!("{}.{}", quote(&table.schema), quote(&table.name));
+                self.nested_query(&format!("ALTER TABLE {name} DROP COLUMN {} CASCADE", quote(&column)))?;
+                Ok(())
+            }
             Ddl::Nothing { notice, .. } => {
                 if let Some(notice) = notice {
                     self.context.notice(notice);
@@ -424,6 +451,9 @@ impl Session {
             for sequence in transaction.catalog().sequences.values().filter(|sequence| sequence.schema == name) {
                 transaction.drop_sequence(sequence.id)?;
             }
+            for of in catalog.enums.values().filter(|of| of.schema == name) {
+                transaction.drop_enum(of.oid)?;
+            }
         }
         Ok(transaction.drop_schema(name)?)
     }
@@ -552,6 +582,9 @@ fn ddl_tag(ddl: &Ddl) -> &'static str {
         Ddl::DropIndex { .. } => "DROP INDEX",
         Ddl::CreateView { .. } => "CREATE VIEW",
         Ddl::DropView { .. } => "DROP VIEW",
+        Ddl::CreateEnum { .. } => "CREATE TYPE",
+        Ddl::AlterEnum { .. } => "ALTER TYPE",
+        Ddl::DropEnum { .. } | Ddl::DropColumn { .. } => "DROP TYPE",
         Ddl::Comment { .. } | Ddl::CommentOn { .. } => "COMMENT",
         Ddl::CreateSequence { .. } => "CREATE SEQUENCE",
         Ddl::DropSequence { .. } | Ddl::DropDefault { .. } => "DROP SEQUENCE",

@@ -65,6 +65,17 @@ pub struct Session {
 }
 
 impl Session {
+    /// The type with this oid, as the session's transaction or, outside of one, the latest commit knows it.
+    pub fn type_by_oid(&self, oid: u32) -> Option<sinew_storage::DataType> {
+        sinew_query::types::type_from_oid(oid).or_else(|| {
+            let catalog = match &self.active {
+                Some(active) => active.transaction.catalog(),
+                None => self.database.inner.store.begin(Default::default()).catalog(),
+            };
+            sinew_query::types::type_by_oid(&catalog, oid)
+        })
+    }
+
     pub(crate) fn new(database: Database, user: &str, process_id: i32) -> Session {
         let notices: Arc<RwLock<NoticeSink>> = Arc::new(RwLock::new(Arc::new(|_: Notice| {})));
         let sink = Arc::clone(&notices);

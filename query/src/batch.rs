@@ -15,7 +15,7 @@ pub const BATCH_BYTES: usize = 16 << 20;
 /// Text beyond this many bytes stays a shared value: an array would copy it for every row that repeats it.
 pub(crate) const LONG_TEXT_BYTES: usize = 4096;
 
-/// One column. Which form a type takes: bool → Bool; int2, int4, int8, oid, time, timetz → Int; float4, float8 → Float; text,
+/// One column. Which form a type takes: bool → Bool; int2, int4, int8, oid, time, timetz, enums → Int; float4, float8 → Float; text,
 /// varchar, char(n), name → Text unless one of them is long; timestamptz, timestamp → Timestamp (microseconds); everything else,
 /// and every dynamically typed Cypher value → Values.
 #[derive(Clone, Debug)]
@@ -44,9 +44,13 @@ impl Column {
         let typed = match ty {
             DataType::Modified(plain, _) => return Column::from_values(&plain.plain(), values),
             DataType::Bool => collect(&values, Value::as_bool).map(|v| Column::Bool(v.into())),
-            DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Oid | DataType::Time | DataType::Timetz => {
-                collect(&values, Value::as_int).map(|v| Column::Int(v.into()))
-            }
+            DataType::Int2
+            | DataType::Int4
+            | DataType::Int8
+            | DataType::Oid
+            | DataType::Time
+            | DataType::Timetz
+            | DataType::Enum(_) => collect(&values, Value::as_int).map(|v| Column::Int(v.into())),
             DataType::Float4 | DataType::Float8 => collect(&values, |v| match v {
                 Value::Float(f) => Some(*f),
                 _ => None,

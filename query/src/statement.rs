@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sinew_storage::DataType;
-use sinew_storage::catalog::{ForeignKeyDef, IndexDef, SequenceDef, TableDef, ViewDef};
+use sinew_storage::catalog::{ForeignKeyDef, IndexDef, LabelPosition, SequenceDef, TableDef, ViewDef};
 use sinew_storage::ids::{ColumnId, RelationId};
 
 use crate::algebra::{Plan, VarId, VarTable};
@@ -205,6 +205,14 @@ pub struct AddForeignKey {
     pub index: String,
 }
 
+/// A change of an enum type.
+#[derive(Clone, Debug)]
+pub enum EnumChange {
+    AddLabel { label: String, position: LabelPosition },
+    RenameLabel { from: String, to: String },
+    Rename(String),
+}
+
 /// Carried out in order by the engine through the transaction; the tag is the first one's.
 #[derive(Clone, Debug)]
 pub enum Ddl {
@@ -327,6 +335,24 @@ pub enum Ddl {
     },
     DropView {
         views: Vec<(String, RelationId)>,
+    },
+    /// Labels in order.
+    CreateEnum {
+        schema: String,
+        name: String,
+        labels: Vec<String>,
+    },
+    AlterEnum {
+        oid: u32,
+        change: EnumChange,
+    },
+    DropEnum {
+        oid: u32,
+    },
+    /// A column with everything that needs it, as part of DROP TYPE … CASCADE.
+    DropColumn {
+        table: RelationId,
+        column: String,
     },
     Comment {
         relation: RelationId,

@@ -3,6 +3,7 @@
 //! A definition's version moves with every change of it or of its indexes. Write sets carry the versions they were made
 //! under, so that rows written under an older definition, without an index's entries say, are refused at commit.
 
+mod enum_type;
 mod foreign_key;
 mod sequence;
 
@@ -148,8 +149,9 @@ impl Transaction {
         if ["pg_catalog", "information_schema", "sinew"].contains(&name) {
             return Err(dependent(format!("schema {name} is required by the database system")));
         }
-        let held: Vec<&str> =
-            catalog.names.keys().filter(|(schema, _)| schema == name).map(|(_, relation)| &relation[..]).collect();
+        let held = catalog.names.keys().filter(|(schema, _)| schema == name).map(|(_, relation)| &relation[..]);
+        let types = catalog.enums.values().filter(|def| def.schema == name).map(|def| &def.name[..]);
+        let held: Vec<&str> = held.chain(types).collect();
         if !held.is_empty() {
             return Err(dependent(format!("it contains {}", held.join(", "))));
         }
@@ -177,6 +179,9 @@ impl Transaction {
         }
         for view in catalog.views.values().filter(|view| view.schema == old) {
             self.move_view(view.id, new, &view.name)?;
+        }
+        for of in catalog.enums.values().filter(|of| of.schema == old) {
+            self.move_enum(of.oid, new, &of.name)?;
         }
         for sequence in catalog.sequences.values().filter(|sequence| sequence.schema == old) {
             self.alter_sequence(SequenceDef { schema: new.to_owned(), ..(**sequence).clone() }, None)?;
@@ -212,6 +217,7 @@ impl Transaction {
     }
 
     fn put_table(&self, def: TableDef) -> Result<Arc<TableDef>> {
+        self.hold_enums(&def)?;
         self.kv_put(Keyspace::CATALOG, &relation_key(TABLE, def.id), &encode_definition(&def)?)?;
         Ok(Arc::new(def))
     }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::EnumType;
+
 /// A type as PostgreSQL's clients know it, or one of Cypher's kinds that have no SQL type of their own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum DataType {
@@ -54,6 +56,7 @@ pub enum DataType {
     Int2vector,
     /// The same of oids.
     Oidvector,
+    Enum(EnumType),
     /// One-dimensional array of the element type.
     Array(Box<DataType>),
     Record,

@@ -158,6 +158,7 @@ pub fn exact_key_class(ty: &DataType) -> Option<u8> {
         DataType::Relationship => 9,
         DataType::Time => 10,
         DataType::Timetz => 11,
+        DataType::Enum(_) => 12,
         _ => return None,
     })
 }

@@ -519,6 +519,7 @@ pub(super) fn register(t: &mut Table) {
         "numeric",
         "text",
         "bpchar",
+        "anyenum",
         "date",
         "time",
         "timetz",

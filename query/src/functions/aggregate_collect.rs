@@ -143,6 +143,9 @@ fn to_json(value: &Value, ty: &DataType) -> Json {
         (_, Value::Bool(b)) => Json::Bool(*b),
         (DataType::Oid | DataType::Regclass | DataType::Regtype, Value::Int(i)) => Json::String(i.to_string().into()),
         (DataType::Modified(plain, _), value) => to_json(value, &plain.plain()),
+        (DataType::Enum(of), Value::Int(place)) => {
+            of.label(*place).map_or(Json::Null, |label| Json::String(label.name.as_str().into()))
+        }
         (DataType::Time, Value::Int(time)) => Json::String(crate::types::time::output(*time).into()),
         (DataType::Timetz, Value::Int(packed)) => Json::String(crate::types::time::output_tz(*packed).into()),
         (_, Value::Int(i)) => Json::Int(*i),

@@ -259,7 +259,7 @@ pub(super) fn cast_value(
         return cast_value(context, value, &plain.plain(), to, explicit);
     }
     if is_dynamic(to) {
-        if matches!(from, DataType::Time | DataType::Timetz) {
+        if matches!(from, DataType::Time | DataType::Timetz | DataType::Enum(_)) {
             return to_dynamic(&Value::text(types::to_text(context, value, from)?), &DataType::Text, to);
         }
         return to_dynamic(value, from, to);

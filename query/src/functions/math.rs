@@ -32,9 +32,18 @@ fn unary(args: &[Value], apply: fn(f64) -> f64) -> Result<Value> {
 fn domain(args: &[Value], valid: fn(f64) -> bool, apply: fn(f64) -> f64) -> Result<Value> {
     let x = float(&args[0])?;
     if !x.is_nan() && !valid(x) {
-        return Err(QueryError::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "input is out of range"));
+        return Err(domain_error());
     }
     Ok(Value::Float(apply(x)))
+}
+
+pub(super) fn domain_error() -> QueryError {
+    QueryError::new(sqlstate::NUMERIC_VALUE_OUT_OF_RANGE, "input is out of range")
+}
+
+/// 2201G of `width_bucket`.
+pub(super) fn invalid_bucket(message: &str) -> QueryError {
+    QueryError::new("2201G", message)
 }
 
 fn logarithm(args: &[Value], apply: fn(f64) -> f64) -> Result<Value> {
@@ -84,7 +93,7 @@ fn sign(value: &Numeric) -> i64 {
 
 fn width_bucket(args: &[Value]) -> Result<Value> {
     let (operand, low, high, count) = (float(&args[0])?, float(&args[1])?, float(&args[2])?, int(&args[3])?);
-    let invalid = |message: &str| QueryError::new("2201G", message);
+    let invalid = invalid_bucket;
     if count <= 0 {
         return Err(invalid("count must be greater than zero"));
     }

@@ -61,6 +61,7 @@ pub(super) fn register(t: &mut Table) {
         "jsonb" "jsonb";
         "vector" "vector";
         "anyarray" "anyarray";
+        "anyenum" "anyenum";
         "record" "record";
     }
     // Character-wise comparison that ignores locale: the only one there is here.

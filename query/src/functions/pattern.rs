@@ -381,7 +381,7 @@ pub(crate) fn regex_is_match(string: &str, pattern: &str, ignore_case: bool) -> 
     Ok(compile(pattern, Flags { ignore_case, ..Flags::default() })?.is_match(string))
 }
 
-fn flags_of(args: &[Value], at: usize) -> Result<Flags> {
+pub(super) fn flags_of(args: &[Value], at: usize) -> Result<Flags> {
     match args.get(at) {
         Some(value) => Flags::parse(text(value)?),
         None => Ok(Flags::default()),
@@ -448,7 +448,7 @@ fn expand(replacement: &str, captures: &Captures<'_>, out: &mut TextBuilder<'_>)
 }
 
 /// Replaces the `nth` match (1-based), or all from it on when `nth` is 0.
-fn replace(
+pub(super) fn replace(
     context: &EvalContext<'_>,
     string: &str,
     regex: &Regex,
@@ -502,7 +502,7 @@ fn split(context: &EvalContext<'_>, string: &str, pattern: &str, flags: Flags) -
     Ok(out.finish())
 }
 
-fn positive(value: &Value, what: &str) -> Result<usize> {
+pub(super) fn positive(value: &Value, what: &str) -> Result<usize> {
     let number = int(value)?;
     usize::try_from(number).ok().filter(|n| *n > 0).ok_or_else(|| {
         QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"{what}\": {number}"))

@@ -37,6 +37,8 @@ pub enum TypePattern {
     /// As `anyelement`, but arguments are brought to their common type.
     AnyCompatible,
     AnyCompatibleArray,
+    /// As `anyelement`, of enums.
+    AnyEnum,
     /// Whatever it is.
     Any,
 }
@@ -48,6 +50,7 @@ impl TypePattern {
             "anyelement" => TypePattern::AnyElement,
             "anynonarray" => TypePattern::AnyNonArray,
             "anyarray" => TypePattern::AnyArray,
+            "anyenum" => TypePattern::AnyEnum,
             "anycompatible" => TypePattern::AnyCompatible,
             "anycompatiblearray" => TypePattern::AnyCompatibleArray,
             // Cypher's dynamic value; has no SQL name.
@@ -70,6 +73,7 @@ impl TypePattern {
             TypePattern::AnyElement => "anyelement".to_owned(),
             TypePattern::AnyNonArray => "anynonarray".to_owned(),
             TypePattern::AnyArray => "anyarray".to_owned(),
+            TypePattern::AnyEnum => "anyenum".to_owned(),
             TypePattern::AnyCompatible => "anycompatible".to_owned(),
             TypePattern::AnyCompatibleArray => "anycompatiblearray".to_owned(),
             TypePattern::Any => "\"any\"".to_owned(),
@@ -82,6 +86,7 @@ impl TypePattern {
             TypePattern::Is(ty) => types::type_oid(ty),
             TypePattern::Any => 2276,
             TypePattern::AnyArray => 2277,
+            TypePattern::AnyEnum => 3500,
             TypePattern::AnyElement => 2283,
             TypePattern::AnyNonArray => 2776,
             TypePattern::AnyCompatible => 5077,
@@ -381,15 +386,20 @@ impl Registry {
         super::operators_array::register(&mut table);
         super::operators_vector::register(&mut table);
         super::math::register(&mut table);
+        super::math_degrees::register(&mut table);
         super::string::register(&mut table);
         super::string_format::register(&mut table);
         super::pattern::register(&mut table);
+        super::pattern_search::register(&mut table);
+        super::unicode::register(&mut table);
+        super::bytea::register(&mut table);
         super::datetime::register(&mut table);
         super::datetime_format::register(&mut table);
         super::time_of_day::register(&mut table);
         super::overlaps::register(&mut table);
         super::json::register(&mut table);
         super::array::register(&mut table);
+        super::enum_type::register(&mut table);
         super::vector::register(&mut table);
         super::uuid::register(&mut table);
         super::conditional::register(&mut table);

@@ -72,6 +72,10 @@ fn concrete(params: &[&TypePattern], returns: &TypePattern, args: &[DataType]) -
                 DataType::Array(_) => return None,
                 base => base,
             },
+            TypePattern::AnyEnum if known => match base {
+                DataType::Enum(_) => base,
+                _ => return None,
+            },
             TypePattern::AnyArray if known => match base.vector_as_array().unwrap_or(base) {
                 DataType::Array(inner) => *inner,
                 _ => return None,
@@ -117,7 +121,7 @@ fn concrete(params: &[&TypePattern], returns: &TypePattern, args: &[DataType]) -
                 None | Some(DataType::Unknown) => DataType::Text,
                 Some(arg) => arg.clone(),
             },
-            TypePattern::AnyElement | TypePattern::AnyNonArray => element.clone()?,
+            TypePattern::AnyElement | TypePattern::AnyNonArray | TypePattern::AnyEnum => element.clone()?,
             TypePattern::AnyArray => DataType::array_of(element.clone()?),
             TypePattern::AnyCompatible => compatible.clone()?,
             TypePattern::AnyCompatibleArray => DataType::array_of(compatible.clone()?),
@@ -145,6 +149,8 @@ fn fits(params: &[&TypePattern], args: &[DataType]) -> bool {
     // `anyarray` over nothing but unknown literals: resolvable in form, refused later with a clear error.
     params.iter().zip(args).all(|(param, arg)| match param {
         TypePattern::Is(to) => can_cast(arg, to, CastContext::Implicit),
+        // A literal does not tell which enum it is of.
+        TypePattern::AnyEnum => false,
         _ => *arg == DataType::Unknown,
     })
 }

@@ -66,6 +66,36 @@ fn format(types: &[DataType]) -> ScalarImpl {
                     chars.next();
                 }
             }
+            if number.is_empty() && chars.peek() == Some(&'*') {
+                chars.next();
+                let mut digits = String::new();
+                while let Some(digit) = chars.peek().copied().filter(char::is_ascii_digit) {
+                    digits.push(digit);
+                    chars.next();
+                }
+                let at = if digits.is_empty() {
+                    next
+                } else {
+                    if chars.next() != Some('$') {
+                        return Err(invalid("width argument position must be ended by \"$\""));
+                    }
+                    let at = digits.parse().ok().filter(|at| *at > 0);
+                    at.ok_or_else(|| invalid("format specifies argument 0, but arguments are numbered from 1"))?
+                };
+                next = at + 1;
+                // NULL is no width, a negative one aligns left.
+                let wanted = match args.get(at) {
+                    None => return Err(invalid("too few arguments for format()")),
+                    Some(Value::Null) => 0,
+                    Some(value) => types::to_text(context, value, &types[at])?
+                        .parse::<i64>()
+                        .ok()
+                        .filter(|width| width.unsigned_abs() <= 1 << 20)
+                        .ok_or_else(|| invalid("format width is out of range"))?,
+                };
+                left |= wanted < 0;
+                width = wanted.unsigned_abs() as usize;
+            }
             if !number.is_empty() {
                 width = number
                     .parse()

@@ -179,7 +179,7 @@ pub(super) fn register(t: &mut Table) {
         }
         let oid = u32::try_from(int(&a[0])?).unwrap_or(0);
         let modifier = if a[1].is_null() { -1 } else { i32::try_from(int(&a[1])?).unwrap_or(-1) };
-        Ok(Value::text(match crate::types::type_from_oid(oid) {
+        Ok(Value::text(match crate::types::type_by_oid(&c.exec.transaction.catalog(), oid) {
             // Plain `character` would be read as character(1).
             Some(DataType::Bpchar(_)) if modifier < 0 && !a[1].is_null() => "bpchar".to_owned(),
             Some(ty) if matches!(ty, DataType::Vector(_)) && !finds_public(c) => {

@@ -5,6 +5,7 @@
 //! refused by name (0A000): nothing is read and then ignored.
 
 mod bind;
+mod call_syntax;
 mod copy_syntax;
 mod definition;
 mod dialect;

@@ -10,7 +10,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 use super::copy_syntax::{self, CopySyntax};
 use super::dialect::SinewDialect;
 use super::position::{byte_offset, character_position};
-use super::{Parsed, ParsedKind, definition, lexical, lexical_like, literals, window_tokens};
+use super::{Parsed, ParsedKind, call_syntax, definition, lexical, lexical_like, literals, window_tokens};
 use super::{group_tokens, table_tokens};
 use crate::error::{QueryError, Result, sqlstate};
 
@@ -106,6 +106,7 @@ fn parse_with<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T, Pa
         return Err(QueryError::syntax(refused.message, character_position(text, refused.location)));
     }
     let tokens = lexical::with_only(lexical::with_overriding(lexical::with_lock_clauses(tokens)));
+    let tokens = call_syntax::with_call_forms(tokens);
     let tokens = table_tokens::with_tables(group_tokens::with_group_by(window_tokens::with_exclusions(tokens)));
     let tokens = lexical::with_bare_quantified_operators(tokens);
     let tokens = lexical_like::with_column_types(lexical_like::with_like_clauses(tokens));

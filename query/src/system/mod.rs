@@ -5,6 +5,7 @@ mod entities;
 pub mod extensions;
 pub mod graph_relations;
 mod information_schema;
+pub(crate) mod json_record;
 pub(crate) mod pg_catalog;
 mod procedures;
 mod rows;

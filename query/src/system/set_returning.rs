@@ -24,6 +24,11 @@ pub const NAMES: &[&str] = &[
     "jsonb_each",
     "jsonb_each_text",
     "jsonb_object_keys",
+    "json_array_elements",
+    "json_array_elements_text",
+    "json_each",
+    "json_each_text",
+    "json_object_keys",
     "string_to_table",
     "regexp_split_to_table",
     "regexp_matches",
@@ -36,7 +41,17 @@ pub fn is_set_returning(name: &str) -> bool {
 
 /// Whether a function's only column takes the name of its alias: `FROM generate_series(1, 3) AS g` has a column `g`.
 pub fn takes_alias(name: &str) -> bool {
-    !matches!(name, "jsonb_array_elements" | "jsonb_array_elements_text" | "jsonb_each" | "jsonb_each_text")
+    !matches!(
+        name,
+        "jsonb_array_elements"
+            | "jsonb_array_elements_text"
+            | "jsonb_each"
+            | "jsonb_each_text"
+            | "json_array_elements"
+            | "json_array_elements_text"
+            | "json_each"
+            | "json_each_text"
+    )
 }
 
 /// The function for these argument types. 42883.
@@ -145,23 +160,30 @@ pub fn resolve(name: &str, args: &[DataType]) -> Result<Arc<dyn TableFunction>> 
         | "jsonb_array_elements_text"
         | "jsonb_each"
         | "jsonb_each_text"
-        | "jsonb_object_keys" => {
+        | "jsonb_object_keys"
+        | "json_array_elements"
+        | "json_array_elements_text"
+        | "json_each"
+        | "json_each_text"
+        | "json_object_keys" => {
             let [arg] = args else { return Err(missing()) };
-            if !fits(arg, &DataType::Jsonb) {
+            let (of, rest) = match name.strip_prefix("jsonb_") {
+                Some(rest) => (DataType::Jsonb, rest),
+                None => (DataType::Json, name.trim_start_matches("json_")),
+            };
+            if !fits(arg, &of) {
                 return Err(missing());
             }
-            let (columns, kind) = match name {
-                "jsonb_array_elements" => (vec![("value", DataType::Jsonb)], Kind::JsonElements { text: false }),
-                "jsonb_array_elements_text" => (vec![("value", DataType::Text)], Kind::JsonElements { text: true }),
-                "jsonb_each" => {
-                    (vec![("key", DataType::Text), ("value", DataType::Jsonb)], Kind::JsonEach { text: false })
-                }
-                "jsonb_each_text" => {
+            let (columns, kind) = match rest {
+                "array_elements" => (vec![("value", of.clone())], Kind::JsonElements { text: false }),
+                "array_elements_text" => (vec![("value", DataType::Text)], Kind::JsonElements { text: true }),
+                "each" => (vec![("key", DataType::Text), ("value", of.clone())], Kind::JsonEach { text: false }),
+                "each_text" => {
                     (vec![("key", DataType::Text), ("value", DataType::Text)], Kind::JsonEach { text: true })
                 }
-                _ => (vec![("jsonb_object_keys", DataType::Text)], Kind::JsonKeys),
+                _ => (vec![(name, DataType::Text)], Kind::JsonKeys),
             };
-            simple(vec![("from_json", DataType::Jsonb)], columns, kind)
+            simple(vec![("from_json", of)], columns, kind)
         }
         "string_to_table" | "regexp_split_to_table" | "regexp_matches" => {
             let text = |ty: &DataType| {

@@ -171,6 +171,7 @@ pub(crate) fn to_json_typed(context: &EvalContext<'_>, value: &Value, ty: &DataT
             DataType::Bpchar(_)
             | DataType::Time
             | DataType::Timetz
+            | DataType::Enum(_)
             | DataType::Oid
             | DataType::Int2vector
             | DataType::Oidvector,

@@ -13,6 +13,7 @@ pub(crate) mod compare;
 pub(crate) mod date;
 pub(crate) mod datetime_input;
 pub(crate) mod entity;
+pub(crate) mod enum_type;
 pub(crate) mod float;
 pub(crate) mod int;
 pub(crate) mod interval;
@@ -52,6 +53,11 @@ pub fn type_oid(ty: &DataType) -> u32 {
 /// None for an oid we do not know.
 pub fn type_from_oid(oid: u32) -> Option<DataType> {
     names::type_from_oid(oid)
+}
+
+/// As [`type_from_oid`], enum types of the catalog included.
+pub fn type_by_oid(catalog: &sinew_storage::catalog::Catalog, oid: u32) -> Option<DataType> {
+    names::type_from_oid(oid).or_else(|| enum_type::by_oid(catalog, oid))
 }
 
 /// `pg_type.typlen`: bytes, or -1.
@@ -131,6 +137,7 @@ pub fn to_text(context: &EvalContext<'_>, value: &Value, ty: &DataType) -> Resul
         (DataType::Date, Value::Date(d)) => date::output(*d),
         (DataType::Time, Value::Int(time)) => time::output(*time),
         (DataType::Timetz, Value::Int(packed)) => time::output_tz(*packed),
+        (DataType::Enum(of), Value::Int(place)) => enum_type::output(of, *place)?.to_owned(),
         (DataType::Modified(plain, _), value) => return to_text(context, value, &plain.plain()),
         (DataType::Timestamp, Value::Timestamp(t)) => timestamp::output(*t),
         (DataType::Timestamptz, Value::Timestamp(t)) => timestamp::output_tz(*t, &zone::session_zone(context)),
@@ -290,6 +297,7 @@ pub fn from_text_alone(text: &str, ty: &DataType) -> Option<Result<Value>> {
             .map(|vector| Value::Vector(vector.into())),
         DataType::Int2vector => array::input_vector(text, int::Width::Two),
         DataType::Oidvector => array::input_vector(text, int::Width::Oid),
+        DataType::Enum(of) => enum_type::input(of, text),
         DataType::Void => Ok(Value::Null),
         DataType::Record => Err(QueryError::unsupported("input of anonymous composite types")),
         DataType::Date

@@ -129,6 +129,7 @@ pub fn internal_name(ty: &DataType) -> String {
     match ty {
         DataType::Array(_) if super::is_dynamic(ty) => "jsonb".to_owned(),
         DataType::Array(element) => format!("_{}", internal_name(element)),
+        DataType::Enum(of) => of.name.clone(),
         other => row(other).internal_name.to_owned(),
     }
 }
@@ -137,6 +138,7 @@ pub fn internal_name(ty: &DataType) -> String {
 pub fn array_oid(ty: &DataType) -> u32 {
     match ty {
         DataType::Array(_) => 0,
+        DataType::Enum(of) => of.array_oid,
         other => row(other).array_oid,
     }
 }
@@ -146,19 +148,21 @@ pub fn category_letter(ty: &DataType) -> char {
     match ty {
         DataType::Array(_) if super::is_dynamic(ty) => 'U',
         DataType::Array(_) => 'A',
+        DataType::Enum(_) => 'E',
         other => row(other).category,
     }
 }
 
 /// `pg_type.typispreferred`.
 pub fn is_preferred(ty: &DataType) -> bool {
-    !matches!(ty, DataType::Array(_)) && row(ty).preferred
+    !matches!(ty, DataType::Array(_) | DataType::Enum(_)) && row(ty).preferred
 }
 
 pub(super) fn type_oid(ty: &DataType) -> u32 {
     match ty {
         DataType::Array(_) if super::is_dynamic(ty) => 3802,
-        DataType::Array(element) => row(element).array_oid,
+        DataType::Array(element) => array_oid(element),
+        DataType::Enum(of) => of.oid,
         other => row(other).oid,
     }
 }
@@ -181,6 +185,7 @@ pub(super) fn type_from_oid(oid: u32) -> Option<DataType> {
 pub(super) fn type_length(ty: &DataType) -> i16 {
     match ty {
         DataType::Array(_) => -1,
+        DataType::Enum(_) => 4,
         other => row(other).length,
     }
 }
@@ -231,6 +236,7 @@ pub(super) fn type_name(ty: &DataType) -> String {
         DataType::Modified(ty, modifier) => modifier::type_name(*ty, *modifier),
         DataType::Array(_) if super::is_dynamic(ty) => "jsonb".to_owned(),
         DataType::Array(element) => format!("{}[]", type_name(element)),
+        DataType::Enum(of) => super::enum_type::name(of),
         other => row(other).sql_name.to_owned(),
     }
 }

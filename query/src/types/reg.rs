@@ -41,6 +41,7 @@ pub(crate) const PSEUDO_TYPES: &[(&str, u32)] = &[
     ("internal", 2281),
     ("anyelement", 2283),
     ("anynonarray", 2776),
+    ("anyenum", 3500),
     ("event_trigger", 3838),
     ("anycompatible", 5077),
     ("anycompatiblearray", 5078),
@@ -436,7 +437,9 @@ pub(super) fn output(context: &EvalContext<'_>, oid: i64, ty: &DataType) -> Stri
     let number = u32::try_from(oid).unwrap_or(0);
     let name = match ty {
         _ if number == 0 => Some("-".to_owned()),
-        DataType::Regtype => type_name_by_oid(number),
+        DataType::Regtype => type_name_by_oid(number).or_else(|| {
+            super::enum_type::by_oid(&context.exec.transaction.catalog(), number).map(|ty| names::type_name(&ty))
+        }),
         DataType::Regproc => procedures::name(context, number).map(|name| quote_identifier(&name)),
         DataType::Regprocedure => procedures::with_arguments(context, number),
         DataType::Regoper => procedures::operator(number).map(|operator| operator.name.to_owned()),
@@ -492,7 +495,11 @@ pub(crate) fn input(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Res
 pub(crate) fn lookup(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Option<u32> {
     match ty {
         DataType::Regclass => find_relation(context, &split_name(text)?),
-        DataType::Regtype => type_oid_by_name(text),
+        DataType::Regtype => type_oid_by_name(text).or_else(|| {
+            let catalog = context.exec.transaction.catalog();
+            let search_path = context.exec.session.search_path();
+            super::enum_type::by_declaration(&catalog, &search_path, text).map(|ty| names::type_oid(&ty))
+        }),
         DataType::Regproc => procedures::named(context, &split_name(text)?).first().copied(),
         DataType::Regprocedure => procedures::by_signature(context, text),
         DataType::Regoper => procedures::operators_named(text).next().map(|operator| operator.oid),

@@ -8,7 +8,8 @@ use sinew_storage::{DataType, Interval, Value};
 
 use super::calendar::{DAY_US, WIRE_DAYS, WIRE_EPOCH_DAYS, WIRE_TIMESTAMPS_US};
 use super::{
-    IntoValue, date, entity, is_dynamic, json, json_parse, mismatch, modifier, names, numeric, time, timestamp, vector,
+    IntoValue, date, entity, enum_type, is_dynamic, json, json_parse, mismatch, modifier, names, numeric, time,
+    timestamp, vector,
 };
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
@@ -53,6 +54,7 @@ pub(super) fn to_binary(context: &EvalContext<'_>, value: &Value, ty: &DataType,
             out.extend_from_slice(&zoned.time_us.to_be_bytes());
             out.extend_from_slice(&(-zoned.east_seconds).to_be_bytes());
         }
+        (DataType::Enum(of), Value::Int(place)) => out.extend_from_slice(enum_type::output(of, *place)?.as_bytes()),
         (DataType::Modified(plain, _), value) => return to_binary(context, value, &plain.plain(), out),
         (DataType::Timestamp | DataType::Timestamptz, Value::Timestamp(us)) => {
             let us = if timestamp::is_infinite(*us) { *us } else { us.saturating_sub(WIRE_EPOCH_US) };
@@ -231,6 +233,7 @@ pub(super) fn from_binary(bytes: &[u8], ty: &DataType) -> Result<Value> {
                     .ok_or_else(timestamp::out_of_range)?
             })
         }
+        DataType::Enum(of) => enum_type::input(of, utf8(bytes)?)?,
         DataType::Time => Value::Int(time::checked(i64::from_be_bytes(fixed(bytes, ty)?))?),
         DataType::Timetz => {
             let all: [u8; 12] = fixed(bytes, ty)?;
@@ -292,7 +295,10 @@ fn array(bytes: &[u8], ty: &DataType, element: &DataType) -> Result<Value> {
     let dimension_count = reader.int()?;
     let _has_null = reader.int()?;
     let element_oid = reader.int()? as u32;
-    let known = names::type_from_oid(element_oid).ok_or_else(|| malformed(ty))?;
+    let known = match element {
+        DataType::Enum(of) if of.oid == element_oid => element.clone(),
+        _ => names::type_from_oid(element_oid).ok_or_else(|| malformed(ty))?,
+    };
     // Clients may send text for varchar and the like; the wire form is the same.
     let is_text = |ty: &DataType| {
         matches!(ty, DataType::Text | DataType::Varchar(_) | DataType::Bpchar(_) | DataType::Name | DataType::Unknown)

@@ -77,7 +77,7 @@ impl Backend {
         for oid in message.type_oids {
             types.push(match oid {
                 0 => DataType::Unknown,
-                oid => types::type_from_oid(oid).ok_or_else(|| {
+                oid => self.session.type_by_oid(oid).ok_or_else(|| {
                     QueryError::new(sqlstate::UNDEFINED_OBJECT, format!("type with OID {oid} does not exist"))
                 })?,
             });

@@ -5,10 +5,12 @@
 //! DDL sees its own [`Catalog`]. Expressions (defaults, checks, index predicates, views) are kept as SQL text and bound
 //! by whoever uses them.
 
+mod enum_type;
 pub(crate) mod rows;
 mod sequence;
 mod statistics;
 
+pub use enum_type::{EnumDef, EnumLabel, EnumType, LabelPosition};
 pub(crate) use rows::bootstrap_rows;
 pub use statistics::{ColumnStatistics, StatisticsValue, TableStatistics};
 
@@ -46,6 +48,8 @@ pub struct Catalog {
     pub statistics: BTreeMap<RelationId, Arc<TableStatistics>>,
     /// Indexes of each table, in id order.
     pub table_indexes: BTreeMap<RelationId, Vec<Arc<IndexDef>>>,
+    /// Enum types by oid.
+    pub enums: BTreeMap<u32, Arc<EnumDef>>,
     /// Moves with every index over nodes or relationships that is created or dropped.
     pub graph_version: u64,
     /// Views that cannot exist without a relation, by that relation.
@@ -325,6 +329,24 @@ impl Catalog {
 
     pub fn index(&self, schema: &str, name: &str) -> Option<&Arc<IndexDef>> {
         self.indexes.get(&self.relation_id(schema, name)?)
+    }
+
+    pub fn enum_type(&self, schema: &str, name: &str) -> Option<&Arc<EnumDef>> {
+        self.enums.values().find(|def| def.name == name && def.schema == schema)
+    }
+
+    /// Columns of tables and views that are of an enum or arrays of it: (`table t`, column).
+    pub fn enum_columns(&self, oid: u32) -> impl Iterator<Item = (String, &str)> {
+        let is_of = move |ty: &DataType| ty.enum_type().is_some_and(|of| of.oid == oid);
+        let tables = self.tables.values().flat_map(move |table| {
+            let columns = table.columns.iter().filter(move |column| is_of(&column.ty));
+            columns.map(move |column| (format!("table {}", table.name), column.name.as_str()))
+        });
+        let views = self.views.values().flat_map(move |view| {
+            let columns = view.columns.iter().filter(move |(_, ty)| is_of(ty));
+            columns.map(move |(name, _)| (format!("view {}", view.name), name.as_str()))
+        });
+        tables.chain(views)
     }
 
     pub fn indexes_of(&self, table: RelationId) -> &[Arc<IndexDef>] {

@@ -9,6 +9,8 @@
 //! | `a`, relation id | [`TableStatistics`] |
 //! | `q`, relation id | [`SequenceDef`] |
 //! | `c`, oid of a catalog, oid of an object in it (4 bytes big-endian each) | the comment on it |
+//! | `e`, type oid | [`EnumDef`] |
+//! | `m`, schema name, 0, type name | type oid, 4 bytes big-endian |
 //! | `n`, schema name, 0, relation name | relation id, 4 bytes big-endian |
 //! | `d`, relation id, id of a view that depends on it | empty |
 //! | `g` | version of the graph's index definitions, 8 bytes big-endian |
@@ -21,7 +23,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Catalog, IndexDef, IndexTarget, SchemaDef, SequenceDef, TableDef, TableStatistics, ViewDef};
+use super::{Catalog, EnumDef, IndexDef, IndexTarget, SchemaDef, SequenceDef, TableDef, TableStatistics, ViewDef};
+use crate::DataType;
 use crate::error::{Result, StorageError};
 use crate::ids::RelationId;
 
@@ -34,6 +37,8 @@ pub(crate) const VIEW: u8 = b'v';
 pub(crate) const STATISTICS: u8 = b'a';
 pub(crate) const SEQUENCE: u8 = b'q';
 pub(crate) const COMMENT: u8 = b'c';
+pub(crate) const ENUM: u8 = b'e';
+pub(crate) const TYPE_NAME: u8 = b'm';
 pub(crate) const NAME: u8 = b'n';
 pub(crate) const GRAPH: u8 = b'g';
 pub(crate) const DEPENDENCY: u8 = b'd';
@@ -48,6 +53,10 @@ pub(crate) fn relation_key(kind: u8, id: RelationId) -> Vec<u8> {
 
 pub(crate) fn name_key(schema: &str, name: &str) -> Vec<u8> {
     [&[NAME], schema.as_bytes(), &[0], name.as_bytes()].concat()
+}
+
+pub(crate) fn type_name_key(schema: &str, name: &str) -> Vec<u8> {
+    [&[TYPE_NAME], schema.as_bytes(), &[0], name.as_bytes()].concat()
 }
 
 pub(crate) fn dependency_key(on: RelationId, dependent: RelationId) -> Vec<u8> {
@@ -91,6 +100,7 @@ impl Catalog {
             self.apply_row(key.as_ref(), value.as_ref().map(AsRef::as_ref))?;
         }
         self.derive_names();
+        self.derive_enums();
         Ok(())
     }
 
@@ -106,7 +116,7 @@ impl Catalog {
             };
             return Ok(());
         }
-        if *kind == NAME {
+        if matches!(*kind, NAME | TYPE_NAME) {
             return Ok(());
         }
         if *kind == GRAPH {
@@ -150,6 +160,12 @@ impl Catalog {
             (INDEX, None) => {
                 self.indexes.remove(&id);
             }
+            (ENUM, Some(bytes)) => {
+                self.enums.insert(id.0, Arc::new(decode_definition::<EnumDef>(bytes)?));
+            }
+            (ENUM, None) => {
+                self.enums.remove(&id.0);
+            }
             (VIEW, Some(bytes)) => {
                 self.views.insert(id, Arc::new(decode_definition::<ViewDef>(bytes)?));
             }
@@ -171,6 +187,29 @@ impl Catalog {
             _ => return Err(StorageError::Corrupted(format!("a catalog row has the unknown kind {kind}"))),
         }
         Ok(())
+    }
+
+    /// Gives columns of enum types the present definitions.
+    fn derive_enums(&mut self) {
+        let current = |ty: &DataType| {
+            let of = ty.enum_type()?;
+            let def = self.enums.get(&of.oid)?;
+            (!Arc::ptr_eq(&of.0, def)).then(|| ty.with_enum(def))
+        };
+        for table in self.tables.values_mut() {
+            for at in 0..table.columns.len() {
+                if let Some(ty) = current(&table.columns[at].ty) {
+                    Arc::make_mut(table).columns[at].ty = ty;
+                }
+            }
+        }
+        for view in self.views.values_mut() {
+            for at in 0..view.columns.len() {
+                if let Some(ty) = current(&view.columns[at].1) {
+                    Arc::make_mut(view).columns[at].1 = ty;
+                }
+            }
+        }
     }
 
     fn derive_names(&mut self) {

@@ -11,7 +11,7 @@ use super::{Binder, Bound};
 use crate::algebra::{Expr, Plan, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::{self, CastContext};
-use crate::types::type_name;
+use crate::types::{enum_type, type_name};
 
 impl Binder<'_> {
     /// Makes `expr` a `to`, which resolution has already found possible: literals and parameters take the type, others
@@ -109,6 +109,7 @@ impl Binder<'_> {
                 })?))
             }
             DataType::Bool => Some(Value::Bool(read_bool(text).ok_or_else(invalid)?)),
+            DataType::Enum(of) => Some(enum_type::input(of, text).map_err(|error| error.at(position))?),
             DataType::Regclass => return self.regclass_literal(text, position),
             DataType::Regtype => return self.regtype_literal(text, position),
             DataType::Regnamespace => return self.regnamespace_literal(text, position),

@@ -10,7 +10,7 @@ use super::Binder;
 use super::names::fold;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::near_miss::near_miss;
-use crate::types::modifier;
+use crate::types::{enum_type, modifier};
 
 const NUMERIC_PRECISION_LIMIT: u64 = 1000;
 const CHARACTER_LIMIT: u64 = 10_485_760;
@@ -61,6 +61,7 @@ pub fn internal_type_name(ty: &DataType) -> String {
         DataType::Oidvector => "oidvector",
         DataType::Record => "record",
         DataType::Void => "void",
+        DataType::Enum(of) => return of.name.clone(),
         DataType::Array(element) => return format!("_{}", internal_type_name(element)),
     }
     .to_owned()
@@ -247,7 +248,11 @@ impl Binder<'_> {
                 None => error,
             }
         };
-        if qualified.schema.as_deref().is_some_and(|schema| !matches!(schema, "pg_catalog" | "public" | "sinew")) {
+        let schema = qualified.schema.as_deref();
+        if let Some(ty) = enum_type::by_name(&self.catalog, &self.search_path, schema, &qualified.name) {
+            return if modifiers.is_empty() { Ok(ty) } else { Err(self.bad_modifier(&ty, span)) };
+        }
+        if schema.is_some_and(|schema| !matches!(schema, "pg_catalog" | "public" | "sinew")) {
             return Err(unknown());
         }
         let ty = match qualified.name.as_str() {

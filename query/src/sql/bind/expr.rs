@@ -79,7 +79,15 @@ impl Binder<'_> {
                 let symbol = if *negated { "!~~*" } else { "~~*" };
                 self.bind_like(symbol, expr, pattern, escape_char.as_deref())
             }
-            Ast::SimilarTo { expr, .. } => Err(self.unsupported("SIMILAR TO", expr.span())),
+            Ast::SimilarTo { negated, expr, pattern, escape_char } => {
+                self.bind_similar(if *negated { "!~" } else { "~" }, expr, pattern, escape_char.as_deref())
+            }
+            Ast::IsNormalized { expr, form, negated } => {
+                let mut args = vec![self.bind_expr(expr)?];
+                args.extend(form.as_ref().map(|form| Expr::Literal(Value::text(form.to_string()), DataType::Text)));
+                let test = self.call_named("is_normalized", args, expr.span())?;
+                Ok(if *negated { Expr::Not(Box::new(test)) } else { test })
+            }
             Ast::AnyOp { left, compare_op, right, .. } => self.bind_quantified(left, compare_op, right, false),
             Ast::AllOp { left, compare_op, right } => self.bind_quantified(left, compare_op, right, true),
             Ast::AtTimeZone { timestamp, time_zone } => self.bind_at_time_zone(timestamp, time_zone),
@@ -88,7 +96,7 @@ impl Binder<'_> {
             Ast::Floor { expr, field } => self.bind_rounding("floor", expr, field),
             Ast::Position { expr, r#in } => {
                 let span = expr.span();
-                self.bind_call_of("strpos", &[r#in, expr], span)
+                self.bind_call_of("position", &[r#in, expr], span)
             }
             Ast::Substring { expr, substring_from, substring_for, .. } => {
                 self.bind_substring(expr, substring_from.as_deref(), substring_for.as_deref())
@@ -109,7 +117,10 @@ impl Binder<'_> {
             }
             Ast::Exists { subquery, negated } => self.bind_exists(subquery, *negated),
             Ast::Subquery(query) => self.bind_scalar_subquery(query),
-            Ast::Array(array) => self.bind_array(&array.elem, ast.span()),
+            Ast::Array(array) => {
+                let array = self.bind_array(&array.elem, ast.span())?;
+                self.settle(array)
+            }
             Ast::Interval(interval) => self.bind_interval(interval),
             Ast::CompoundFieldAccess { root, access_chain } => self.bind_access(root, access_chain),
             Ast::Tuple(fields) => self.bind_tuple(fields),
@@ -219,6 +230,7 @@ impl Binder<'_> {
             (Ast::Array(array), DataType::Array(_)) if array.elem.is_empty() => {
                 return Ok(Expr::List(Vec::new(), to));
             }
+            (Ast::Array(array), _) => self.bind_array(&array.elem, span)?,
             _ => self.bind_expr(ast)?,
         };
         let position = self.at(span);

@@ -7,6 +7,7 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
+use super::names::fold;
 use super::scope::Clause;
 use super::{Binder, intrinsics};
 use crate::algebra::{AggregateCall, Expr, SortKey};
@@ -137,6 +138,18 @@ impl Binder<'_> {
                 let ty = left.ty();
                 Expr::Case { branches: vec![(equal, Expr::null(ty.clone()))], otherwise: Some(Box::new(left)), ty }
             }
+            "normalize" => match list.args.as_slice() {
+                // The form is a keyword.
+                [text, FunctionArg::Unnamed(FunctionArgExpr::Expr(Ast::Identifier(form)))]
+                    if ["nfc", "nfd", "nfkc", "nfkd"].contains(&fold(form).as_str()) =>
+                {
+                    let FunctionArg::Unnamed(FunctionArgExpr::Expr(text)) = text else { return Ok(None) };
+                    let text = self.bind_expr(text)?;
+                    let form = Expr::Literal(Value::from(fold(form)), DataType::Text);
+                    self.call_named("normalize", vec![text, form], span)?
+                }
+                _ => return Ok(None),
+            },
             "grouping" => self.bind_grouping(list, name, span)?,
             "row" => super::record::row_of(self.row_fields(&list.args, span)?),
             "cypher" => {
@@ -185,7 +198,16 @@ impl Binder<'_> {
         let is_set = self.is_set_function(name);
         let named = list.args.iter().any(|arg| !matches!(arg, FunctionArg::Unnamed(_)));
         let marks = self.reference_marks();
-        let args = if star || (is_set && named) { Vec::new() } else { self.plain_args(list, name, span)? };
+        if !is_set && let Some(call) = self.bind_variadic(name, list, span)? {
+            return Ok(call);
+        }
+        let args = match self.bind_named(name, list, span) {
+            _ if star || (is_set && named) => Vec::new(),
+            named => match named? {
+                Some(args) => args,
+                None => self.plain_args(list, name, span)?,
+            },
+        };
         if name == "row_to_json"
             && let [record] = args.as_slice()
             && self.record_type(record).is_some()

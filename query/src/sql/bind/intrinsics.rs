@@ -25,7 +25,8 @@ fn intrinsic(
     intrinsic_of(name, args, returns, strict, Volatility::Immutable, eval)
 }
 
-fn intrinsic_of(
+/// As [`intrinsic`], of another volatility.
+pub fn intrinsic_of(
     name: &'static str,
     args: Vec<Expr>,
     returns: DataType,

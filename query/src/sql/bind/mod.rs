@@ -8,6 +8,7 @@
 //! Literals and parameters start as `Unknown` and take their type from the first operator, function, assignment or
 //! set operation they meet; what meets none is text.
 
+mod call_arguments;
 mod coerce;
 mod computed_index;
 mod conflict_target;

@@ -7,6 +7,7 @@ use super::names::QualifiedName;
 use crate::algebra::Expr;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::system;
+use crate::types;
 use crate::types::reg::{split_name, type_oid_by_name};
 
 impl Binder<'_> {
@@ -41,7 +42,8 @@ impl Binder<'_> {
         if let Some(oid) = numeric_oid(text) {
             return Ok(Expr::Literal(Value::Int(oid), DataType::Regtype));
         }
-        match type_oid_by_name(text) {
+        let of_enum = || types::enum_type::by_declaration(&self.catalog, &self.search_path, text);
+        match type_oid_by_name(text).or_else(|| of_enum().map(|ty| types::type_oid(&ty))) {
             Some(oid) => Ok(Expr::Literal(Value::Int(i64::from(oid)), DataType::Regtype)),
             None => {
                 Err(QueryError::new(sqlstate::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")).at(position))

@@ -221,6 +221,18 @@ impl Binder<'_> {
         self.binary(symbol, value, matched, place)
     }
 
+    /// SIMILAR TO: a match of the pattern as a regular expression.
+    pub fn bind_similar(&mut self, symbol: &str, input: &Ast, pattern: &Ast, escape: Option<&Ast>) -> Result<Expr> {
+        let place = self.operator_place(input, pattern);
+        let value = self.bind_expr(input)?;
+        let mut args = vec![self.bind_expr(pattern)?];
+        if let Some(escape) = escape {
+            args.push(self.bind_expr(escape)?);
+        }
+        let pattern = self.call_named("similar_to_escape", args, pattern.span())?;
+        self.binary(symbol, value, pattern, place)
+    }
+
     /// `x op ANY (…)`, `x op ALL (…)` over an array or a subquery.
     pub fn bind_quantified(&mut self, left: &Ast, op: &BinaryOperator, right: &Ast, all: bool) -> Result<Expr> {
         let place = self.operator_place(left, right);

@@ -17,7 +17,7 @@ use crate::functions::{self, CastContext, TableFunction};
 use crate::near_miss::near_miss;
 use crate::sql::table_tokens::ROWS_FROM_MARK;
 use crate::statement::OutputColumn;
-use crate::system::set_returning;
+use crate::system::{json_record, set_returning};
 use crate::types::type_name;
 
 /// A table function with its arguments, aligned with its parameters.
@@ -55,6 +55,12 @@ impl Binder<'_> {
             }
             let item = self.bind_cypher(args, span)?;
             return self.rename(item, alias);
+        }
+        if let Some(is_set) = json_record::takes_columns(&function_name) {
+            if ordinality {
+                return Err(self.unsupported(format_args!("WITH ORDINALITY on {function_name}"), span));
+            }
+            return self.bind_json_record(&function_name, is_set, args, alias, span);
         }
         if self.is_set_function(&function_name) {
             let (call, _) = self.with_frame(Frame::new(Clause::From), |binder| {
@@ -108,6 +114,44 @@ impl Binder<'_> {
             ScopeRelation { name: Some(function_name), schema: None, columns, tableoid: None },
         );
         self.rename(item, alias)
+    }
+
+    /// `json_to_record(…) AS t(a int, b text)`: the alias lists the columns.
+    fn bind_json_record(
+        &mut self,
+        name: &str,
+        is_set: bool,
+        args: &[FunctionArg],
+        alias: Option<&TableAlias>,
+        span: Span,
+    ) -> Result<FromItem> {
+        let needs_list = || {
+            let message = "a column definition list is required for functions returning \"record\"";
+            QueryError::syntax(message, self.at(span))
+        };
+        let Some(alias) = alias.filter(|alias| !alias.columns.is_empty()) else { return Err(needs_list()) };
+        let mut columns = Vec::with_capacity(alias.columns.len());
+        for column in &alias.columns {
+            let Some(ty) = &column.data_type else { return Err(needs_list()) };
+            columns.push((fold(&column.name), self.data_type(ty, column.name.span)?));
+        }
+        let [FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))] = args else {
+            return Err(self.unknown_table_function(name, span));
+        };
+        let position = self.at(arg.span());
+        let function = Arc::new(json_record::JsonRecord::new(name, is_set, columns));
+        let (arg, _) = self.with_frame(Frame::new(Clause::From), |binder| binder.bind_expr(arg))?;
+        let wanted = function.params()[0].ty.clone();
+        if arg.ty() != DataType::Unknown && !functions::can_cast(&arg.ty(), &wanted, CastContext::Implicit) {
+            return Err(QueryError::new(
+                sqlstate::UNDEFINED_FUNCTION,
+                format!("function {name}({}) does not exist", type_name(&arg.ty())),
+            )
+            .at(self.at(span)));
+        }
+        let arg = self.coerce_argument(arg, &wanted, position)?;
+        let named = TableAlias { columns: Vec::new(), ..alias.clone() };
+        self.function_item(TableFunctionCall { function, args: vec![arg] }, name, false, Some(&named))
     }
 
     fn at_top_level_only(&self, name: &str, span: Span) -> QueryError {

@@ -161,15 +161,16 @@ fn data_type_name(ty: &DataType) -> String {
     match ty {
         DataType::Array(_) if names::internal_name(ty).starts_with('_') => "ARRAY".to_owned(),
         DataType::Int2vector | DataType::Oidvector => "ARRAY".to_owned(),
-        DataType::Vector(_) => "USER-DEFINED".to_owned(),
+        DataType::Vector(_) | DataType::Enum(_) => "USER-DEFINED".to_owned(),
         ty => types::type_name(&names::without_modifier(ty)),
     }
 }
 
 /// `udt_schema` of a column.
-fn type_schema(ty: &DataType) -> &'static str {
+fn type_schema(ty: &DataType) -> &str {
     match ty {
         DataType::Vector(_) => "public",
+        DataType::Enum(of) => &of.schema,
         DataType::Array(element) => type_schema(element),
         _ => "pg_catalog",
     }

@@ -117,10 +117,10 @@ impl Routine {
 }
 
 /// Schema and name of a type as `udt_…` columns give them.
-fn udt(oid: u32) -> (&'static str, String) {
+fn udt(oid: u32) -> (String, String) {
     match types::type_from_oid(oid) {
-        Some(ty) => (super::type_schema(&ty), names::internal_name(&ty)),
-        None => ("pg_catalog", reg::type_name_by_oid(oid).unwrap_or_default().trim_matches('"').to_owned()),
+        Some(ty) => (super::type_schema(&ty).to_owned(), names::internal_name(&ty)),
+        None => ("pg_catalog".to_owned(), reg::type_name_by_oid(oid).unwrap_or_default().trim_matches('"').to_owned()),
     }
 }
 

@@ -6,7 +6,7 @@ use sinew_storage::DataType;
 use sinew_storage::catalog::IndexKind;
 
 use super::identity::{BM25_OID, BTREE_OID, HEAP_OID, HNSW_OID, OWNER_OID, schema_oid};
-use super::types::{ARRAY_FUNCTIONS, ARRAY_SUBSCRIPT_HANDLER, TYPE_FUNCTIONS};
+use super::types::{ARRAY_FUNCTIONS, ARRAY_SUBSCRIPT_HANDLER, ENUM_FUNCTIONS, TYPE_FUNCTIONS};
 use super::{NULL, Row, Rows, SystemRelation, definitions, no_rows, row, table};
 use crate::context::ExecContext;
 use crate::functions::registry::TypePattern;
@@ -231,11 +231,12 @@ pub(in crate::system) fn procs(context: &ExecContext) -> Rows {
 /// Input and output functions of types: name, oid, arguments, result.
 pub(crate) fn type_functions() -> Vec<(&'static str, u32, Vec<u32>, u32)> {
     const ANYARRAY_OID: u32 = 2277;
+    const ANYENUM_OID: u32 = 3500;
     let bytea = types::type_oid(&DataType::Bytea);
     let (name, oid) = ARRAY_SUBSCRIPT_HANDLER;
     let mut all = vec![(name, oid, vec![INTERNAL_OID], INTERNAL_OID)];
     let of_types = TYPE_FUNCTIONS.iter().map(|row| (&row.functions, types::type_oid(&row.ty)));
-    for (functions, ty) in of_types.chain([(&ARRAY_FUNCTIONS, ANYARRAY_OID)]) {
+    for (functions, ty) in of_types.chain([(&ARRAY_FUNCTIONS, ANYARRAY_OID), (&ENUM_FUNCTIONS, ANYENUM_OID)]) {
         for (at, (name, oid)) in functions.iter().enumerate() {
             let (arguments, returns) = match at {
                 0 => (vec![CSTRING_OID], ty),

@@ -4,7 +4,7 @@
 use sinew_storage::{DataType, Value};
 
 use super::functions::table_functions;
-use super::types::{ARRAY_FUNCTIONS, ARRAY_SUBSCRIPT_HANDLER, TYPE_FUNCTIONS};
+use super::types::{ARRAY_FUNCTIONS, ARRAY_SUBSCRIPT_HANDLER, ENUM_FUNCTIONS, TYPE_FUNCTIONS};
 use crate::context::EvalContext;
 use crate::error::Result;
 use crate::functions::registry::TypePattern;
@@ -56,7 +56,9 @@ fn plain(arguments: String, result: String) -> Signature {
 /// Input and output functions of types.
 fn of_type_function(oid: u32) -> Option<Signature> {
     let of_type = TYPE_FUNCTIONS.iter().map(|row| (&row.functions, type_name(&row.ty)));
-    for (functions, name) in of_type.chain([(&ARRAY_FUNCTIONS, "anyarray".to_owned())]) {
+    for (functions, name) in
+        of_type.chain([(&ARRAY_FUNCTIONS, "anyarray".to_owned()), (&ENUM_FUNCTIONS, "anyenum".to_owned())])
+    {
         let Some(at) = functions.iter().position(|(_, known)| *known == oid) else { continue };
         let (argument, result) = match at {
             0 => ("cstring".to_owned(), name),

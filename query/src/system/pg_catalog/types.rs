@@ -1,6 +1,7 @@
 //! Types, collations, casts and extensions.
 
 use sinew_storage::DataType;
+use sinew_storage::catalog::{Catalog, EnumType};
 
 use super::identity::{self, OWNER_OID};
 use super::{NULL, Row, Rows, SystemRelation, no_rows, row, table, view};
@@ -25,7 +26,7 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
          rngsubdiff regproc",
         no_rows,
     ),
-    table("pg_enum", "oid oid, enumtypid oid, enumsortorder float4, enumlabel name", no_rows),
+    table("pg_enum", "oid oid, enumtypid oid, enumsortorder float4, enumlabel name", enum_labels),
     table("pg_cast", "oid oid, castsource oid, casttarget oid, castfunc oid, castcontext char, castmethod char", casts),
     table(
         "pg_collation",
@@ -129,10 +130,13 @@ type_functions! {
 
 /// Name of an input, output, receive or send function.
 pub(crate) fn type_function_by_oid(oid: u32) -> Option<&'static str> {
-    let of_types = TYPE_FUNCTIONS.iter().flat_map(|row| &row.functions);
+    let of_types = TYPE_FUNCTIONS.iter().flat_map(|row| &row.functions).chain(&ENUM_FUNCTIONS);
     of_types.chain(&ARRAY_FUNCTIONS).chain([&ARRAY_SUBSCRIPT_HANDLER]).find(|known| known.1 == oid).map(|known| known.0)
 }
 
+/// The same of every enum type.
+pub(super) static ENUM_FUNCTIONS: [(&str, u32); 4] =
+    [("enum_in", 3506), ("enum_out", 3507), ("enum_recv", 3532), ("enum_send", 3533)];
 /// The same of every array type.
 pub(super) static ARRAY_FUNCTIONS: [(&str, u32); 4] =
     [("array_in", 750), ("array_out", 751), ("array_recv", 2400), ("array_send", 2401)];
@@ -167,8 +171,14 @@ pub(super) fn storage(ty: &DataType) -> char {
     }
 }
 
-fn pg_types(_: &ExecContext) -> Rows {
-    let mut rows: Vec<Row> = types::all_types().iter().map(type_row).collect();
+fn pg_types(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let mut rows: Vec<Row> = types::all_types().iter().map(|ty| type_row(&catalog, ty)).collect();
+    for of in catalog.enums.values() {
+        let ty = DataType::Enum(EnumType(of.clone()));
+        rows.push(type_row(&catalog, &ty));
+        rows.push(type_row(&catalog, &DataType::array_of(ty)));
+    }
     for (_, internal, oid, array) in reg::SHELL_TYPES {
         rows.push(shell_type_row(internal, *oid, *array, 0));
         rows.push(shell_type_row(&format!("_{internal}"), *array, 0, *oid));
@@ -218,6 +228,13 @@ fn pg_types(_: &ExecContext) -> Rows {
     Ok(rows)
 }
 
+/// Their places, in steps of those that were made one after another, are what PostgreSQL numbers labels with.
+fn enum_labels(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let labels = catalog.enums.values().flat_map(|of| of.labels.iter().map(move |label| (of.oid, label)));
+    Ok(labels.map(|(oid, label)| row![label.oid, oid, label.sort_order(), label.name.as_str()]).collect())
+}
+
 /// A type that is not defined: no functions, and nothing has it.
 fn shell_type_row(name: &str, oid: u32, array: u32, element: u32) -> Row {
     let is_array = element != 0;
@@ -257,25 +274,35 @@ fn shell_type_row(name: &str, oid: u32, array: u32, element: u32) -> Row {
     ]
 }
 
-fn type_row(ty: &DataType) -> Row {
+fn type_row(catalog: &Catalog, ty: &DataType) -> Row {
     let (element, functions) = match ty {
         DataType::Array(element) => (Some(&**element), ARRAY_FUNCTIONS),
         ty => {
             let known = TYPE_FUNCTIONS.iter().find(|row| row.ty == *ty);
-            (None, known.map_or([("", 0); 4], |row| row.functions))
+            let unknown = if matches!(ty, DataType::Enum(_)) { ENUM_FUNCTIONS } else { [("", 0); 4] };
+            (None, known.map_or(unknown, |row| row.functions))
         }
     };
     let is_vector = matches!(element.unwrap_or(ty), DataType::Vector(_));
+    let namespace = match ty.enum_type() {
+        Some(of) => identity::schema_oid(catalog, &of.schema),
+        // An extension's type lives where the extension was created.
+        None if is_vector => reg::PUBLIC_OID,
+        None => reg::PG_CATALOG_OID,
+    };
     let category = types::category_letter(ty);
     row![
         types::type_oid(ty),
         names::internal_name(ty),
-        // An extension's type lives where the extension was created.
-        if is_vector { reg::PUBLIC_OID } else { reg::PG_CATALOG_OID },
+        namespace,
         OWNER_OID,
         types::type_length(ty),
         is_by_value(ty),
-        if matches!(category, 'P' | 'X') { 'p' } else { 'b' },
+        match category {
+            'P' | 'X' => 'p',
+            'E' => 'e',
+            _ => 'b',
+        },
         category,
         types::is_preferred(ty),
         true,

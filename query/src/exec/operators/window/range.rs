@@ -43,6 +43,7 @@ impl RangeKind {
             DataType::Timestamp => RangeKind::Timestamp,
             DataType::Timestamptz => RangeKind::Timestamptz(session_zone(&cx.eval_context())),
             DataType::Interval => RangeKind::Interval,
+            DataType::Modified(plain, _) => return RangeKind::of(&plain.plain(), cx),
             _ => return None,
         })
     }

@@ -25,6 +25,7 @@ impl Binder<'_> {
             ObjectType::View => ("view", "DROP VIEW"),
             ObjectType::Index => ("index", "DROP INDEX"),
             ObjectType::Sequence => ("sequence", "DROP SEQUENCE"),
+            ObjectType::Type => return self.drop_types(names, *if_exists, *cascade),
             ObjectType::Schema => return self.drop_schemas(names, *if_exists, *cascade),
             other => return Err(QueryError::unsupported(format!("DROP {other}"))),
         };

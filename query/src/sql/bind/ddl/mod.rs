@@ -8,6 +8,7 @@ mod comment;
 mod create_table;
 mod create_table_as;
 mod drop;
+mod enum_type;
 mod extension;
 mod foreign_key;
 mod index;
@@ -42,6 +43,8 @@ impl Binder<'_> {
             Statement::Truncate(truncate) => self.truncate(truncate)?,
             Statement::CreateExtension(create) => self.create_extension(create)?,
             Statement::DropExtension(drop) => self.drop_extension(drop)?,
+            Statement::CreateType { name, representation } => self.create_type(name, representation.as_ref())?,
+            Statement::AlterType(alter) => self.alter_enum(alter)?,
             other => {
                 let text = other.to_string();
                 let words: Vec<&str> = text.split_whitespace().take(2).collect();
