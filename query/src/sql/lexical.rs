@@ -2,7 +2,8 @@
 //! trailing sign, `@@@` is one operator, and literals on following lines continue the one before. And the row locks, OVERRIDING
 //! and ONLY that the parser does not know, in forms that it does.
 
-use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Whitespace};
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Whitespace, Word};
 
 /// Starts the first part of a lock clause's OF as [`with_lock_clauses`] writes it; the rest names the mode.
 pub(super) const LOCK_MODE_MARK: &str = "\0FOR ";
@@ -124,6 +125,13 @@ pub(super) fn corrected(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                 let span = out.last().map_or(token.span, |last| Span::new(last.span.start, token.span.end));
                 out.pop();
                 out.push(TokenWithSpan::new(Token::CustomBinaryOperator("@@@".to_owned()), span));
+            }
+            // Behind a dot every word is a name: `pg_catalog.session_user()`, `t.end`.
+            Token::Word(word)
+                if word.keyword != Keyword::NoKeyword && out.last().is_some_and(|last| last.token == Token::Period) =>
+            {
+                let word = Word { keyword: Keyword::NoKeyword, ..word.clone() };
+                out.push(TokenWithSpan::new(Token::Word(word), token.span));
             }
             Token::SingleQuotedString(more) => match continued(&mut out) {
                 Some(literal) => literal.push_str(more),

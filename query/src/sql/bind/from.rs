@@ -203,7 +203,9 @@ impl Binder<'_> {
                 };
                 self.hand_down_locks(&fold(&alias.name));
                 let bound = if *lateral {
-                    self.nested(|binder| binder.bind_query(subquery, false))?
+                    // A level of its own: what is not LATERAL in it does not see its own neighbours, but ours.
+                    let level = Frame::new(Clause::From);
+                    self.with_frame(level, |binder| binder.nested(|binder| binder.bind_query(subquery, false)))?.0
                 } else {
                     self.without_lateral(|binder| binder.nested(|binder| binder.bind_query(subquery, false)))?
                 };
