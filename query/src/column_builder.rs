@@ -27,10 +27,15 @@ impl ColumnBuilder {
     /// `capacity`: rows expected.
     pub fn new(ty: &DataType, capacity: usize) -> ColumnBuilder {
         let form = match ty {
+            DataType::Modified(plain, _) => return ColumnBuilder::new(&plain.plain(), capacity),
             DataType::Bool => Form::Bool(BooleanBuilder::with_capacity(capacity)),
-            DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Oid => {
-                Form::Int(Int64Builder::with_capacity(capacity))
-            }
+            DataType::Int2
+            | DataType::Int4
+            | DataType::Int8
+            | DataType::Oid
+            | DataType::Time
+            | DataType::Timetz
+            | DataType::Enum(_) => Form::Int(Int64Builder::with_capacity(capacity)),
             DataType::Float4 | DataType::Float8 => Form::Float(Float64Builder::with_capacity(capacity)),
             DataType::Text | DataType::Varchar(_) | DataType::Bpchar(_) | DataType::Name => {
                 Form::Text(StringBuilder::new())
@@ -68,6 +73,10 @@ impl ColumnBuilder {
             (Form::Float(floats), Value::Float(f)) => return floats.append_value(*f),
             (Form::Timestamp(times), Value::Timestamp(micros)) => return times.append_value(*micros),
             (Form::Bool(bools), Value::Bool(b)) => return bools.append_value(*b),
+            (Form::Int(ints) | Form::Timestamp(ints), Value::Null) => return ints.append_null(),
+            (Form::Float(floats), Value::Null) => return floats.append_null(),
+            (Form::Text(texts), Value::Null) => return texts.append_null(),
+            (Form::Bool(bools), Value::Null) => return bools.append_null(),
             (Form::Text(texts), Value::Text(text)) if text.len() <= LONG_TEXT_BYTES => {
                 self.held_bytes += text.len();
                 return texts.append_value(text);

@@ -177,7 +177,7 @@ pub(super) fn with_conflict_targets(tokens: Vec<TokenWithSpan>) -> Vec<TokenWith
         }) else {
             return tokens;
         };
-        name.push_str(&format!("{PREDICATE_MARK}{}", text(&tokens[start + 1..action])));
+        name.push_str(&format!("{PREDICATE_MARK}{}", text(&tokens[start + 1..action]).trim()));
         end = action;
     }
     let span = tokens[open].span;
@@ -287,7 +287,7 @@ mod tests {
         check("INSERT INTO t ON CONFLICT (a, b) DO NOTHING", "INSERT INTO t ON CONFLICT ( a , b ) DO NOTHING");
         check(
             "INSERT INTO t ON CONFLICT (lower(a)) WHERE b = 'it''s' DO UPDATE SET a = 1 WHERE c",
-            "INSERT INTO t ON CONFLICT ( \"^TARGET lower(a)^WHERE b = 'it''s' \" ) DO UPDATE SET a = 1 WHERE c",
+            "INSERT INTO t ON CONFLICT ( \"^TARGET lower(a)^WHERE b = 'it''s'\" ) DO UPDATE SET a = 1 WHERE c",
         );
     }
 
