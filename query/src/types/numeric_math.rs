@@ -58,7 +58,9 @@ pub(crate) fn subtract(a: &Numeric, b: &Numeric) -> Result<Numeric> {
 
 pub(crate) fn multiply(a: &Numeric, b: &Numeric) -> Result<Numeric> {
     if let (Numeric::Finite(a), Numeric::Finite(b)) = (a, b) {
-        return checked(a * b);
+        // The library's own product of a number and one has the other's scale.
+        let ((x, x_scale), (y, y_scale)) = (a.as_bigint_and_scale(), b.as_bigint_and_scale());
+        return checked(BigDecimal::new(&*x * &*y, x_scale + y_scale));
     }
     if matches!(a, Numeric::NaN) || matches!(b, Numeric::NaN) || is_zero(a) || is_zero(b) {
         return Ok(Numeric::NaN);
