@@ -1,43 +1,21 @@
 //! Settings that are durations: read with a unit, kept in milliseconds, shown as PostgreSQL shows them.
 
-use crate::error::{QueryError, Result, sqlstate};
+use crate::error::Result;
+use crate::unit_setting::Units;
 
 /// Settings of this kind, in lower case.
 pub const DURATION_SETTINGS: [&str; 4] =
     ["idle_in_transaction_session_timeout", "idle_session_timeout", "lock_timeout", "statement_timeout"];
 
-/// Units and their milliseconds; the first is meant when none is written.
-const UNITS: [(&str, f64); 6] = [("ms", 1.0), ("us", 1e-3), ("s", 1e3), ("min", 6e4), ("h", 3.6e6), ("d", 8.64e7)];
+const UNITS: Units = Units {
+    factors: &[("ms", 1.0), ("us", 1e-3), ("s", 1e3), ("min", 6e4), ("h", 3.6e6), ("d", 8.64e7)],
+    kept: "ms",
+    hint: "Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".",
+};
 
 /// `250`, `250ms`, `1.5s`, `1min`, `1h`, `1d`, to whole milliseconds. 22023 for anything else.
 pub fn parse_ms(name: &str, value: &str) -> Result<i64> {
-    let invalid = || {
-        QueryError::new(
-            sqlstate::INVALID_PARAMETER_VALUE,
-            format!("invalid value for parameter \"{name}\": \"{value}\""),
-        )
-    };
-    let text = value.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-' | '+')).unwrap_or(text.len());
-    let number: f64 = text[..end].parse().map_err(|_| invalid())?;
-    let unit = text[end..].trim_start();
-    let factor = match UNITS.iter().find(|(known, _)| *known == unit) {
-        Some((_, factor)) => *factor,
-        None if unit.is_empty() => 1.0,
-        None => {
-            return Err(
-                invalid().hint("Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".")
-            );
-        }
-    };
-    let ms = (number * factor).round();
-    if !(0.0..=f64::from(i32::MAX)).contains(&ms) {
-        return Err(QueryError::new(
-            sqlstate::INVALID_PARAMETER_VALUE,
-            format!("{ms} ms is outside the valid range for parameter \"{name}\" (0 .. {})", i32::MAX),
-        ));
-    }
-    Ok(ms as i64)
+    UNITS.parse(name, value, 0)
 }
 
 /// A kept value with the largest unit that divides it: `90000` is `90s`. 0 has none.

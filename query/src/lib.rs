@@ -23,6 +23,7 @@ pub mod statement_statistics;
 pub mod statistics;
 pub mod system;
 pub mod types;
+mod unit_setting;
 
 pub use batch::{Batch, Column};
 pub use context::{BindContext, EvalContext, ExecContext, Notice, NoticeSink, SessionContext};

@@ -1,42 +1,27 @@
 //! Settings that are amounts of memory or disk: read with a unit, kept in kilobytes, shown as PostgreSQL shows them.
 
-use crate::error::{QueryError, Result, sqlstate};
+use crate::error::Result;
+use crate::unit_setting::Units;
 
 /// Settings of this kind, in lower case, with their least value. Below zero means none.
 pub const SIZE_SETTINGS: [(&str, i64); 2] = [("temp_file_limit", -1), ("work_mem", 64)];
 
-/// Units and their kilobytes; without one kilobytes are meant.
-const UNITS: [(&str, f64); 5] =
-    [("kB", 1.0), ("B", 1.0 / 1024.0), ("MB", 1024.0), ("GB", 1024.0 * 1024.0), ("TB", 1024.0 * 1024.0 * 1024.0)];
+const UNITS: Units = Units {
+    factors: &[
+        ("kB", 1.0),
+        ("B", 1.0 / 1024.0),
+        ("MB", 1024.0),
+        ("GB", 1024.0 * 1024.0),
+        ("TB", 1024.0 * 1024.0 * 1024.0),
+    ],
+    kept: "kB",
+    hint: "Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\".",
+};
 
 /// `64`, `64kB`, `1.5MB`, `2GB`, to whole kilobytes. 22023 for anything else.
 pub fn parse_kb(name: &str, value: &str) -> Result<i64> {
-    let invalid = || {
-        QueryError::new(
-            sqlstate::INVALID_PARAMETER_VALUE,
-            format!("invalid value for parameter \"{name}\": \"{value}\""),
-        )
-    };
-    let text = value.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-' | '+')).unwrap_or(text.len());
-    let number: f64 = text[..end].parse().map_err(|_| invalid())?;
-    let unit = text[end..].trim_start();
-    let factor = match UNITS.iter().find(|(known, _)| *known == unit) {
-        Some((_, factor)) => *factor,
-        None if unit.is_empty() => 1.0,
-        None => {
-            return Err(invalid().hint("Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\"."));
-        }
-    };
-    let kb = (number * factor).round();
     let least = SIZE_SETTINGS.iter().find(|(known, _)| *known == name).map_or(0, |(_, least)| *least);
-    if !(least as f64..=f64::from(i32::MAX)).contains(&kb) {
-        return Err(QueryError::new(
-            sqlstate::INVALID_PARAMETER_VALUE,
-            format!("{kb} kB is outside the valid range for parameter \"{name}\" ({least} .. {})", i32::MAX),
-        ));
-    }
-    Ok(kb as i64)
+    UNITS.parse(name, value, least)
 }
 
 /// A kept value with the largest unit that divides it: `65536` is `64MB`. None below one.

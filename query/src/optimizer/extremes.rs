@@ -7,12 +7,13 @@ use sinew_storage::{DataType, Transaction, Value};
 
 use super::{order, statistics, transform_up};
 use crate::algebra::*;
+use crate::error::Result;
 
 /// When so few rows are expected to pass, most of the index would be read to find one.
 const FEWEST_ROWS: f64 = 16.0;
 
-pub(super) fn rewrite(plan: Plan, transaction: &Transaction) -> Plan {
-    let rewritten = transform_up(plan, &mut |plan| {
+pub(super) fn rewrite(plan: Plan, transaction: &Transaction) -> Result<Plan> {
+    transform_up(plan, &mut |plan| {
         Ok(match plan {
             Plan::Aggregate { input, groups, aggregates } if groups.is_empty() => {
                 let input = match extreme(&aggregates) {
@@ -23,8 +24,7 @@ pub(super) fn rewrite(plan: Plan, transaction: &Transaction) -> Plan {
             }
             other => other,
         })
-    });
-    rewritten.expect("the rule never fails")
+    })
 }
 
 /// The column of which the only aggregate is the least or greatest value.

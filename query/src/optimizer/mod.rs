@@ -40,7 +40,7 @@ pub fn optimize_for(plan: Plan, output: &[VarId], vars: &mut VarTable, transacti
     let plan = index_join::rewrite(plan, transaction)?;
     let plan = access_path::rewrite(plan, transaction)?;
     let plan = order::rewrite(plan, transaction);
-    let plan = extremes::rewrite(plan, transaction);
+    let plan = extremes::rewrite(plan, transaction)?;
     Ok(column_pruning::rewrite(plan, output))
 }
 

@@ -12,7 +12,6 @@
 //! Types that this database lacks are shown by their nearest kin ([`column_type`]): `pg_node_tree` and `aclitem` are text,
 //! `xid` is an oid.
 
-mod absent;
 mod column_statistics;
 pub(crate) mod definitions;
 pub(crate) mod describe;
@@ -203,7 +202,6 @@ fn relations() -> &'static RelationSet {
             locks::RELATIONS,
             store::RELATIONS,
             empty::RELATIONS,
-            absent::RELATIONS,
         ])
     })
 }
