@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt32Array};
 use arrow_buffer::NullBuffer;
+use sinew_storage::encoding::value::StoredValue;
 use sinew_storage::{DataType, Json, Value};
 
 use crate::exec::expr::size::held_bytes;
@@ -111,6 +112,30 @@ impl Column {
             Column::Float(a) => a.nulls(),
             Column::Text(a) => a.nulls(),
             Column::Values(_) => None,
+        }
+    }
+
+    /// Whether some entry is NULL.
+    pub fn has_null(&self) -> bool {
+        match self {
+            Column::Values(values) => values.iter().any(Value::is_null),
+            other => other.nulls().is_some_and(|nulls| nulls.null_count() > 0),
+        }
+    }
+
+    /// The value at `row` as it is to be stored.
+    #[inline]
+    pub fn stored_value(&self, row: usize) -> StoredValue<'_> {
+        if self.is_null(row) {
+            return StoredValue::Null;
+        }
+        match self {
+            Column::Bool(a) => StoredValue::Bool(a.value(row)),
+            Column::Int(a) => StoredValue::Int(a.value(row)),
+            Column::Timestamp(a) => StoredValue::Timestamp(a.value(row)),
+            Column::Float(a) => StoredValue::Float(a.value(row)),
+            Column::Text(a) => StoredValue::Text(a.value(row)),
+            Column::Values(v) => StoredValue::of(&v[row]),
         }
     }
 

@@ -127,7 +127,7 @@ mod tests {
     fn column(ty: &DataType, values: &[Value]) -> Column {
         let mut builder = ColumnBuilder::new(ty, 0);
         for value in values {
-            builder.push(StoredValue::Default(value)).expect("a value is pushed");
+            builder.push(StoredValue::Value(value)).expect("a value is pushed");
         }
         builder.finish()
     }

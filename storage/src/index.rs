@@ -49,7 +49,7 @@ pub(crate) fn column_count(index: &IndexDef) -> usize {
 }
 
 /// Descending and NULLS FIRST of a column; properties of the graph are ascending, NULL last.
-fn direction(index: &IndexDef, column: usize) -> (bool, bool) {
+pub(crate) fn direction(index: &IndexDef, column: usize) -> (bool, bool) {
     match &index.target {
         IndexTarget::Table { columns, .. } => {
             columns.get(column).map_or((false, false), |column| (column.descending, column.nulls_first))

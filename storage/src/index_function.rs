@@ -61,6 +61,11 @@ impl KeySource {
         Ok(KeySource { positions, projection, function: None })
     }
 
+    /// Columns of the key, in the table's order of columns; None for a key that is computed.
+    pub(crate) fn columns(&self) -> Option<&[usize]> {
+        self.function.is_none().then_some(&self.positions)
+    }
+
     /// The key of a whole row. None when the index has no entry for it.
     pub fn of_row(&self, row: &[Value]) -> Result<Option<Vec<Value>>> {
         match &self.function {

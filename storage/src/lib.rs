@@ -1,6 +1,7 @@
 //! The transactional store of Sinew: redb underneath, derived graph, text and vector indexes beside it.
 
 pub mod backup;
+mod bulk_insert;
 pub mod catalog;
 pub mod check;
 pub mod ddl;
@@ -26,6 +27,7 @@ pub mod value;
 mod value_text;
 mod vector;
 
+pub use bulk_insert::NewRows;
 pub use ddl::RelationLock;
 pub use embed::Embedder;
 pub use error::{Result, StorageError};

@@ -70,13 +70,13 @@ pub(crate) struct WriteTarget {
     catalog: Arc<Catalog>,
     table: RelationId,
     version: u64,
-    indexes: Vec<OrderedIndex>,
-    search_indexes: Vec<RelationId>,
+    pub(crate) indexes: Vec<OrderedIndex>,
+    pub(crate) search_indexes: Vec<RelationId>,
 }
 
-struct OrderedIndex {
-    def: Arc<IndexDef>,
-    source: KeySource,
+pub(crate) struct OrderedIndex {
+    pub(crate) def: Arc<IndexDef>,
+    pub(crate) source: KeySource,
 }
 
 /// A table that a transaction has locked and prepared for its writes.
@@ -111,7 +111,7 @@ impl OrderedIndex {
 
 impl Transaction {
     /// Locks a table for writing and remembers the definition the writes are made under.
-    fn prepare_write(&self, table: &TableDef) -> Result<Arc<WriteTarget>> {
+    pub(crate) fn prepare_write(&self, table: &TableDef) -> Result<Arc<WriteTarget>> {
         if let Some(PreparedWrite { epoch, target }) = &*self.last_prepared().lock()
             && *epoch == self.preparation_epoch()
             && target.table == table.id

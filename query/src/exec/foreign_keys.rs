@@ -107,6 +107,11 @@ impl ForeignKeys {
         })
     }
 
+    /// Whether inserted rows refer to others, so that they are to be noted.
+    pub fn watches_inserts(&self) -> bool {
+        !self.target.outgoing.is_empty()
+    }
+
     /// Notes a row that was inserted into the statement's table.
     pub fn note_insert(&mut self, row: &[Value]) -> Result<()> {
         let target = Arc::clone(&self.target);

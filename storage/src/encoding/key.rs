@@ -33,6 +33,8 @@
 use std::cmp::Ordering;
 
 use super::number::{compare_floats, compare_int_float, encode_decimal, encode_float, encode_int, encode_numeric};
+use super::value::StoredValue;
+use crate::error::Result;
 use crate::value::{Interval, Json, Value};
 
 pub(crate) const NULL_FIRST: u8 = 0x01;
@@ -154,8 +156,37 @@ pub(crate) fn encode_key_column(value: &Value, descending: bool, nulls_first: bo
     let start = out.len();
     encode_key(value, out);
     if descending {
-        out[start..].iter_mut().for_each(|byte| *byte = !*byte);
+        invert(&mut out[start..]);
     }
+}
+
+/// As [`encode_key_column`]. Errors with `Corrupted`.
+pub(crate) fn encode_key_cell(
+    value: StoredValue<'_>,
+    descending: bool,
+    nulls_first: bool,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let start = out.len();
+    match value {
+        StoredValue::Int(i) => {
+            out.push(tag::NUMBER);
+            encode_int(i, out);
+        }
+        StoredValue::Text(text) => encode_escaped(tag::TEXT, text.as_bytes(), out),
+        other => {
+            encode_key_column(&other.to_value()?, descending, nulls_first, out);
+            return Ok(());
+        }
+    }
+    if descending {
+        invert(&mut out[start..]);
+    }
+    Ok(())
+}
+
+fn invert(bytes: &mut [u8]) {
+    bytes.iter_mut().for_each(|byte| *byte = !*byte);
 }
 
 /// The smallest key above every key that starts with `prefix`; None when there is none.

@@ -11,7 +11,7 @@
 
 use smallvec::SmallVec;
 
-use super::value::{StoredValue, decode_value, encode_value};
+use super::value::{StoredValue, decode_value};
 use crate::catalog::{ColumnDef, TableDef};
 use crate::error::{Result, StorageError};
 use crate::ids::ColumnId;
@@ -31,45 +31,67 @@ pub fn encode_row(table: &TableDef, values: &[Value]) -> Result<Vec<u8>> {
             table.name
         )));
     }
-    let mut stored: SmallVec<[(ColumnId, &Value); 16]> = table
-        .columns
-        .iter()
-        .zip(values)
-        .filter(|(column, value)| column.virtual_expression.is_none() && !value.is_null())
-        .map(|(column, value)| (column.id, value))
-        .collect();
-    stored.sort_unstable_by_key(|(id, _)| *id);
-    let directory_end = HEADER + stored.len() * 4;
-    let mut row = Vec::with_capacity(directory_end + stored.len() * 16);
-    row.push(NARROW);
-    row.extend_from_slice(&table.next_column_id.to_le_bytes());
-    row.extend_from_slice(&(stored.len() as u16).to_le_bytes());
-    // Narrow, as nearly all rows are, until the values are known to be short enough.
-    row.resize(directory_end, 0);
-    let mut ends = SmallVec::<[usize; 16]>::new();
-    for (_, value) in &stored {
-        encode_value(value, &mut row);
-        ends.push(row.len() - directory_end);
-    }
-    let body_length = row.len() - directory_end;
-    if body_length > crate::store::MAX_VALUE_BYTES {
-        return Err(StorageError::LimitExceeded(format!("a row of {body_length} bytes exceeds the limit of 1 GiB")));
-    }
-    let columns = stored.iter().map(|(id, _)| *id).zip(ends);
-    if body_length > usize::from(u16::MAX) {
-        row[0] = WIDE;
-        let directory = columns.flat_map(|(id, end)| {
-            let ([a, b], [c, d, e, f]) = (id.0.to_le_bytes(), (end as u32).to_le_bytes());
-            [a, b, c, d, e, f]
-        });
-        drop(row.splice(HEADER..directory_end, directory));
-    } else {
-        for (entry, (id, end)) in row[HEADER..directory_end].chunks_exact_mut(4).zip(columns) {
-            entry[..2].copy_from_slice(&id.0.to_le_bytes());
-            entry[2..].copy_from_slice(&(end as u16).to_le_bytes());
-        }
-    }
+    let mut row = Vec::with_capacity(HEADER + values.len() * 20);
+    RowEncoder::new(table).append(|position| StoredValue::of(&values[position]), &mut row)?;
     Ok(row)
+}
+
+/// Writes rows of a table.
+pub(crate) struct RowEncoder {
+    next_column_id: u16,
+    /// What is stored, in order of column id, and the column's position in the table.
+    columns: SmallVec<[(ColumnId, usize); 16]>,
+}
+
+impl RowEncoder {
+    pub fn new(table: &TableDef) -> RowEncoder {
+        let stored = table.columns.iter().enumerate().filter(|(_, column)| column.virtual_expression.is_none());
+        let mut columns: SmallVec<[(ColumnId, usize); 16]> =
+            stored.map(|(position, column)| (column.id, position)).collect();
+        columns.sort_unstable_by_key(|(id, _)| *id);
+        RowEncoder { next_column_id: table.next_column_id, columns }
+    }
+
+    /// Appends a row to `out`; `value` gives what is at a position in the table's columns. Errors with `LimitExceeded`.
+    #[inline]
+    pub fn append<'v>(&self, value: impl Fn(usize) -> StoredValue<'v>, out: &mut Vec<u8>) -> Result<()> {
+        let start = out.len();
+        let cells = self.columns.iter().map(|(id, position)| (*id, value(*position)));
+        let stored: SmallVec<[(ColumnId, StoredValue<'v>); 16]> = cells.filter(|(_, value)| !value.is_null()).collect();
+        out.push(NARROW);
+        out.extend_from_slice(&self.next_column_id.to_le_bytes());
+        out.extend_from_slice(&(stored.len() as u16).to_le_bytes());
+        // Narrow, as nearly all rows are, until the values are known to be short enough.
+        let directory = start + HEADER;
+        let body = directory + stored.len() * 4;
+        out.resize(body, 0);
+        let mut ends = SmallVec::<[usize; 16]>::new();
+        for (_, value) in &stored {
+            value.encode(out);
+            ends.push(out.len() - body);
+        }
+        let body_length = out.len() - body;
+        if body_length > crate::store::MAX_VALUE_BYTES {
+            return Err(StorageError::LimitExceeded(format!(
+                "a row of {body_length} bytes exceeds the limit of 1 GiB"
+            )));
+        }
+        let columns = stored.iter().map(|(id, _)| *id).zip(ends);
+        if body_length > usize::from(u16::MAX) {
+            out[start] = WIDE;
+            let wide = columns.flat_map(|(id, end)| {
+                let ([a, b], [c, d, e, f]) = (id.0.to_le_bytes(), (end as u32).to_le_bytes());
+                [a, b, c, d, e, f]
+            });
+            drop(out.splice(directory..body, wide));
+        } else {
+            for (entry, (id, end)) in out[directory..body].chunks_exact_mut(4).zip(columns) {
+                entry[..2].copy_from_slice(&id.0.to_le_bytes());
+                entry[2..].copy_from_slice(&(end as u16).to_le_bytes());
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What to read from each row.
@@ -140,6 +162,7 @@ fn corrupted(problem: &str) -> StorageError {
 }
 
 impl<'r> RowBytes<'r> {
+    #[inline]
     fn new(row: &'r [u8]) -> Result<RowBytes<'r>> {
         let Some((header, rest)) = row.split_first_chunk::<HEADER>() else { return Err(corrupted("ends early")) };
         let entry_size = match header[0] {
@@ -154,6 +177,7 @@ impl<'r> RowBytes<'r> {
         Ok(RowBytes { next_column_id: u16::from_le_bytes([header[1], header[2]]), directory, entry_size, values })
     }
 
+    #[inline]
     fn entry(&self, at: usize) -> (u16, usize) {
         let entry = &self.directory[at * self.entry_size..][..self.entry_size];
         let end = match entry[2..] {
@@ -164,6 +188,7 @@ impl<'r> RowBytes<'r> {
         (u16::from_le_bytes([entry[0], entry[1]]), end)
     }
 
+    #[inline]
     fn value<'v>(&self, column: &'v ProjectedColumn) -> Result<StoredValue<'v>>
     where
         'r: 'v,
@@ -178,11 +203,12 @@ impl<'r> RowBytes<'r> {
                 StoredValue::read(bytes.ok_or_else(|| corrupted("has a broken directory"))?)
             }
             None if column.id.0 < self.next_column_id => Ok(StoredValue::Null),
-            None => Ok(StoredValue::Default(&column.missing)),
+            None => Ok(StoredValue::Value(&column.missing)),
         }
     }
 
     /// Where a column stands in the directory.
+    #[inline]
     fn find(&self, id: u16) -> Option<usize> {
         let (mut low, mut high) = (0, self.directory.len() / self.entry_size);
         if high == 0 {

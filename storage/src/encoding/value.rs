@@ -68,17 +68,14 @@ mod tag {
 
 /// Appends the encoding of one value; it extends to the end of what is appended.
 pub fn encode_value(value: &Value, out: &mut Vec<u8>) {
+    StoredValue::of(value).encode(out);
+}
+
+/// Values that [`StoredValue::of`] has no form of their own for.
+fn encode_other(value: &Value, out: &mut Vec<u8>) {
     match value {
-        Value::Null => out.push(tag::NULL),
-        Value::Bool(false) => out.push(tag::FALSE),
-        Value::Bool(true) => out.push(tag::TRUE),
-        Value::Int(i) => {
-            out.push(tag::INT);
-            write_varint(out, zigzag(*i));
-        }
-        Value::Float(f) => {
-            out.push(tag::FLOAT);
-            out.extend_from_slice(&f.to_le_bytes());
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Timestamp(_) => {
+            encode_value(value, out);
         }
         Value::Numeric(numeric) => match &**numeric {
             Numeric::NegativeInfinity => out.push(tag::NUMERIC_NEGATIVE_INFINITY),
@@ -91,17 +88,9 @@ pub fn encode_value(value: &Value, out: &mut Vec<u8>) {
                 out.extend_from_slice(&unscaled.to_signed_bytes_le());
             }
         },
-        Value::Text(text) => {
-            out.push(tag::TEXT);
-            out.extend_from_slice(text.as_bytes());
-        }
         Value::Bytes(bytes) => {
             out.push(tag::BYTES);
             out.extend_from_slice(bytes);
-        }
-        Value::Timestamp(micros) => {
-            out.push(tag::TIMESTAMP);
-            write_varint(out, zigzag(*micros));
         }
         Value::Date(days) => {
             out.push(tag::DATE);
@@ -238,12 +227,13 @@ pub enum StoredValue<'b> {
     Timestamp(i64),
     /// The encoding of any other value.
     Encoded(&'b [u8]),
-    /// The default of a column that is younger than the row.
-    Default(&'b Value),
+    /// Any other value as it is: one that is about to be stored, or the default of a column that is younger than the row.
+    Value(&'b Value),
 }
 
 impl<'b> StoredValue<'b> {
     /// Reads the value that fills `bytes`. Errors with `Corrupted`.
+    #[inline]
     pub(crate) fn read(bytes: &'b [u8]) -> Result<StoredValue<'b>> {
         let mut reader = Reader::new(bytes, "stored value");
         let value = match reader.byte()? {
@@ -272,8 +262,53 @@ impl<'b> StoredValue<'b> {
             StoredValue::Text(text) => Value::Text(text.into()),
             StoredValue::Timestamp(micros) => Value::Timestamp(micros),
             StoredValue::Encoded(bytes) => decode_value(bytes)?,
-            StoredValue::Default(value) => value.clone(),
+            StoredValue::Value(value) => value.clone(),
         })
+    }
+
+    /// A value that is about to be stored.
+    #[inline]
+    pub fn of(value: &'b Value) -> StoredValue<'b> {
+        match value {
+            Value::Null => StoredValue::Null,
+            Value::Bool(b) => StoredValue::Bool(*b),
+            Value::Int(i) => StoredValue::Int(*i),
+            Value::Float(f) => StoredValue::Float(*f),
+            Value::Text(text) => StoredValue::Text(text),
+            Value::Timestamp(micros) => StoredValue::Timestamp(*micros),
+            other => StoredValue::Value(other),
+        }
+    }
+
+    pub fn is_null(self) -> bool {
+        matches!(self, StoredValue::Null | StoredValue::Value(Value::Null))
+    }
+
+    /// As [`encode_value`].
+    #[inline]
+    pub(crate) fn encode(self, out: &mut Vec<u8>) {
+        match self {
+            StoredValue::Null => out.push(tag::NULL),
+            StoredValue::Bool(b) => out.push(if b { tag::TRUE } else { tag::FALSE }),
+            StoredValue::Int(i) => {
+                out.push(tag::INT);
+                write_varint(out, zigzag(i));
+            }
+            StoredValue::Float(f) => {
+                out.push(tag::FLOAT);
+                out.extend_from_slice(&f.to_le_bytes());
+            }
+            StoredValue::Text(text) => {
+                out.push(tag::TEXT);
+                out.extend_from_slice(text.as_bytes());
+            }
+            StoredValue::Timestamp(micros) => {
+                out.push(tag::TIMESTAMP);
+                write_varint(out, zigzag(micros));
+            }
+            StoredValue::Encoded(bytes) => out.extend_from_slice(bytes),
+            StoredValue::Value(value) => encode_other(value, out),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The committer: one thread that turns queued write sets into durable commits.
+//! The committer: turns queued write sets into durable commits, on the thread of a transaction or on its own
+//! ([`super::commit_queue`]).
 //!
 //! ```text
 //! queue ─▶ drain ─▶ validate each set against those before it ─▶ one record in the log ─▶ one fdatasync
@@ -21,11 +22,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::Sender;
+use parking_lot::Mutex;
 
 use super::applier::LayersState;
 use super::change_log::encode_changes;
 use super::commit_effects::{catalog_after, encode_set, with_spilled_changes};
+use super::commit_queue::{CommitQueue, Turn};
 use super::conflicts::{Conflict, LastWriters};
 use super::counters::UnwrittenCounters;
 use super::kv::encode_lsn;
@@ -43,10 +46,8 @@ use crate::catalog::rows as catalog_rows;
 use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
 
-/// Most write sets in one commit.
-const BATCH_SETS: usize = 512;
-/// No further set joins a batch above this size, in bytes.
-const BATCH_BYTES: usize = 8 << 20;
+/// A buffer for records above this size is not kept, in bytes.
+const RECORD_BYTES: usize = 8 << 20;
 /// A set above this size becomes a layer of its own instead of being copied entry by entry, in bytes.
 const SET_LAYER_BYTES: usize = if cfg!(test) { 64 << 10 } else { 1 << 20 };
 /// Commits wait while the applier is this many memory tables, or bytes of all layers, behind.
@@ -80,7 +81,6 @@ pub(super) struct Committer {
     shared: Arc<StoreShared>,
     /// None for a database in memory.
     log: Option<CommitLog>,
-    requests: Receiver<Request>,
     last_writers: LastWriters,
     recent_writes: RecentWrites,
     /// Once set, every commit is answered with it.
@@ -104,16 +104,10 @@ struct Accepted {
 type ExtraRows = BTreeMap<(Keyspace, Vec<u8>), Vec<u8>>;
 
 impl Committer {
-    pub fn new(
-        shared: Arc<StoreShared>,
-        log: Option<CommitLog>,
-        requests: Receiver<Request>,
-        memory_table_size_bytes: usize,
-    ) -> Committer {
+    pub fn new(shared: Arc<StoreShared>, log: Option<CommitLog>, memory_table_size_bytes: usize) -> Committer {
         Committer {
             shared,
             log,
-            requests,
             last_writers: LastWriters::default(),
             recent_writes: RecentWrites::default(),
             failed: None,
@@ -124,58 +118,14 @@ impl Committer {
         }
     }
 
-    /// Serves the queue until shutdown or until the store is gone.
-    pub fn run(mut self) {
-        let mut shutdown_reply = None;
-        while shutdown_reply.is_none() {
-            let wait = match self.unsynced_since {
-                Some(since) => SYNC_INTERVAL.saturating_sub(since.elapsed()),
-                None => IDLE_BEFORE_FREEZE,
-            };
-            let first = match self.requests.recv_timeout(wait) {
-                Ok(request) => request,
-                Err(RecvTimeoutError::Timeout) => {
-                    self.when_idle();
-                    continue;
-                }
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
-            let mut batch = Vec::new();
-            let mut checkpoint_reply = None;
-            let mut size_bytes = 0;
-            let mut next = Some(first);
-            while let Some(request) = next {
-                match request {
-                    Request::Commit(request) => {
-                        let is_apart = request.attachment.is_some() || request.spill.is_some();
-                        size_bytes += if is_apart { 0 } else { request.writes.size_bytes() };
-                        batch.push(request);
-                    }
-                    Request::Checkpoint(reply) => {
-                        checkpoint_reply = Some(reply);
-                        break;
-                    }
-                    Request::Shutdown(reply) => {
-                        shutdown_reply = Some(reply);
-                        break;
-                    }
-                }
-                let full = batch.len() >= BATCH_SETS || size_bytes >= BATCH_BYTES;
-                next = if full { None } else { self.requests.try_recv().ok() };
-            }
-            for group in grouped(batch) {
-                self.commit_batch_caught(group);
-            }
-            if let Some(reply) = checkpoint_reply {
-                // Whoever asked may be gone.
-                let _ = reply.send(self.begin_checkpoint());
-            }
+    /// Commits what goes together at the front of the queue; false when that is nothing. The caller is the one who serves.
+    pub fn serve_batch(&mut self, queue: &CommitQueue) -> bool {
+        let batch = queue.next_batch();
+        if batch.is_empty() {
+            return false;
         }
-        let result = self.finish();
-        if let Some(reply) = shutdown_reply {
-            // Nobody waiting any more is fine.
-            let _ = reply.send(result);
-        }
+        self.commit_batch_caught(batch);
+        true
     }
 
     fn commit_batch_caught(&mut self, batch: Vec<CommitRequest>) {
@@ -372,7 +322,7 @@ impl Committer {
         }
         log.append(record, Lsn(before.0 + 1), last)?;
         // A record may be large once; the next ones are small again.
-        record.shrink_to(BATCH_BYTES);
+        record.shrink_to(RECORD_BYTES);
         let is_due = self.unsynced_since.is_some_and(|since| since.elapsed() >= SYNC_INTERVAL);
         if is_due || accepted.iter().any(|set| set.request.synchronous) {
             self.unsynced_since = None;
@@ -429,14 +379,14 @@ impl Committer {
         }
     }
 
-    /// Makes durable what waits for it; after a longer pause, brings redb up to date.
-    fn when_idle(&mut self) {
+    /// After a silence: makes durable what waits for it; when it was a longer one, brings redb up to date.
+    fn when_idle(&mut self, silence: Duration) {
         if self.unsynced_since.take().is_some() {
             self.sync();
-            return;
+        } else if silence >= IDLE_BEFORE_FREEZE {
+            self.freeze();
+            self.wait_for_applier();
         }
-        self.freeze();
-        self.wait_for_applier();
     }
 
     fn begin_checkpoint(&mut self) -> Result<Lsn> {
@@ -551,15 +501,15 @@ impl Committer {
     }
 
     /// Writes reserved counters, checkpoints derived state and has everything applied.
-    fn finish(mut self) -> Result<()> {
+    fn finish(&mut self) -> Result<()> {
         if self.failed.is_none() {
             self.shared.counters.sequences().settle();
             self.write_counters();
             self.sync();
         }
         let mut result = Ok(());
-        if let Some(error) = self.failed {
-            result = Err(error);
+        if let Some(error) = &self.failed {
+            result = Err(error.clone());
         } else if !self.shared.is_in_memory {
             let snapshot = self.shared.published.current();
             let is_durable = snapshot.durable_lsn == snapshot.lsn;
@@ -610,19 +560,39 @@ impl Committer {
     }
 }
 
-/// A spilled set is committed by itself.
-fn grouped(batch: Vec<CommitRequest>) -> Vec<Vec<CommitRequest>> {
-    let mut groups: Vec<Vec<CommitRequest>> = Vec::new();
-    let mut follows_spilled = false;
-    for request in batch {
-        let is_spilled = request.spill.is_some();
-        match groups.last_mut() {
-            Some(group) if !is_spilled && !follows_spilled => group.push(request),
-            _ => groups.push(vec![request]),
+/// The committer's own thread: serves what is handed over to it, until shutdown.
+pub(super) fn run(queue: &CommitQueue, committer: &Mutex<Committer>) {
+    let mut unsynced_since = None;
+    loop {
+        let wait = match unsynced_since {
+            Some(since) => SYNC_INTERVAL.saturating_sub(Instant::elapsed(&since)),
+            None => IDLE_BEFORE_FREEZE,
+        };
+        let turn = queue.wait_for_turn(wait);
+        let mut committer = committer.lock();
+        if let Turn::Idle(silence) = turn {
+            committer.when_idle(silence);
         }
-        follows_spilled = is_spilled;
+        loop {
+            while committer.serve_batch(queue) {}
+            match queue.next_order() {
+                Some(Request::Checkpoint(reply)) => {
+                    // Whoever asked may be gone.
+                    let _ = reply.send(committer.begin_checkpoint());
+                }
+                Some(Request::Shutdown(reply)) => {
+                    let result = committer.finish();
+                    queue.close();
+                    // Nobody waiting any more is fine.
+                    let _ = reply.send(result);
+                    return;
+                }
+                _ if queue.rest() => break,
+                _ => {}
+            }
+        }
+        unsynced_since = committer.unsynced_since;
     }
-    groups
 }
 
 /// What a commit is told after an earlier failure: unlike that one, it certainly did not happen.

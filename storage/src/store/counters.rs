@@ -5,6 +5,7 @@
 //! through a commit, every commit is queued after its ids were reserved, and the file is written in queue order.
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
 use std::ops::Bound;
 
 use parking_lot::Mutex;
@@ -85,13 +86,21 @@ impl Counters {
     /// Next row id of a table.
     pub fn next_row(&self, table: RelationId, published: &Published) -> Result<u64> {
         let state = &mut *self.state.lock();
-        let block = match state.rows.entry(table) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(load(&row_counter_name(table), &published.current().rows, &state.unwritten)?)
-            }
-        };
+        let block = row_block(&mut state.rows, table, published, &state.unwritten)?;
         take(block, &mut state.unwritten, || row_counter_name(table))
+    }
+
+    /// The first of `count` next row ids of a table, which follow one another.
+    pub fn next_rows(&self, table: RelationId, count: u64, published: &Published) -> Result<u64> {
+        let state = &mut *self.state.lock();
+        let block = row_block(&mut state.rows, table, published, &state.unwritten)?;
+        let name = || row_counter_name(table);
+        let end = block.next.checked_add(count).filter(|end| *end <= COUNTER_END).ok_or_else(|| exhausted(&name()))?;
+        if end > block.end {
+            block.end = end;
+            state.unwritten.insert(name(), end);
+        }
+        Ok(std::mem::replace(&mut block.next, end))
     }
 
     /// Values after this call lie above `id`.
@@ -154,6 +163,18 @@ pub(crate) fn first_free_ids(rows: &KvSnapshot, catalog: &Catalog) -> Result<Vec
         free.push((RELATION_COUNTER.to_owned(), u64::from(last - FIRST_USER_RELATION) + 2));
     }
     Ok(free)
+}
+
+fn row_block<'b>(
+    blocks: &'b mut FxHashMap<RelationId, Block>,
+    table: RelationId,
+    published: &Published,
+    unwritten: &BTreeMap<String, u64>,
+) -> Result<&'b mut Block> {
+    Ok(match blocks.entry(table) {
+        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Vacant(entry) => entry.insert(load(&row_counter_name(table), &published.current().rows, unwritten)?),
+    })
 }
 
 fn load(name: &str, rows: &KvSnapshot, unwritten: &BTreeMap<String, u64>) -> Result<Block> {

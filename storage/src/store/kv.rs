@@ -13,7 +13,7 @@ use super::base_range::{BaseRange, DecodedRange, RangePosition};
 use super::errors::{storage_error, table_error};
 use super::layers::{Layer, LayerKeyspace};
 use super::memory_table::Chunk;
-use super::write_set::{Guard, Lookup, WriteBase};
+use super::write_set::{Guard, Lookup, WriteBase, WriteSet};
 use super::{Keyspace, Transaction};
 use crate::derived::DerivedState;
 use crate::error::{Result, StorageError};
@@ -518,6 +518,52 @@ impl Transaction {
         self.kv_write(keyspace, key, Some(value), Guard::Fresh)
     }
 
+    /// As [`Self::kv_insert_new`] for many keys of a table or an index, none longer than an index's; on error some of them
+    /// are written.
+    pub(crate) fn kv_insert_all_new<'p>(
+        &self,
+        keyspace: Keyspace,
+        pairs: impl Iterator<Item = (&'p [u8], &'p [u8])>,
+    ) -> Result<()> {
+        let options = self.store().options();
+        let written = {
+            let mut state = self.state.write();
+            let lsn = self.write_lsn(&mut state);
+            state.writes.write_new(keyspace, pairs, lsn, options.write_set_limit_bytes)?;
+            self.spill_if_large(&mut state.writes)
+        };
+        self.move_epoch();
+        written
+    }
+
+    fn spill_if_large(&self, writes: &mut WriteSet) -> Result<()> {
+        match self.store().attachments() {
+            Some(attachments) if writes.spillable_bytes() > self.store().options().write_set_memory_bytes => {
+                writes.spill(attachments)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a range of a keyspace is empty: in the newest state, in the statement's snapshot, and in the transaction's
+    /// own writes. A look at each; the range is as good as not empty when it cannot be told quickly.
+    pub(crate) fn kv_is_empty_between(&self, keyspace: Keyspace, first: &[u8], last: &[u8]) -> Result<bool> {
+        let (lower, upper) = (Bound::Included(first), Bound::Included(last));
+        let (is_cleared, own) = {
+            let writes = &self.state.read_recursive().writes;
+            (writes.is_cleared(keyspace), writes.chunk(keyspace, lower, upper, false, 1)?)
+        };
+        if !own.is_empty() {
+            return Ok(false);
+        }
+        if is_cleared {
+            return Ok(true);
+        }
+        let (newest, seen) = (self.store().published().current(), self.snapshot());
+        let is_empty = |rows: &KvSnapshot| Ok(rows.range(keyspace, lower, upper, false)?.next().transpose()?.is_none());
+        Ok(is_empty(&newest.rows)? && (newest.lsn == seen.lsn || is_empty(&seen.rows)?))
+    }
+
     pub(crate) fn kv_delete(&self, keyspace: Keyspace, key: &[u8]) -> Result<()> {
         self.kv_write(keyspace, key, None, Guard::Snapshot)
     }
@@ -555,12 +601,7 @@ impl Transaction {
             let lsn = newest_lsn.map_or(snapshot_lsn, |newest| newest.max(snapshot_lsn));
             let writes = &mut state.writes;
             writes.write(keyspace, key, value, WriteBase { lsn, guard }, options.write_set_limit_bytes)?;
-            match self.store().attachments() {
-                Some(attachments) if writes.spillable_bytes() > options.write_set_memory_bytes => {
-                    writes.spill(attachments)
-                }
-                _ => Ok(()),
-            }
+            self.spill_if_large(writes)
         };
         if keyspace == Keyspace::CATALOG {
             self.move_preparation_epoch();

@@ -10,6 +10,7 @@ mod change;
 mod change_log;
 mod checkpoint_thread;
 mod commit_effects;
+mod commit_queue;
 mod committer;
 mod conflict_error;
 mod conflicts;
@@ -72,8 +73,8 @@ pub(crate) use reads::ReadRecorder;
 pub use sequences::SequenceRange;
 pub use temporary::TemporaryFile;
 pub use timings::HistogramStats;
-pub(crate) use transaction::GRAPH_RELATION;
 pub use transaction::Transaction;
+pub(crate) use transaction::{GRAPH_RELATION, unique_key_hash};
 
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -83,13 +84,13 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crossbeam_channel::Sender;
 use parking_lot::Mutex;
 use redb::{Builder, Database, ReadableDatabase, TableDefinition};
 
 use self::applier::{Applier, Layers};
 use self::checkpoint_thread::{StopSignal, keep_house};
 use self::commit_effects::encode_set;
+use self::commit_queue::{CommitQueue, Server};
 use self::committer::{CommitRequest, Committer, Request};
 use self::counters::Counters;
 use self::disk::{Disk, OsDisk};
@@ -121,8 +122,6 @@ pub const LOG_FOLDER: &str = "log";
 const ATTACHMENT_BYTES: usize = if cfg!(test) { 128 << 10 } else { 4 << 20 };
 /// Free space without which a database is not opened: room for redb's repair and for the first commits.
 const OPENING_ROOM_BYTES: u64 = 8 << 20;
-/// Commits that may wait in the queue before `commit` blocks.
-const QUEUE_CAPACITY: usize = 4_096;
 /// Attempts of a small commit of the store's own.
 const OWN_COMMIT_ATTEMPTS: usize = 64;
 
@@ -149,8 +148,9 @@ pub struct Store {
     file: Option<PathBuf>,
     log: Option<Arc<dyn Disk>>,
     lock_file: Option<LockFile>,
-    requests: Sender<Request>,
-    committer: Mutex<Option<JoinHandle<()>>>,
+    queue: Arc<CommitQueue>,
+    committer: Arc<Mutex<Committer>>,
+    committer_thread: Mutex<Option<JoinHandle<()>>>,
     applier: Mutex<Option<JoinHandle<Result<()>>>>,
     checkpointer: Mutex<Option<JoinHandle<()>>>,
     stop: Arc<StopSignal>,
@@ -270,11 +270,15 @@ impl Store {
             holds: Arc::default(),
             is_in_memory,
         });
-        let (requests, queue) = crossbeam_channel::bounded(QUEUE_CAPACITY);
+        let queue = Arc::new(CommitQueue::new());
         let applier = Applier::new(Arc::clone(&shared), database, attachments, floor);
         let applier = spawn("sinew-applier", move || applier.run())?;
-        let committer = Committer::new(Arc::clone(&shared), log, queue, options.memory_table_size_bytes);
-        let committer = spawn("sinew-committer", move || committer.run())?;
+        let committer = Committer::new(Arc::clone(&shared), log, options.memory_table_size_bytes);
+        let committer = Arc::new(Mutex::new(committer));
+        let committer_thread = {
+            let (queue, committer) = (Arc::clone(&queue), Arc::clone(&committer));
+            spawn("sinew-committer", move || committer::run(&queue, &committer))?
+        };
         let stop = Arc::new(StopSignal::default());
         let checkpointer = match directory {
             Some(_) => {
@@ -291,8 +295,9 @@ impl Store {
             file,
             log: log_disk,
             lock_file,
-            requests,
-            committer: Mutex::new(Some(committer)),
+            queue,
+            committer,
+            committer_thread: Mutex::new(Some(committer_thread)),
             applier: Mutex::new(Some(applier)),
             checkpointer: Mutex::new(checkpointer),
             stop,
@@ -340,7 +345,7 @@ impl Store {
             open_transaction_count: self.open_transaction_count.load(Ordering::Relaxed),
             oldest_snapshot_lsn: self.shared.published.oldest(),
             oldest_snapshot_age: self.shared.holds.oldest_age(),
-            commit_queue_depth: self.requests.len() as u64,
+            commit_queue_depth: self.queue.len() as u64,
             file_size_bytes,
             log_size_bytes: self.log_size_bytes(),
             applied_lsn,
@@ -384,8 +389,8 @@ impl Store {
     /// Drains the committer, checkpoints derived indexes and closes the file cleanly. Later commits fail with
     /// [`crate::StorageError::ShuttingDown`]. Idempotent.
     pub fn close(&self) -> Result<()> {
-        let mut committer = self.committer.lock();
-        let Some(thread) = committer.take() else { return Ok(()) };
+        let mut committer_thread = self.committer_thread.lock();
+        let Some(thread) = committer_thread.take() else { return Ok(()) };
         self.is_closed.store(true, Ordering::Release);
         self.stop.give();
         if let Some(checkpointer) = self.checkpointer.lock().take() {
@@ -393,9 +398,8 @@ impl Store {
             let _ = checkpointer.join();
         }
         let (reply, answer) = crossbeam_channel::bounded(1);
-        let sent = self.requests.send(Request::Shutdown(reply));
-        let result = match sent {
-            Ok(()) => answer.recv().unwrap_or_else(|_| Err(StorageError::Internal("the committer died".to_owned()))),
+        let result = match self.queue.push(Request::Shutdown(reply), false) {
+            Ok(_) => answer.recv().unwrap_or_else(|_| Err(StorageError::Internal("the committer died".to_owned()))),
             Err(_) => Err(StorageError::Internal("the committer died".to_owned())),
         };
         let _ = thread.join();
@@ -510,9 +514,13 @@ impl Store {
             _ => None,
         };
         let (reply, answer) = crossbeam_channel::bounded(1);
-        self.requests
-            .send(Request::Commit(CommitRequest { writes, attachment, spill, synchronous, reply }))
-            .map_err(|_| StorageError::ShuttingDown)?;
+        let request = Request::Commit(CommitRequest { writes, attachment, spill, synchronous, reply });
+        // What is not durable at once is looked after by the committer's thread.
+        if self.queue.push(request, synchronous)? == Server::Caller {
+            // However it ends, the next ones must not wait for this thread.
+            let _turn = TurnEnd(&self.queue);
+            self.committer.lock().serve_batch(&self.queue);
+        }
         let committed = answer.recv().unwrap_or_else(|_| {
             if self.is_closed.load(Ordering::Acquire) {
                 // Left in the queue behind the shutdown.
@@ -533,7 +541,7 @@ impl Store {
             return Err(StorageError::ShuttingDown);
         }
         let (reply, answer) = crossbeam_channel::bounded(1);
-        self.requests.send(Request::Checkpoint(reply)).map_err(|_| StorageError::ShuttingDown)?;
+        self.queue.push(Request::Checkpoint(reply), false)?;
         let lsn = answer.recv().unwrap_or(Err(StorageError::ShuttingDown))?;
         self.shared.layers.wait_until(|state| state.applied >= lsn || state.stack.is_empty());
         let state = self.shared.layers.lock();
@@ -559,6 +567,15 @@ impl Store {
             }
         }
         Err(StorageError::WriteConflict { detail: format!("{OWN_COMMIT_ATTEMPTS} attempts were overtaken") })
+    }
+}
+
+/// Ends the turn of a transaction's thread at the queue.
+struct TurnEnd<'q>(&'q CommitQueue);
+
+impl Drop for TurnEnd<'_> {
+    fn drop(&mut self) {
+        self.0.end_turn();
     }
 }
 

@@ -588,13 +588,31 @@ impl Transaction {
     /// Locks an encoded key of a unique index to the end of the transaction, whether it exists or not. True when it had to
     /// wait: whoever held it may have written the key meanwhile.
     pub(crate) fn lock_unique_key(&self, index: RelationId, key: &[u8]) -> Result<bool> {
-        let target = LockTarget::Key { index, hash: xxh3_64(key) };
+        let target = LockTarget::Key { index, hash: unique_key_hash(key) };
         Ok(self.acquire(target, LockMode::Exclusive, LockWait::Block)? == LockOutcome::Waited)
+    }
+
+    /// As [`Self::lock_unique_key`] for many keys of new rows at once, by what [`unique_key_hash`] gives for them. False when
+    /// they are to be locked one by one.
+    pub(crate) fn lock_unique_keys(&self, index: RelationId, hashes: &[u64]) -> Result<bool> {
+        let owner = self.owner();
+        let list = {
+            let mut locks = self.locks.lock();
+            if locks.count() + hashes.len() > ESCALATION_LOCKS {
+                return Ok(false);
+            }
+            locks.list_for(index, hashes.len(), owner, self.store.locks())
+        };
+        let Some(list) = list else { return Ok(false) };
+        for target in self.store.locks().list_keys(&list, hashes) {
+            self.acquire(target, LockMode::Exclusive, LockWait::Block)?;
+        }
+        Ok(true)
     }
 
     /// Nobody else holds the key's lock at this moment.
     pub(crate) fn unique_key_is_free(&self, index: RelationId, key: &[u8]) -> bool {
-        let target = LockTarget::Key { index, hash: xxh3_64(key) };
+        let target = LockTarget::Key { index, hash: unique_key_hash(key) };
         self.store.locks().is_free_for(self.owner(), target, LockMode::Exclusive)
     }
 
@@ -631,6 +649,11 @@ impl Transaction {
         }
         self.state.write().writes.relation_versions.insert(relation, version);
     }
+}
+
+/// What stands for an encoded key of a unique index in the lock table.
+pub(crate) fn unique_key_hash(key: &[u8]) -> u64 {
+    xxh3_64(key)
 }
 
 /// Stands for all nodes and relationships in the lock table.

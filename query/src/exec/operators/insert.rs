@@ -5,10 +5,13 @@ use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
 use sinew_storage::catalog::{ConstraintKind, IndexDef, IndexKind, TableBehaviour, TableDef};
-use sinew_storage::{IndexRange, Isolation, KeySource, LockWait, LockedRow, RowId, RowLock, StorageError, Value};
+use sinew_storage::encoding::value::StoredValue;
+use sinew_storage::{
+    DataType, IndexRange, Isolation, KeySource, LockWait, LockedRow, NewRows, RowId, RowLock, StorageError, Value,
+};
 
 use super::Buffered;
-use crate::batch::{Batch, BatchBuilder};
+use crate::batch::{Batch, BatchBuilder, Column};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::exec::constraints::{check_may_write, check_row};
 use crate::exec::expr::{PhysExpr, RowCx};
@@ -18,6 +21,8 @@ use crate::exec::messages::MessageWriter;
 use crate::exec::node::{Layout, Node, Operator, Physical};
 use crate::exec::run::{Cx, Reservation};
 
+/// Fewer rows than these are written one by one.
+const BULK_ROWS: usize = 64;
 /// Tries at a sequence number before a message's insert is given up.
 const RENUMBER_LIMIT: usize = 10_000;
 
@@ -274,6 +279,25 @@ impl InsertWriter {
         Ok(Some(row))
     }
 
+    /// Inserts all rows of a batch at once. False, with nothing written, when they are to go one by one: because what comes
+    /// with them is looked at row by row, because one of them violates a constraint, or because the store says so.
+    fn write_batch(&mut self, rows: &Batch, cx: &Cx) -> Result<bool> {
+        let plan = &self.plan;
+        let is_plain = self.messages.is_none() && plan.on_conflict.is_none() && plan.returning.is_empty();
+        if !is_plain || rows.row_count < BULK_ROWS || !satisfies(plan, rows, cx) {
+            return Ok(false);
+        }
+        if !cx.transaction().insert_rows(&plan.table, &NewBatch(rows))? {
+            return Ok(false);
+        }
+        if self.foreign_keys.watches_inserts() {
+            for row in 0..rows.row_count {
+                self.foreign_keys.note_insert(&rows.row(row))?;
+            }
+        }
+        Ok(true)
+    }
+
     fn is_primary_key(&self, constraint: &str, cx: &Cx) -> bool {
         let catalog = cx.transaction().catalog();
         catalog
@@ -310,6 +334,31 @@ impl InsertWriter {
     }
 }
 
+/// A batch whose columns are a table's.
+struct NewBatch<'b>(&'b Batch);
+
+impl NewRows for NewBatch<'_> {
+    fn row_count(&self) -> usize {
+        self.0.row_count
+    }
+
+    fn cell(&self, row: usize, column: usize) -> StoredValue<'_> {
+        self.0.columns[column].stored_value(row)
+    }
+}
+
+/// Whether all rows certainly satisfy NOT NULL, declared dimensions and CHECK.
+fn satisfies(plan: &InsertPlan, rows: &Batch, cx: &Cx) -> bool {
+    let fits = plan.table.columns.iter().zip(&rows.columns).all(|(column, values)| {
+        column.virtual_expression.is_some()
+            || (!matches!(column.ty, DataType::Vector(_)) && (!column.not_null || !values.has_null()))
+    });
+    fits && plan.checks.iter().all(|(_, check)| match check.eval_batch(cx, rows) {
+        Ok(Column::Bool(truths)) => truths.false_count() == 0,
+        _ => false,
+    })
+}
+
 impl Insert {
     fn run(&self) -> Result<Buffered> {
         let (plan, cx) = (&self.plan, &self.cx);
@@ -324,7 +373,11 @@ impl Insert {
         let mut write_batch = |proposed: Batch| -> Result<()> {
             cx.check_cancel()?;
             let mut count = 0;
-            for row in 0..proposed.row_count {
+            let is_written = writer.write_batch(&proposed, cx)?;
+            if is_written {
+                count = proposed.row_count as u64;
+            }
+            for row in if is_written { 0..0 } else { 0..proposed.row_count } {
                 let values: Vec<Value> = proposed.row(row);
                 let written = writer.write(values, cx).map_err(|mut error| {
                     error.0.batch_row.get_or_insert(row);

@@ -3,10 +3,14 @@
 //! While a savepoint is open, what is taken is also listed in order, as the write set lists what it may have to undo:
 //! ROLLBACK TO releases the list down to the savepoint's position. Without a savepoint there is no list.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
+use super::listed::ListedKeys;
 use super::{LockMode, LockTable, LockTarget, ModeSet, Owner};
 use crate::ddl::RelationLock;
+use crate::ids::RelationId;
 
 /// Locks that a transaction holds before it is tried to lock a relation instead of more of its rows.
 pub(crate) const ESCALATION_LOCKS: usize = if cfg!(test) { 20_000 } else { 1_000_000 };
@@ -21,12 +25,36 @@ pub(crate) struct HeldLocks {
     /// What was added since the oldest open savepoint.
     since_savepoint: Vec<(LockTarget, ModeSet)>,
     has_savepoint: bool,
+    /// Keys of bulk loads, one list an index.
+    lists: Vec<Arc<ListedKeys>>,
+    listed_count: usize,
 }
 
 impl HeldLocks {
     /// Locked targets.
     pub fn count(&self) -> usize {
-        self.modes.len()
+        self.modes.len() + self.listed_count
+    }
+
+    /// The list that more keys of an index may be added to, `added` of them. None while a savepoint is open: what is
+    /// listed stays to the end.
+    pub fn list_for(
+        &mut self,
+        index: RelationId,
+        added: usize,
+        owner: Owner,
+        table: &LockTable,
+    ) -> Option<Arc<ListedKeys>> {
+        if self.has_savepoint {
+            return None;
+        }
+        self.listed_count += added;
+        if let Some(list) = self.lists.iter().find(|list| list.index == index) {
+            return Some(Arc::clone(list));
+        }
+        let list = table.new_list(owner, index);
+        self.lists.push(Arc::clone(&list));
+        Some(list)
     }
 
     /// True when a lock at least as strong is held.
@@ -37,11 +65,12 @@ impl HeldLocks {
     /// True when a relation is locked in more than the mode of readers, or a row or a unique key at all.
     pub fn go_beyond_reading(&self) -> bool {
         let reading = LockMode::Relation(RelationLock::AccessShare).bit();
-        self.modes.iter().any(|(target, held)| match target {
-            LockTarget::Relation(_) => *held & !reading != 0,
-            LockTarget::Row { .. } | LockTarget::Key { .. } => true,
-            LockTarget::Advisory { .. } => false,
-        })
+        !self.lists.is_empty()
+            || self.modes.iter().any(|(target, held)| match target {
+                LockTarget::Relation(_) => *held & !reading != 0,
+                LockTarget::Row { .. } | LockTarget::Key { .. } => true,
+                LockTarget::Advisory { .. } => false,
+            })
     }
 
     pub fn add(&mut self, target: LockTarget, mode: LockMode) {
@@ -85,5 +114,9 @@ impl HeldLocks {
         for (target, held) in std::mem::take(&mut self.modes) {
             table.release(owner, target, held);
         }
+        for list in std::mem::take(&mut self.lists) {
+            table.release_list(&list);
+        }
+        self.listed_count = 0;
     }
 }

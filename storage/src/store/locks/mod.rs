@@ -35,6 +35,9 @@
 //! 25 bytes in the transaction ([`held`]). Hash maps are between 44 and 88 per cent full, so that a bulk writer pays 85 to
 //! 170 bytes a lock, about 110 on average; 24 more while a savepoint is open. Maps give memory back after a large release.
 //!
+//! **Bulk loads** ([`listed`]) list the keys of their new rows at eight bytes each; a key enters the table when somebody
+//! else wants it.
+//!
 //! A transaction with a million locks asks, without waiting, for EXCLUSIVE on the relation of the next one, and needs no
 //! further locks there; nobody locks a row or key without at least ROW SHARE on its relation. With eight million locks it
 //! gets no more (`OutOfLocks`).
@@ -45,6 +48,7 @@
 mod advisory;
 mod deadlock;
 mod held;
+mod listed;
 mod mode;
 mod report;
 mod table;

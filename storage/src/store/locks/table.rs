@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
 
+use super::listed::ListedKeys;
 use super::{LockMode, LockOutcome, LockTarget, LockWait, ModeSet, Owner, SHARD_COUNT, deadlock};
 use crate::error::{Result, StorageError};
 use crate::store::CancelToken;
@@ -215,6 +216,8 @@ pub(crate) struct LockTable {
     /// Who waits, by party. Innermost of all locks here: nothing else is taken while it is held.
     waiting: Mutex<FxHashMap<Owner, Vec<Arc<Waiter>>>>,
     next_order: AtomicU64,
+    /// Of bulk loads under way.
+    pub(super) lists: RwLock<Vec<Arc<ListedKeys>>>,
 }
 
 impl Default for LockTable {
@@ -223,6 +226,7 @@ impl Default for LockTable {
             shards: (0..SHARD_COUNT).map(|_| Shard::default()).collect(),
             waiting: Mutex::default(),
             next_order: AtomicU64::new(0),
+            lists: RwLock::default(),
         }
     }
 }
@@ -251,6 +255,18 @@ impl LockTable {
         self.shards[shard_index(target)].0.lock()
     }
 
+    pub(super) fn shard_at(&self, index: usize) -> MutexGuard<'_, ShardMap> {
+        self.shards[index].0.lock()
+    }
+
+    /// Who has listed a key that nobody holds in the table; the caller, who holds the key's shard, is to enter it for them.
+    fn list_owner(&self, target: LockTarget) -> Option<Owner> {
+        if !matches!(target, LockTarget::Key { .. }) {
+            return None;
+        }
+        self.lists.read().iter().find(|list| list.claims(target)).map(|list| list.owner)
+    }
+
     /// One shard after the other, each locked while it is looked at.
     pub(super) fn each_shard(&self) -> impl Iterator<Item = MutexGuard<'_, ShardMap>> {
         self.shards.iter().map(|shard| shard.0.lock())
@@ -268,7 +284,10 @@ impl LockTable {
 
     /// Whether a request would be granted at once.
     pub fn is_free_for(&self, owner: Owner, target: LockTarget, mode: LockMode) -> bool {
-        self.shard(target).get(&target).is_none_or(|state| state.is_free_for(owner, mode))
+        match self.shard(target).get(&target) {
+            Some(state) => state.is_free_for(owner, mode),
+            None => self.lists.read().iter().all(|list| list.owner.is_ally(owner) || !list.contains(target)),
+        }
     }
 
     /// Grants the lock, waits for it, or gives up as `request.wait` says. `patience` is only asked for when it comes to
@@ -278,10 +297,13 @@ impl LockTable {
         let waiter = {
             let mut shard = self.shard(target);
             let state = match shard.entry(target) {
-                Entry::Vacant(entry) => {
-                    entry.insert(LockState::held_by(owner, mode));
-                    return Ok(LockOutcome::Granted);
-                }
+                Entry::Vacant(entry) => match self.list_owner(target) {
+                    Some(holder) => entry.insert(LockState::held_by(holder, LockMode::Exclusive)),
+                    None => {
+                        entry.insert(LockState::held_by(owner, mode));
+                        return Ok(LockOutcome::Granted);
+                    }
+                },
                 Entry::Occupied(entry) => entry.into_mut(),
             };
             if state.is_free_for(owner, mode) {

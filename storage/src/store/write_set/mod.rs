@@ -295,6 +295,39 @@ impl WriteSet {
         Ok(())
     }
 
+    /// Writes keys that exist nowhere, the value of each behind its key. Cheapest when they ascend. On error some of them
+    /// are written.
+    pub fn write_new<'p>(
+        &mut self,
+        keyspace: Keyspace,
+        pairs: impl Iterator<Item = (&'p [u8], &'p [u8])>,
+        lsn: Lsn,
+        limit_bytes: usize,
+    ) -> Result<()> {
+        let mut pairs = pairs.peekable();
+        while pairs.peek().is_some() {
+            let room = limit_bytes.saturating_sub(self.size_bytes());
+            if self.failure.is_none()
+                && !keyspace.stays_in_memory()
+                && let Some(writes) = self.keyspaces.get_mut(&keyspace)
+            {
+                let mut added = 0;
+                while let Some((key, value)) = pairs.peek()
+                    && added + key.len() + value.len() + ENTRY_OVERHEAD_BYTES <= room
+                    && let Some(bytes) = writes.append(key, value)
+                {
+                    added += bytes;
+                    pairs.next();
+                }
+                self.account(keyspace, added, 0);
+            }
+            if let Some((key, value)) = pairs.next() {
+                self.write(keyspace, key, Some(value), WriteBase { lsn, guard: Guard::Fresh }, limit_bytes)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Drops every key of the keyspace, those below included.
     pub fn clear_keyspace(&mut self, keyspace: Keyspace, base: Lsn) {
         let previous = self.keyspaces.insert(keyspace, KeyspaceWrites::cleared_at(base)).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 mod deadlock;
 mod escalation;
+mod listed;
 mod release;
 
 use std::sync::Arc;
