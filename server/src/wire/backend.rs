@@ -25,10 +25,12 @@ use super::cancel::CancelHandle;
 use super::decode::{FrontendMessage, decode};
 use super::encode::push_message;
 use super::errors::{Severity, code, error_response, notice_response};
-use super::extended::{Portal, Statement};
+use super::extended::Statement;
 use super::frame::Frame;
 use super::inbox::Inbox;
 use super::outbox::{FLUSH_SIZE_BYTES, Outbox};
+use super::portals::Portals;
+use super::spin::AtWork;
 use crate::metrics::{Metrics, StatementClass};
 
 /// What the connection's task and its backend share.
@@ -51,7 +53,7 @@ pub struct Backend {
     pub(super) out: BytesMut,
     /// By name; the unnamed one is "".
     pub(super) statements: HashMap<String, Arc<Statement>>,
-    pub(super) portals: HashMap<String, Portal>,
+    pub(super) portals: Portals,
     /// After an error in the extended protocol.
     pub(super) skip_until_sync: bool,
     /// Statements since the last Sync share one implicit transaction.
@@ -86,7 +88,7 @@ impl Backend {
             shared,
             out: BytesMut::new(),
             statements: HashMap::new(),
-            portals: HashMap::new(),
+            portals: Portals::default(),
             skip_until_sync: false,
             implicit_block: false,
             finished: false,
@@ -150,6 +152,7 @@ impl Backend {
     pub fn run(mut self: Box<Self>) {
         use super::inbox::Next;
         let shared = self.shared.clone();
+        let _at_work = AtWork::begin();
         loop {
             // While more of a pipeline is queued its answers travel together; they leave before the backend parks.
             if !self.out.is_empty() && (self.out.len() >= FLUSH_SIZE_BYTES || !shared.inbox.has_frames()) {
@@ -180,7 +183,7 @@ impl Backend {
                 let text = panic_text(&panic);
                 tracing::error!(panic = %text, "a statement panicked");
                 // Cursors of a half-finished operation may be inconsistent: all portals go.
-                let cleared = catch_unwind(AssertUnwindSafe(|| self.portals.clear()));
+                let cleared = catch_unwind(AssertUnwindSafe(|| self.portals.take_all().for_each(drop)));
                 let alive = cleared.is_ok() && catch_unwind(AssertUnwindSafe(|| self.session.note_error())).is_ok();
                 if alive {
                     self.recover(kind, &QueryError::internal(text), 0);

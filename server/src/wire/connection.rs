@@ -147,8 +147,8 @@ async fn serve_session(
     request: StartupRequest,
     rest: BytesMut,
 ) {
-    let socket = match stream.into_std() {
-        Ok(stream) => Arc::new(Socket::new(stream)),
+    let socket = match stream.into_std().and_then(Socket::new) {
+        Ok(socket) => Arc::new(socket),
         Err(error) => return tracing::warn!(%error, "a connection was given up"),
     };
     let mut reader = FrameReader::default();

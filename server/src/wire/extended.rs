@@ -7,9 +7,10 @@
 //! Portals: a portal that reached its row limit keeps its cursor. Cursors do not outlive their transaction: they are
 //! finished before a statement that ends the block, and at Sync outside a block.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use bytes::{Bytes, BytesMut};
 use pgwire::messages::data::{NoData, ParameterDescription};
 use pgwire::messages::extendedquery::{
     Bind, BindComplete, Close, CloseComplete, Describe, Execute, Parse, ParseComplete, PortalSuspended,
@@ -35,6 +36,15 @@ pub struct Statement {
     class: StatementClass,
     /// Characters before the statement in the text that the client sent.
     offset_chars: usize,
+    /// Its RowDescription message, in the formats that were asked for first.
+    described: OnceLock<(Vec<Format>, Bytes)>,
+}
+
+impl Statement {
+    fn new(prepared: Option<Prepared>, text: String, offset_chars: usize) -> Statement {
+        let class = StatementClass::of(&text);
+        Statement { prepared, text, class, offset_chars, described: OnceLock::new() }
+    }
 }
 
 /// A statement with its parameters, ready to run or part way through.
@@ -84,15 +94,14 @@ impl Backend {
         }
         let parts = self.session.split(&message.query);
         let statement = match parts.as_slice() {
-            [] => Statement { prepared: None, text: String::new(), class: StatementClass::Other, offset_chars: 0 },
+            [] => Statement::new(None, String::new(), 0),
             [part] => {
-                let class = StatementClass::of(&part.text);
                 self.publish_statement(StatementClass::Other);
                 let prepared = self
                     .session
                     .prepare(&part.text, &types)
                     .map_err(|error| shift_position(error, part.offset_chars))?;
-                Statement { prepared: Some(prepared), text: part.text.clone(), class, offset_chars: part.offset_chars }
+                Statement::new(Some(prepared), part.text.clone(), part.offset_chars)
             }
             _ => {
                 return Err(QueryError::new(
@@ -114,7 +123,7 @@ impl Backend {
         let portal_name = message.portal_name.unwrap_or_default();
         if portal_name.is_empty() {
             self.close_portal("");
-        } else if self.portals.contains_key(&portal_name) {
+        } else if self.portals.get(&portal_name).is_some() {
             return Err(QueryError::new(code::DUPLICATE_CURSOR, format!("cursor \"{portal_name}\" already exists")));
         } else if self.portals.len() >= NAME_LIMIT {
             return Err(limit_error("portals"));
@@ -146,7 +155,7 @@ impl Backend {
                 .map_err(|error| bad_parameter(error, index + 1, format, &portal_name))?;
             values.push(value);
         }
-        self.portals.insert(portal_name, Portal { statement, formats, state: PortalState::Ready(values) });
+        self.portals.insert(&portal_name, Portal { statement, formats, state: PortalState::Ready(values) });
         push_message(&BindComplete::new(), &mut self.out);
         Ok(())
     }
@@ -176,7 +185,17 @@ impl Backend {
     fn describe_rows(&mut self, statement: &Statement, formats: &[Format]) {
         match &statement.prepared {
             Some(prepared) if prepared.returns_rows => {
-                push_message(&row_description(&prepared.columns, formats), &mut self.out);
+                let describe = || {
+                    let mut message = BytesMut::new();
+                    push_message(&row_description(&prepared.columns, formats), &mut message);
+                    message.freeze()
+                };
+                let (known, message) = statement.described.get_or_init(|| (formats.to_vec(), describe()));
+                if known == formats {
+                    self.out.extend_from_slice(message);
+                } else {
+                    self.out.extend_from_slice(&describe());
+                }
             }
             _ => push_message(&NoData::new(), &mut self.out),
         }
@@ -187,7 +206,7 @@ impl Backend {
         let mut portal = self.portals.remove(name).ok_or_else(|| no_portal(name))?;
         let result = self.run_portal(&mut portal, message.max_rows);
         let offset_chars = portal.statement.offset_chars;
-        self.portals.insert(name.to_owned(), portal);
+        self.portals.insert(name, portal);
         result.map_err(|error| shift_position(error, offset_chars))
     }
 
@@ -375,9 +394,7 @@ impl Backend {
     /// Portals live as long as their transaction; outside a block that ends with the message or the Sync.
     pub(super) fn drop_portals_outside_block(&mut self) {
         if self.session.transaction_status() == TransactionStatus::Idle {
-            for (_, portal) in std::mem::take(&mut self.portals) {
-                self.finish_portal(portal);
-            }
+            self.finish_all_portals();
         }
     }
 
@@ -385,9 +402,13 @@ impl Backend {
     pub(super) fn finish_portals_before(&mut self, text: &str) {
         let first = text.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
         if ["commit", "end", "rollback", "abort"].iter().any(|word| first.eq_ignore_ascii_case(word)) {
-            for (_, portal) in std::mem::take(&mut self.portals) {
-                self.finish_portal(portal);
-            }
+            self.finish_all_portals();
+        }
+    }
+
+    fn finish_all_portals(&mut self) {
+        for portal in self.portals.take_all() {
+            self.finish_portal(portal);
         }
     }
 
@@ -413,8 +434,7 @@ impl Backend {
         // One that PREPARE made.
         let prepared = self.session.kept_statement(name)?.clone();
         let text = prepared.text.to_string();
-        let class = StatementClass::of(&text);
-        Ok(Arc::new(Statement { prepared: Some(prepared), text, class, offset_chars: 0 }))
+        Ok(Arc::new(Statement::new(Some(prepared), text, 0)))
     }
 
     /// DEALLOCATE and DISCARD reach statements of the protocol too.

@@ -17,10 +17,8 @@ use tokio::sync::Notify;
 use super::backend::Backend;
 use super::frame::{Frame, FrameReader};
 use super::outbox::connection_lost;
-use super::socket::Socket;
-
-/// How long a working backend waits for its client's next message before it parks.
-const LINGER: Duration = Duration::from_millis(20);
+use super::socket::{LINGER, Socket};
+use super::spin::Spin;
 
 pub struct Inbox {
     socket: Arc<Socket>,
@@ -33,6 +31,7 @@ pub struct Inbox {
 
 struct State {
     reader: FrameReader,
+    spin: Spin,
     last_read: Instant,
     /// The client has closed its side.
     end_of_stream: bool,
@@ -41,6 +40,22 @@ struct State {
     lost: bool,
     /// The server stops: what has arrived is done, nothing more is read.
     stopped: bool,
+}
+
+impl State {
+    /// `read` says how a read of the socket went.
+    fn note_read(&mut self, read: io::Result<usize>) -> io::Result<()> {
+        match read {
+            Ok(0) => self.end_of_stream = true,
+            Ok(_) => self.last_read = Instant::now(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+            Err(error) => {
+                self.end_of_stream = true;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What a working backend finds.
@@ -55,6 +70,7 @@ impl Inbox {
     pub fn new(socket: Arc<Socket>, reader: FrameReader, message_timeout: Duration) -> Inbox {
         let state = State {
             reader,
+            spin: Spin::default(),
             last_read: Instant::now(),
             end_of_stream: false,
             parked: None,
@@ -67,18 +83,37 @@ impl Inbox {
     /// Reads what has arrived, once. `WouldBlock` when that is nothing.
     pub fn read(&self) -> io::Result<()> {
         let mut state = self.state.lock();
-        let State { reader, last_read, end_of_stream, .. } = &mut *state;
-        let read = self.socket.try_read(|bytes| reader.feed(bytes));
-        match read {
-            Ok(0) => *end_of_stream = true,
-            Ok(_) => *last_read = Instant::now(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
-            Err(error) => {
-                *end_of_stream = true;
-                return Err(error);
+        let read = self.socket.try_read(|bytes| state.reader.feed(bytes));
+        state.note_read(read)
+    }
+
+    /// Reads what arrives within [`LINGER`], once. `WouldBlock` when that is nothing.
+    fn linger(&self) -> io::Result<()> {
+        let limit = self.state.lock().spin.limit();
+        if !limit.is_zero() {
+            let begun = Instant::now();
+            loop {
+                match self.read() {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    read => {
+                        self.state.lock().spin.note(true);
+                        return read;
+                    }
+                }
+                if begun.elapsed() >= limit {
+                    break;
+                }
+                std::hint::spin_loop();
             }
+            self.state.lock().spin.note(false);
         }
-        Ok(())
+        let mut read_to = None;
+        let read = self.socket.linger(|bytes| {
+            let mut state = self.state.lock();
+            state.reader.feed(bytes);
+            read_to = Some(state);
+        });
+        read_to.unwrap_or_else(|| self.state.lock()).note_read(read)
     }
 
     /// The parked backend, when a message waits for it.
@@ -114,10 +149,7 @@ impl Inbox {
             // However little of a message arrives at a time, it is not waited for longer here.
             let now = Instant::now();
             let deadline = *deadline.get_or_insert(now + LINGER);
-            may_wait = match self.socket.wait_readable(deadline.saturating_duration_since(now)) {
-                Ok(true) => self.read().is_ok() && Instant::now() < deadline,
-                Ok(false) | Err(_) => false,
-            };
+            may_wait = now < deadline && self.linger().is_ok();
         }
     }
 

@@ -24,8 +24,10 @@ mod inbox;
 mod listener;
 mod notify;
 mod outbox;
+mod portals;
 mod simple_query;
 mod socket;
+mod spin;
 mod startup;
 
 pub use cancel::CancelRegistry;

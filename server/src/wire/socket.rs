@@ -1,7 +1,7 @@
 //! A client's socket, used from both sides by turns: the query thread reads and writes it itself while its client keeps
 //! it busy, the connection's task watches it while the client is silent.
 //!
-//! The descriptor never blocks; who wants to wait polls it. The task registers it with the runtime only while it watches,
+//! Nobody but [`Socket::linger`] blocks on the descriptor; who else wants to wait polls it. The task registers it with the runtime only while it watches,
 //! so that a busy connection costs the network threads nothing.
 
 use std::cell::RefCell;
@@ -16,6 +16,8 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+/// How long a working backend waits for its client's next message before it parks.
+pub const LINGER: Duration = Duration::from_millis(20);
 /// Bytes taken by one read.
 const READ_SIZE_BYTES: usize = 64 << 10;
 /// The Terminate message, with which a stream ends.
@@ -31,9 +33,12 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// `stream` must not block.
-    pub fn new(stream: TcpStream) -> Socket {
-        Socket { stream }
+    /// Errors of setting the descriptor up.
+    pub fn new(stream: TcpStream) -> io::Result<Socket> {
+        // Reads and writes say each for itself that they do not block.
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(LINGER))?;
+        Ok(Socket { stream })
     }
 
     pub fn peer_address(&self) -> Option<SocketAddr> {
@@ -43,8 +48,17 @@ impl Socket {
     /// Hands what has arrived to `take`, at most [`READ_SIZE_BYTES`]; 0 is the end of the stream. `WouldBlock` when there
     /// is nothing.
     pub fn try_read(&self, take: impl FnOnce(&[u8])) -> io::Result<usize> {
+        self.read(RecvFlags::DONTWAIT, take)
+    }
+
+    /// As [`Self::try_read`] for what arrives within [`LINGER`].
+    pub fn linger(&self, take: impl FnOnce(&[u8])) -> io::Result<usize> {
+        self.read(RecvFlags::empty(), take)
+    }
+
+    fn read(&self, flags: RecvFlags, take: impl FnOnce(&[u8])) -> io::Result<usize> {
         READ_BLOCK.with_borrow_mut(|block| {
-            let (read, _) = retry(|| recv(&self.stream, &mut block[..], RecvFlags::DONTWAIT))?;
+            let (read, _) = retry(|| recv(&self.stream, &mut block[..], flags))?;
             take(&block[..read]);
             Ok(read)
         })
@@ -134,8 +148,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
         let client = TcpStream::connect(listener.local_addr().expect("address")).expect("connect");
         let (server, _) = listener.accept().expect("accept");
-        server.set_nonblocking(true).expect("nonblocking");
-        (Socket::new(server), client)
+        (Socket::new(server).expect("set up"), client)
     }
 
     fn hung_up(socket: &Socket) {
