@@ -152,8 +152,10 @@ fn projected(column: &ColumnDef) -> Result<ProjectedColumn> {
 /// A row split into its parts.
 struct RowBytes<'r> {
     next_column_id: u16,
+    /// Stored values.
+    count: usize,
+    is_wide: bool,
     directory: &'r [u8],
-    entry_size: usize,
     values: &'r [u8],
 }
 
@@ -165,27 +167,30 @@ impl<'r> RowBytes<'r> {
     #[inline]
     fn new(row: &'r [u8]) -> Result<RowBytes<'r>> {
         let Some((header, rest)) = row.split_first_chunk::<HEADER>() else { return Err(corrupted("ends early")) };
-        let entry_size = match header[0] {
-            NARROW => 4,
-            WIDE => 6,
+        let is_wide = match header[0] {
+            NARROW => false,
+            WIDE => true,
             format => return Err(corrupted(&format!("has the unknown format {format}"))),
         };
         let count = usize::from(u16::from_le_bytes([header[3], header[4]]));
-        let Some((directory, values)) = rest.split_at_checked(count * entry_size) else {
+        let Some((directory, values)) = rest.split_at_checked(count * if is_wide { 6 } else { 4 }) else {
             return Err(corrupted("ends within its directory"));
         };
-        Ok(RowBytes { next_column_id: u16::from_le_bytes([header[1], header[2]]), directory, entry_size, values })
+        let next_column_id = u16::from_le_bytes([header[1], header[2]]);
+        Ok(RowBytes { next_column_id, count, is_wide, directory, values })
     }
 
+    /// Column id and end of the value at a place below `count`.
     #[inline]
     fn entry(&self, at: usize) -> (u16, usize) {
-        let entry = &self.directory[at * self.entry_size..][..self.entry_size];
-        let end = match entry[2..] {
-            [a, b] => usize::from(u16::from_le_bytes([a, b])),
-            [a, b, c, d] => u32::from_le_bytes([a, b, c, d]) as usize,
-            _ => unreachable!("entries have 4 or 6 bytes"),
-        };
-        (u16::from_le_bytes([entry[0], entry[1]]), end)
+        if self.is_wide {
+            let entry = &self.directory[at * 6..][..6];
+            let end = u32::from_le_bytes([entry[2], entry[3], entry[4], entry[5]]);
+            (u16::from_le_bytes([entry[0], entry[1]]), end as usize)
+        } else {
+            let entry = &self.directory[at * 4..][..4];
+            (u16::from_le_bytes([entry[0], entry[1]]), usize::from(u16::from_le_bytes([entry[2], entry[3]])))
+        }
     }
 
     #[inline]
@@ -210,7 +215,7 @@ impl<'r> RowBytes<'r> {
     /// Where a column stands in the directory.
     #[inline]
     fn find(&self, id: u16) -> Option<usize> {
-        let (mut low, mut high) = (0, self.directory.len() / self.entry_size);
+        let (mut low, mut high) = (0, self.count);
         if high == 0 {
             return None;
         }

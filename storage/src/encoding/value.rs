@@ -33,7 +33,7 @@ use std::sync::Arc;
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;
 
-use super::varint::{Reader, unzigzag, write_varint, zigzag};
+use super::varint::{Reader, unzigzag, whole_varint, write_varint, zigzag};
 use crate::error::Result;
 use crate::ids::{NodeId, RelationshipId, RelationshipTypeId};
 use crate::value::{Interval, Json, MapValue, Numeric, PathValue, RelationshipRef, Value};
@@ -235,6 +235,17 @@ impl<'b> StoredValue<'b> {
     /// Reads the value that fills `bytes`. Errors with `Corrupted`.
     #[inline]
     pub(crate) fn read(bytes: &'b [u8]) -> Result<StoredValue<'b>> {
+        if let [tag @ (tag::INT | tag::TIMESTAMP), rest @ ..] = bytes
+            && let Some(value) = whole_varint(rest)
+        {
+            let value = unzigzag(value);
+            return Ok(if *tag == tag::INT { StoredValue::Int(value) } else { StoredValue::Timestamp(value) });
+        }
+        StoredValue::read_carefully(bytes)
+    }
+
+    /// As [`Self::read`], with the error that there may be.
+    fn read_carefully(bytes: &'b [u8]) -> Result<StoredValue<'b>> {
         let mut reader = Reader::new(bytes, "stored value");
         let value = match reader.byte()? {
             tag::NULL => StoredValue::Null,

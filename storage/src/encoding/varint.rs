@@ -10,11 +10,30 @@ pub(crate) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// The integer of up to eight bytes that fills `bytes`; None for anything else, which [`Reader`] reads or refuses.
+#[inline]
+pub(crate) fn whole_varint(bytes: &[u8]) -> Option<u64> {
+    let (last, rest) = bytes.split_last()?;
+    if rest.len() > 7 || last & 0x80 != 0 {
+        return None;
+    }
+    let mut value = u64::from(*last) << (7 * rest.len());
+    for (at, byte) in rest.iter().enumerate() {
+        if byte & 0x80 == 0 {
+            return None;
+        }
+        value |= u64::from(byte & 0x7f) << (7 * at);
+    }
+    Some(value)
+}
+
 /// Maps small magnitudes of either sign to small numbers.
+#[inline]
 pub(crate) fn zigzag(value: i64) -> u64 {
     (value << 1 ^ value >> 63) as u64
 }
 
+#[inline]
 pub(crate) fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
@@ -109,6 +128,16 @@ mod tests {
             let mut out = Vec::new();
             write_varint(&mut out, value);
             assert_eq!(Reader::new(&out, "test").varint().unwrap(), value);
+        }
+        for bits in 0..64 {
+            for value in [1_u64 << bits, (1 << bits) - 1, u64::MAX >> bits] {
+                let mut out = Vec::new();
+                write_varint(&mut out, value);
+                assert_eq!(whole_varint(&out), (out.len() <= 8).then_some(value));
+                assert_eq!(whole_varint(&out[..out.len() - 1]), None);
+                out.push(0);
+                assert_eq!(whole_varint(&out), None);
+            }
         }
         for value in [0, -1, 1, i64::MIN, i64::MAX] {
             assert_eq!(unzigzag(zigzag(value)), value);
