@@ -269,15 +269,21 @@ mod tests {
                     if a.insert_rows(&table, &Rows(rows.clone())).unwrap() {
                         at_once += rows.len();
                     } else {
-                        rows.iter().for_each(|row| drop(a.insert_row(&table, row).unwrap()));
+                        for row in &rows {
+                            a.insert_row(&table, row).unwrap();
+                        }
                     }
-                    rows.iter().for_each(|row| drop(b.insert_row(&single_table, row).unwrap()));
+                    for row in &rows {
+                        b.insert_row(&single_table, row).unwrap();
+                    }
                     assert_eq!(contents(&a, &table), contents(&b, &single_table), "seed {seed}");
                 }
                 if random.random_bool(0.3) {
-                    (a.rollback(), b.rollback());
+                    a.rollback();
+                    b.rollback();
                 } else {
-                    (a.commit().unwrap(), b.commit().unwrap());
+                    a.commit().unwrap();
+                    b.commit().unwrap();
                 }
             }
             assert_eq!(contents(&begin(&bulk), &table), contents(&begin(&single), &single_table), "seed {seed}");
