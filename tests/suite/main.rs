@@ -27,4 +27,5 @@ mod snb;
 mod spilling;
 mod statistics;
 mod waiting;
+mod window_spilling;
 mod wire;

@@ -5,8 +5,8 @@
 //! (see [`operators`]). Statements that touch a few rows by key take the short path of [`fast`] instead, which gives the
 //! same rows without building operators.
 //!
-//! An execution runs on the caller's thread and keeps what it must keep in memory, counted against the statement's limit.
-//! Parallel scans over morsels and spilling sorts and hash tables to disk are not part of this module yet.
+//! An execution runs on the caller's thread, with helpers for scans of large tables ([`parallel`]). What it must keep is
+//! counted against the statement's memory limit, and moves to temporary files above `work_mem` ([`spill`]).
 
 pub mod compile;
 pub mod constraints;

@@ -180,18 +180,46 @@ fn scale_of(value: &Numeric) -> Option<i64> {
     }
 }
 
+/// The most decimals of numbers that come and go: a sum of them has as many.
+#[derive(Default)]
+pub(super) struct MostDecimals {
+    scale: i64,
+    /// How many numbers have so many.
+    count: i64,
+}
+
+impl MostDecimals {
+    pub fn add(&mut self, value: &Numeric) {
+        if let Some(scale) = scale_of(value) {
+            match scale.cmp(&self.scale) {
+                Ordering::Less => {}
+                Ordering::Equal => self.count += 1,
+                Ordering::Greater => (self.scale, self.count) = (scale, 1),
+            }
+        }
+    }
+
+    /// False when it cannot be said any more, as for what is no finite number.
+    pub fn remove(&mut self, value: &Numeric) -> bool {
+        let Some(scale) = scale_of(value) else { return false };
+        if scale == self.scale && scale > 0 {
+            self.count -= 1;
+            return self.count > 0;
+        }
+        true
+    }
+}
+
 struct NumericSum {
     sum: Numeric,
     count: i64,
     average: bool,
-    /// The most decimals of a summand, and how many have them: the sum has as many.
-    scale: i64,
-    scale_count: i64,
+    decimals: MostDecimals,
 }
 
 impl NumericSum {
     fn boxed(average: bool) -> Box<dyn Accumulator> {
-        Box::new(NumericSum { sum: zero(), count: 0, average, scale: 0, scale_count: 0 })
+        Box::new(NumericSum { sum: zero(), count: 0, average, decimals: MostDecimals::default() })
     }
 }
 
@@ -200,24 +228,14 @@ impl Accumulator for NumericSum {
         let value = numeric(&args[0])?;
         self.sum = numeric_math::add(&self.sum, &value)?;
         self.count += 1;
-        if let Some(scale) = scale_of(&value) {
-            match scale.cmp(&self.scale) {
-                Ordering::Less => {}
-                Ordering::Equal => self.scale_count += 1,
-                Ordering::Greater => (self.scale, self.scale_count) = (scale, 1),
-            }
-        }
+        self.decimals.add(&value);
         Ok(())
     }
 
     fn remove(&mut self, args: &[Value]) -> Result<bool> {
         let value = numeric(&args[0])?;
-        let Some(scale) = scale_of(&value) else { return Ok(false) };
-        if scale == self.scale && scale > 0 {
-            self.scale_count -= 1;
-            if self.scale_count == 0 {
-                return Ok(false);
-            }
+        if !self.decimals.remove(&value) {
+            return Ok(false);
         }
         self.sum = numeric_math::subtract(&self.sum, &value)?;
         self.count -= 1;

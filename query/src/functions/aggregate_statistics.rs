@@ -4,6 +4,7 @@
 use sinew_storage::{Numeric, Value};
 
 use super::Accumulator;
+use super::aggregate_basic::MostDecimals;
 use super::args::{float, numeric};
 use super::registry::Table;
 use crate::error::Result;
@@ -20,12 +21,14 @@ struct Exact {
     count: i64,
     sum: Numeric,
     squares: Numeric,
+    decimals: MostDecimals,
     kind: Kind,
 }
 
 impl Exact {
     fn boxed(sample: bool, root: bool) -> Box<dyn Accumulator> {
-        Box::new(Exact { count: 0, sum: from_int(0), squares: from_int(0), kind: Kind { sample, root } })
+        let (sum, squares) = (from_int(0), from_int(0));
+        Box::new(Exact { count: 0, sum, squares, decimals: MostDecimals::default(), kind: Kind { sample, root } })
     }
 }
 
@@ -35,7 +38,19 @@ impl Accumulator for Exact {
         self.count += 1;
         self.sum = numeric_math::add(&self.sum, &value)?;
         self.squares = numeric_math::add(&self.squares, &numeric_math::multiply(&value, &value)?)?;
+        self.decimals.add(&value);
         Ok(())
+    }
+
+    fn remove(&mut self, args: &[Value]) -> Result<bool> {
+        let value = numeric(&args[0])?;
+        if !self.decimals.remove(&value) {
+            return Ok(false);
+        }
+        self.count -= 1;
+        self.sum = numeric_math::subtract(&self.sum, &value)?;
+        self.squares = numeric_math::subtract(&self.squares, &numeric_math::multiply(&value, &value)?)?;
+        Ok(matches!(self.squares, Numeric::Finite(_)))
     }
 
     fn finish(&mut self) -> Result<Value> {

@@ -16,6 +16,7 @@ use super::super::operators::set_operation::SetOperationPlan;
 use super::super::operators::sort::SortPlan;
 use super::super::operators::table_scan::TableScanPlan;
 use super::super::operators::values::UnitPlan;
+use super::super::operators::window::WindowPlan;
 use super::super::run::{Measure, Usage};
 use super::cost::{Cost, cost, width};
 use crate::algebra::{ApplyKind, JoinKind, SetOp, VarTable};
@@ -326,6 +327,15 @@ impl Maker<'_> {
                 values: vec![
                     ("Sort Method".to_owned(), PropertyValue::Text(method.to_owned())),
                     (kind.to_owned(), PropertyValue::Kilobytes(size)),
+                ],
+            });
+        } else if node.physical_as::<WindowPlan>().is_some() {
+            // In these words since version 18.
+            let (kind, size) = if usage.disk_bytes > 0 { ("Disk", disk) } else { ("Memory", memory) };
+            shown.properties.push(Property {
+                values: vec![
+                    ("Storage".to_owned(), PropertyValue::Text(kind.to_owned())),
+                    ("Maximum Storage".to_owned(), PropertyValue::Kilobytes(size)),
                 ],
             });
         } else if node.physical_as::<JoinPlan>().is_none() {

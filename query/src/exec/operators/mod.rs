@@ -2,8 +2,8 @@
 //!
 //! Each file has the compiled form (`…Plan`, shared and immutable) and the running operator it opens. Operators pull
 //! batches from their inputs; those that write, sort or hash take their whole input first. Everything kept across batches
-//! is counted against the statement's memory limit. One execution runs on one thread, and what does not fit in memory is
-//! an error (53200): morsel parallelism and spilling to disk are not here yet.
+//! is counted against the statement's memory limit; what outgrows `work_mem` moves to files ([`super::spill`]) where it can be
+//! cut into parts, and is an error (53200) at the limit where it cannot.
 
 pub mod aggregate;
 pub mod apply;

@@ -16,13 +16,14 @@ mod partitions;
 
 use std::sync::Arc;
 
+use arrow_array::Array;
 use sinew_storage::TemporaryFile;
 
 pub use buffer::Buffer;
 pub(crate) use partitions::{PARTITION_COUNT, Partitions, hash_key};
 
 use super::run::{Cx, Reservation, RunState};
-use crate::batch::Batch;
+use crate::batch::{BATCH_ROWS, Batch, Column};
 use crate::error::{QueryError, Result, sqlstate};
 
 /// Rows of one level of partitions are spread again at most this many times; after that they must fit in memory.
@@ -52,6 +53,34 @@ impl Budget {
             files_bytes: files_kb.map(|kb| (kb * 1024.0) as u64),
         }
     }
+}
+
+/// Fewest and most bytes of a block that is read alone.
+const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 8 << 10..=128 << 10;
+
+/// Bytes of a block, when some are held within a budget.
+pub(crate) fn block_bytes(budget_bytes: usize) -> usize {
+    (budget_bytes / 16).clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end())
+}
+
+/// Bytes of a batch's own entries, whatever larger columns they are a part of, approximately.
+pub(crate) fn entry_bytes(batch: &Batch) -> usize {
+    let of_column = |column: &Column| match column {
+        Column::Bool(array) => array.len().div_ceil(8),
+        Column::Int(_) | Column::Timestamp(_) | Column::Float(_) => column.len() * 8,
+        Column::Text(array) => {
+            let ends = array.offsets();
+            array.len() * 4 + usize::try_from(ends[array.len()] - ends[0]).unwrap_or(0)
+        }
+        Column::Values(_) => column.size_bytes(),
+    };
+    batch.columns.iter().map(of_column).sum::<usize>() + 64
+}
+
+/// Rows of a block of so many bytes, of rows like these.
+pub(crate) fn block_rows(batch: &Batch, block_bytes: usize) -> usize {
+    let row_bytes = entry_bytes(batch) / batch.row_count.max(1);
+    (block_bytes / row_bytes.max(1)).clamp(1, BATCH_ROWS)
 }
 
 /// A temporary file of a statement.
@@ -127,8 +156,15 @@ impl Reservation {
     /// Whether an operator that holds this much is to move rows out: it is above `budget_bytes`, or with everything else
     /// the statement is near its limit.
     pub(crate) fn is_over(&self, budget_bytes: usize) -> bool {
-        let (held, run) = (self.bytes(), self.run());
-        held > budget_bytes || held > budget_bytes / 8 && run.memory_used_bytes() > run.exec.memory_limit_bytes / 4 * 3
+        self.run().is_over(self.bytes(), budget_bytes)
+    }
+}
+
+impl RunState {
+    /// As [`Reservation::is_over`], for an operator that holds so many bytes.
+    pub(crate) fn is_over(&self, held_bytes: usize, budget_bytes: usize) -> bool {
+        let is_near_limit = || self.memory_used_bytes() > self.exec.memory_limit_bytes / 4 * 3;
+        held_bytes > budget_bytes || held_bytes > budget_bytes / 8 && is_near_limit()
     }
 }
 

@@ -6,14 +6,12 @@ use super::{SortPlan, order};
 use crate::batch::{BATCH_ROWS, Batch};
 use crate::error::Result;
 use crate::exec::run::{Cx, Reservation};
-use crate::exec::spill::{Block, SpillFile};
+use crate::exec::spill::{Block, SpillFile, block_bytes, block_rows};
 
 /// Fewest and most runs that are merged at once. More are first merged into fewer.
 const FAN_IN: std::ops::RangeInclusive<usize> = 6..=64;
-/// Fewest and most bytes of a block; a merge holds one block of each run.
-const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 8 << 10..=128 << 10;
 
-/// How runs are written and merged within a budget.
+/// How runs are written and merged within a budget. A merge holds one block of each run.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
     fan_in: usize,
@@ -22,14 +20,13 @@ pub(super) struct Shape {
 
 impl Shape {
     pub fn within(budget_bytes: usize) -> Shape {
-        let block_bytes = (budget_bytes / 16).clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end());
+        let block_bytes = block_bytes(budget_bytes);
         Shape { fan_in: (budget_bytes / block_bytes).clamp(*FAN_IN.start(), *FAN_IN.end()), block_bytes }
     }
 
     /// Rows of a block of rows like these.
     pub fn block_rows(&self, batch: &Batch) -> usize {
-        let row_bytes = batch.size_bytes() / batch.row_count.max(1);
-        (self.block_bytes / row_bytes.max(1)).clamp(1, BATCH_ROWS)
+        block_rows(batch, self.block_bytes)
     }
 }
 
