@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
 use sinew_storage::catalog::TableDef;
-use sinew_storage::{LockWait, RowLock, Value};
+use sinew_storage::{LockWait, RowId, RowLock, Value};
 
 use super::Buffered;
 use super::update::row_id_of;
@@ -48,33 +48,63 @@ impl DeletePlan {
     /// Deletes the table rows of a few source rows, each of another one; gives the returned rows. For a source that can be
     /// looked at again.
     pub fn run_rows(&self, sources: Vec<Vec<Value>>, cx: &Cx) -> Result<Vec<Vec<Value>>> {
-        super::check_writable(cx, "DELETE")?;
-        check_may_write(&self.table, cx)?;
+        self.check_allowed(cx)?;
         let mut returned = Vec::new();
-        let mut foreign_keys = ForeignKeys::for_delete(&self.table, cx)?;
-        let mut count = 0;
+        let mut writer = DeleteWriter::new(self, cx)?;
         for source in sources {
             let id = row_id_of(&source[self.row_id])?;
-            let locked = lock_row(cx, &self.table, id, RowLock::Update, LockWait::Block, "deleting")?;
-            let source = match settle(self.recheck.as_ref(), locked, id, cx)? {
-                Settled::Dropped => continue,
-                Settled::AsRead => source,
-                Settled::Newer { source, .. } => source,
-            };
-            if foreign_keys.delete_row(id, cx)? {
-                count += 1;
-                if !self.returning.is_empty() {
-                    let row = RowCx::of_values(cx, &source);
-                    returned.push(self.returning.iter().map(|item| item.eval(row)).collect::<Result<Vec<_>>>()?);
-                }
+            let Some(newer) = writer.write(id, cx)? else { continue };
+            if !self.returning.is_empty() {
+                let source = newer.unwrap_or(source);
+                let row = RowCx::of_values(cx, &source);
+                returned.push(self.returning.iter().map(|item| item.eval(row)).collect::<Result<Vec<_>>>()?);
             }
         }
-        foreign_keys.finish(cx)?;
-        cx.run.note_write();
-        if self.counted {
-            cx.run.rows_affected.fetch_add(count, Ordering::Relaxed);
-        }
+        writer.finish(cx)?;
         Ok(returned)
+    }
+
+    fn check_allowed(&self, cx: &Cx) -> Result<()> {
+        super::check_writable(cx, "DELETE")?;
+        check_may_write(&self.table, cx)
+    }
+}
+
+/// Deletes the rows of one DELETE.
+struct DeleteWriter<'p> {
+    plan: &'p DeletePlan,
+    foreign_keys: ForeignKeys,
+    count: u64,
+}
+
+impl DeleteWriter<'_> {
+    fn new<'p>(plan: &'p DeletePlan, cx: &Cx) -> Result<DeleteWriter<'p>> {
+        Ok(DeleteWriter { plan, foreign_keys: ForeignKeys::for_delete(&plan.table, cx)?, count: 0 })
+    }
+
+    /// Deletes a row; None when it is gone. With the source's row made of its newest version when somebody changed it.
+    fn write(&mut self, id: RowId, cx: &Cx) -> Result<Option<Option<Vec<Value>>>> {
+        let locked = lock_row(cx, &self.plan.table, id, RowLock::Update, LockWait::Block, "deleting")?;
+        let newer = match settle(self.plan.recheck.as_ref(), locked, id, cx)? {
+            Settled::Dropped => return Ok(None),
+            Settled::AsRead => None,
+            Settled::Newer { source, .. } => Some(source),
+        };
+        if !self.foreign_keys.delete_row(id, cx)? {
+            return Ok(None);
+        }
+        self.count += 1;
+        Ok(Some(newer))
+    }
+
+    /// Checks foreign keys. To be called after the last row.
+    fn finish(mut self, cx: &Cx) -> Result<()> {
+        self.foreign_keys.finish(cx)?;
+        cx.run.note_write();
+        if self.plan.counted {
+            cx.run.rows_affected.fetch_add(self.count, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }
 
@@ -87,13 +117,11 @@ struct Delete {
 impl Delete {
     fn run(&self) -> Result<Buffered> {
         let (plan, cx) = (&self.plan, &self.cx);
-        super::check_writable(cx, "DELETE")?;
-        check_may_write(&plan.table, cx)?;
+        plan.check_allowed(cx)?;
         let (batches, memory) = super::collect(&plan.source, cx)?;
-        let mut foreign_keys = ForeignKeys::for_delete(&plan.table, cx)?;
+        let mut writer = DeleteWriter::new(plan, cx)?;
         let mut returned = Vec::new();
         let mut seen = FxHashSet::default();
-        let mut count = 0;
         for batch in batches {
             cx.check_cancel()?;
             let mut kept = KeptRows::default();
@@ -102,20 +130,12 @@ impl Delete {
                 if !seen.insert(id) {
                     continue;
                 }
-                let locked = lock_row(cx, &plan.table, id, RowLock::Update, LockWait::Block, "deleting")?;
-                let newer = match settle(plan.recheck.as_ref(), locked, id, cx)? {
-                    Settled::Dropped => continue,
-                    Settled::AsRead => None,
-                    Settled::Newer { source, .. } => Some(source),
-                };
-                if foreign_keys.delete_row(id, cx)? {
-                    match newer {
-                        None => kept.keep(row),
-                        Some(source) => kept.keep_newer(row, source),
-                    }
+                match writer.write(id, cx)? {
+                    None => {}
+                    Some(None) => kept.keep(row),
+                    Some(Some(source)) => kept.keep_newer(row, source),
                 }
             }
-            count += kept.len() as u64;
             if !plan.returning.is_empty()
                 && let Some(deleted) = kept.into_batch(&batch, &plan.source.layout)
             {
@@ -124,11 +144,7 @@ impl Delete {
                 returned.push(Batch::new(columns, deleted.row_count));
             }
         }
-        foreign_keys.finish(cx)?;
-        cx.run.note_write();
-        if plan.counted {
-            cx.run.rows_affected.fetch_add(count, Ordering::Relaxed);
-        }
+        writer.finish(cx)?;
         Ok(Buffered::new(returned, Some(memory)))
     }
 }

@@ -60,56 +60,102 @@ pub(crate) fn row_id_of(value: &Value) -> Result<RowId> {
 }
 
 impl UpdatePlan {
+    fn check_allowed(&self, cx: &Cx) -> Result<()> {
+        super::check_writable(cx, "UPDATE")?;
+        check_may_write(&self.table, cx)
+    }
+
+    /// The assigned values over a source row.
+    fn assign(&self, source: &[Value], cx: &Cx) -> Result<Vec<Value>> {
+        self.assignments.iter().map(|(_, value)| value.eval(RowCx::of_values(cx, source))).collect()
+    }
+
     /// Updates the table rows of a few source rows, each of another one; gives the returned rows. For a source that can be
     /// looked at again.
     pub fn run_rows(&self, sources: Vec<Vec<Value>>, cx: &Cx) -> Result<Vec<Vec<Value>>> {
-        super::check_writable(cx, "UPDATE")?;
-        check_may_write(&self.table, cx)?;
+        self.check_allowed(cx)?;
         let mut returned = Vec::new();
         if sources.is_empty() {
             return Ok(returned);
         }
         // New values are computed before the first row is written.
-        let assign = |source: &[Value]| -> Result<Vec<Value>> {
-            self.assignments.iter().map(|(_, value)| value.eval(RowCx::of_values(cx, source))).collect()
-        };
-        let computed = sources.iter().map(|source| assign(source)).collect::<Result<Vec<_>>>()?;
-        let all: Vec<usize> = (0..self.table.columns.len()).collect();
-        let assigned: Vec<usize> = self.assignments.iter().map(|(position, _)| *position).collect();
-        let mut foreign_keys = ForeignKeys::for_update(&self.table, &assigned, cx)?;
-        let mut count = 0;
-        for (source, mut values) in sources.into_iter().zip(computed) {
+        let computed = sources.iter().map(|source| self.assign(source, cx)).collect::<Result<Vec<_>>>()?;
+        let mut writer = UpdateWriter::new(self, cx)?;
+        for (source, values) in sources.into_iter().zip(computed) {
             let id = row_id_of(&source[self.row_id])?;
-            let locked = lock_row(cx, &self.table, id, self.lock, LockWait::Block, "updating")?;
-            let (mut new_row, source) = match settle(self.recheck.as_ref(), locked, id, cx)? {
-                Settled::Dropped => continue,
-                Settled::AsRead => match cx.transaction().get_row(&self.table, id, &all)? {
-                    Some(stored) => (stored, source),
-                    None => continue,
-                },
-                Settled::Newer { stored, source } => {
-                    values = assign(&source)?;
-                    (stored, source)
-                }
-            };
-            for (position, value) in assigned.iter().zip(values) {
-                new_row[*position] = value;
-            }
-            check_row(&self.table, &new_row, &self.checks, cx)?;
-            foreign_keys.update_row(id, &new_row, cx)?;
-            count += 1;
-            if !self.returning.is_empty() {
-                new_row.extend(source);
-                let row = RowCx::of_values(cx, &new_row);
-                returned.push(self.returning.iter().map(|item| item.eval(row)).collect::<Result<Vec<_>>>()?);
-            }
+            returned.extend(writer.write(id, values, || source, cx)?);
         }
-        foreign_keys.finish(cx)?;
-        cx.run.note_write();
-        if self.counted {
-            cx.run.rows_affected.fetch_add(count, Ordering::Relaxed);
-        }
+        writer.finish(cx)?;
         Ok(returned)
+    }
+}
+
+/// Writes the rows of one UPDATE.
+struct UpdateWriter<'p> {
+    plan: &'p UpdatePlan,
+    /// Positions of all columns, and of those that are assigned.
+    all: Vec<usize>,
+    assigned: Vec<usize>,
+    foreign_keys: ForeignKeys,
+    count: u64,
+}
+
+impl UpdateWriter<'_> {
+    fn new<'p>(plan: &'p UpdatePlan, cx: &Cx) -> Result<UpdateWriter<'p>> {
+        let all = (0..plan.table.columns.len()).collect();
+        let assigned: Vec<usize> = plan.assignments.iter().map(|(position, _)| *position).collect();
+        let foreign_keys = ForeignKeys::for_update(&plan.table, &assigned, cx)?;
+        Ok(UpdateWriter { plan, all, assigned, foreign_keys, count: 0 })
+    }
+
+    /// Gives a row its new values, those of `values` or, when somebody changed it, of its newest version. What is returned
+    /// of it; None when nothing is, or when the row is gone.
+    fn write(
+        &mut self,
+        id: RowId,
+        values: impl IntoIterator<Item = Value>,
+        source: impl FnOnce() -> Vec<Value>,
+        cx: &Cx,
+    ) -> Result<Option<Vec<Value>>> {
+        let plan = self.plan;
+        let locked = lock_row(cx, &plan.table, id, plan.lock, LockWait::Block, "updating")?;
+        let (mut new_row, newer) = match settle(plan.recheck.as_ref(), locked, id, cx)? {
+            Settled::Dropped => return Ok(None),
+            Settled::AsRead => match cx.transaction().get_row(&plan.table, id, &self.all)? {
+                Some(stored) => (stored, None),
+                None => return Ok(None),
+            },
+            Settled::Newer { stored, source } => (stored, Some(source)),
+        };
+        match &newer {
+            None => self.set(&mut new_row, values),
+            Some(source) => self.set(&mut new_row, plan.assign(source, cx)?),
+        }
+        check_row(&plan.table, &new_row, &plan.checks, cx)?;
+        self.foreign_keys.update_row(id, &new_row, cx)?;
+        self.count += 1;
+        if plan.returning.is_empty() {
+            return Ok(None);
+        }
+        new_row.extend(newer.unwrap_or_else(source));
+        let row = RowCx::of_values(cx, &new_row);
+        plan.returning.iter().map(|item| item.eval(row)).collect::<Result<Vec<_>>>().map(Some)
+    }
+
+    fn set(&self, row: &mut [Value], values: impl IntoIterator<Item = Value>) {
+        for (position, value) in self.assigned.iter().zip(values) {
+            row[*position] = value;
+        }
+    }
+
+    /// Checks foreign keys. To be called after the last row.
+    fn finish(mut self, cx: &Cx) -> Result<()> {
+        self.foreign_keys.finish(cx)?;
+        cx.run.note_write();
+        if self.plan.counted {
+            cx.run.rows_affected.fetch_add(self.count, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }
 
@@ -122,8 +168,7 @@ struct Update {
 impl Update {
     fn run(&self) -> Result<Buffered> {
         let (plan, cx) = (&self.plan, &self.cx);
-        super::check_writable(cx, "UPDATE")?;
-        check_may_write(&plan.table, cx)?;
+        plan.check_allowed(cx)?;
         let (batches, mut memory) = super::collect(&plan.source, cx)?;
         // New values are computed before the first row is written: an assignment may read the table.
         let mut computed = Vec::with_capacity(batches.len());
@@ -133,13 +178,10 @@ impl Update {
             memory.grow(columns.iter().map(|column| column.size_bytes()).sum())?;
             computed.push((batch, columns));
         }
-        let all: Vec<usize> = (0..plan.table.columns.len()).collect();
-        let assigned: Vec<usize> = plan.assignments.iter().map(|(position, _)| *position).collect();
-        let mut foreign_keys = ForeignKeys::for_update(&plan.table, &assigned, cx)?;
+        let mut writer = UpdateWriter::new(plan, cx)?;
         let mut seen = FxHashSet::default();
         let mut builder = BatchBuilder::new(Arc::clone(&plan.layout.types));
         let mut returned = Vec::new();
-        let mut count = 0;
         for (batch, columns) in computed {
             cx.check_cancel()?;
             for row in 0..batch.row_count {
@@ -148,43 +190,19 @@ impl Update {
                 if !seen.insert(id) {
                     continue;
                 }
-                let locked = lock_row(cx, &plan.table, id, plan.lock, LockWait::Block, "updating")?;
-                let (mut new_row, newer) = match settle(plan.recheck.as_ref(), locked, id, cx)? {
-                    Settled::Dropped => continue,
-                    Settled::AsRead => match cx.transaction().get_row(&plan.table, id, &all)? {
-                        Some(stored) => (stored, None),
-                        None => continue,
-                    },
-                    Settled::Newer { stored, source } => (stored, Some(source)),
-                };
-                for ((position, value), column) in plan.assignments.iter().zip(&columns) {
-                    new_row[*position] = match &newer {
-                        None => column.value(row),
-                        Some(source) => value.eval(RowCx::of_values(cx, source))?,
-                    };
-                }
-                check_row(&plan.table, &new_row, &plan.checks, cx)?;
-                foreign_keys.update_row(id, &new_row, cx)?;
-                count += 1;
-                if !plan.returning.is_empty() {
-                    new_row.extend(newer.unwrap_or_else(|| batch.row(row)));
-                    let row = RowCx::of_values(cx, &new_row);
-                    builder.push(plan.returning.iter().map(|item| item.eval(row)).collect::<Result<Vec<_>>>()?);
-                    if builder.is_full()
-                        && let Some(batch) = builder.finish()
-                    {
-                        memory.grow(batch.size_bytes())?;
-                        returned.push(batch);
-                    }
+                let values = columns.iter().map(|column| column.value(row));
+                let Some(items) = writer.write(id, values, || batch.row(row), cx)? else { continue };
+                builder.push(items);
+                if builder.is_full()
+                    && let Some(batch) = builder.finish()
+                {
+                    memory.grow(batch.size_bytes())?;
+                    returned.push(batch);
                 }
             }
         }
         returned.extend(builder.finish());
-        foreign_keys.finish(cx)?;
-        cx.run.note_write();
-        if plan.counted {
-            cx.run.rows_affected.fetch_add(count, Ordering::Relaxed);
-        }
+        writer.finish(cx)?;
         let mut kept = Reservation::new(&cx.run);
         drop(memory);
         kept.grow(returned.iter().map(Batch::size_bytes).sum())?;
