@@ -358,15 +358,20 @@ impl Column {
         }
     }
 
-    /// Heap bytes held, approximately.
+    /// Heap bytes of its entries, approximately: what it shares with a larger column of which it is a part is not counted.
     pub fn size_bytes(&self) -> usize {
-        match self {
-            Column::Bool(a) => a.get_array_memory_size(),
-            Column::Int(a) | Column::Timestamp(a) => a.get_array_memory_size(),
-            Column::Float(a) => a.get_array_memory_size(),
-            Column::Text(a) => a.len() * 5 + usize::try_from(a.offsets().last()).unwrap_or(0),
+        let length = self.len();
+        let nulls = self.nulls().map_or(0, |_| length.div_ceil(8));
+        let values = match self {
+            Column::Bool(_) => length.div_ceil(8),
+            Column::Int(_) | Column::Timestamp(_) | Column::Float(_) => length * 8,
+            Column::Text(a) => {
+                let offsets = a.offsets();
+                length * 4 + usize::try_from(offsets[length] - offsets[0]).unwrap_or(0)
+            }
             Column::Values(values) => values.iter().map(value_size_bytes).sum(),
-        }
+        };
+        values + nulls
     }
 }
 

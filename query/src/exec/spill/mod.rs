@@ -16,14 +16,13 @@ mod partitions;
 
 use std::sync::Arc;
 
-use arrow_array::Array;
 use sinew_storage::TemporaryFile;
 
 pub use buffer::Buffer;
 pub(crate) use partitions::{PARTITION_COUNT, Partitions, hash_key};
 
 use super::run::{Cx, Reservation, RunState};
-use crate::batch::{BATCH_ROWS, Batch, Column};
+use crate::batch::{BATCH_ROWS, Batch};
 use crate::error::{QueryError, Result, sqlstate};
 
 /// Rows of one level of partitions are spread again at most this many times; after that they must fit in memory.
@@ -63,23 +62,9 @@ pub(crate) fn block_bytes(budget_bytes: usize) -> usize {
     (budget_bytes / 16).clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end())
 }
 
-/// Bytes of a batch's own entries, whatever larger columns they are a part of, approximately.
-pub(crate) fn entry_bytes(batch: &Batch) -> usize {
-    let of_column = |column: &Column| match column {
-        Column::Bool(array) => array.len().div_ceil(8),
-        Column::Int(_) | Column::Timestamp(_) | Column::Float(_) => column.len() * 8,
-        Column::Text(array) => {
-            let ends = array.offsets();
-            array.len() * 4 + usize::try_from(ends[array.len()] - ends[0]).unwrap_or(0)
-        }
-        Column::Values(_) => column.size_bytes(),
-    };
-    batch.columns.iter().map(of_column).sum::<usize>() + 64
-}
-
 /// Rows of a block of so many bytes, of rows like these.
 pub(crate) fn block_rows(batch: &Batch, block_bytes: usize) -> usize {
-    let row_bytes = entry_bytes(batch) / batch.row_count.max(1);
+    let row_bytes = batch.size_bytes() / batch.row_count.max(1);
     (block_bytes / row_bytes.max(1)).clamp(1, BATCH_ROWS)
 }
 

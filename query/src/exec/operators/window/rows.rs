@@ -22,7 +22,7 @@ use super::input::{Border, Input};
 use crate::batch::Batch;
 use crate::error::{QueryError, Result};
 use crate::exec::run::{Cx, Reservation, Usage};
-use crate::exec::spill::{Block, SpillFile, block_bytes, block_rows, entry_bytes};
+use crate::exec::spill::{Block, SpillFile, block_bytes, block_rows};
 
 /// Blocks that are kept in memory whatever they hold: the current one, and one to look ahead.
 const LEAST_BLOCKS: usize = 2;
@@ -86,7 +86,7 @@ struct LoadedBlock {
 impl LoadedBlock {
     fn new(cx: &Cx, rows: Batch) -> Result<Arc<LoadedBlock>> {
         let mut memory = Reservation::new(&cx.run);
-        memory.grow(entry_bytes(&rows))?;
+        memory.grow(rows.size_bytes())?;
         Ok(Arc::new(LoadedBlock { rows, memory }))
     }
 }
@@ -271,7 +271,7 @@ impl Rows {
         let begins_partition = |row: &usize| borders[*row] == Border::Partition;
         self.partition_starts.extend((0..rows.row_count).filter(begins_partition).map(|row| start + row));
         let groups = BooleanBuffer::collect_bool(rows.row_count, |row| borders[row] != Border::Row);
-        let size_bytes = entry_bytes(&rows);
+        let size_bytes = rows.size_bytes();
         let is_over =
             self.blocks.len() >= LEAST_BLOCKS && self.cx.run.is_over(self.held_bytes + size_bytes, self.budget_bytes);
         if is_over && self.file.is_none() {
