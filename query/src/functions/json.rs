@@ -205,14 +205,18 @@ fn insert(args: &[Value], after: bool) -> Result<Value> {
 
 /// `jsonb_set_lax`: what a NULL value does.
 fn set_lax(args: &[Value]) -> Result<Value> {
-    if args[0].is_null() || args[1].is_null() {
+    if args[0].is_null() || args[1].is_null() || args.get(3).is_some_and(Value::is_null) {
         return Ok(Value::Null);
     }
+    let treatment = match args.get(4) {
+        Some(Value::Null) => "",
+        Some(treatment) => text(treatment)?,
+        None => "use_json_null",
+    };
     let create = args.get(3).map_or(Ok(true), boolean)?;
-    if !args[2].is_null() {
+    if !args[2].is_null() && !args.get(4).is_some_and(Value::is_null) {
         return set(args, create);
     }
-    let treatment = args.get(4).map_or(Ok("use_json_null"), text)?;
     match treatment {
         "use_json_null" => {
             let with_null = [args[0].clone(), args[1].clone(), Value::json(Json::Null)];
