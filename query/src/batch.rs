@@ -389,6 +389,7 @@ pub fn value_size_bytes(value: &Value) -> usize {
         | Value::Node(_)
         | Value::Relationship(_) => 0,
         Value::Numeric(_) => 48,
+        Value::Temporal(_) => size_of::<sinew_storage::Temporal>() + 16,
         Value::Text(text) => text.len() + 16,
         Value::Bytes(bytes) => bytes.len() + 16,
         Value::Json(json) => json_size_bytes(json),

@@ -20,6 +20,7 @@ mod row_lock;
 pub mod search;
 pub mod store;
 pub mod table;
+pub mod temporal;
 #[cfg(test)]
 mod test_support;
 pub mod types;
@@ -39,6 +40,7 @@ pub use store::{
     SessionLocks, SnapshotInfo, Store, StoreOptions, StoreStats, TemporaryFile, Transaction,
 };
 pub use table::{IdScan, IndexRange, RowCursor, RowScan};
+pub use temporal::{Temporal, TemporalKind};
 pub use types::{DataType, TemporalType};
 pub use value::{Interval, Json, Numeric, PathValue, RelationshipRef, Value};
 pub use vector::HashEmbedder;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::EnumType;
+use crate::temporal::TemporalKind;
 
 /// A type as PostgreSQL's clients know it, or one of Cypher's kinds that have no SQL type of their own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -67,6 +68,8 @@ pub enum DataType {
     Relationship,
     Path,
     Map,
+    /// A Cypher value ([`crate::Value::Temporal`]) of a kind whose SQL type holds it exactly: results are cast to that.
+    Temporal(TemporalKind),
 }
 
 /// The types that take a number of digits for their seconds.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bigdecimal::BigDecimal;
 
 use crate::ids::{NodeId, RelationshipId, RelationshipTypeId};
+use crate::temporal::Temporal;
 
 /// One value. `Clone` is cheap: everything larger than a word is behind an `Arc`.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -33,6 +34,8 @@ pub enum Value {
     Date(i32),
     /// interval.
     Interval(Interval),
+    /// A temporal value of Cypher; SQL's are the three above.
+    Temporal(Arc<Temporal>),
     /// uuid.
     Uuid([u8; 16]),
     /// jsonb.
@@ -139,6 +142,11 @@ impl Value {
     }
 }
 
+impl From<Temporal> for Value {
+    fn from(temporal: Temporal) -> Value {
+        Value::Temporal(Arc::new(temporal))
+    }
+}
 impl From<&str> for Value {
     fn from(s: &str) -> Value {
         Value::Text(s.into())

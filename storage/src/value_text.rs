@@ -2,6 +2,7 @@
 
 use bigdecimal::BigDecimal;
 
+use crate::temporal::civil_from_days;
 use crate::value::{Json, Numeric, Value};
 
 /// PostgreSQL's output form where there is one.
@@ -30,6 +31,7 @@ pub(crate) fn value_text(value: &Value) -> String {
             text + "+00"
         }
         Value::Date(days) => date_text(i64::from(*days)),
+        Value::Temporal(temporal) => temporal.to_string(),
         Value::Interval(i) => format!("{} months {} days {} microseconds", i.months, i.days, i.microseconds),
         Value::Uuid(bytes) => uuid::Uuid::from_bytes(*bytes).to_string(),
         Value::Json(json) => json_text(json),
@@ -77,18 +79,9 @@ fn json_text(json: &Json) -> String {
     }
 }
 
-/// Proleptic Gregorian date of a day number. Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
-/// `civil_from_days`.
+/// Proleptic Gregorian date of a day number, years before 1 as PostgreSQL writes them.
 fn date_text(days: i64) -> String {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = civil_from_days(days);
     if year > 0 { format!("{year:04}-{month:02}-{day:02}") } else { format!("{:04}-{month:02}-{day:02} BC", 1 - year) }
 }
 

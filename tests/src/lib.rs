@@ -13,3 +13,4 @@ pub mod random_sql;
 pub mod raw_client;
 pub mod server;
 pub mod snb;
+pub mod tck;

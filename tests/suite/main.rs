@@ -26,6 +26,7 @@ mod short_statements;
 mod snb;
 mod spilling;
 mod statistics;
+mod tck;
 mod waiting;
 mod window_spilling;
 mod wire;

@@ -9,6 +9,7 @@ pub mod errors;
 pub mod functions;
 mod lexer;
 mod parser;
+pub(crate) mod temporal;
 
 use std::sync::Arc;
 

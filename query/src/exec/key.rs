@@ -38,6 +38,7 @@ const MAP: u8 = 16;
 const NODE: u8 = 17;
 const RELATIONSHIP: u8 = 18;
 const PATH: u8 = 19;
+const TEMPORAL: u8 = 20;
 
 /// Appends the key of one value.
 pub fn encode_key(value: &Value, mode: KeyMode, out: &mut Vec<u8>) {
@@ -59,6 +60,10 @@ pub fn encode_key(value: &Value, mode: KeyMode, out: &mut Vec<u8>) {
             out.extend_from_slice(&d.to_le_bytes());
         }
         Value::Interval(interval) => encode_interval(interval, mode, out),
+        Value::Temporal(_) => {
+            out.push(TEMPORAL);
+            sinew_storage::encoding::key::encode_key(value, out);
+        }
         Value::Uuid(uuid) => {
             out.push(UUID);
             out.extend_from_slice(uuid);

@@ -49,6 +49,7 @@ fn is_dynamic(ty: &DataType) -> bool {
         | DataType::Relationship
         | DataType::Path
         | DataType::Map
+        | DataType::Temporal(_)
         | DataType::Unknown => true,
         DataType::Array(element) => is_dynamic(element),
         _ => false,

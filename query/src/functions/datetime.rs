@@ -327,7 +327,8 @@ fn today(context: &EvalContext<'_>) -> i64 {
     local - local.rem_euclid(DAY_US)
 }
 
-fn clock_us() -> i64 {
+/// Microseconds since 1970.
+pub(crate) fn clock_us() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sinew_storage::graph::{Direction, NodeRecord};
-use sinew_storage::{DataType, NodeId, PropertyKeyId, Value};
+use sinew_storage::{DataType, NodeId, PropertyKeyId, Temporal, Value};
 
 use super::rows::ComputedRelation;
 use crate::context::ExecContext;
@@ -57,19 +57,13 @@ fn rows(context: &ExecContext) -> Rows {
                 context.cancel.check()?;
                 let Some(key) = created_at else { break };
                 match transaction.relationship_property(*relationship, key)? {
-                    Some(Value::Timestamp(at)) => seen.at(at),
-                    _ => {
-                        if let Some(Value::Timestamp(at)) = transaction.node_property(*message, key)? {
-                            seen.at(at);
-                        }
-                    }
+                    Some(value @ Value::Temporal(_)) => seen.at(&value),
+                    _ => seen.at(&transaction.node_property(*message, key)?.unwrap_or_default()),
                 }
             }
             // An entity may also know its own times.
             for name in ["first_seen", "last_seen", CREATED_AT] {
-                if let Value::Timestamp(at) = property(&node, transaction.property_key_id(name)) {
-                    seen.at(at);
-                }
+                seen.at(&property(&node, transaction.property_key_id(name)));
             }
             Ok(Some(vec![
                 Value::Int(id as i64),
@@ -91,7 +85,11 @@ struct Seen {
 }
 
 impl Seen {
-    fn at(&mut self, time_us: i64) {
+    /// Counts a date and time; other values say nothing.
+    fn at(&mut self, value: &Value) {
+        let Value::Temporal(value) = value else { return };
+        let Temporal::DateTime { seconds, nanoseconds, .. } = **value else { return };
+        let time_us = seconds.saturating_mul(1_000_000).saturating_add(i64::from(nanoseconds / 1_000));
         self.first = Some(self.first.map_or(time_us, |first| first.min(time_us)));
         self.last = Some(self.last.map_or(time_us, |last| last.max(time_us)));
     }

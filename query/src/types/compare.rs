@@ -23,6 +23,7 @@ pub(crate) fn compare(a: &Value, b: &Value) -> Ordering {
         (Value::Numeric(a), Value::Int(b)) => numeric::compare(a, &numeric::from_int(*b)),
         (Value::Float(a), Value::Numeric(b)) => numeric_float(b, *a).reverse(),
         (Value::Numeric(a), Value::Float(b)) => numeric_float(a, *b),
+        (Value::Temporal(a), Value::Temporal(b)) => a.cmp(b),
         (Value::Interval(a), Value::Interval(b)) => interval_span(a).cmp(&interval_span(b)),
         (Value::Uuid(a), Value::Uuid(b)) => a.cmp(b),
         (Value::Bytes(a), Value::Bytes(b)) => a.cmp(b),
@@ -112,9 +113,10 @@ fn kind_rank(value: &Value) -> u8 {
         Value::Interval(_) => 9,
         Value::Timestamp(_) => 10,
         Value::Date(_) => 11,
-        Value::Text(_) => 12,
-        Value::Bool(_) => 13,
-        Value::Int(_) | Value::Float(_) | Value::Numeric(_) => 14,
-        Value::Null => 15,
+        Value::Temporal(_) => 12,
+        Value::Text(_) => 13,
+        Value::Bool(_) => 14,
+        Value::Int(_) | Value::Float(_) | Value::Numeric(_) => 15,
+        Value::Null => 16,
     }
 }

@@ -71,6 +71,7 @@ fn scalar_json(value: &Value) -> Json {
         Value::Timestamp(t) => Json::String(timestamp::output_iso_utc(*t).into()),
         Value::Date(d) => Json::String(date::output(*d).into()),
         Value::Interval(i) => Json::String(interval::output_iso(i).into()),
+        Value::Temporal(temporal) => Json::String(temporal.to_string().into()),
         Value::Uuid(u) => Json::String(uuid::output(u).into()),
         Value::Json(j) => (**j).clone(),
         Value::Vector(v) => Json::Array(v.iter().map(|x| single_json(*x)).collect()),
@@ -209,6 +210,7 @@ pub(crate) fn key_text(value: &Value) -> Option<String> {
         Value::Date(d) => date::output(*d),
         Value::Timestamp(t) => timestamp::output_iso_tz(*t, &zone::UTC),
         Value::Interval(i) => interval::output(i),
+        Value::Temporal(temporal) => temporal.to_string(),
         Value::Json(j) => json::as_text(j)?,
         _ => return None,
     })

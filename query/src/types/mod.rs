@@ -25,6 +25,7 @@ pub(crate) mod names;
 pub(crate) mod numeric;
 pub(crate) mod numeric_math;
 pub mod reg;
+pub(crate) mod temporal;
 pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod timestamp;
@@ -44,6 +45,7 @@ use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
 
 pub use names::{all_types, array_oid, category_letter, is_preferred};
+pub use temporal::from_sql as temporal_from_sql;
 
 /// PostgreSQL's oid of a type (vector has a fixed one of ours; Any, Node, Relationship, Path and Map are jsonb).
 pub fn type_oid(ty: &DataType) -> u32 {
@@ -92,7 +94,12 @@ pub fn type_from_name(name: &str) -> Option<DataType> {
 /// True for types whose values are Cypher's and appear as jsonb to SQL.
 pub(crate) fn is_dynamic(ty: &DataType) -> bool {
     match ty {
-        DataType::Any | DataType::Node | DataType::Relationship | DataType::Path | DataType::Map => true,
+        DataType::Any
+        | DataType::Node
+        | DataType::Relationship
+        | DataType::Path
+        | DataType::Map
+        | DataType::Temporal(_) => true,
         DataType::Array(element) => is_dynamic(element) || matches!(**element, DataType::Array(_)),
         _ => false,
     }
@@ -189,7 +196,9 @@ pub(crate) fn to_text_untyped(context: &EvalContext<'_>, value: &Value) -> Resul
 /// The SQL type that a value's kind suggests; None for Cypher's kinds and NULL.
 pub fn natural_type(value: &Value) -> Option<DataType> {
     Some(match value {
-        Value::Null | Value::Node(_) | Value::Relationship(_) | Value::Path(_) | Value::Map(_) => return None,
+        Value::Null | Value::Node(_) | Value::Relationship(_) | Value::Path(_) | Value::Map(_) | Value::Temporal(_) => {
+            return None;
+        }
         Value::Bool(_) => DataType::Bool,
         Value::Int(_) => DataType::Int8,
         Value::Float(_) => DataType::Float8,
@@ -236,7 +245,12 @@ pub fn from_text(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Result
         }
         DataType::Timestamp => Value::Timestamp(timestamp::input(context, text)?),
         DataType::Timestamptz => Value::Timestamp(timestamp::input_tz(context, text)?),
-        DataType::Any | DataType::Map | DataType::Node | DataType::Relationship | DataType::Path => {
+        DataType::Any
+        | DataType::Map
+        | DataType::Node
+        | DataType::Relationship
+        | DataType::Path
+        | DataType::Temporal(_) => {
             match json_parse::parse(text) {
                 Ok(json) => entity::from_json(&json),
                 // Drivers send lists as array literals.
@@ -311,6 +325,7 @@ pub fn from_text_alone(text: &str, ty: &DataType) -> Option<Result<Value>> {
         | DataType::Node
         | DataType::Relationship
         | DataType::Path
+        | DataType::Temporal(_)
         | DataType::Array(_)
         | DataType::Regclass
         | DataType::Regtype

@@ -89,7 +89,12 @@ fn base(ty: &DataType) -> DataType {
         DataType::Numeric(_) => DataType::Numeric(None),
         DataType::Vector(_) => DataType::Vector(None),
         DataType::Modified(ty, _) => ty.plain(),
-        DataType::Any | DataType::Node | DataType::Relationship | DataType::Path | DataType::Map => DataType::Jsonb,
+        DataType::Any
+        | DataType::Node
+        | DataType::Relationship
+        | DataType::Path
+        | DataType::Map
+        | DataType::Temporal(_) => DataType::Jsonb,
         other => other.clone(),
     }
 }

@@ -253,9 +253,12 @@ pub(super) fn from_binary(bytes: &[u8], ty: &DataType) -> Result<Value> {
         DataType::Uuid => Value::Uuid(fixed(bytes, ty)?),
         DataType::Json => Value::json(json_parse::parse(utf8(bytes)?)?),
         DataType::Jsonb => Value::json(parse_jsonb(bytes, ty)?),
-        DataType::Any | DataType::Map | DataType::Node | DataType::Relationship | DataType::Path => {
-            entity::from_json(&parse_jsonb(bytes, ty)?)
-        }
+        DataType::Any
+        | DataType::Map
+        | DataType::Node
+        | DataType::Relationship
+        | DataType::Path
+        | DataType::Temporal(_) => entity::from_json(&parse_jsonb(bytes, ty)?),
         DataType::Vector(dimensions) => {
             let mut reader = Reader { bytes, ty };
             let header = reader.take(4)?;

@@ -16,6 +16,7 @@
 //! | 28 | Timestamp | 8 bytes big-endian, sign bit flipped |
 //! | 2c | Date | 4 bytes big-endian, sign bit flipped |
 //! | 30 | Interval | total microseconds (month = 30 days, day = 24 h), 16 bytes big-endian, sign bit flipped |
+//! | 32 | Temporal | see `temporal.rs` |
 //! | 34 | Text | UTF-8 with 00 as 00 ff; then 00 00 |
 //! | 38 | Bytes | as text |
 //! | 3c | Uuid | 16 bytes |
@@ -33,6 +34,7 @@
 use std::cmp::Ordering;
 
 use super::number::{compare_floats, compare_int_float, encode_decimal, encode_float, encode_int, encode_numeric};
+use super::temporal;
 use super::value::StoredValue;
 use crate::error::Result;
 use crate::value::{Interval, Json, Value};
@@ -50,6 +52,7 @@ mod tag {
     pub const TIMESTAMP: u8 = 0x28;
     pub const DATE: u8 = 0x2c;
     pub const INTERVAL: u8 = 0x30;
+    pub const TEMPORAL: u8 = 0x32;
     pub const TEXT: u8 = 0x34;
     pub const BYTES: u8 = 0x38;
     pub const UUID: u8 = 0x3c;
@@ -95,6 +98,10 @@ pub fn encode_key(value: &Value, out: &mut Vec<u8>) {
         Value::Interval(interval) => {
             out.push(tag::INTERVAL);
             out.extend_from_slice(&(total_microseconds(interval) as u128 ^ 1 << 127).to_be_bytes());
+        }
+        Value::Temporal(value) => {
+            out.push(tag::TEMPORAL);
+            temporal::encode_key(value, out);
         }
         Value::Uuid(bytes) => {
             out.push(tag::UUID);
@@ -197,7 +204,7 @@ pub(crate) fn prefix_successor(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(successor)
 }
 
-fn encode_escaped(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
+pub(super) fn encode_escaped(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.push(tag);
     let mut rest = bytes;
     while let Some(zero) = rest.iter().position(|byte| *byte == 0) {
@@ -269,6 +276,7 @@ pub fn compare_values(a: &Value, b: &Value) -> Ordering {
         (Value::Timestamp(a), Value::Timestamp(b)) => a.cmp(b),
         (Value::Date(a), Value::Date(b)) => a.cmp(b),
         (Value::Interval(a), Value::Interval(b)) => total_microseconds(a).cmp(&total_microseconds(b)),
+        (Value::Temporal(a), Value::Temporal(b)) => a.cmp(b),
         (Value::Uuid(a), Value::Uuid(b)) => a.cmp(b),
         (Value::Node(a), Value::Node(b)) => a.cmp(b),
         (Value::Relationship(a), Value::Relationship(b)) => a.id.cmp(&b.id),

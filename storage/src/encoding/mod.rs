@@ -3,6 +3,7 @@
 pub mod key;
 mod number;
 pub mod row;
+mod temporal;
 pub mod value;
 pub(crate) mod varint;
 

@@ -47,8 +47,30 @@ fn random_json(random: &mut StdRng, depth: usize) -> Json {
     }
 }
 
+fn random_temporal(random: &mut StdRng) -> Temporal {
+    let seconds = i64::from(random.random_range(-2..3)) * 86_400;
+    let nanoseconds = random.random_range(0..2);
+    let offset_seconds = random.random_range(-1..2) * 3_600;
+    match random.random_range(0..6) {
+        0 => Temporal::Date(random.random_range(-2..3) * i64::from(random.random::<u16>())),
+        1 => Temporal::LocalTime(random.random_range(0..3)),
+        2 => Temporal::Time { nanoseconds: random.random_range(0..3) * 3_600_000_000_000, offset_seconds },
+        3 => Temporal::LocalDateTime { seconds, nanoseconds },
+        4 => {
+            let name = [None, Some("A"), Some("B/C")][random.random_range(0..3)];
+            Temporal::DateTime { seconds, nanoseconds, zone: Zone { offset_seconds, name: name.map(Arc::from) } }
+        }
+        _ => Temporal::Duration(Duration {
+            months: random.random_range(-1..2),
+            days: random.random_range(-31..32),
+            seconds,
+            nanoseconds,
+        }),
+    }
+}
+
 fn random_value(random: &mut StdRng, depth: usize) -> Value {
-    match random.random_range(0..if depth == 0 { 18 } else { 20 }) {
+    match random.random_range(0..if depth == 0 { 19 } else { 21 }) {
         0 => Value::Null,
         1 => Value::Bool(random.random()),
         2 => Value::Int(random.random_range(-3..3)),
@@ -98,7 +120,8 @@ fn random_value(random: &mut StdRng, depth: usize) -> Value {
                 }))
             }
         },
-        18 => Value::list((0..random.random_range(0..4)).map(|_| random_value(random, depth - 1)).collect()),
+        18 => random_temporal(random).into(),
+        19 => Value::list((0..random.random_range(0..4)).map(|_| random_value(random, depth - 1)).collect()),
         _ => Value::Map(Arc::new(
             ["a", "b", "c"][..random.random_range(0..3)]
                 .iter()

@@ -24,6 +24,7 @@
 //! | 19 | Node | id as varint |
 //! | 20 | Relationship | id, type, source, target as varints |
 //! | 21 | Path | count of relationships, node ids, relationships as under 20 |
+//! | 22 | Temporal | see `temporal.rs` |
 //!
 //! JSON: a tag byte (0 null, 1 false, 2 true, 3 integer as zigzag varint, 4 decimal as scale, length and unscaled
 //! integer, 5 string as length and UTF-8, 6 array as count and items, 7 object as count and length, key, item of each).
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;
 
+use super::temporal;
 use super::varint::{Reader, unzigzag, whole_varint, write_varint, zigzag};
 use crate::error::Result;
 use crate::ids::{NodeId, RelationshipId, RelationshipTypeId};
@@ -64,6 +66,7 @@ mod tag {
     pub const NODE: u8 = 19;
     pub const RELATIONSHIP: u8 = 20;
     pub const PATH: u8 = 21;
+    pub const TEMPORAL: u8 = 22;
 }
 
 /// Appends the encoding of one value; it extends to the end of what is appended.
@@ -101,6 +104,10 @@ fn encode_other(value: &Value, out: &mut Vec<u8>) {
             write_varint(out, zigzag(i64::from(interval.months)));
             write_varint(out, zigzag(i64::from(interval.days)));
             write_varint(out, zigzag(interval.microseconds));
+        }
+        Value::Temporal(temporal) => {
+            out.push(tag::TEMPORAL);
+            temporal::encode(temporal, out);
         }
         Value::Uuid(bytes) => {
             out.push(tag::UUID);
@@ -356,6 +363,7 @@ fn decode_at_depth(bytes: &[u8], depth: usize) -> Result<Value> {
             days: decode_i32(&mut reader)?,
             microseconds: unzigzag(reader.varint()?),
         }),
+        tag::TEMPORAL => Value::Temporal(Arc::new(temporal::decode(&mut reader)?)),
         tag::UUID => Value::Uuid(reader.array()?),
         tag::JSON => Value::Json(Arc::new(decode_json(&mut reader, depth)?)),
         tag::VECTOR => {

@@ -83,10 +83,13 @@ impl ObservedTypes {
     pub const FLOAT: u16 = 4;
     pub const TEXT: u16 = 8;
     pub const LIST: u16 = 16;
-    pub const TIMESTAMP: u16 = 32;
+    pub const DATE_TIME: u16 = 32;
     pub const DATE: u16 = 64;
-    pub const INTERVAL: u16 = 128;
+    pub const DURATION: u16 = 128;
     pub const VECTOR: u16 = 256;
+    pub const LOCAL_DATE_TIME: u16 = 512;
+    pub const TIME: u16 = 1_024;
+    pub const LOCAL_TIME: u16 = 2_048;
     pub const OTHER: u16 = 32_768;
 
     pub fn is_empty(self) -> bool {

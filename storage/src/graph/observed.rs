@@ -7,6 +7,7 @@ use super::{ObservedTypes, PropertyOwner, keys};
 use crate::error::{Result, StorageError};
 use crate::ids::{LabelId, PropertyKeyId, RelationshipTypeId};
 use crate::store::{Keyspace, Transaction};
+use crate::temporal::TemporalKind;
 use crate::value::Value;
 
 /// The kind's bit; 0 for NULL.
@@ -18,9 +19,15 @@ pub(crate) fn bit_of(value: &Value) -> u16 {
         Value::Float(_) => ObservedTypes::FLOAT,
         Value::Text(_) => ObservedTypes::TEXT,
         Value::List(_) => ObservedTypes::LIST,
-        Value::Timestamp(_) => ObservedTypes::TIMESTAMP,
-        Value::Date(_) => ObservedTypes::DATE,
-        Value::Interval(_) => ObservedTypes::INTERVAL,
+        // Others have no SQL type that holds them.
+        Value::Temporal(temporal) if temporal.fits_sql_type() => match temporal.kind() {
+            TemporalKind::DateTime => ObservedTypes::DATE_TIME,
+            TemporalKind::LocalDateTime => ObservedTypes::LOCAL_DATE_TIME,
+            TemporalKind::Date => ObservedTypes::DATE,
+            TemporalKind::Time => ObservedTypes::TIME,
+            TemporalKind::LocalTime => ObservedTypes::LOCAL_TIME,
+            TemporalKind::Duration => ObservedTypes::DURATION,
+        },
         Value::Vector(_) => ObservedTypes::VECTOR,
         _ => ObservedTypes::OTHER,
     }

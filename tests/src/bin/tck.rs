@@ -4,22 +4,18 @@
 //! a time limit; a panic fails its scenario only. The last line is `tck: P passed, F failed, S skipped`.
 #![allow(clippy::print_stdout)] // The report is what the program is for.
 
-#[path = "../tck/mod.rs"]
-mod tck;
-
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 
-use tck::gherkin::{Scenario, read_features};
-use tck::runner::{Outcome, run};
-
-const FEATURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/opencypher-tck/features");
+use sinew_tests::tck::gherkin::{Scenario, read_features};
+use sinew_tests::tck::kept::{self, Passing};
+use sinew_tests::tck::runner::Outcome;
+use sinew_tests::tck::{FEATURES, run_all};
 
 /// Runs openCypher TCK scenarios.
 #[derive(Parser)]
@@ -42,37 +38,18 @@ struct Options {
     /// Time limit of one scenario, in milliseconds.
     #[arg(long, default_value_t = 20_000)]
     time_limit_ms: u64,
+    /// Write the kept list of passing scenarios; refused when one of it no longer passes.
+    #[arg(long, conflicts_with = "filter")]
+    keep: bool,
 }
 
-/// In a thread of its own, so that one that hangs can be left behind.
-fn run_limited(scenario: &Arc<Scenario>, graphs: &Path, time_limit: Duration) -> Outcome {
-    let (sender, receiver) = mpsc::channel();
-    let (scenario, graphs) = (Arc::clone(scenario), graphs.to_owned());
-    let body = move || {
-        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run(&scenario, &graphs)));
-        let outcome = outcome.unwrap_or_else(|panic| {
-            let message = panic.downcast_ref::<String>().cloned();
-            let message = message.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Outcome::Failed(format!("panicked: {}", message.unwrap_or_default()))
-        });
-        // The receiver is gone when the time limit has passed.
-        let _ = sender.send(outcome);
-    };
-    match std::thread::Builder::new().stack_size(16 << 20).spawn(body) {
-        Ok(_) => receiver
-            .recv_timeout(time_limit)
-            .unwrap_or_else(|_| Outcome::Failed(format!("not finished within {} ms", time_limit.as_millis()))),
-        Err(error) => Outcome::Failed(format!("cannot start a thread: {error}")),
-    }
-}
-
-fn main() -> std::process::ExitCode {
+fn main() -> ExitCode {
     let options = Options::parse();
     let mut scenarios = match read_features(&options.features) {
         Ok(scenarios) => scenarios,
         Err(error) => {
             println!("cannot read features: {error}");
-            return std::process::ExitCode::FAILURE;
+            return ExitCode::FAILURE;
         }
     };
     if let Some(filter) = &options.filter {
@@ -80,53 +57,58 @@ fn main() -> std::process::ExitCode {
     }
     // Panics are reported with their scenario.
     std::panic::set_hook(Box::new(|_| {}));
-    let graphs = options.features.join("../graphs");
     let scenarios: Vec<Arc<Scenario>> = scenarios.into_iter().map(Arc::new).collect();
-    let outcomes: Mutex<Vec<Option<Outcome>>> = Mutex::new(vec![None; scenarios.len()]);
-    let next = AtomicUsize::new(0);
     let time_limit = Duration::from_millis(options.time_limit_ms);
-    std::thread::scope(|scope| {
-        for _ in 0..options.threads.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(scenario) = scenarios.get(index) else { return };
-                    let outcome = run_limited(scenario, &graphs, time_limit);
-                    if let Ok(mut outcomes) = outcomes.lock() {
-                        outcomes[index] = Some(outcome);
-                    }
-                }
-            });
-        }
-    });
-    let outcomes = outcomes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let outcomes = run_all(&scenarios, &options.features, options.threads, time_limit);
     report(&options, &scenarios, &outcomes);
-    std::process::ExitCode::SUCCESS
+    if options.keep {
+        return keep(&Passing::of(&scenarios, &outcomes));
+    }
+    ExitCode::SUCCESS
+}
+
+/// Writes the kept list unless something of it is missing from what passes now.
+fn keep(found: &Passing) -> ExitCode {
+    let known = std::fs::read_to_string(kept::PATH).unwrap_or_default();
+    let missing = match Passing::parse(&known) {
+        Ok(known) => known.missing_from(found),
+        Err(error) => vec![error],
+    };
+    if !missing.is_empty() {
+        println!("the kept list stays as it is:\n{}", missing.join("\n"));
+        return ExitCode::FAILURE;
+    }
+    match std::fs::write(kept::PATH, found.text()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("cannot write {}: {error}", kept::PATH);
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn title(scenario: &Scenario) -> String {
     format!("{}/{} {}", scenario.folder, scenario.file, scenario.name)
 }
 
-fn report(options: &Options, scenarios: &[Arc<Scenario>], outcomes: &[Option<Outcome>]) {
+fn report(options: &Options, scenarios: &[Arc<Scenario>], outcomes: &[Outcome]) {
     let mut folders: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     let mut total = [0; 3];
     for (scenario, outcome) in scenarios.iter().zip(outcomes) {
         let column = match outcome {
-            Some(Outcome::Passed) => 0,
-            Some(Outcome::Failed(reason)) => {
+            Outcome::Passed => 0,
+            Outcome::Failed(reason) => {
                 if options.failures {
                     println!("FAILED {}\n    {reason}", title(scenario));
                 }
                 1
             }
-            Some(Outcome::Skipped(reason)) => {
+            Outcome::Skipped(reason) => {
                 if options.skipped {
                     println!("SKIPPED {}\n    {reason}", title(scenario));
                 }
                 2
             }
-            None => 1,
         };
         folders.entry(&scenario.folder).or_default()[column] += 1;
         total[column] += 1;

@@ -4,9 +4,6 @@ use super::types::{common_nullable, element_type, type_name};
 use super::*;
 use ast::ExprKind;
 
-/// First parts of names of functions over temporal values.
-const TEMPORAL: &[&str] = &["date", "datetime", "localdatetime", "time", "localtime", "duration"];
-
 impl Binder<'_> {
     pub(super) fn misplaced_aggregate(&self, name: &str, span: Span) -> QueryError {
         let detail = match self.aggregation {
@@ -64,12 +61,18 @@ impl Binder<'_> {
             "range" => DataType::Int8,
             "abs" | "ceil" | "floor" | "round" | "sqrt" | "sign" | "exp" | "log" | "log10" => DataType::Float8,
             "toUpper" | "toLower" | "trim" | "split" | "replace" | "left" | "right" | "substring" => DataType::Text,
+            "date" | "localtime" | "time" | "localdatetime" | "datetime" | "duration" => DataType::Text,
+            "datetime.fromEpoch" | "datetime.fromEpochMillis" => DataType::Int8,
+            display if display.contains('.') && !display.starts_with("duration.") => DataType::Text,
             _ => DataType::Any,
         };
         let mut bound = Vec::with_capacity(args.len());
         for (index, arg) in args.iter().enumerate() {
-            let length = index > 0 && matches!(function.display, "left" | "right" | "substring" | "round");
-            let hint = if length { DataType::Int8 } else { hints.clone() };
+            let hint = match function.display {
+                "left" | "right" | "substring" | "round" if index > 0 => DataType::Int8,
+                display if index > 0 && display.ends_with(".truncate") => DataType::Any,
+                _ => hints.clone(),
+            };
             bound.push(self.with_hint(hint, arg)?);
         }
         if let Some(first) = bound.first()
@@ -78,7 +81,13 @@ impl Binder<'_> {
             let message = format!("{}() does not take a {}", function.display, type_name(&first.ty()));
             return Err(self.syntax("InvalidArgumentType", message, args[0].span));
         }
+        let temporal_type = match temporal::typed_call(&function.display.to_lowercase(), &bound) {
+            Some(Ok(value)) => return Ok(value),
+            Some(Err(ty)) => Some(ty),
+            None => None,
+        };
         let ty = match (function.display, bound.first().map(Expr::ty)) {
+            _ if temporal_type.is_some() => temporal_type.unwrap_or(DataType::Any),
             ("abs", Some(ty @ (DataType::Int8 | DataType::Float8))) => ty,
             ("head" | "last", Some(ty)) => element_type(&ty),
             ("tail", Some(ty @ DataType::Array(_))) => ty,
@@ -105,11 +114,7 @@ impl Binder<'_> {
 
     fn unknown_function(&self, name: &str, span: Span) -> QueryError {
         let lower = name.to_lowercase();
-        let family = lower.split('.').next().unwrap_or_default();
-        if TEMPORAL.contains(&family) {
-            return self.at(QueryError::unsupported(format!("temporal function \"{name}\"")), span);
-        }
-        if family == "point" {
+        if lower.split('.').next() == Some("point") {
             return self.at(QueryError::unsupported(format!("spatial function \"{name}\"")), span);
         }
         let error = errors::syntax("UnknownFunction", format!("function {name}() does not exist"));

@@ -220,7 +220,11 @@ impl Binder<'_> {
             DataType::Node | DataType::Relationship => self.check_property_key(&key.text),
             _ => {}
         }
-        Ok(Expr::Property { input: Box::new(bound), key: key.text.clone(), ty: DataType::Any })
+        let ty = match ty {
+            DataType::Temporal(kind) => temporal::component_type(kind, &key.text),
+            _ => DataType::Any,
+        };
+        Ok(Expr::Property { input: Box::new(bound), key: key.text.clone(), ty })
     }
 
     /// `input:labels` as a predicate.
@@ -318,6 +322,7 @@ impl Binder<'_> {
                 DataType::Text
             }
             DataType::Array(_) | DataType::Map => DataType::Any,
+            DataType::Temporal(kind) => kind.sql_type(),
             other => other,
         }
     }

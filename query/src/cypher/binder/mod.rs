@@ -17,13 +17,14 @@ mod query;
 mod schema;
 mod scope;
 mod subquery;
+mod temporal;
 mod types;
 mod write;
 
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use sinew_storage::{DataType, Value};
+use sinew_storage::{DataType, TemporalKind, Value};
 
 use self::scope::{Columns, Scope};
 use super::ast::{self, ExplainMode, Span, Statement};
@@ -127,6 +128,7 @@ impl Binder<'_> {
         self.statement_writes = query::writes(query);
         let standalone_call = query::standalone_call(query);
         let (plan, columns) = self.query(query, standalone_call.is_some())?;
+        let (plan, columns) = self.sql_columns(plan, columns);
         let calls_writer = standalone_call.is_some_and(|call| {
             self.context.session.functions.table_function(&call.name).is_some_and(|procedure| procedure.writes())
         });
@@ -242,8 +244,8 @@ impl Binder<'_> {
                     index += usize::from(value.is_none());
                 }
                 match found {
-                    Some((_, Some(value))) => {
-                        let value = functions::from_sql(value).map_err(|error| self.at(error, span))?;
+                    Some((ty, Some(value))) => {
+                        let value = functions::from_sql(value, ty).map_err(|error| self.at(error, span))?;
                         return Ok(Expr::Literal(value, DataType::Any));
                     }
                     Some((ty, None)) if *ty == DataType::Unknown => (index, DataType::Any),
@@ -271,8 +273,9 @@ impl Binder<'_> {
                 Expr::Parameter(index, DataType::Text)
             }
             DataType::Any | DataType::Json | DataType::Jsonb | DataType::Numeric(_) | DataType::Array(_) => {
-                operator_call("from sql", vec![Expr::Parameter(index, ty)], DataType::Any, None)
+                temporal::from_sql(Expr::Parameter(index, ty))
             }
+            other if TemporalKind::of_sql_type(&other).is_some() => temporal::from_sql(Expr::Parameter(index, other)),
             other => Expr::Parameter(index, other),
         })
     }

@@ -22,7 +22,7 @@ fn accepts(wanted: &DataType, found: &DataType) -> bool {
         }
         DataType::Map => matches!(found, DataType::Map),
         DataType::Node | DataType::Relationship | DataType::Path => false,
-        _ => true,
+        _ => TemporalKind::of_sql_type(wanted).is_none_or(|kind| *found == DataType::Temporal(kind)),
     }
 }
 
@@ -56,20 +56,37 @@ impl Binder<'_> {
             Yield::Nothing => Vec::new(),
         };
         let mut outputs = Vec::with_capacity(yielded.len());
+        let mut converted = Vec::new();
         let mut columns = Columns::new();
         for (index, name, span) in yielded {
             if self.scope.get(&name).is_some() {
                 return Err(self.already_bound(&name, span));
             }
-            let var = self.new_var(&name, available[index].1.clone());
+            let ty = available[index].1.clone();
+            let var = match TemporalKind::of_sql_type(&ty) {
+                None => {
+                    let var = self.new_var(&name, ty);
+                    outputs.push((index, var));
+                    var
+                }
+                Some(kind) => {
+                    let sql = self.anonymous(ty);
+                    outputs.push((index, sql));
+                    let var = self.new_var(&name, DataType::Temporal(kind));
+                    converted.push((var, temporal::from_sql(self.column(sql))));
+                    var
+                }
+            };
             self.scope.insert(name.clone(), var);
-            outputs.push((index, var));
             columns.push((name, var));
         }
         if procedure.writes() {
             self.plan_writes = true;
         }
-        let plan = Plan::ProcedureCall { input: Box::new(input), procedure, args, outputs };
+        let mut plan = Plan::ProcedureCall { input: Box::new(input), procedure, args, outputs };
+        if !converted.is_empty() {
+            plan = Plan::Extend { input: Box::new(plan), items: converted };
+        }
         let conjuncts = match &call.filter {
             Some(filter) => self.conjuncts(filter)?,
             None => Vec::new(),
@@ -159,6 +176,9 @@ fn parameter_hint(ty: &DataType) -> DataType {
 fn converted(value: Expr, wanted: &DataType) -> Expr {
     if value.ty() == *wanted || matches!(value, Expr::Literal(Value::Null, _)) {
         return value;
+    }
+    if let Some(kind) = TemporalKind::of_sql_type(wanted) {
+        return temporal::to_sql(value, kind);
     }
     let symbol = match wanted {
         DataType::Float4 | DataType::Float8 => "float argument",

@@ -1,7 +1,7 @@
 //! Static types: what is certain about a value before anything runs.
 
-use sinew_storage::PropertyKeyId;
 use sinew_storage::graph::{ObservedTypes, PropertyOwner};
+use sinew_storage::{PropertyKeyId, TemporalKind};
 
 use super::*;
 
@@ -29,6 +29,7 @@ pub(super) fn type_name(ty: &DataType) -> String {
         DataType::Relationship => "RELATIONSHIP".into(),
         DataType::Path => "PATH".into(),
         DataType::Any | DataType::Unknown => "ANY".into(),
+        DataType::Temporal(kind) => kind.name().into(),
         other => format!("{other:?}").to_uppercase(),
     }
 }
@@ -83,6 +84,11 @@ pub(super) fn arithmetic_type(op: ast::BinaryOp, left: &DataType, right: &DataTy
         }
         (DataType::Array(_), _) | (_, DataType::Array(_)) if op == ast::BinaryOp::Add => {
             DataType::array_of(DataType::Any)
+        }
+        (DataType::Temporal(left), DataType::Temporal(right))
+            if matches!(op, ast::BinaryOp::Add | ast::BinaryOp::Subtract) =>
+        {
+            super::temporal::sum_type(op, *left, *right)
         }
         _ => DataType::Any,
     }
@@ -172,9 +178,12 @@ fn single_type(observed: ObservedTypes) -> Option<DataType> {
         ObservedTypes::INT => Some(DataType::Int8),
         ObservedTypes::FLOAT => Some(DataType::Float8),
         ObservedTypes::TEXT => Some(DataType::Text),
-        ObservedTypes::TIMESTAMP => Some(DataType::Timestamptz),
-        ObservedTypes::DATE => Some(DataType::Date),
-        ObservedTypes::INTERVAL => Some(DataType::Interval),
+        ObservedTypes::DATE_TIME => Some(DataType::Temporal(TemporalKind::DateTime)),
+        ObservedTypes::LOCAL_DATE_TIME => Some(DataType::Temporal(TemporalKind::LocalDateTime)),
+        ObservedTypes::DATE => Some(DataType::Temporal(TemporalKind::Date)),
+        ObservedTypes::TIME => Some(DataType::Temporal(TemporalKind::Time)),
+        ObservedTypes::LOCAL_TIME => Some(DataType::Temporal(TemporalKind::LocalTime)),
+        ObservedTypes::DURATION => Some(DataType::Temporal(TemporalKind::Duration)),
         _ => None,
     }
 }

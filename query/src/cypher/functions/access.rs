@@ -129,9 +129,6 @@ pub fn property(context: &EvalContext<'_>, value: &Value, key: &str) -> Result<V
             Value::Map(entries) => Ok(entries.get(key).cloned().unwrap_or_default()),
             _ => Err(no_properties(value, key)),
         },
-        Value::Timestamp(_) | Value::Date(_) | Value::Interval(_) => {
-            Err(QueryError::unsupported(format!("component \"{key}\" of a {} value", kind_name(value))))
-        }
         _ => Err(no_properties(value, key)),
     }
 }

@@ -3,7 +3,7 @@
 use sinew_storage::{DataType, Value};
 
 use super::compare::as_float;
-use super::{Builder, kind_name};
+use super::{Builder, kind_name, temporal};
 use crate::context::EvalContext;
 use crate::cypher::errors;
 use crate::error::{QueryError, Result, sqlstate};
@@ -12,8 +12,14 @@ use crate::functions::growth::check_text_length;
 
 pub(super) fn register(builder: &mut Builder) {
     builder.operator("+", 2, DataType::Any, true, |_, args| add(&args[0], &args[1]));
-    builder.operator("-", 2, DataType::Any, true, |_, args| numeric("-", args, i64::checked_sub, |a, b| a - b));
-    builder.operator("*", 2, DataType::Any, true, |_, args| numeric("*", args, i64::checked_mul, |a, b| a * b));
+    builder.operator("-", 2, DataType::Any, true, |_, args| {
+        let difference = || numeric("-", args, i64::checked_sub, |a, b| a - b);
+        temporal::added(&args[0], &args[1], -1).unwrap_or_else(difference)
+    });
+    builder.operator("*", 2, DataType::Any, true, |_, args| {
+        let product = || numeric("*", args, i64::checked_mul, |a, b| a * b);
+        temporal::multiplied(&args[0], &args[1]).unwrap_or_else(product)
+    });
     builder.operator("/", 2, DataType::Any, true, divide);
     builder.operator("%", 2, DataType::Any, true, modulo);
     builder.operator("^", 2, DataType::Float8, true, |_, args| {
@@ -40,7 +46,7 @@ pub(super) fn overflow() -> QueryError {
     )
 }
 
-fn division_by_zero() -> QueryError {
+pub(super) fn division_by_zero() -> QueryError {
     QueryError::new(sqlstate::DIVISION_BY_ZERO, "division by zero").cypher(
         "ArithmeticError",
         errors::RUNTIME,
@@ -85,7 +91,8 @@ pub(super) fn add(a: &Value, b: &Value) -> Result<Value> {
         (Value::Text(a), Value::Text(b)) => joined_texts(a, b),
         (Value::Text(a), Value::Int(_) | Value::Float(_)) => joined_texts(a, &number_text(b)),
         (Value::Int(_) | Value::Float(_), Value::Text(b)) => joined_texts(&number_text(a), b),
-        _ => numeric("+", &[a.clone(), b.clone()], i64::checked_add, |a, b| a + b),
+        _ => temporal::added(a, b, 1)
+            .unwrap_or_else(|| numeric("+", &[a.clone(), b.clone()], i64::checked_add, |a, b| a + b)),
     }
 }
 
@@ -115,6 +122,9 @@ fn divide(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
             return Err(division_by_zero());
         }
         return a.checked_div(*b).map(Value::Int).ok_or_else(overflow);
+    }
+    if let Some(quotient) = temporal::divided(&args[0], &args[1]) {
+        return quotient;
     }
     let (a, b) = floats("/", args)?;
     Ok(Value::Float(a / b))

@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
 use num_traits::ToPrimitive;
-use sinew_storage::{DataType, Numeric, Value};
+use sinew_storage::{DataType, Numeric, TemporalKind, Value};
 
 use super::Builder;
 use crate::context::EvalContext;
@@ -109,8 +109,11 @@ pub fn cypher_compare(a: &Value, b: &Value) -> Comparison {
     match (a, b) {
         (Value::Text(a), Value::Text(b)) => Comparison::Ordered(a.cmp(b)),
         (Value::Bool(a), Value::Bool(b)) => Comparison::Ordered(a.cmp(b)),
-        (Value::Timestamp(a), Value::Timestamp(b)) => Comparison::Ordered(a.cmp(b)),
-        (Value::Date(a), Value::Date(b)) => Comparison::Ordered(a.cmp(b)),
+        (Value::Temporal(a), Value::Temporal(b)) => {
+            // Of two durations none is longer: months have no fixed length.
+            let comparable = a.kind() == b.kind() && a.kind() != TemporalKind::Duration;
+            if comparable { Comparison::Ordered(a.cmp(b)) } else { Comparison::Unknown }
+        }
         (Value::Uuid(a), Value::Uuid(b)) => Comparison::Ordered(a.cmp(b)),
         (Value::List(a), Value::List(b)) => {
             for (a, b) in a.iter().zip(b.iter()) {
@@ -186,6 +189,9 @@ pub(super) fn as_float(value: &Value) -> f64 {
     }
 }
 
+/// Rank of temporal values as SQL has them: they become Cypher's where they enter a statement.
+const SQL_TEMPORAL: u8 = 7;
+
 /// Kinds in ascending order of ORDER BY.
 fn rank(value: &Value) -> u8 {
     match value {
@@ -194,9 +200,8 @@ fn rank(value: &Value) -> u8 {
         Value::Relationship(_) => 2,
         Value::List(_) => 3,
         Value::Path(_) => 4,
-        Value::Timestamp(_) => 5,
-        Value::Date(_) => 6,
-        Value::Interval(_) => 7,
+        Value::Temporal(_) => 5,
+        Value::Timestamp(_) | Value::Date(_) | Value::Interval(_) => SQL_TEMPORAL,
         Value::Json(_) => 8,
         Value::Vector(_) => 9,
         Value::Bytes(_) => 10,
@@ -213,20 +218,9 @@ pub fn compare_orderability(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Text(a), Value::Text(b)) => a.cmp(b),
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
-        (Value::Timestamp(a), Value::Timestamp(b)) => a.cmp(b),
-        (Value::Date(a), Value::Date(b)) => a.cmp(b),
+        (Value::Temporal(a), Value::Temporal(b)) => a.cmp(b),
         (Value::Uuid(a), Value::Uuid(b)) => a.cmp(b),
         (Value::Bytes(a), Value::Bytes(b)) => a.cmp(b),
-        (Value::Interval(a), Value::Interval(b)) => {
-            // Months and days at their mean lengths, as Neo4j orders durations.
-            let microseconds = |i: &sinew_storage::Interval| {
-                i128::from(i.months) * 2_629_746_000_000
-                    + i128::from(i.days) * 86_400_000_000
-                    + i128::from(i.microseconds)
-            };
-            let parts = |i: &sinew_storage::Interval| (microseconds(i), i.months, i.days);
-            parts(a).cmp(&parts(b))
-        }
         (Value::Node(a), Value::Node(b)) => a.cmp(b),
         (Value::Relationship(a), Value::Relationship(b)) => a.id.cmp(&b.id),
         (Value::Path(a), Value::Path(b)) => {
@@ -249,6 +243,7 @@ pub fn compare_orderability(a: &Value, b: &Value) -> Ordering {
             }
         }
         _ if is_number(a) && is_number(b) => compare_numbers(a, b),
+        _ if rank(a) == SQL_TEMPORAL && rank(b) == SQL_TEMPORAL => sinew_storage::encoding::compare_values(a, b),
         _ => rank(a).cmp(&rank(b)),
     }
 }
@@ -286,9 +281,9 @@ pub fn hash_equivalent<H: Hasher>(value: &Value, state: &mut H) {
         }
         Value::Text(s) => s.hash(state),
         Value::Bytes(b) => b.hash(state),
-        Value::Timestamp(t) => t.hash(state),
-        Value::Date(d) => d.hash(state),
-        Value::Interval(i) => i.hash(state),
+        Value::Temporal(value) => value.hash(state),
+        // By kind alone.
+        Value::Timestamp(_) | Value::Date(_) | Value::Interval(_) => {}
         Value::Uuid(u) => u.hash(state),
         // Equal as values of different text: by kind alone.
         Value::Json(_) => {}

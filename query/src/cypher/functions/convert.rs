@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use num_traits::ToPrimitive;
 use sinew_storage::value::MapValue;
-use sinew_storage::{DataType, Json, Value};
+use sinew_storage::{DataType, Json, TemporalKind, Value};
 
 use super::compare::as_float;
 use super::{Builder, wrong_type};
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
+use crate::functions::{ScalarFunction, Volatility};
 use crate::types::json::graph_float;
 
 pub(super) fn register(builder: &mut Builder) {
@@ -24,7 +25,6 @@ pub(super) fn register(builder: &mut Builder) {
         Ok(to_string(context, &args[0]).unwrap_or_default())
     });
     builder.pure("valueType", (1, 1), DataType::Text, |_, args| Ok(Value::text(super::kind_name(&args[0]))));
-    builder.operator("from sql", 1, DataType::Any, true, |_, args| from_sql(&args[0]));
     builder.operator("vector argument", 1, DataType::Vector(None), true, |_, args| match &args[0] {
         vector @ Value::Vector(_) => Ok(vector.clone()),
         Value::List(items) => {
@@ -97,17 +97,15 @@ fn to_boolean(value: &Value) -> Result<Value> {
 }
 
 pub(super) fn to_string(context: &EvalContext<'_>, value: &Value) -> Result<Value> {
-    let temporal = |ty: DataType| crate::types::to_text(context, value, &ty).map(Value::from);
+    let as_sql = |ty: DataType| crate::types::to_text(context, value, &ty).map(Value::from);
     match value {
         Value::Text(_) => Ok(value.clone()),
         Value::Bool(b) => Ok(Value::text(b.to_string())),
         Value::Int(i) => Ok(Value::text(i.to_string())),
         Value::Float(f) => Ok(Value::text(format_float(*f))),
-        Value::Timestamp(_) => temporal(DataType::Timestamptz),
-        Value::Date(_) => temporal(DataType::Date),
-        Value::Interval(_) => temporal(DataType::Interval),
-        Value::Uuid(_) => temporal(DataType::Uuid),
-        Value::Numeric(_) => temporal(DataType::Numeric(None)),
+        Value::Temporal(temporal) => Ok(Value::text(temporal.to_string())),
+        Value::Uuid(_) => as_sql(DataType::Uuid),
+        Value::Numeric(_) => as_sql(DataType::Numeric(None)),
         other => Err(wrong_type("toString()", "a number, boolean, string or temporal value", other)),
     }
 }
@@ -131,16 +129,73 @@ pub fn format_float(float: f64) -> String {
     }
 }
 
-/// Kinds that Cypher does not know become the ones it does: json, numeric. 22003 for a whole number in json that no
-/// integer holds.
-pub(in crate::cypher) fn from_sql(value: &Value) -> Result<Value> {
+/// [`from_sql`] of one type, as a function of plans.
+pub(in crate::cypher) fn from_sql_function(ty: DataType) -> Arc<ScalarFunction> {
+    boundary_function("from sql", ty.clone(), DataType::Any, move |value| from_sql(value, &ty))
+}
+
+/// A temporal value as its kind's SQL type; 22008 when that does not hold it exactly.
+pub(in crate::cypher) fn to_sql_function(kind: TemporalKind) -> Arc<ScalarFunction> {
+    boundary_function("to sql", DataType::Any, kind.sql_type(), move |value| match value {
+        Value::Temporal(temporal) => crate::types::temporal::to_sql(temporal).ok_or_else(|| {
+            let ty = crate::types::type_name(&kind.sql_type());
+            let message = format!("{temporal} is not held exactly by type {ty}");
+            QueryError::new(sqlstate::DATETIME_FIELD_OVERFLOW, message).hint("Return it as text with toString().")
+        }),
+        other => Err(wrong_type("a result column", "a temporal value", other)),
+    })
+}
+
+fn boundary_function(
+    name: &'static str,
+    from: DataType,
+    to: DataType,
+    convert: impl Fn(&Value) -> Result<Value> + Send + Sync + 'static,
+) -> Arc<ScalarFunction> {
+    Arc::new(ScalarFunction {
+        name,
+        oid: 0,
+        args: vec![from],
+        variadic: false,
+        returns: to,
+        strict: true,
+        volatility: Volatility::Immutable,
+        eval: Arc::new(move |_, args| convert(&args[0])),
+        kernel: None,
+    })
+}
+
+/// Kinds that Cypher does not know become the ones it does: json, numeric, SQL's temporal types. 22003 for a whole number
+/// in json that no integer holds, 22008 for an infinite date. `ty` may be Any; then a timestamp has a zone.
+pub(in crate::cypher) fn from_sql(value: &Value, ty: &DataType) -> Result<Value> {
+    let is_temporal = TemporalKind::of_sql_type(ty).is_some();
+    if is_temporal || matches!(value, Value::Date(_) | Value::Timestamp(_) | Value::Interval(_)) {
+        let natural = || crate::types::natural_type(value).unwrap_or(DataType::Any);
+        let from = if is_temporal { ty.clone() } else { natural() };
+        return match crate::types::temporal::from_sql(value, &from) {
+            Some(temporal) => Ok(temporal.into()),
+            None => {
+                let message =
+                    format!("a value of type {} has no counterpart in Cypher", crate::types::type_name(&from));
+                Err(QueryError::new(sqlstate::DATETIME_FIELD_OVERFLOW, message))
+            }
+        };
+    }
+    let element = match ty {
+        DataType::Array(element) => &**element,
+        _ => &DataType::Any,
+    };
     Ok(match value {
         Value::Json(json) => {
             check_integers(json)?;
             json_to_value(json)
         }
         Value::Numeric(_) => Value::Float(as_float(value)),
-        Value::List(items) => Value::List(items.iter().map(from_sql).collect::<Result<_>>()?),
+        Value::List(items) => Value::List(items.iter().map(|item| from_sql(item, element)).collect::<Result<_>>()?),
+        Value::Map(entries) => {
+            let converted = entries.iter().map(|(key, value)| Ok((key.clone(), from_sql(value, &DataType::Any)?)));
+            Value::Map(Arc::new(converted.collect::<Result<MapValue>>()?))
+        }
         other => other.clone(),
     })
 }

@@ -10,14 +10,16 @@ mod compare;
 mod convert;
 mod list;
 mod math;
+mod temporal;
 #[cfg(test)]
 mod tests;
 mod text;
 
 pub use access::{has_labels, property};
 pub use compare::{compare_orderability, cypher_compare, cypher_equals, equivalent, hash_equivalent};
-pub(super) use convert::from_sql;
 pub use convert::{format_float, json_to_value};
+pub(super) use convert::{from_sql, from_sql_function, to_sql_function};
+pub(super) use temporal::{constructed as constructed_temporal, duration_from_map};
 
 use std::sync::{Arc, LazyLock};
 
@@ -116,6 +118,7 @@ static TABLE: LazyLock<Builder> = LazyLock::new(|| {
     convert::register(&mut builder);
     list::register(&mut builder);
     math::register(&mut builder);
+    temporal::register(&mut builder);
     text::register(&mut builder);
     builder
 });
@@ -154,9 +157,10 @@ pub(super) fn kind_name(value: &Value) -> &'static str {
         Value::Numeric(_) => "NUMERIC",
         Value::Text(_) => "STRING",
         Value::Bytes(_) => "BYTES",
-        Value::Timestamp(_) => "ZONED DATETIME",
-        Value::Date(_) => "DATE",
-        Value::Interval(_) => "DURATION",
+        Value::Temporal(value) => value.kind().name(),
+        Value::Timestamp(_) => "TIMESTAMP",
+        Value::Date(_) => "SQL DATE",
+        Value::Interval(_) => "INTERVAL",
         Value::Uuid(_) => "UUID",
         Value::Json(_) => "JSON",
         Value::Vector(_) => "VECTOR",

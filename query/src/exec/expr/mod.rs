@@ -16,7 +16,7 @@ mod subquery;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
-use sinew_storage::{DataType, Value};
+use sinew_storage::{DataType, TemporalKind, Value};
 
 pub use eval::{call_function, truth};
 pub use property::entity_properties;
@@ -257,7 +257,15 @@ pub(crate) fn kind_name(value: &Value) -> &'static str {
         Value::Bytes(_) => "a byte string (bytea)",
         Value::Timestamp(_) => "a timestamp",
         Value::Date(_) => "a date",
-        Value::Interval(_) => "a duration",
+        Value::Interval(_) => "an interval",
+        Value::Temporal(temporal) => match temporal.kind() {
+            TemporalKind::DateTime => "a date and time",
+            TemporalKind::LocalDateTime => "a local date and time",
+            TemporalKind::Date => "a date",
+            TemporalKind::Time => "a time",
+            TemporalKind::LocalTime => "a local time",
+            TemporalKind::Duration => "a duration",
+        },
         Value::Uuid(_) => "a uuid",
         Value::Json(_) => "a jsonb value",
         Value::Vector(_) => "a vector",

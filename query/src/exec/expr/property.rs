@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use bigdecimal::ToPrimitive;
-use jiff::Timestamp;
-use jiff::civil;
 use sinew_storage::value::MapValue;
-use sinew_storage::{Interval, Json, LabelId, Numeric, PropertyKeyId, Value};
+use sinew_storage::{Json, LabelId, Numeric, PropertyKeyId, Value};
 
 use super::*;
+use crate::cypher::temporal::component::component;
 use crate::error::Result;
 
 /// `value.key`.
@@ -56,9 +55,7 @@ pub(super) fn property_of(cx: &Cx, value: &Value, key: &Arc<str>, token_slot: us
             }
             _ => Err(not_a_map(value, key)),
         },
-        Value::Date(days) => temporal_component(value, key, civil_of_days(*days), true),
-        Value::Timestamp(microseconds) => temporal_component(value, key, civil_of_timestamp(*microseconds), false),
-        Value::Interval(interval) => interval_component(interval, key).ok_or_else(|| no_component(value, key)),
+        Value::Temporal(temporal) => component(temporal, key).ok_or_else(|| no_component(value, key)),
         other => Err(not_a_map(other, key)),
     }
 }
@@ -148,79 +145,4 @@ fn not_a_map(value: &Value, key: &str) -> QueryError {
 
 fn no_component(value: &Value, key: &str) -> QueryError {
     type_error(format!("{} has no component \"{key}\"", kind_name(value)), "InvalidArgumentValue")
-}
-
-fn civil_of_days(days: i32) -> Option<civil::DateTime> {
-    let span = jiff::Span::new().try_days(days).ok()?;
-    Some(civil::date(1970, 1, 1).checked_add(span).ok()?.at(0, 0, 0, 0))
-}
-
-fn civil_of_timestamp(microseconds: i64) -> Option<civil::DateTime> {
-    let timestamp = Timestamp::from_microsecond(microseconds).ok()?;
-    Some(jiff::tz::TimeZone::UTC.to_datetime(timestamp))
-}
-
-fn temporal_component(value: &Value, key: &str, at: Option<civil::DateTime>, date_only: bool) -> Result<Value> {
-    let at = at.ok_or_else(|| no_component(value, key))?;
-    let date = at.date();
-    let quarter = i64::from((date.month() - 1) / 3 + 1);
-    let component = match key {
-        "year" => i64::from(date.year()),
-        "quarter" => quarter,
-        "month" => i64::from(date.month()),
-        "week" => i64::from(date.iso_week_date().week()),
-        "weekYear" => i64::from(date.iso_week_date().year()),
-        "day" => i64::from(date.day()),
-        "ordinalDay" => i64::from(date.day_of_year()),
-        "weekDay" | "dayOfWeek" => i64::from(date.weekday().to_monday_one_offset()),
-        "dayOfQuarter" => {
-            let first = civil::date(date.year(), ((date.month() - 1) / 3) * 3 + 1, 1);
-            i64::from(date.day_of_year()) - i64::from(first.day_of_year()) + 1
-        }
-        _ if date_only => return Err(no_component(value, key)),
-        "hour" => i64::from(at.hour()),
-        "minute" => i64::from(at.minute()),
-        "second" => i64::from(at.second()),
-        "millisecond" => i64::from(at.subsec_nanosecond()) / 1_000_000,
-        "microsecond" => i64::from(at.subsec_nanosecond()) / 1_000,
-        "nanosecond" => i64::from(at.subsec_nanosecond()),
-        "epochSeconds" | "epochMillis" => {
-            let Value::Timestamp(microseconds) = value else { return Err(no_component(value, key)) };
-            microseconds.div_euclid(if key == "epochSeconds" { 1_000_000 } else { 1_000 })
-        }
-        "timezone" | "offset" => return Ok(Value::from(if key == "offset" { "+00:00" } else { "UTC" })),
-        "offsetMinutes" | "offsetSeconds" => 0,
-        _ => return Err(no_component(value, key)),
-    };
-    Ok(Value::Int(component))
-}
-
-fn interval_component(interval: &Interval, key: &str) -> Option<Value> {
-    let months = i64::from(interval.months);
-    let days = i64::from(interval.days);
-    let microseconds = interval.microseconds;
-    let seconds = microseconds.div_euclid(1_000_000);
-    Some(Value::Int(match key {
-        "years" => months / 12,
-        "quarters" => months / 3,
-        "months" => months,
-        "weeks" => days / 7,
-        "days" => days,
-        "hours" => seconds / 3600,
-        "minutes" => seconds / 60,
-        "seconds" => seconds,
-        "milliseconds" => microseconds.div_euclid(1_000),
-        "microseconds" => microseconds,
-        "nanoseconds" => microseconds.checked_mul(1_000)?,
-        "quartersOfYear" => (months % 12) / 3,
-        "monthsOfYear" => months % 12,
-        "monthsOfQuarter" => months % 3,
-        "daysOfWeek" => days % 7,
-        "minutesOfHour" => (seconds / 60) % 60,
-        "secondsOfMinute" => seconds % 60,
-        "millisecondsOfSecond" => microseconds.rem_euclid(1_000_000) / 1_000,
-        "microsecondsOfSecond" => microseconds.rem_euclid(1_000_000),
-        "nanosecondsOfSecond" => microseconds.rem_euclid(1_000_000) * 1_000,
-        _ => return None,
-    }))
 }

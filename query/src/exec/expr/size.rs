@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sinew_storage::{Json, Value};
+use sinew_storage::{Json, Temporal, Value};
 
 use super::Cx;
 use crate::batch::{Column, json_size_bytes};
@@ -96,6 +96,7 @@ pub fn held_bytes(value: &Value) -> usize {
         Value::Map(map) if Arc::strong_count(map) == 1 => {
             map.iter().map(|(key, value)| key.len() + size_of::<Value>() + held_bytes(value)).sum()
         }
+        Value::Temporal(temporal) if Arc::strong_count(temporal) == 1 => size_of::<Temporal>() + ALLOCATION_BYTES,
         Value::Path(path) if Arc::strong_count(path) == 1 => path.nodes.len() * 8 + path.relationships.len() * 32,
         _ => 0,
     }

@@ -43,9 +43,13 @@ pub fn internal_type_name(ty: &DataType) -> String {
         DataType::Interval => "interval",
         DataType::Uuid => "uuid",
         DataType::Json => "json",
-        DataType::Jsonb | DataType::Any | DataType::Node | DataType::Relationship | DataType::Path | DataType::Map => {
-            "jsonb"
-        }
+        DataType::Jsonb
+        | DataType::Any
+        | DataType::Node
+        | DataType::Relationship
+        | DataType::Path
+        | DataType::Map
+        | DataType::Temporal(_) => "jsonb",
         DataType::Vector(_) => "vector",
         DataType::Oid => "oid",
         DataType::Regclass => "regclass",
