@@ -284,7 +284,7 @@ impl fmt::Display for Offset {
         let seconds = self.0.unsigned_abs();
         let sign = if self.0 < 0 { '-' } else { '+' };
         write!(f, "{sign}{:02}:{:02}", seconds / 3_600, seconds / 60 % 60)?;
-        if seconds % 60 != 0 { write!(f, ":{:02}", seconds % 60) } else { Ok(()) }
+        if seconds.is_multiple_of(60) { Ok(()) } else { write!(f, ":{:02}", seconds % 60) }
     }
 }
 

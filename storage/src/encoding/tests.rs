@@ -16,6 +16,7 @@ use crate::DataType;
 use crate::catalog::{ColumnDef, DefaultExpr, TableBehaviour, TableDef};
 use crate::error::StorageError;
 use crate::ids::*;
+use crate::temporal::{Duration, Temporal, Zone};
 use crate::value::*;
 
 fn numeric(text: &str) -> Value {

@@ -15,6 +15,7 @@ use crate::encoding::value::{decode_value, value_bytes};
 use crate::encoding::varint::{Reader, write_varint};
 use crate::error::{Result, StorageError};
 use crate::ids::{LabelId, NodeId, PropertyKeyId, RelationshipId, RelationshipTypeId};
+use crate::temporal::{Duration, Temporal, Zone};
 use crate::value::Value;
 
 /// Sorts by key, drops NULLs, keeps the last of equal keys, and refuses what is not storable.
@@ -94,13 +95,34 @@ fn read_labels(reader: &mut Reader<'_>) -> Result<SmallVec<[LabelId; 4]>> {
     (0..count).map(|_| Ok(LabelId(reader.varint_u32()?))).collect()
 }
 
+/// Directories of earlier versions hold SQL's dates, timestamps and intervals in properties; they are read as Cypher's.
+fn property_value(bytes: &[u8]) -> Result<Value> {
+    Ok(match decode_value(bytes)? {
+        Value::Date(days) => Temporal::Date(i64::from(days)).into(),
+        Value::Timestamp(microseconds) => Temporal::DateTime {
+            seconds: microseconds.div_euclid(1_000_000),
+            nanoseconds: (microseconds.rem_euclid(1_000_000) * 1_000) as u32,
+            zone: Zone::UTC,
+        }
+        .into(),
+        Value::Interval(interval) => Temporal::Duration(Duration {
+            months: i64::from(interval.months),
+            days: i64::from(interval.days),
+            seconds: interval.microseconds.div_euclid(1_000_000),
+            nanoseconds: (interval.microseconds.rem_euclid(1_000_000) * 1_000) as u32,
+        })
+        .into(),
+        value => value,
+    })
+}
+
 fn read_properties(reader: &mut Reader<'_>) -> Result<Vec<(PropertyKeyId, Value)>> {
     let count = reader.length()?;
     let mut properties = Vec::with_capacity(count);
     for _ in 0..count {
         let key = PropertyKeyId(reader.varint_u32()?);
         let len = reader.length()?;
-        properties.push((key, decode_value(reader.bytes(len)?)?));
+        properties.push((key, property_value(reader.bytes(len)?)?));
     }
     Ok(properties)
 }
@@ -113,7 +135,7 @@ fn read_property(reader: &mut Reader<'_>, wanted: PropertyKeyId) -> Result<Value
         let len = reader.length()?;
         let bytes = reader.bytes(len)?;
         if key == wanted {
-            return decode_value(bytes);
+            return property_value(bytes);
         }
         if key > wanted {
             break;

@@ -25,7 +25,6 @@ pub struct Scenario {
     pub folder: String,
     pub file: String,
     pub name: String,
-    pub ignored: bool,
     pub steps: Vec<Step>,
 }
 
@@ -63,7 +62,6 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
 #[derive(Default)]
 struct Definition {
     name: String,
-    ignored: bool,
     steps: Vec<Step>,
     /// Rows of each Examples table, its header first.
     examples: Vec<Vec<Vec<String>>>,
@@ -75,26 +73,21 @@ pub fn parse(text: &str, folder: &str, file: &str) -> Result<Vec<Scenario>, Stri
     let mut background: Vec<Step> = Vec::new();
     let mut definitions: Vec<Definition> = Vec::new();
     let mut in_background = false;
-    let mut ignored = false;
     let mut lines = text.lines().enumerate();
     while let Some((number, raw)) = lines.next() {
         let line = raw.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        if line.starts_with('@') {
-            ignored |= line.split_whitespace().any(|tag| tag == "@ignore");
+        if line.starts_with('@') || line.starts_with("Feature:") {
             continue;
         }
-        if line.starts_with("Feature:") {
-            ignored = false;
-        } else if line.starts_with("Background:") {
+        if line.starts_with("Background:") {
             in_background = true;
         } else if let Some(name) = line.strip_prefix("Scenario Outline:").or_else(|| line.strip_prefix("Scenario:")) {
             in_background = false;
             let name = name.trim().to_owned();
-            definitions.push(Definition { name, ignored, ..Definition::default() });
-            ignored = false;
+            definitions.push(Definition { name, ..Definition::default() });
         } else if line.starts_with("Examples:") {
             let definition = definitions.last_mut().ok_or(format!("line {}: Examples outside", number + 1))?;
             definition.in_examples = true;
@@ -161,13 +154,8 @@ pub fn parse(text: &str, folder: &str, file: &str) -> Result<Vec<Scenario>, Stri
 
 fn expand(definition: Definition, background: &[Step], folder: &str, file: &str) -> Vec<Scenario> {
     let steps: Vec<Step> = background.iter().cloned().chain(definition.steps).collect();
-    let scenario = |name: String, steps: Vec<Step>| Scenario {
-        folder: folder.to_owned(),
-        file: file.to_owned(),
-        name,
-        ignored: definition.ignored,
-        steps,
-    };
+    let scenario =
+        |name: String, steps: Vec<Step>| Scenario { folder: folder.to_owned(), file: file.to_owned(), name, steps };
     if definition.examples.is_empty() {
         return vec![scenario(definition.name.clone(), steps)];
     }

@@ -41,9 +41,6 @@ impl From<QueryError> for Failure {
 }
 
 pub fn run(scenario: &Scenario, graphs: &Path) -> Outcome {
-    if scenario.ignored {
-        return Outcome::Skipped("@ignore".to_owned());
-    }
     let mut run = match Run::new(graphs) {
         Ok(run) => run,
         Err(error) => return Outcome::Failed(format!("cannot open a database: {error}")),

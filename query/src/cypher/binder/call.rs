@@ -1,5 +1,6 @@
 //! Function calls.
 
+use super::temporal::TypedCall;
 use super::types::{common_nullable, element_type, type_name};
 use super::*;
 use ast::ExprKind;
@@ -81,18 +82,16 @@ impl Binder<'_> {
             let message = format!("{}() does not take a {}", function.display, type_name(&first.ty()));
             return Err(self.syntax("InvalidArgumentType", message, args[0].span));
         }
-        let temporal_type = match temporal::typed_call(&function.display.to_lowercase(), &bound) {
-            Some(Ok(value)) => return Ok(value),
-            Some(Err(ty)) => Some(ty),
-            None => None,
-        };
-        let ty = match (function.display, bound.first().map(Expr::ty)) {
-            _ if temporal_type.is_some() => temporal_type.unwrap_or(DataType::Any),
-            ("abs", Some(ty @ (DataType::Int8 | DataType::Float8))) => ty,
-            ("head" | "last", Some(ty)) => element_type(&ty),
-            ("tail", Some(ty @ DataType::Array(_))) => ty,
-            ("reverse", Some(ty @ (DataType::Array(_) | DataType::Text))) => ty,
-            _ => function.function.returns.clone(),
+        let ty = match temporal::typed_call(&function.display.to_lowercase(), &bound) {
+            Some(TypedCall::Value(value)) => return Ok(value),
+            Some(TypedCall::Type(ty)) => ty,
+            None => match (function.display, bound.first().map(Expr::ty)) {
+                ("abs", Some(ty @ (DataType::Int8 | DataType::Float8))) => ty,
+                ("head" | "last", Some(ty)) => element_type(&ty),
+                ("tail", Some(ty @ DataType::Array(_))) => ty,
+                ("reverse", Some(ty @ (DataType::Array(_) | DataType::Text))) => ty,
+                _ => function.function.returns.clone(),
+            },
         };
         let position = self.position(span);
         Ok(Expr::Call { function: function.function.clone(), args: bound, ty, position })

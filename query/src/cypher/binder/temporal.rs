@@ -80,10 +80,15 @@ fn constructed(kind: TemporalKind, argument: &Value) -> Option<Value> {
     }
 }
 
-/// A call of a temporal function: the value itself where that is known, else the call with its type. None for other
-/// functions. `name` is in lower case.
-pub(super) fn typed_call(name: &str, args: &[Expr]) -> Option<Result<Expr, DataType>> {
-    let (family, rest) = name.split_once('.').map_or((name, ""), |(family, rest)| (family, rest));
+/// What is known of a call before it runs.
+pub(super) enum TypedCall {
+    Value(Expr),
+    Type(DataType),
+}
+
+/// A call of a temporal function: the value itself where that is known, else its type. None for other functions. `name` is in lower case.
+pub(super) fn typed_call(name: &str, args: &[Expr]) -> Option<TypedCall> {
+    let (family, rest) = name.split_once('.').unwrap_or((name, ""));
     let kind = kind_of_family(family)?;
     if rest.is_empty()
         && let [argument] = args
@@ -93,7 +98,7 @@ pub(super) fn typed_call(name: &str, args: &[Expr]) -> Option<Result<Expr, DataT
             Value::Temporal(value) => type_of_value(value),
             _ => DataType::Any,
         };
-        return Some(Ok(Expr::Literal(value, ty)));
+        return Some(TypedCall::Value(Expr::Literal(value, ty)));
     }
     let exact = match (rest, args) {
         // Every date but those of years that SQL does not have.
@@ -107,7 +112,7 @@ pub(super) fn typed_call(name: &str, args: &[Expr]) -> Option<Result<Expr, DataT
         ("inmonths" | "indays", _) => true,
         _ => false,
     };
-    Some(Err(if exact { DataType::Temporal(kind) } else { DataType::Any }))
+    Some(TypedCall::Type(if exact { DataType::Temporal(kind) } else { DataType::Any }))
 }
 
 /// The type of `value.key`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use sinew_storage::{DataType, Value};
+use sinew_storage::{DataType, TemporalKind, Value};
 
 use super::compare::as_float;
 use super::{Aggregate, arithmetic, compare_orderability, wrong_type};
@@ -18,7 +18,7 @@ type MakeAccumulator = fn(&[DataType]) -> Box<dyn Accumulator>;
 pub(super) fn table() -> FxHashMap<String, Aggregate> {
     let entries: [(&'static str, usize, DataType, MakeAccumulator); 12] = [
         ("count", 1, DataType::Int8, |_| Box::new(Count(0))),
-        ("sum", 1, DataType::Any, |_| Box::new(Sum(Value::Int(0)))),
+        ("sum", 1, DataType::Any, |_| Box::new(Sum(None))),
         ("avg", 1, DataType::Float8, |_| Box::new(Average { sum: 0.0, compensation: 0.0, count: 0 })),
         ("min", 1, DataType::Any, |_| Box::new(Extreme { best: None, maximum: false, size_bytes: 0 })),
         ("max", 1, DataType::Any, |_| Box::new(Extreme { best: None, maximum: true, size_bytes: 0 })),
@@ -61,18 +61,27 @@ impl Accumulator for Count {
     }
 }
 
-struct Sum(Value);
+/// Of numbers or of durations; None before the first one.
+struct Sum(Option<Value>);
 
 impl Accumulator for Sum {
     fn update(&mut self, args: &[Value]) -> Result<()> {
-        if !matches!(args[0], Value::Int(_) | Value::Float(_) | Value::Numeric(_)) {
-            return Err(wrong_type("sum()", "numbers", &args[0]));
+        let may_be_added = match &args[0] {
+            Value::Int(_) | Value::Float(_) | Value::Numeric(_) => true,
+            Value::Temporal(value) => value.kind() == TemporalKind::Duration,
+            _ => false,
+        };
+        if !may_be_added {
+            return Err(wrong_type("sum()", "numbers or durations", &args[0]));
         }
-        self.0 = arithmetic::add(&self.0, &args[0])?;
+        self.0 = Some(match &self.0 {
+            None => args[0].clone(),
+            Some(sum) => arithmetic::add(sum, &args[0])?,
+        });
         Ok(())
     }
     fn finish(&mut self) -> Result<Value> {
-        Ok(self.0.clone())
+        Ok(self.0.clone().unwrap_or(Value::Int(0)))
     }
     fn size_bytes(&self) -> usize {
         size_of::<Self>()

@@ -66,86 +66,82 @@ pub(super) fn date_from_fields(base: Option<i64>, fields: &Fields<'_>) -> Result
         return Ok(base);
     }
     let form = Form::of(fields)?;
-    let given_year = fields.integer_in("year", YEARS)?;
-    let year = |of_base: fn(i64) -> i64| match given_year.or(base.map(of_base)) {
-        Some(year) => Ok(year),
-        None => Err(invalid(format!("{}() needs the field \"year\"", fields.function))),
-    };
-    let needs = |smaller: &str, larger: &str| {
-        Err(invalid(format!("{}() needs the field \"{larger}\" with \"{smaller}\"", fields.function)))
+    if let [larger, smaller] = form.fields()
+        && base.is_none()
+        && fields.has(&[smaller])
+        && !fields.has(&[larger])
+    {
+        let message = format!("{}() needs the field \"{larger}\" with \"{smaller}\"", fields.function);
+        return Err(invalid(message));
+    }
+    let year_of_base = base.map(|days| if form == Form::Week { iso_week(days).0 } else { civil_from_days(days).0 });
+    let Some(year) = fields.integer_in("year", YEARS)?.or(year_of_base) else {
+        return Err(invalid(format!("{}() needs the field \"year\"", fields.function)));
     };
     match form {
-        Form::Calendar => {
-            let year = year(|days| civil_from_days(days).0)?;
-            let month = fields.integer_in("month", 1..=12)?;
-            let day = fields.integer_in("day", 1..=31)?;
-            if day.is_some() && month.is_none() && base.is_none() {
-                return needs("day", "month");
-            }
-            let of_base = base.map(civil_from_days);
-            let month = month.map_or(of_base.map_or(1, |(_, month, _)| month), |month| month as u32);
-            let length = days_in_month(year, month);
-            let day = match day {
-                Some(day) if day > i64::from(length) => {
-                    return Err(invalid(format!("month {month} of {year} has {length} days, got day {day}")));
-                }
-                Some(day) => day as u32,
-                None => of_base.map_or(1, |(_, _, day)| day.min(length)),
-            };
-            Ok(days_from_civil(year, month, day))
-        }
-        Form::Week => {
-            let year = year(|days| iso_week(days).0)?;
-            let week = fields.integer_in("week", 1..=53)?;
-            let day = fields.integer_in("dayOfWeek", 1..=7)?;
-            if week.is_none() && base.is_none() {
-                return needs("dayOfWeek", "week");
-            }
-            let of_base = base.map(iso_week);
-            let start = week_year_start(year);
-            let week_count = (week_year_start(year + 1) - start) / 7;
-            let week = match week {
-                Some(week) if week > week_count => {
-                    return Err(invalid(format!("year {year} has {week_count} weeks, got week {week}")));
-                }
-                Some(week) => week,
-                None => of_base.map_or(1, |(_, week, _)| week.min(week_count)),
-            };
-            let day = day.or(of_base.map(|(.., day)| day)).unwrap_or(1);
-            Ok(start + (week - 1) * 7 + day - 1)
-        }
-        Form::Quarter => {
-            let year = year(|days| civil_from_days(days).0)?;
-            let quarter = fields.integer_in("quarter", 1..=4)?;
-            let day = fields.integer_in("dayOfQuarter", 1..=92)?;
-            if quarter.is_none() && base.is_none() {
-                return needs("dayOfQuarter", "quarter");
-            }
-            let of_base = base.map(|days| {
-                let (year, month, _) = civil_from_days(days);
-                let quarter = quarter_of(month);
-                (quarter, days - quarter_start(year, quarter) + 1)
-            });
-            let quarter = quarter.or(of_base.map(|(quarter, _)| quarter)).unwrap_or(1);
-            let start = quarter_start(year, quarter);
-            let end = if quarter == 4 { days_from_civil(year + 1, 1, 1) } else { quarter_start(year, quarter + 1) };
-            let length = end - start;
-            let day = match day {
-                Some(day) if day > length => {
-                    return Err(invalid(format!("quarter {quarter} of {year} has {length} days, got day {day}")));
-                }
-                Some(day) => day,
-                None => of_base.map_or(1, |(_, day)| day.min(length)),
-            };
-            Ok(start + day - 1)
-        }
-        Form::Ordinal => {
-            let year = year(|days| civil_from_days(days).0)?;
-            let day = fields.integer_in("ordinalDay", 1..=366)?.or(base.map(day_of_year)).unwrap_or(1);
-            if day == 366 && !is_leap_year(year) {
-                return Err(invalid(format!("year {year} has 365 days, got day 366")));
-            }
-            Ok(days_from_civil(year, 1, 1) + day - 1)
-        }
+        Form::Calendar => calendar_date(year, base, fields),
+        Form::Week => week_date(year, base, fields),
+        Form::Quarter => quarter_date(year, base, fields),
+        Form::Ordinal => ordinal_date(year, base, fields),
     }
+}
+
+/// The day that is given, which must exist; else the base's, at most `length`; else 1.
+fn day_within(length: i64, given: Option<i64>, of_base: Option<i64>, what: impl Fn() -> String) -> Result<i64> {
+    match given {
+        Some(day) if day > length => Err(invalid(format!("{} has {length} days, got day {day}", what()))),
+        Some(day) => Ok(day),
+        None => Ok(of_base.map_or(1, |day| day.min(length))),
+    }
+}
+
+fn calendar_date(year: i64, base: Option<i64>, fields: &Fields<'_>) -> Result<i64> {
+    let of_base = base.map(civil_from_days);
+    let month = match fields.integer_in("month", 1..=12)? {
+        Some(month) => month as u32,
+        None => of_base.map_or(1, |(_, month, _)| month),
+    };
+    let length = i64::from(days_in_month(year, month));
+    let given = fields.integer_in("day", 1..=31)?;
+    let day_of_base = of_base.map(|(.., day)| i64::from(day));
+    let day = day_within(length, given, day_of_base, || format!("month {month} of {year}"))?;
+    Ok(days_from_civil(year, month, day as u32))
+}
+
+fn week_date(year: i64, base: Option<i64>, fields: &Fields<'_>) -> Result<i64> {
+    let of_base = base.map(iso_week);
+    let start = week_year_start(year);
+    let week_count = (week_year_start(year + 1) - start) / 7;
+    let week = match fields.integer_in("week", 1..=53)? {
+        Some(week) if week > week_count => {
+            return Err(invalid(format!("year {year} has {week_count} weeks, got week {week}")));
+        }
+        Some(week) => week,
+        None => of_base.map_or(1, |(_, week, _)| week.min(week_count)),
+    };
+    let day = fields.integer_in("dayOfWeek", 1..=7)?.or(of_base.map(|(.., day)| day)).unwrap_or(1);
+    Ok(start + (week - 1) * 7 + day - 1)
+}
+
+fn quarter_date(year: i64, base: Option<i64>, fields: &Fields<'_>) -> Result<i64> {
+    let of_base = base.map(|days| {
+        let (year, month, _) = civil_from_days(days);
+        let quarter = quarter_of(month);
+        (quarter, days - quarter_start(year, quarter) + 1)
+    });
+    let given = fields.integer_in("quarter", 1..=4)?;
+    let quarter = given.or(of_base.map(|(quarter, _)| quarter)).unwrap_or(1);
+    let start = quarter_start(year, quarter);
+    let end = if quarter == 4 { days_from_civil(year + 1, 1, 1) } else { quarter_start(year, quarter + 1) };
+    let given = fields.integer_in("dayOfQuarter", 1..=92)?;
+    let day_of_base = of_base.map(|(_, day)| day);
+    let day = day_within(end - start, given, day_of_base, || format!("quarter {quarter} of {year}"))?;
+    Ok(start + day - 1)
+}
+
+fn ordinal_date(year: i64, base: Option<i64>, fields: &Fields<'_>) -> Result<i64> {
+    let length = if is_leap_year(year) { 366 } else { 365 };
+    let given = fields.integer_in("ordinalDay", 1..=366)?;
+    let day = day_within(length, given, base.map(day_of_year), || format!("year {year}"))?;
+    Ok(days_from_civil(year, 1, 1) + day - 1)
 }

@@ -5,6 +5,7 @@ use sinew_storage::temporal::Duration;
 use sinew_storage::value::MapValue;
 use sinew_storage::{Temporal, TemporalKind, Value};
 
+use super::duration::combine;
 use super::*;
 
 const DATE: TemporalKind = TemporalKind::Date;

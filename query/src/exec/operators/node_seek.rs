@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use sinew_storage::catalog::IndexDef;
-use sinew_storage::{IndexRange, NodeId, RelationshipId, RelationshipRef, Value};
+use sinew_storage::{IndexRange, NodeId, RelationshipId, RelationshipRef, TemporalKind, Value};
 
 use crate::batch::{BATCH_ROWS, Batch, BatchBuilder, Column};
 use crate::error::Result;
 use crate::exec::expr::PhysExpr;
 use crate::exec::node::{Layout, Operator, Physical};
 use crate::exec::run::Cx;
+use crate::types::temporal::to_sql;
 
 pub struct NodeIndexSeekPlan {
     pub label: Arc<str>,
@@ -35,6 +36,11 @@ pub(crate) fn seek_values(value: Value) -> Vec<Value> {
                 vec![Value::Int(i)]
             }
         }
+        // Indexes of earlier versions hold some of them as SQL's.
+        Value::Temporal(ref temporal) => match (temporal.kind(), to_sql(temporal)) {
+            (TemporalKind::Date | TemporalKind::DateTime | TemporalKind::Duration, Some(sql)) => vec![value, sql],
+            _ => vec![value],
+        },
         Value::Float(f) if f.fract() == 0.0 && f.abs() <= LIMIT => vec![Value::Float(f), Value::Int(f as i64)],
         other => vec![other],
     }
