@@ -28,9 +28,29 @@ impl Session {
                 ));
             }
             tag.get_or_insert(ddl_tag(&ddl));
+            self.refuse_tables_in_use(transaction.as_ref(), &ddl)?;
             self.run_one_ddl(&transaction, ddl)?;
         }
         Ok(tag.unwrap_or("OK").to_owned())
+    }
+
+    fn refuse_tables_in_use(&self, transaction: &Transaction, ddl: &Ddl) -> Result<()> {
+        if !self.context.deferred.has_pending() {
+            return Ok(());
+        }
+        let command = match ddl {
+            Ddl::Truncate { .. } => "TRUNCATE",
+            ddl => ddl_tag(ddl),
+        };
+        let tables = match ddl {
+            Ddl::AddForeignKeys { table, .. } => vec![*table],
+            ddl => relations_to_lock(std::slice::from_ref(ddl)),
+        };
+        let catalog = transaction.catalog();
+        tables
+            .iter()
+            .filter_map(|id| catalog.tables.get(id))
+            .try_for_each(|table| self.refuse_pending_checks(table, command))
     }
 
     pub(crate) fn run_one_ddl(&mut self, transaction: &Transaction, ddl: Ddl) -> Result<()> {
@@ -123,6 +143,7 @@ impl Session {
                 }
                 Ok(())
             }
+            Ddl::ValidateForeignKey { table, name } => foreign_key::check_rows(self, transaction, table, &name),
             Ddl::DropForeignKeys { keys, .. } => {
                 for (table, name) in keys {
                     self.refuse_system_table(transaction, table)?;
@@ -312,10 +333,10 @@ impl Session {
     }
 
     fn add_foreign_key(&mut self, transaction: &Transaction, table: RelationId, key: AddForeignKey) -> Result<()> {
-        let name = key.key.name.clone();
+        let (name, not_valid) = (key.key.name.clone(), key.key.not_valid);
         foreign_key::add(transaction, table, key)?;
         self.mark_ddl();
-        foreign_key::check_rows(self, transaction, table, &name)
+        if not_valid { Ok(()) } else { foreign_key::check_rows(self, transaction, table, &name) }
     }
 
     /// `table` replaces the target of an index that was bound before its table had an id.
@@ -573,6 +594,7 @@ fn ddl_tag(ddl: &Ddl) -> &'static str {
         Ddl::DropTable { .. } => "DROP TABLE",
         Ddl::AlterTable { .. }
         | Ddl::AddForeignKeys { .. }
+        | Ddl::ValidateForeignKey { .. }
         | Ddl::RenameIndex { .. }
         | Ddl::RenameTable { .. }
         | Ddl::RewordIndex { .. } => "ALTER TABLE",

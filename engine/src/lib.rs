@@ -20,6 +20,7 @@ mod prepare;
 mod restart;
 mod session;
 mod session_statement;
+mod set_constraints;
 mod sql_cursor;
 mod statement;
 mod temporary;

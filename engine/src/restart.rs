@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sinew_query::exec::{self, PreparedPlan, RowStream};
 use sinew_query::notification::PendingMark;
-use sinew_query::{ExecContext, QueryError, Result};
+use sinew_query::{ExecContext, QueryError, Result, SessionContext};
 use sinew_storage::Isolation;
 
 use crate::transaction::now_us;
@@ -28,11 +28,18 @@ pub(crate) struct Restart {
     restart_count: u32,
     /// What the transaction announced before the statement.
     notifications: PendingMark,
+    /// Checks that waited for the transaction's end before it.
+    deferred_count: usize,
 }
 
 impl Restart {
-    pub(crate) fn new(plan: &Arc<PreparedPlan>, notifications: PendingMark) -> Restart {
-        Restart { plan: Arc::clone(plan), restart_count: 0, notifications }
+    pub(crate) fn new(plan: &Arc<PreparedPlan>, session: &SessionContext) -> Restart {
+        Restart {
+            plan: Arc::clone(plan),
+            restart_count: 0,
+            notifications: session.notifications.mark(),
+            deferred_count: session.deferred.queue_len(),
+        }
     }
 
     /// Whether the failed statement is to run again.
@@ -56,6 +63,7 @@ impl Restart {
         transaction.abort_statement();
         context.session.advisory_locks.undo_statement();
         context.session.notifications.return_to(self.notifications);
+        context.session.deferred.truncate(self.deferred_count);
         transaction.begin_statement()?;
         if !self.plan.is_current(&transaction.catalog()) {
             return Err(error);

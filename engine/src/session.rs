@@ -98,6 +98,7 @@ impl Session {
             advisory_locks: SessionLocks::new(&database.inner.store, process_id),
             activity: SessionActivity::new(now_us(), cancel.clone()),
             sessions: Arc::clone(&database.inner.sessions),
+            deferred: Default::default(),
             setting_changes: Default::default(),
             objects: Default::default(),
             notifications: SessionNotifications::new(Arc::clone(&database.inner.notifications), process_id),
@@ -506,7 +507,8 @@ impl Session {
     }
 
     pub(crate) fn commit_transaction(&mut self) -> Result<()> {
-        if let Err(error) = self.collect_held_cursors().and_then(|()| self.run_on_commit()) {
+        let last = self.check_deferred_constraints().and_then(|()| self.collect_held_cursors());
+        if let Err(error) = last.and_then(|()| self.run_on_commit()) {
             self.rollback_transaction();
             return Err(error);
         }
@@ -531,6 +533,7 @@ impl Session {
         }
         self.context.activity.set_transaction_start(None);
         self.end_cursors(committed);
+        context.deferred.discard();
         self.lost_at_commit = !committed;
         context.settle_settings(committed);
         result.map(|_| ())
@@ -539,6 +542,7 @@ impl Session {
     pub(crate) fn rollback_transaction(&mut self) {
         self.end_cursors(false);
         self.context.notifications.discard();
+        self.context.deferred.discard();
         let Some(active) = self.active.take() else { return };
         self.context.activity.set_transaction_start(None);
         self.context.settle_settings(false);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sinew_query::deferred::DeferredMark;
 use sinew_query::notification::PendingMark;
 use sinew_query::settings::SettingsMark;
 use sinew_query::{QueryError, Result, sqlstate};
@@ -41,6 +42,7 @@ pub(crate) struct SessionSavepoint {
     pub read_only: bool,
     pub notifications: PendingMark,
     pub settings: SettingsMark,
+    pub deferred: DeferredMark,
     /// Cursors the session had made.
     pub cursor_count: u64,
 }

@@ -54,6 +54,7 @@ impl Session {
                     read_only: active.read_only,
                     notifications: self.context.notifications.mark(),
                     settings: self.context.mark_settings(),
+                    deferred: self.context.deferred.mark(),
                     cursor_count: self.cursor_count,
                 };
                 self.ensure_transaction().savepoints.push(savepoint);
@@ -88,13 +89,8 @@ impl Session {
                 self.set_characteristics(modes)?;
                 "SET"
             }
-            Utility::SetConstraints => {
-                if self.active.is_none() {
-                    self.warn(
-                        "SET CONSTRAINTS can only be used in transaction blocks",
-                        sqlstate::NO_ACTIVE_SQL_TRANSACTION,
-                    );
-                }
+            Utility::SetConstraints { names, deferred } => {
+                self.set_constraints(&names, deferred)?;
                 "SET CONSTRAINTS"
             }
             Utility::LockTable { tables, mode, nowait } => {
@@ -239,7 +235,7 @@ impl Session {
         Ok(Execution::Command(tag.to_owned()))
     }
 
-    fn warn(&self, message: &str, sqlstate: &'static str) {
+    pub(crate) fn warn(&self, message: &str, sqlstate: &'static str) {
         self.context.send_notice(sinew_query::Notice {
             severity: "WARNING",
             sqlstate,
@@ -424,6 +420,7 @@ impl Session {
         active.read_only = savepoint.read_only;
         self.context.notifications.return_to(savepoint.notifications);
         self.context.return_to_settings(&savepoint.settings);
+        self.context.deferred.return_to(&savepoint.deferred);
         let cursor_count = savepoint.cursor_count;
         self.end_cursors_after(cursor_count);
     }

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use sinew_storage::{CancelToken, DataType, Embedder, RelationId, SessionLocks, Transaction, Value};
 
 use crate::activity::{SessionActivity, Sessions};
+use crate::deferred::DeferredConstraints;
 use crate::functions::FunctionRegistry;
 use crate::notification::SessionNotifications;
 use crate::session_objects::SessionObjects;
@@ -48,6 +49,8 @@ pub struct SessionContext {
     pub sessions: Arc<Sessions>,
     /// What it listens to, and what its transaction announces.
     pub notifications: SessionNotifications,
+    /// Foreign keys that its transaction checks later.
+    pub deferred: DeferredConstraints,
     /// What of the settings the transaction has changed.
     pub setting_changes: SettingChanges,
     /// Prepared statements and cursors, as the system views show them.

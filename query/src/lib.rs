@@ -7,6 +7,7 @@ mod column_builder;
 pub mod context;
 pub mod copy_column;
 pub mod cypher;
+pub mod deferred;
 pub mod duration_setting;
 pub mod error;
 pub mod exec;

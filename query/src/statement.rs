@@ -272,6 +272,11 @@ pub enum Ddl {
         table: RelationId,
         keys: Vec<AddForeignKey>,
     },
+    /// Present rows must satisfy a foreign key of the table.
+    ValidateForeignKey {
+        table: RelationId,
+        name: String,
+    },
     /// By referencing table and name; part of a command with this tag.
     DropForeignKeys {
         keys: Vec<(RelationId, String)>,

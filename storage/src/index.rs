@@ -1,7 +1,8 @@
 //! Entries of ordered indexes, over tables and over the graph.
 //!
-//! A unique index maps the key of its columns to an id; a key that holds NULL never collides, so its entry, like every
-//! entry of an index that is not unique, is the key followed by the id, with an empty value. Ids are 8 bytes big-endian.
+//! A unique index maps the key of its columns to an id; a key that holds NULL never collides (unless the index is one with
+//! NULLS NOT DISTINCT), so its entry, like every entry of an index that is not unique, is the key followed by the id, with
+//! an empty value. Ids are 8 bytes big-endian.
 
 use std::borrow::Cow;
 use std::ops::Bound;
@@ -73,7 +74,8 @@ pub(crate) fn index_key(index: &IndexDef, values: &[Value]) -> Result<IndexKey> 
         )));
     }
     let unique = matches!(index.kind, IndexKind::Ordered { unique: true });
-    Ok(IndexKey { bytes, collides: unique && !values.iter().any(Value::is_null) })
+    let collides = unique && (index.options.nulls_not_distinct || !values.iter().any(Value::is_null));
+    Ok(IndexKey { bytes, collides })
 }
 
 /// The id of an entry. Errors with `Corrupted`.
@@ -152,7 +154,7 @@ impl Transaction {
     }
 
     /// The row that has a key of a unique index now, with the key locked: nobody else gives it to a row, or takes it from
-    /// one, until this transaction ends. NULL finds nothing.
+    /// one, until this transaction ends. NULL finds nothing, unless it collides.
     pub fn find_newest_by_key(&self, index: &IndexDef, key: &[Value]) -> Result<Option<RowId>> {
         let key = index_key(index, key)?;
         if !key.collides {
@@ -160,6 +162,16 @@ impl Transaction {
         }
         self.lock_key(index, &key)?;
         let found = self.kv_get_newest(Keyspace::of_relation(index.id), &key.bytes)?;
+        found.map(|id| decode_u64(&id, "unique index entry").map(RowId)).transpose()
+    }
+
+    /// The row that has a key of a unique index as this transaction sees it. NULL finds nothing, unless it collides.
+    pub fn find_by_key(&self, index: &IndexDef, key: &[Value]) -> Result<Option<RowId>> {
+        let key = index_key(index, key)?;
+        if !key.collides {
+            return Ok(None);
+        }
+        let found = self.kv_get(Keyspace::of_relation(index.id), &key.bytes)?;
         found.map(|id| decode_u64(&id, "unique index entry").map(RowId)).transpose()
     }
 
@@ -225,7 +237,11 @@ impl Transaction {
         }
         let is_point = range.equal.len() == column_count(index)
             && matches!((&range.lower, &range.upper), (Bound::Unbounded, Bound::Unbounded));
-        if is_point && let Some(key) = index_key(index, &range.equal).ok().filter(|key| key.collides) {
+        let is_null = range.equal.iter().any(Value::is_null);
+        if is_point
+            && !is_null
+            && let Some(key) = index_key(index, &range.equal).ok().filter(|key| key.collides)
+        {
             // At most one entry, under exactly this key: a lookup costs less than a range. (A key that is too long to be
             // stored finds nothing in the range below.)
             let found = match rows {

@@ -25,7 +25,7 @@ settings.configure(
 django.setup()
 
 from django.core.management import call_command  # noqa: E402
-from django.db import connection, models  # noqa: E402
+from django.db import IntegrityError, connection, models, transaction  # noqa: E402
 
 
 class Shelf(models.Model):
@@ -54,9 +54,21 @@ class Item(models.Model):
         indexes = [models.Index(fields=["-price", "code"], name="dj_item_by_price")]
 
 
-def make_constraints_immediate() -> None:
-    """What a project's own database backend would override: constraints that wait for the commit do not exist here."""
-    connection.ops.deferrable_sql = lambda: ""
+def deferred_keys() -> None:
+    """Foreign keys are made DEFERRABLE INITIALLY DEFERRED: a row may come before the one that it refers to."""
+    with transaction.atomic():
+        item = Item.objects.create(shelf_id=1000, label="early")
+        Shelf.objects.create(id=1000, name="late")
+    item.delete()
+    try:
+        with transaction.atomic():
+            Item.objects.create(shelf_id=1001, label="nowhere")
+        raise AssertionError("a row that refers to nothing was committed")
+    except IntegrityError:
+        pass
+    with transaction.atomic():
+        connection.check_constraints()
+    Shelf.objects.filter(id=1000).delete()
 
 
 def schema() -> None:
@@ -70,6 +82,7 @@ def schema() -> None:
     assert Item.objects.filter(data__n__gte=3).count() == 2
     assert Item.objects.aggregate(models.Sum("price"))["price__sum"] == 10
     assert list(Item.objects.select_related("shelf").order_by("-price").values_list("shelf__name", "label"))[0] == ("top", "item 4")
+    deferred_keys()
     with connection.cursor() as cursor:
         introspection = connection.introspection
         tables = {table.name for table in introspection.get_table_list(cursor)}
@@ -102,6 +115,5 @@ def schema() -> None:
 
 
 if __name__ == "__main__":
-    make_constraints_immediate()
     schema()
     print("Django: ok")

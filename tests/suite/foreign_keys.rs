@@ -67,3 +67,49 @@ fn whoever_comes_second_waits_and_finds_what_the_first_has_done() {
         }
     });
 }
+
+#[test]
+fn a_deferred_check_waits_and_finds_what_others_have_committed() {
+    with_server(|server| async move {
+        let (first, second) = (server.connect().await, server.connect().await);
+        first
+            .batch_execute(
+                "CREATE TABLE p (id int PRIMARY KEY);
+                 CREATE TABLE c (a int REFERENCES p DEFERRABLE INITIALLY DEFERRED);
+                 INSERT INTO p VALUES (1), (2), (3), (4)",
+            )
+            .await
+            .unwrap();
+        for (level, own, other, end, succeeds) in [
+            // The key is gone when the transaction ends, or still there.
+            ("READ COMMITTED", "INSERT INTO c VALUES (1)", "DELETE FROM p WHERE id = 1", "COMMIT", false),
+            ("READ COMMITTED", "INSERT INTO c VALUES (2)", "DELETE FROM p WHERE id = 2", "ROLLBACK", true),
+            // It was made meanwhile, and is found although the snapshot does not show it.
+            ("REPEATABLE READ", "INSERT INTO c VALUES (5)", "INSERT INTO p VALUES (5)", "COMMIT", true),
+            // Somebody refers to a key that this transaction has deleted.
+            (
+                "READ COMMITTED",
+                "DELETE FROM c; DELETE FROM p WHERE id = 3; INSERT INTO p VALUES (3)",
+                "INSERT INTO p VALUES (6)",
+                "COMMIT",
+                true,
+            ),
+        ] {
+            first.batch_execute(&format!("BEGIN ISOLATION LEVEL {level}; {own}")).await.unwrap();
+            second.batch_execute(&format!("BEGIN; {other}")).await.unwrap();
+            let (outcome, ended) = tokio::join!(first.batch_execute("COMMIT"), second.batch_execute(end));
+            ended.unwrap();
+            match outcome {
+                Ok(()) => assert!(succeeds, "{own}"),
+                Err(error) => {
+                    assert!(!succeeds, "{own}: {error}");
+                    assert_eq!(error.code(), Some(&SqlState::FOREIGN_KEY_VIOLATION), "{own}");
+                }
+            }
+            // The failed COMMIT has ended the transaction.
+            let open =
+                first.query_one("SELECT count(*) FROM pg_locks WHERE mode = 'RowExclusiveLock'", &[]).await.unwrap();
+            assert_eq!(open.get::<_, i64>(0), 0, "{own}");
+        }
+    });
+}

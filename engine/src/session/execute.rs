@@ -304,7 +304,7 @@ impl Session {
 
     /// How a statement starts over; inside another statement that is for the outer one to say.
     fn restart(&self, plan: &Arc<exec::PreparedPlan>) -> Option<Restart> {
-        (self.nested == 0).then(|| Restart::new(plan, self.context.notifications.mark()))
+        (self.nested == 0).then(|| Restart::new(plan, &self.context))
     }
 
     /// Runs a statement without result columns to its end, and commits it when it stands alone.

@@ -44,8 +44,11 @@ pub(crate) enum Utility {
         modes: TransactionModes,
         session: bool,
     },
-    /// SET CONSTRAINTS ALL.
-    SetConstraints,
+    SetConstraints {
+        /// (schema, name); none: all.
+        names: Vec<(Option<String>, String)>,
+        deferred: bool,
+    },
     LockTable {
         /// (schema, name)
         tables: Vec<(Option<String>, String)>,

@@ -158,13 +158,25 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// `SET CONSTRAINTS ALL …`: no constraint is deferrable, so it is carried out by doing nothing.
+/// `SET CONSTRAINTS {ALL | name, …} {DEFERRED | IMMEDIATE}`
 fn constraints(words: &mut Words<'_>) -> Result<Utility> {
+    let mut names = Vec::new();
     if !words.take("all") {
-        return Err(QueryError::unsupported("SET CONSTRAINTS of single constraints").at(words.position()));
+        loop {
+            let mut schema = None;
+            let mut name = words.identifier("a constraint")?;
+            if words.take(".") {
+                schema = Some(std::mem::replace(&mut name, words.identifier("a constraint")?));
+            }
+            names.push((schema, name));
+            if !words.take(",") {
+                break;
+            }
+        }
     }
-    if !words.take("deferred") && !words.take("immediate") {
+    let deferred = words.take("deferred");
+    if !deferred && !words.take("immediate") {
         return Err(words.unexpected("DEFERRED or IMMEDIATE"));
     }
-    Ok(Utility::SetConstraints)
+    Ok(Utility::SetConstraints { names, deferred })
 }

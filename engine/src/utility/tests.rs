@@ -76,7 +76,9 @@ fn set_takes_its_forms() {
     assert_eq!(parsed("set local session authorization default"), set("session_authorization", None, true));
     assert_eq!(parsed("set time zone local"), set("TimeZone", None, false));
     assert_eq!(parsed("set xml option document"), set("xmloption", Some("document"), false));
-    assert_eq!(parsed("set constraints all deferred"), Utility::SetConstraints);
+    assert_eq!(parsed("set constraints all deferred"), Utility::SetConstraints { names: vec![], deferred: true });
+    let names = vec![(None, "a".to_owned()), (Some("s".to_owned()), "B".to_owned())];
+    assert_eq!(parsed("SET CONSTRAINTS A, s.\"B\" IMMEDIATE"), Utility::SetConstraints { names, deferred: false });
     assert_eq!(parsed("reset session authorization"), Utility::Reset(Some("session_authorization".into())));
     assert_eq!(parsed("show transaction isolation level"), Utility::Show(Some("transaction_isolation".into())));
     for (text, code) in [
@@ -84,7 +86,9 @@ fn set_takes_its_forms() {
         ("set statement_timeout = 1, 2", "22023"),
         ("set a =", "42601"),
         ("set a = b c", "42601"),
-        ("set constraints c deferred", "0A000"),
+        ("set constraints c", "42601"),
+        ("set constraints deferred", "42601"),
+        ("set constraints a, deferred", "42601"),
         ("do $$ begin end $$", "0A000"),
     ] {
         assert_eq!(parse(text).unwrap_err().sqlstate(), code, "{text}");

@@ -17,6 +17,13 @@
 //! FOR KEY SHARE; the referenced side locks the row it deletes, or whose key it changes, FOR UPDATE. So whoever comes
 //! second waits, and then finds what the first has committed.
 
+//!
+//! Of a constraint that is deferred, checks of keys and those of NO ACTION go to the session instead of being made
+//! ([`deferred`](crate::deferred)). [`check_deferred`] makes them: by then a row that referred to a key may have gone
+//! again, so a missing key matters only while somebody refers to it.
+
+mod checks;
+mod deferred;
 mod reference;
 
 use std::collections::VecDeque;
@@ -25,8 +32,9 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sinew_storage::catalog::{Catalog, ForeignKeyDef, ForeignKeyMatch, ReferentialAction, TableDef};
 use sinew_storage::encoding::key_for_values;
-use sinew_storage::{ColumnId, IndexRange, LockWait, LockedRow, RelationId, RowId, RowLock, Value};
+use sinew_storage::{ColumnId, LockWait, LockedRow, RelationId, RowId, RowLock, Value};
 
+pub use self::deferred::{check_deferred, check_immediate};
 use self::reference::{Reference, TableKeys, same_key, values_at};
 use super::constraints::check_row;
 use super::row_rules::RowRules;
@@ -37,8 +45,6 @@ use crate::error::Result;
 const EVENT_OVERHEAD_BYTES: usize = 96;
 /// And each of its values.
 const VALUE_BYTES: usize = 48;
-/// Rows looked at between two looks at the cancel token.
-const CANCEL_INTERVAL: usize = 1_024;
 
 /// Keys are in the constraint's order, without NULL.
 enum Event {
@@ -137,8 +143,9 @@ impl ForeignKeys {
     pub fn finish(&mut self, cx: &Cx) -> Result<()> {
         while let Some(event) = self.queue.pop_front() {
             cx.check_cancel()?;
+            let Some(event) = deferred::left_for_later(event, cx)? else { continue };
             match event {
-                Event::Check { reference, key } => self.check(&reference, &key, cx)?,
+                Event::Check { reference, key } => reference.check(&key, self.has_cascaded, cx)?,
                 Event::Deleted { reference, key } => self.act(&reference, reference.key.on_delete, &key, None, cx)?,
                 Event::Changed { reference, key, new_key } => {
                     self.act(&reference, reference.key.on_update, &key, Some(&new_key), cx)?;
@@ -236,25 +243,6 @@ impl ForeignKeys {
         Ok(())
     }
 
-    /// A row refers to `key`: it must exist, and go on existing until this transaction ends.
-    fn check(&self, reference: &Reference, key: &[Value], cx: &Cx) -> Result<()> {
-        let transaction = cx.transaction();
-        let index_key = reference.index_key(key);
-        while let Some(id) = transaction.newest_row_by_key(&reference.index, &index_key)? {
-            cx.check_cancel()?;
-            transaction.lock_row(&reference.referenced, id, RowLock::KeyShare, LockWait::Block)?;
-            // Another version may have another key, and another row this one; under the lock it stays as it is found.
-            if transaction.newest_row_by_key(&reference.index, &index_key)? == Some(id) {
-                return Ok(());
-            }
-        }
-        // A later action of the same statement may have taken the reference away again.
-        if self.has_cascaded && self.candidates(reference, key, cx)?.is_empty() {
-            return Ok(());
-        }
-        Err(reference.missing(key, cx))
-    }
-
     /// A referenced key is gone, or replaced by `new_key`.
     fn act(
         &mut self,
@@ -265,12 +253,12 @@ impl ForeignKeys {
         cx: &Cx,
     ) -> Result<()> {
         match action {
-            ReferentialAction::NoAction => self.refuse_unless_replaced(reference, key, cx),
-            ReferentialAction::Restrict => self.refuse(reference, key, cx),
+            ReferentialAction::NoAction => reference.refuse_unless_replaced(key, cx),
+            ReferentialAction::Restrict => reference.refuse(key, cx),
             ReferentialAction::Cascade => match new_key {
                 None => {
                     let keys = self.keys_of(&reference.referencing)?;
-                    for id in self.candidates(reference, key, cx)? {
+                    for id in reference.candidates(key, cx)? {
                         if reference.locked_row(id, key, RowLock::Update, cx)?.is_some() {
                             self.has_cascaded = true;
                             self.delete(&keys, id, cx)?;
@@ -293,7 +281,7 @@ impl ForeignKeys {
                     reference.columns.iter().map(|position| rules.default(*position)).collect::<Result<_>>()?;
                 self.set(reference, key, &defaults, cx)?;
                 // Rows whose default is the very key that is gone were left as they are.
-                self.refuse_unless_replaced(reference, key, cx)
+                reference.refuse_unless_replaced(key, cx)
             }
         }
     }
@@ -305,7 +293,7 @@ impl ForeignKeys {
         }
         let keys = self.keys_of(&reference.referencing)?;
         let rules = self.rules_of(&reference.referencing, cx)?;
-        for id in self.candidates(reference, key, cx)? {
+        for id in reference.candidates(key, cx)? {
             let Some(mut row) = reference.locked_row(id, key, RowLock::NoKeyUpdate, cx)? else { continue };
             for (position, value) in reference.columns.iter().zip(values) {
                 row[*position] = value.clone();
@@ -315,59 +303,6 @@ impl ForeignKeys {
             self.update(&keys, id, &row, cx)?;
         }
         Ok(())
-    }
-
-    /// 23503 while a row refers to `key`, unless a row has it (again).
-    fn refuse_unless_replaced(&self, reference: &Reference, key: &[Value], cx: &Cx) -> Result<()> {
-        if cx.transaction().newest_row_by_key(&reference.index, &reference.index_key(key))?.is_some() {
-            return Ok(());
-        }
-        self.refuse(reference, key, cx)
-    }
-
-    /// 23503 while a row refers to `key`.
-    fn refuse(&self, reference: &Reference, key: &[Value], cx: &Cx) -> Result<()> {
-        for id in self.candidates(reference, key, cx)? {
-            // Somebody may be about to delete it: wait and see.
-            if reference.refers_now(id, key, cx)? {
-                return Err(reference.still_referenced(key, cx));
-            }
-        }
-        Ok(())
-    }
-
-    /// Rows that refer to `key` and are not locked yet.
-    fn candidates(&self, reference: &Reference, key: &[Value], cx: &Cx) -> Result<Vec<RowId>> {
-        let transaction = cx.transaction();
-        let Some((index, places)) = &reference.search else {
-            let mut found = Vec::new();
-            for (count, row) in transaction.newest_rows_scan(&reference.referencing)?.enumerate() {
-                if count.is_multiple_of(CANCEL_INTERVAL) {
-                    cx.check_cancel()?;
-                }
-                let (id, row) = row?;
-                if same_key(&values_at(&row, &reference.columns), key) {
-                    found.push(id);
-                }
-            }
-            return Ok(found);
-        };
-        let range = IndexRange::equal(places.iter().map(|place| key[*place].clone()).collect());
-        let mut found = transaction.newest_rows_by_index(index, &range)?;
-        if places.len() < key.len() {
-            let mut matching = Vec::with_capacity(found.len());
-            for (count, id) in found.into_iter().enumerate() {
-                if count.is_multiple_of(CANCEL_INTERVAL) {
-                    cx.check_cancel()?;
-                }
-                let row = transaction.newest_row(&reference.referencing, id)?;
-                if row.is_some_and(|row| same_key(&values_at(&row, &reference.columns), key)) {
-                    matching.push(id);
-                }
-            }
-            found = matching;
-        }
-        Ok(found)
     }
 
     fn keys_of(&mut self, table: &Arc<TableDef>) -> Result<Arc<TableKeys>> {

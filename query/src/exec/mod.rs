@@ -40,6 +40,7 @@ use sinew_storage::{DataType, RelationId, RelationLock, Transaction};
 #[cfg(test)]
 pub(crate) use explain::describe;
 pub use explain::explain;
+pub use foreign_keys::{check_deferred, check_immediate};
 pub use index_function::IndexExpressions;
 pub use ordering::{compare_keys, compare_orderability};
 pub use row_transform::RowTransform;

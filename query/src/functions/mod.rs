@@ -47,6 +47,7 @@ pub(crate) mod sessions;
 mod settings;
 pub(crate) mod string;
 pub(crate) mod string_format;
+pub(crate) mod subscript_assignment;
 pub(crate) mod system;
 pub(crate) mod system_catalog;
 pub(crate) mod time_of_day;

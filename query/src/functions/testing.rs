@@ -55,6 +55,7 @@ pub(crate) fn context(settings: &[(&str, &str)]) -> ExecContext {
         activity: SessionActivity::new(0, CancelToken::default()),
         sessions: Arc::default(),
         notifications: Default::default(),
+        deferred: Default::default(),
         setting_changes: Default::default(),
         objects: Default::default(),
         sequences: Default::default(),

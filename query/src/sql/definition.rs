@@ -5,7 +5,7 @@ mod alter;
 mod comment;
 mod sequence;
 
-use sqlparser::ast::{AlterTableOperation, DataType, Ident, ObjectName};
+use sqlparser::ast::{AlterTableOperation, ConstraintCharacteristics, DataType, Ident, ObjectName};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token};
@@ -97,6 +97,10 @@ pub enum AlterAction {
     DropIdentity {
         column: Ident,
         if_exists: bool,
+    },
+    AlterConstraint {
+        name: Ident,
+        characteristics: Option<ConstraintCharacteristics>,
     },
     /// `name = value` in order, as they were written.
     SetOptions(Vec<(Ident, Option<String>)>),

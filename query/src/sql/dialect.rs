@@ -4,11 +4,13 @@
 //! tighter than a comparison and looser than `+`, as prefix too (`~ 1 + 2` is `~ (1 + 2)`); a sign binds tighter than `^`;
 //! comparisons do not chain.
 
-use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
+use sqlparser::ast::{BinaryOperator, Expr, Ident, ObjectNamePart, UnaryOperator};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
+
+use super::subscript_tokens::SUBSCRIPTS_MARK;
 
 /// Of a sign: above COLLATE, below `::` and subscripts. [`PostgreSqlDialect`] has nothing there.
 const SIGN_PRECEDENCE: u8 = 125;
@@ -78,6 +80,10 @@ impl Dialect for SinewDialect {
 
     fn prec_value(&self, precedence: Precedence) -> u8 {
         BASE.prec_value(precedence)
+    }
+
+    fn is_identifier_generating_function_name(&self, ident: &Ident, _: &[ObjectNamePart]) -> bool {
+        ident.value == SUBSCRIPTS_MARK
     }
 
     fn identifier_quote_style(&self, identifier: &str) -> Option<char> {

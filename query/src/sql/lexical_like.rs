@@ -2,6 +2,11 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::lexical::ends_words;
+
+/// The comment as which [`with_unique_nulls`] writes what it found.
+pub(super) const NULLS_MARK: &str = "\0NULLS NOT DISTINCT";
+
 /// Begins the name of the column that [`with_like_clauses`] writes; the clause's options follow.
 pub(super) const LIKE_MARK: &str = "\0LIKE ";
 
@@ -197,6 +202,35 @@ fn written(token: &TokenWithSpan) -> String {
     }
 }
 
+/// Writes `UNIQUE NULLS NOT DISTINCT` of a column, which has no list behind it, as `UNIQUE COMMENT '\0NULLS NOT DISTINCT'`, and
+/// `UNIQUE NULLS DISTINCT`, which says nothing, as `UNIQUE`.
+pub(super) fn with_unique_nulls(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    if !tokens.iter().any(|token| is_word(token, "UNIQUE")) || !tokens.iter().any(|token| is_word(token, "NULLS")) {
+        return tokens;
+    }
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while at < tokens.len() {
+        out.push(tokens[at].clone());
+        at += 1;
+        if !is_word(&tokens[at - 1], "UNIQUE") {
+            continue;
+        }
+        let not_distinct = ends_words(&tokens, at, &["NULLS", "NOT", "DISTINCT"]);
+        let Some(end) = not_distinct.or_else(|| ends_words(&tokens, at, &["NULLS", "DISTINCT"])) else { continue };
+        if significant(&tokens, end).is_some_and(|next| tokens[next].token == Token::LParen) {
+            continue;
+        }
+        if not_distinct.is_some() {
+            let span = tokens[at - 1].span;
+            out.push(TokenWithSpan::new(Token::make_keyword("COMMENT"), span));
+            out.push(TokenWithSpan::new(Token::SingleQuotedString(NULLS_MARK.to_owned()), span));
+        }
+        at = end;
+    }
+    out
+}
+
 /// Puts the options in the parentheses of `AS IDENTITY (…)` in the order in which the parser reads them.
 pub(super) fn with_identity_options(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|token| is_word(token, "IDENTITY")) {
@@ -289,6 +323,14 @@ mod tests {
             "INSERT INTO t ON CONFLICT (lower(a)) WHERE b = 'it''s' DO UPDATE SET a = 1 WHERE c",
             "INSERT INTO t ON CONFLICT ( \"^TARGET lower(a)^WHERE b = 'it''s'\" ) DO UPDATE SET a = 1 WHERE c",
         );
+    }
+
+    #[test]
+    fn unique_nulls_of_columns_are_marked() {
+        let check = |sql: &str, expected: &str| assert_eq!(text(&with_unique_nulls(tokens(sql))), expected);
+        check("a int UNIQUE NULLS NOT DISTINCT, b int", "a int UNIQUE COMMENT '^NULLS NOT DISTINCT' , b int");
+        check("a int unique nulls distinct)", "a int unique )");
+        check("UNIQUE NULLS NOT DISTINCT (a)", "UNIQUE NULLS NOT DISTINCT ( a )");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod lexical_like;
 mod literals;
 mod parse;
 mod position;
+mod subscript_tokens;
 mod table_tokens;
 mod window_tokens;
 

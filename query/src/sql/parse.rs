@@ -11,7 +11,7 @@ use super::copy_syntax::{self, CopySyntax};
 use super::dialect::SinewDialect;
 use super::position::{byte_offset, character_position};
 use super::{Parsed, ParsedKind, call_syntax, definition, lexical, lexical_like, literals, window_tokens};
-use super::{group_tokens, table_tokens};
+use super::{group_tokens, subscript_tokens, table_tokens};
 use crate::error::{QueryError, Result, sqlstate};
 
 /// Nesting of expressions, subqueries and joins that one statement may have. Trees are walked and dropped recursively,
@@ -111,6 +111,7 @@ fn parse_with<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T, Pa
     let tokens = lexical::with_bare_quantified_operators(tokens);
     let tokens = lexical_like::with_column_types(lexical_like::with_like_clauses(tokens));
     let tokens = lexical_like::with_conflict_targets(lexical_like::with_identity_options(tokens));
+    let tokens = subscript_tokens::with_subscript_targets(lexical_like::with_unique_nulls(tokens));
     check_limits(text, &tokens)?;
     let mut parser = Parser::new(&DIALECT).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(tokens);
     let parsed = parse(&mut parser).map_err(|error| parser_error(text, error))?;

@@ -147,6 +147,9 @@ pub struct CheckDef {
     pub name: String,
     /// SQL text.
     pub expression: String,
+    /// Rows from before the constraint need not satisfy it.
+    #[serde(default)]
+    pub not_valid: bool,
 }
 
 /// A foreign key, kept with the referencing table.
@@ -163,6 +166,32 @@ pub struct ForeignKeyDef {
     pub match_type: ForeignKeyMatch,
     pub on_delete: ReferentialAction,
     pub on_update: ReferentialAction,
+    #[serde(default)]
+    pub timing: ConstraintTiming,
+    /// Rows from before the constraint need not satisfy it.
+    #[serde(default)]
+    pub not_valid: bool,
+}
+
+/// When a constraint is checked: at the end of the statement, or of the transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConstraintTiming {
+    #[default]
+    NotDeferrable,
+    /// DEFERRABLE: with the statement, unless SET CONSTRAINTS says otherwise.
+    InitiallyImmediate,
+    /// With the transaction, unless SET CONSTRAINTS says otherwise.
+    InitiallyDeferred,
+}
+
+impl ConstraintTiming {
+    pub fn is_deferrable(self) -> bool {
+        self != ConstraintTiming::NotDeferrable
+    }
+
+    pub fn is_initially_deferred(self) -> bool {
+        self == ConstraintTiming::InitiallyDeferred
+    }
 }
 
 /// What a key that holds NULL must satisfy.
@@ -219,6 +248,9 @@ pub struct IndexOptions {
     pub reads: Vec<ColumnId>,
     /// INCLUDE: named with the index, and not a part of its key.
     pub included: Vec<ColumnId>,
+    /// Of a unique index: keys that hold NULL collide too.
+    #[serde(default)]
+    pub nulls_not_distinct: bool,
 }
 
 impl IndexDef {
@@ -285,7 +317,7 @@ pub enum ConstraintKind {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum IndexKind {
-    /// Ordered by key; NULL keys are stored and never collide.
+    /// Ordered by key; NULL keys are stored and, unless the options say otherwise, never collide.
     Ordered {
         unique: bool,
     },

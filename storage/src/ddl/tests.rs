@@ -676,6 +676,8 @@ fn foreign_key(name: &str, referenced: &TableDef, index: &IndexDef) -> ForeignKe
         match_type: ForeignKeyMatch::Simple,
         on_delete: ReferentialAction::Cascade,
         on_update: ReferentialAction::NoAction,
+        timing: Default::default(),
+        not_valid: false,
     }
 }
 

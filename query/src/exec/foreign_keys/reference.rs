@@ -56,7 +56,12 @@ impl TableKeys {
 }
 
 impl Reference {
-    fn new(catalog: &Catalog, referencing: &Arc<TableDef>, ordinal: usize, key: &ForeignKeyDef) -> Result<Reference> {
+    pub fn new(
+        catalog: &Catalog,
+        referencing: &Arc<TableDef>,
+        ordinal: usize,
+        key: &ForeignKeyDef,
+    ) -> Result<Reference> {
         let lost = || QueryError::internal(format!("foreign key {} has lost what it refers to", key.name));
         let referenced = catalog.tables.get(&key.referenced_table).ok_or_else(lost)?;
         let index = catalog.indexes.get(&key.referenced_index).ok_or_else(lost)?;

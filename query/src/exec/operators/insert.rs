@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 use sinew_storage::catalog::{ConstraintKind, IndexDef, IndexKind, TableBehaviour, TableDef};
 use sinew_storage::encoding::value::StoredValue;
 use sinew_storage::{
-    DataType, IndexRange, Isolation, KeySource, LockWait, LockedRow, NewRows, RowId, RowLock, StorageError, Value,
+    DataType, Isolation, KeySource, LockWait, LockedRow, NewRows, RowId, RowLock, StorageError, Value,
 };
 
 use super::Buffered;
@@ -83,9 +83,10 @@ struct Conflict {
     stored: Vec<Value>,
 }
 
-/// The values of a unique index; None when one is NULL, so that nothing collides, and of a row that it leaves out.
-fn key_of(source: &KeySource, row: &[Value]) -> Result<Option<Vec<Value>>> {
-    Ok(source.of_row(row)?.filter(|key| !key.iter().any(Value::is_null)))
+/// The values of a unique index; None when one is NULL that collides with nothing, and of a row that it leaves out.
+fn key_of(index: &IndexDef, source: &KeySource, row: &[Value]) -> Result<Option<Vec<Value>>> {
+    let collides = |key: &Vec<Value>| index.options.nulls_not_distinct || !key.iter().any(Value::is_null);
+    Ok(source.of_row(row)?.filter(collides))
 }
 
 fn touched_twice() -> QueryError {
@@ -143,10 +144,9 @@ impl InsertWriter {
     /// The row that a proposed one collides with in the statement's snapshot.
     fn visible_conflict(&self, row: &[Value], cx: &Cx) -> Result<Option<RowId>> {
         for (index, source) in &self.arbiters {
-            let Some(key) = key_of(source, row)? else { continue };
-            let found = cx.transaction().index_scan(index, &IndexRange::equal(key), false)?.next().transpose()?;
-            if let Some(id) = found {
-                return Ok(Some(RowId(id)));
+            let Some(key) = key_of(index, source, row)? else { continue };
+            if let Some(id) = cx.transaction().find_by_key(index, &key)? {
+                return Ok(Some(id));
             }
         }
         Ok(None)
@@ -157,7 +157,7 @@ impl InsertWriter {
     /// does not show.
     fn newest_conflict(&self, row: &[Value], cx: &Cx) -> Result<Option<RowId>> {
         for (index, source) in &self.arbiters {
-            let Some(key) = key_of(source, row)? else { continue };
+            let Some(key) = key_of(index, source, row)? else { continue };
             if let Some(id) = cx.transaction().find_newest_by_key(index, &key)? {
                 if cx.transaction().isolation() != Isolation::ReadCommitted {
                     return Err(QueryError::restart());
@@ -171,7 +171,7 @@ impl InsertWriter {
     /// Whether another transaction holds the proposed row's key in one of the arbiters.
     fn key_is_held(&self, proposed: &[Value], cx: &Cx) -> Result<bool> {
         for (index, source) in &self.arbiters {
-            if let Some(key) = key_of(source, proposed)?
+            if let Some(key) = key_of(index, source, proposed)?
                 && cx.transaction().key_is_held_by_another(index, &key)?
             {
                 return Ok(true);
@@ -182,8 +182,8 @@ impl InsertWriter {
 
     /// Whether a row has the proposed row's key in one of the arbiters.
     fn collides(&self, stored: &[Value], proposed: &[Value]) -> Result<bool> {
-        for (_, source) in &self.arbiters {
-            if let (Some(proposed), Some(stored)) = (key_of(source, proposed)?, key_of(source, stored)?)
+        for (index, source) in &self.arbiters {
+            if let (Some(proposed), Some(stored)) = (key_of(index, source, proposed)?, key_of(index, source, stored)?)
                 && proposed.iter().zip(&stored).all(|(a, b)| equivalent(a, b))
             {
                 return Ok(true);

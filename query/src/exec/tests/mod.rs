@@ -63,6 +63,7 @@ impl Fixture {
             activity: SessionActivity::new(0, CancelToken::default()),
             sessions: Arc::default(),
             notifications: Default::default(),
+            deferred: Default::default(),
             setting_changes: Default::default(),
             objects: Default::default(),
             sequences: Default::default(),

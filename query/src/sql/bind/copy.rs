@@ -110,7 +110,7 @@ impl Binder<'_> {
         let mut output = Vec::with_capacity(targets.len());
         let mut columns = Vec::with_capacity(targets.len());
         let mut values: Vec<Option<Expr>> = vec![None; table.columns.len()];
-        for &target in &targets {
+        for target in targets.into_iter().map(|target| target.position) {
             let column = &table.columns[target];
             let var = self.vars.add(column.name.as_str(), column.ty.clone());
             output.push(var);

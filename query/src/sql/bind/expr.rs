@@ -398,18 +398,12 @@ impl Binder<'_> {
                 AccessExpr::Dot(_) => return Err(self.unsupported("field selection from a composite value", span)),
                 AccessExpr::Subscript(Subscript::Index { index }) => self.bind_subscript(expr, index)?,
                 AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride: None }) => {
-                    let DataType::Array(element) = expr.ty() else { return Err(self.no_subscript(&expr, span)) };
-                    let mut bounds = Vec::new();
-                    for bound in [lower_bound, upper_bound] {
-                        bounds.push(match bound {
-                            Some(ast) => {
-                                let value = self.bind_expr(ast)?;
-                                let position = self.at(ast.span());
-                                self.coerce(value, &DataType::Int4, position)?
-                            }
-                            None => Expr::null(DataType::Int4),
-                        });
-                    }
+                    let element = match expr.ty() {
+                        DataType::Array(element) => element,
+                        DataType::Jsonb => return Err(self.no_json_slice(span)),
+                        ty => return Err(self.no_subscript(&ty, span)),
+                    };
+                    let bounds = self.slice_bounds([lower_bound.as_ref(), upper_bound.as_ref()])?;
                     let open = (lower_bound.is_none(), upper_bound.is_none());
                     intrinsics::array_slice(expr, bounds, open, &element)
                 }
@@ -417,54 +411,6 @@ impl Binder<'_> {
             };
         }
         Ok(expr)
-    }
-
-    fn bind_subscript(&mut self, expr: Expr, index: &Ast) -> Result<Expr> {
-        let span = index.span();
-        let position = self.at(span);
-        let vector = expr.ty().vector_as_array();
-        let counts_from_zero = vector.is_some();
-        let expr = match vector {
-            Some(array) => self.coerce(expr, &array, position)?,
-            None => expr,
-        };
-        match expr.ty() {
-            DataType::Array(element) => {
-                let index = self.bind_expr(index)?;
-                if !matches!(index.ty(), DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Unknown) {
-                    return Err(QueryError::new(sqlstate::DATATYPE_MISMATCH, "array subscript must have type integer")
-                        .at(position));
-                }
-                let mut index = self.coerce(index, &DataType::Int8, position)?;
-                if counts_from_zero {
-                    index = self.binary("+", index, Expr::Literal(Value::Int(1), DataType::Int8), position)?;
-                }
-                Ok(intrinsics::array_element(expr, index, &element))
-            }
-            DataType::Jsonb => {
-                let index = self.bind_expr(index)?;
-                self.binary("->", expr, index, position)
-            }
-            // An array of characters that counts from 0.
-            DataType::Name => {
-                let index = self.bind_expr(index)?;
-                let index = self.coerce(index, &DataType::Int4, position)?;
-                let one = Expr::Literal(Value::Int(1), DataType::Int4);
-                let start = self.binary("+", index, one.clone(), position)?;
-                let text = self.coerce(expr, &DataType::Text, position)?;
-                let character = self.call_named("substr", vec![text, start, one], span)?;
-                self.convert(character, &DataType::Char, CastContext::Explicit, position)
-            }
-            _ => Err(self.no_subscript(&expr, span)),
-        }
-    }
-
-    fn no_subscript(&self, expr: &Expr, span: Span) -> QueryError {
-        QueryError::new(
-            sqlstate::DATATYPE_MISMATCH,
-            format!("cannot subscript type {} because it does not support subscripting", type_name(&expr.ty())),
-        )
-        .at(self.at(span))
     }
 }
 

@@ -10,7 +10,7 @@ use sqlparser::ast::{
 
 use super::identity::{self, Overriding};
 use super::names::{Relation, fold};
-use super::returning::is_default;
+use super::returning::{AssignmentTarget, is_default};
 use super::scope::{Clause, Frame};
 use super::stored_text::row_relation;
 use super::{Binder, Bound};
@@ -90,27 +90,33 @@ impl Binder<'_> {
         Ok(Bound { plan, output })
     }
 
-    /// Positions of the columns that get a value. True when they were listed.
-    pub fn insert_targets(&self, table: &TableDef, columns: &[ObjectName]) -> Result<(Vec<usize>, bool)> {
+    /// What gets a value. True when it was listed.
+    pub fn insert_targets(
+        &mut self,
+        table: &TableDef,
+        columns: &[ObjectName],
+    ) -> Result<(Vec<AssignmentTarget>, bool)> {
         if columns.is_empty() {
-            let all = (0..table.columns.len()).filter(|&p| table.columns[p].virtual_expression.is_none()).collect();
-            return Ok((all, false));
+            let all = (0..table.columns.len()).filter(|&p| table.columns[p].virtual_expression.is_none());
+            return Ok((all.map(|position| AssignmentTarget { position, part: None }).collect(), false));
         }
         let mut seen = Vec::with_capacity(columns.len());
         let mut targets = Vec::with_capacity(columns.len());
         for column in columns {
-            let position = self.assignment_target(table, column, &mut seen).map_err(|error| {
-                if error.0.message.starts_with("multiple assignments") {
-                    QueryError::new(
-                        sqlstate::DUPLICATE_COLUMN,
-                        format!("column \"{}\" specified more than once", super::names::fold_first(column)),
-                    )
-                    .at(self.at(column.span()))
-                } else {
-                    error
-                }
-            })?;
-            targets.push(position);
+            let bind = |binder: &mut Self| binder.assignment_target(table, column, &mut seen);
+            let target =
+                self.with_frame(Frame::new(Clause::Values), bind).map(|(target, _)| target).map_err(|error| {
+                    if error.0.message.starts_with("multiple assignments") {
+                        QueryError::new(
+                            sqlstate::DUPLICATE_COLUMN,
+                            format!("column \"{}\" specified more than once", super::names::fold_first(column)),
+                        )
+                        .at(self.at(column.span()))
+                    } else {
+                        error
+                    }
+                })?;
+            targets.push(target);
         }
         Ok((targets, true))
     }
@@ -120,7 +126,7 @@ impl Binder<'_> {
         &mut self,
         table: &Arc<TableDef>,
         insert: &Ast,
-        targets: &[usize],
+        targets: &[AssignmentTarget],
         explicit: bool,
         overriding: Overriding,
     ) -> Result<(Plan, Vec<(usize, Expr)>)> {
@@ -138,23 +144,22 @@ impl Binder<'_> {
         }
         let mut bound = self.bind_query(query, true)?;
         self.check_insert_width(bound.output.len(), targets.len(), explicit, query.span())?;
-        for (index, &target) in targets.iter().take(bound.output.len()).enumerate() {
-            identity::check_insert(table, target, overriding)?;
+        for (index, target) in targets.iter().take(bound.output.len()).enumerate() {
+            identity::check_insert(table, target.position, overriding)?;
             if bound.output[index].ty == DataType::Unknown {
-                self.coerce_output(&mut bound, index, &table.columns[target].ty)?;
+                self.coerce_output(&mut bound, index, target.ty(table))?;
             }
         }
         // Before anything refers to the outputs: settling may give them other variables.
         self.settle_outputs(&mut bound)?;
-        let mut given = Vec::with_capacity(bound.output.len());
-        for (index, &target) in targets.iter().take(bound.output.len()).enumerate() {
-            let column = &table.columns[target];
+        let mut values = Vec::with_capacity(bound.output.len());
+        for (index, target) in targets.iter().take(bound.output.len()).enumerate() {
             let source = &bound.output[index];
             let expr = Expr::Column(source.var, source.ty.clone());
             let position = self.at(query.span());
-            given.push((target, self.assign(expr, &column.name, &column.ty, position)?));
+            values.push(self.assign_to(table, target, expr, position)?);
         }
-        Ok((bound.plan, given))
+        Ok((bound.plan, given_to(table, targets, values)))
     }
 
     fn check_insert_width(
@@ -178,7 +183,7 @@ impl Binder<'_> {
         &mut self,
         table: &Arc<TableDef>,
         values: &sqlparser::ast::Values,
-        targets: &[usize],
+        targets: &[AssignmentTarget],
         explicit: bool,
         overriding: Overriding,
     ) -> Result<(Plan, Vec<(usize, Expr)>)> {
@@ -195,9 +200,9 @@ impl Binder<'_> {
             let (row, _) = self.with_frame(Frame::new(Clause::Values), |binder| {
                 row.iter()
                     .zip(targets)
-                    .map(|(ast, &target)| {
+                    .map(|(ast, target)| {
                         if !is_default(ast) {
-                            identity::check_insert(table, target, overriding)?;
+                            identity::check_insert(table, target.position, overriding)?;
                         }
                         binder.assigned_value(table, target, ast)
                     })
@@ -208,17 +213,17 @@ impl Binder<'_> {
         if rows.len() == 1 {
             // One row needs no relation: its expressions are the values.
             let row = rows.remove(0);
-            return Ok((Plan::Unit, targets.iter().copied().zip(row).collect()));
+            return Ok((Plan::Unit, given_to(table, targets, row)));
         }
         let mut output = Vec::with_capacity(width);
-        let mut given = Vec::with_capacity(width);
-        for &target in targets.iter().take(width) {
-            let column = &table.columns[target];
-            let var = self.vars.add(column.name.as_str(), column.ty.clone());
+        let mut values = Vec::with_capacity(width);
+        for target in targets.iter().take(width) {
+            let ty = target.ty(table).clone();
+            let var = self.vars.add(table.columns[target.position].name.as_str(), ty.clone());
             output.push(var);
-            given.push((target, Expr::Column(var, column.ty.clone())));
+            values.push(Expr::Column(var, ty));
         }
-        Ok((Plan::Values { rows, output }, given))
+        Ok((Plan::Values { rows, output }, given_to(table, targets, values)))
     }
 
     fn bind_on_conflict(
@@ -266,7 +271,7 @@ impl Binder<'_> {
         proposed.schema = None;
         frame.relations.push(proposed);
         let ((assignments, filter), _) = self.with_frame(frame, |binder| {
-            let assignments = binder.bind_assignments(table, &update.assignments)?;
+            let assignments = binder.bind_assignments(table, &existing, &update.assignments)?;
             let filter = match &update.selection {
                 Some(condition) => {
                     Some(binder.in_clause(Clause::Where, |binder| binder.bind_condition(condition, "WHERE"))?)
@@ -316,6 +321,16 @@ impl Binder<'_> {
         // Without RETURNING the rows stay: their number is the command's count, and they have no columns.
         Ok(Bound { plan: Plan::Project { input: Box::new(call), items }, output })
     }
+}
+
+/// The values of whole columns; parts of them are put into NULL.
+fn given_to(table: &TableDef, targets: &[AssignmentTarget], values: Vec<Expr>) -> Vec<(usize, Expr)> {
+    let mut given = Vec::with_capacity(values.len());
+    for (target, value) in targets.iter().zip(values) {
+        let null = || Expr::null(table.columns[target.position].ty.clone());
+        target.clone().give(table, value, null, &mut given);
+    }
+    given
 }
 
 pub fn is_unique(index: &IndexDef) -> bool {

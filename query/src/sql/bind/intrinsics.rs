@@ -10,7 +10,7 @@ use crate::algebra::Expr;
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::ordered_set::{self, HypotheticalSet, KeyOrder, OrderedSet};
-use crate::functions::{ScalarFunction, Volatility};
+use crate::functions::{ScalarFunction, Volatility, subscript_assignment};
 use crate::types::array::output_record;
 use crate::types::compare_sql;
 use crate::types::json::{graph_float, object};
@@ -225,7 +225,7 @@ pub fn record_field(record: Expr, at: usize, ty: &DataType) -> Expr {
 }
 
 /// `array[lower:upper]`; an open bound is the array's own, a NULL bound gives NULL.
-pub fn array_slice(array: Expr, bounds: Vec<Expr>, open: (bool, bool), element: &DataType) -> Expr {
+pub fn array_slice(array: Expr, bounds: [Expr; 2], open: (bool, bool), element: &DataType) -> Expr {
     let mut args = vec![array];
     args.extend(bounds);
     intrinsic("array_slice", args, DataType::array_of(element.clone()), false, move |_, args| {
@@ -244,6 +244,45 @@ pub fn array_slice(array: Expr, bounds: Vec<Expr>, open: (bool, bool), element: 
             return Ok(Value::list(Vec::new()));
         }
         Ok(Value::list(items[lower as usize - 1..upper as usize].to_vec()))
+    })
+}
+
+/// `json[step]`, of a step's text: as `#>` finds it.
+pub fn jsonb_element(json: Expr, step: Expr) -> Expr {
+    intrinsic("jsonb_element", vec![json, step], DataType::Jsonb, true, |_, args| {
+        let (Value::Json(json), Value::Text(step)) = (&args[0], &args[1]) else { return Ok(Value::Null) };
+        let found = crate::types::json::get_path(json, std::slice::from_ref(step));
+        Ok(found.map_or(Value::Null, |found| Value::json(found.clone())))
+    })
+}
+
+/// An array with another element at `index`.
+pub fn array_assign(array: Expr, index: Expr, value: Expr, ty: DataType) -> Expr {
+    intrinsic("array_assign", vec![array, index, value], ty, false, |context, args| {
+        subscript_assignment::set_element(context, &args[0], &args[1], &args[2])
+    })
+}
+
+/// An array with the elements between the bounds replaced by those of another; an open bound is the array's own.
+pub fn array_assign_slice(array: Expr, bounds: [Expr; 2], open: (bool, bool), value: Expr, ty: DataType) -> Expr {
+    let [lower, upper] = bounds;
+    let name = match open {
+        (false, false) => "array_assign_slice",
+        (true, false) => "array_assign_slice_to",
+        (false, true) => "array_assign_slice_from",
+        (true, true) => "array_assign_all",
+    };
+    intrinsic(name, vec![array, lower, upper, value], ty, false, move |context, args| {
+        subscript_assignment::set_slice(context, &args[0], [&args[1], &args[2]], open, &args[3])
+    })
+}
+
+/// A jsonb value with another at the end of a path of texts.
+pub fn jsonb_assign(json: Expr, steps: Vec<Expr>, begins_array: bool, value: Expr) -> Expr {
+    let name = if begins_array { "jsonb_assign_in_array" } else { "jsonb_assign" };
+    let args = [json, value].into_iter().chain(steps).collect();
+    intrinsic(name, args, DataType::Jsonb, false, move |context, args| {
+        subscript_assignment::set_path(context, &args[0], begins_array, &args[2..], &args[1])
     })
 }
 

@@ -51,6 +51,7 @@ mod special_syntax;
 pub mod stored_sequences;
 mod stored_text;
 mod subquery;
+mod subscript;
 mod table_function;
 mod update;
 mod values;

@@ -1,11 +1,13 @@
 //! RETURNING, and the parts that INSERT, UPDATE and DELETE share.
 
+use sinew_storage::DataType;
 use sinew_storage::catalog::{TableBehaviour, TableDef};
 use sqlparser::ast::{Expr as Ast, Ident, ObjectName, SelectItem, Spanned};
 use sqlparser::tokenizer::Span;
 
 use super::Binder;
 use super::scope::{Clause, Frame};
+use super::subscript::{ColumnPart, split_subscripts};
 use crate::algebra::{Expr, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::statement::OutputColumn;
@@ -70,11 +72,17 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// A column that a statement assigns to: it exists, stores something, and is named once.
-    pub fn assignment_target(&self, table: &TableDef, name: &ObjectName, seen: &mut Vec<usize>) -> Result<usize> {
-        let idents: Vec<&Ident> = name.0.iter().filter_map(|part| part.as_ident()).collect();
+    /// What a statement assigns to: a column that exists, stores something and is named once, or parts of it.
+    pub fn assignment_target(
+        &mut self,
+        table: &TableDef,
+        name: &ObjectName,
+        seen: &mut Vec<AssignmentTarget>,
+    ) -> Result<AssignmentTarget> {
+        let (names, subscripts) = split_subscripts(name);
+        let idents: Vec<&Ident> = names.iter().filter_map(|part| part.as_ident()).collect();
         let ident = match idents.as_slice() {
-            [ident] if name.0.len() == 1 => *ident,
+            [ident] if names.len() == 1 => *ident,
             _ => {
                 return Err(QueryError::new(
                     sqlstate::UNDEFINED_COLUMN,
@@ -97,19 +105,28 @@ impl Binder<'_> {
             .detail(format!("Column \"{}\" is a generated column.", table.columns[position].name))
             .at(self.at(ident.span)));
         }
-        if seen.contains(&position) {
+        if seen.iter().any(|other| other.position == position && (other.part.is_none() || subscripts.is_none())) {
             return Err(QueryError::new(
                 sqlstate::SYNTAX_ERROR,
                 format!("multiple assignments to same column \"{}\"", table.columns[position].name),
             )
             .at(self.at(ident.span)));
         }
-        seen.push(position);
-        Ok(position)
+        let part = match subscripts {
+            Some(subscripts) => Some(self.bind_part(&table.columns[position], subscripts, ident.span)?),
+            None => None,
+        };
+        let target = AssignmentTarget { position, part };
+        seen.push(target.clone());
+        Ok(target)
     }
 
-    /// A value for a column: DEFAULT, or an expression with its assignment cast.
-    pub fn assigned_value(&mut self, table: &TableDef, position: usize, ast: &Ast) -> Result<Expr> {
+    /// A value for a column or a part of it: DEFAULT, or an expression with its assignment cast.
+    pub fn assigned_value(&mut self, table: &TableDef, target: &AssignmentTarget, ast: &Ast) -> Result<Expr> {
+        let position = target.position;
+        if let Some(part) = &target.part {
+            return self.part_value(&table.columns[position], part, ast);
+        }
         if is_default(ast) {
             return self.bind_default(table, position);
         }
@@ -117,6 +134,21 @@ impl Binder<'_> {
         let place = self.at(ast.span());
         let column = &table.columns[position];
         self.assign(expr, &column.name, &column.ty, place)
+    }
+
+    /// A value that is bound already, with its assignment cast.
+    pub fn assign_to(
+        &mut self,
+        table: &TableDef,
+        target: &AssignmentTarget,
+        value: Expr,
+        place: Option<usize>,
+    ) -> Result<Expr> {
+        let column = &table.columns[target.position];
+        match &target.part {
+            Some(part) => self.assign_part(column, part, value, place),
+            None => self.assign(value, &column.name, &column.ty, place),
+        }
     }
 
     /// Fresh variables for a row of `table`.
@@ -135,6 +167,40 @@ impl Binder<'_> {
         frame.star = relation.columns.clone();
         frame.relations.push(relation);
         frame
+    }
+}
+
+/// What a value is assigned to.
+#[derive(Clone)]
+pub struct AssignmentTarget {
+    /// Of the column.
+    pub position: usize,
+    /// What of it; None: all.
+    pub part: Option<ColumnPart>,
+}
+
+impl AssignmentTarget {
+    /// Type of the value.
+    pub fn ty<'t>(&'t self, table: &'t TableDef) -> &'t DataType {
+        self.part.as_ref().map_or(&table.columns[self.position].ty, |part| &part.ty)
+    }
+
+    /// Adds the value to those that the statement gives to whole columns. Parts are put into what the column has been given
+    /// so far, else into `old`.
+    pub fn give(self, table: &TableDef, value: Expr, old: impl FnOnce() -> Expr, given: &mut Vec<(usize, Expr)>) {
+        let position = self.position;
+        let Some(part) = self.part else {
+            given.push((position, value));
+            return;
+        };
+        let column = &table.columns[position];
+        match given.iter_mut().find(|(other, _)| *other == position) {
+            Some((_, known)) => {
+                let before = std::mem::replace(known, Expr::null(column.ty.clone()));
+                *known = part.assigned(column, before, value);
+            }
+            None => given.push((position, part.assigned(column, old(), value))),
+        }
     }
 }
 

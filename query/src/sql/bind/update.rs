@@ -10,7 +10,7 @@ use sqlparser::ast::{
 use super::identity;
 use super::names::Relation;
 use super::operator::subquery_of;
-use super::returning::is_default;
+use super::returning::{AssignmentTarget as Target, is_default};
 use super::row_compare::row;
 use super::scope::{Clause, Frame, FromItem};
 use super::{Binder, Bound};
@@ -19,7 +19,7 @@ use crate::error::{QueryError, Result, sqlstate};
 use crate::system::graph_relations;
 
 /// The target of UPDATE or DELETE with its scan.
-pub struct Target {
+pub struct TargetScan {
     pub table: std::sync::Arc<TableDef>,
     pub item: FromItem,
     /// Variables of the old row in table order.
@@ -59,7 +59,7 @@ impl Binder<'_> {
             item = self.join_items(item, from, JoinKind::Inner, false, span)?;
         }
         let ((assignments, filter), frame) = self.with_frame(Frame::of(&item, Clause::Set), |binder| {
-            let assignments = binder.bind_assignments(&table, &update.assignments)?;
+            let assignments = binder.bind_assignments(&table, &old_row, &update.assignments)?;
             let filter = match &update.selection {
                 Some(condition) => {
                     Some(binder.in_clause(Clause::Where, |binder| binder.bind_condition(condition, "WHERE"))?)
@@ -100,7 +100,7 @@ impl Binder<'_> {
     }
 
     /// The table of an UPDATE or DELETE, scanned with its row ids.
-    pub fn bind_target(&mut self, factor: &TableFactor, what: &str) -> Result<Target> {
+    pub fn bind_target(&mut self, factor: &TableFactor, what: &str) -> Result<TargetScan> {
         let TableFactor::Table { name, alias, args: None, .. } = factor else {
             return Err(self.unsupported(format_args!("{what} of something that is no table"), factor.span()));
         };
@@ -118,32 +118,44 @@ impl Binder<'_> {
         let row_id = self.vars.add("row_id", DataType::Int8);
         set_row_id(&mut item.plan, row_id);
         let item = self.rename(item, alias.as_ref())?;
-        Ok(Target { table, item, row, row_id })
+        Ok(TargetScan { table, item, row, row_id })
     }
 
-    /// SET: single columns and rows.
-    pub fn bind_assignments(&mut self, table: &TableDef, assignments: &[Assignment]) -> Result<Vec<(usize, Expr)>> {
+    /// SET: single columns and rows. Parts of columns are put into those of `old_row`.
+    pub fn bind_assignments(
+        &mut self,
+        table: &TableDef,
+        old_row: &[VarId],
+        assignments: &[Assignment],
+    ) -> Result<Vec<(usize, Expr)>> {
         let mut seen = Vec::with_capacity(assignments.len());
         let mut bound = Vec::with_capacity(assignments.len());
         for assignment in assignments {
             match &assignment.target {
                 AssignmentTarget::ColumnName(name) => {
-                    let position = self.assignment_target(table, name, &mut seen)?;
-                    bound.push((position, self.new_value(table, position, &assignment.value)?));
+                    let target = self.assignment_target(table, name, &mut seen)?;
+                    let value = self.new_value(table, &target, &assignment.value)?;
+                    bound.push((target, value));
                 }
                 AssignmentTarget::Tuple(names) => {
                     self.bind_row_assignment(table, names, &assignment.value, &mut seen, &mut bound)?;
                 }
             }
         }
-        Ok(bound)
+        let mut given = Vec::with_capacity(bound.len());
+        for (target, value) in bound {
+            let position = target.position;
+            let old = || Expr::Column(old_row[position], table.columns[position].ty.clone());
+            target.give(table, value, old, &mut given);
+        }
+        Ok(given)
     }
 
-    fn new_value(&mut self, table: &TableDef, position: usize, ast: &Ast) -> Result<Expr> {
+    fn new_value(&mut self, table: &TableDef, target: &Target, ast: &Ast) -> Result<Expr> {
         if !is_default(ast) {
-            identity::check_update(table, position)?;
+            identity::check_update(table, target.position)?;
         }
-        self.assigned_value(table, position, ast)
+        self.assigned_value(table, target, ast)
     }
 
     /// `(a, b) = (1, 2)`, `(a, b) = (SELECT …)`.
@@ -152,30 +164,32 @@ impl Binder<'_> {
         table: &TableDef,
         names: &[ObjectName],
         value: &Ast,
-        seen: &mut Vec<usize>,
-        bound: &mut Vec<(usize, Expr)>,
+        seen: &mut Vec<Target>,
+        bound: &mut Vec<(Target, Expr)>,
     ) -> Result<()> {
         let place = self.at(value.span());
         let wrong = || QueryError::syntax("number of columns does not match number of values", place);
-        let mut positions = Vec::with_capacity(names.len());
+        let mut targets = Vec::with_capacity(names.len());
         for name in names {
-            positions.push(self.assignment_target(table, name, seen)?);
+            targets.push(self.assignment_target(table, name, seen)?);
         }
         if let Some(fields) = row(value) {
-            if fields.len() != positions.len() {
+            if fields.len() != targets.len() {
                 return Err(wrong());
             }
-            for (position, field) in positions.into_iter().zip(fields) {
-                bound.push((position, self.new_value(table, position, field)?));
+            for (target, field) in targets.into_iter().zip(fields) {
+                let value = self.new_value(table, &target, field)?;
+                bound.push((target, value));
             }
             return Ok(());
         }
         if let Some(query) = subquery_of(value) {
             // One scalar subquery a column: the same rows, each read for one field.
-            for (index, position) in positions.iter().enumerate() {
-                identity::check_update(table, *position)?;
+            let count = targets.len();
+            for (index, target) in targets.into_iter().enumerate() {
+                identity::check_update(table, target.position)?;
                 let subquery = self.bind_subquery(query, false)?;
-                if subquery.output.len() != positions.len() {
+                if subquery.output.len() != count {
                     return Err(wrong());
                 }
                 let column = &subquery.output[index];
@@ -185,13 +199,14 @@ impl Binder<'_> {
                     ty: column.ty.clone(),
                     plan: subquery.plan,
                 }));
-                let target = &table.columns[*position];
-                bound.push((*position, self.assign(expr, &target.name, &target.ty, place)?));
+                let value = self.assign_to(table, &target, expr, place)?;
+                bound.push((target, value));
             }
             return Ok(());
         }
-        if positions.len() == 1 {
-            bound.push((positions[0], self.new_value(table, positions[0], value)?));
+        if let [target] = targets.as_slice() {
+            let value = self.new_value(table, target, value)?;
+            bound.push((target.clone(), value));
             return Ok(());
         }
         Err(QueryError::new(

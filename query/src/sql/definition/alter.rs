@@ -111,7 +111,7 @@ fn action(parser: &mut Parser<'_>) -> Result<AlterAction, ParserError> {
         parser.next_token();
         return Ok(AlterAction::ResetOptions(option_names(parser)?));
     }
-    let refused: [(&[&str], &'static str); 14] = [
+    let refused: [(&[&str], &'static str); 13] = [
         (&["SET", "LOGGED"], "ALTER TABLE … SET LOGGED"),
         (&["SET", "UNLOGGED"], "ALTER TABLE … SET UNLOGGED"),
         (&["SET", "TABLESPACE"], "ALTER TABLE … SET TABLESPACE"),
@@ -125,11 +125,15 @@ fn action(parser: &mut Parser<'_>) -> Result<AlterAction, ParserError> {
         (&["ATTACH"], "partitioned tables"),
         (&["DETACH"], "partitioned tables"),
         (&["REPLICA", "IDENTITY"], "REPLICA IDENTITY"),
-        (&["ALTER", "CONSTRAINT"], "ALTER TABLE … ALTER CONSTRAINT"),
     ];
     if let Some((_, what)) = refused.iter().find(|(words, _)| words_are(parser, 0, words)) {
         skip_action(parser);
         return unsupported(what);
+    }
+    if take(parser, &["ALTER", "CONSTRAINT"]) {
+        let name = parser.parse_identifier()?;
+        let characteristics = parser.parse_constraint_characteristics()?;
+        return Ok(AlterAction::AlterConstraint { name, characteristics });
     }
     if word(parser, 0) == "ALTER" {
         let at = if word(parser, 1) == "COLUMN" { 2 } else { 1 };

@@ -8,7 +8,7 @@ mod routines;
 use std::sync::{Arc, OnceLock};
 
 use sinew_storage::DataType;
-use sinew_storage::catalog::{ConstraintKind, ForeignKeyMatch, IdentityKind, SequenceDef, TableDef};
+use sinew_storage::catalog::{ConstraintKind, ConstraintTiming, ForeignKeyMatch, IdentityKind, SequenceDef, TableDef};
 
 use super::pg_catalog::identity::{self, ConstraintBody};
 use super::pg_catalog::{NULL, RelationSet, Row, Rows, SystemRelation, definitions, no_rows, relation_kind, row, view};
@@ -468,8 +468,7 @@ fn not_null_checks(schema_oid: u32, table: &TableDef) -> impl Iterator<Item = (S
 fn table_constraints(context: &ExecContext) -> Rows {
     let database = &context.session.database;
     let catalog = context.transaction.catalog();
-    let row = |table: &TableDef, name: &str, kind: &str| {
-        let nulls_distinct = (kind == "UNIQUE").then_some("YES");
+    let row = |table: &TableDef, name: &str, kind: &str, timing: ConstraintTiming, nulls_distinct: Option<&str>| {
         row![
             database,
             &table.schema,
@@ -478,8 +477,8 @@ fn table_constraints(context: &ExecContext) -> Rows {
             &table.schema,
             &table.name,
             kind,
-            "NO",
-            "NO",
+            yes_or_no(timing.is_deferrable()),
+            yes_or_no(timing.is_initially_deferred()),
             "YES",
             nulls_distinct
         ]
@@ -492,11 +491,18 @@ fn table_constraints(context: &ExecContext) -> Rows {
             ConstraintBody::Check(_) => "CHECK",
             ConstraintBody::ForeignKey(_) => "FOREIGN KEY",
         };
-        rows.push(row(constraint.table, constraint.name, kind));
+        let nulls_distinct = match constraint.body {
+            ConstraintBody::Key(ConstraintKind::Unique, index) => Some(yes_or_no(!index.options.nulls_not_distinct)),
+            _ => None,
+        };
+        rows.push(row(constraint.table, constraint.name, kind, constraint.timing(), nulls_distinct));
     }
     for table in catalog.tables.values() {
         let schema_oid = identity::schema_oid(&catalog, &table.schema);
-        rows.extend(not_null_checks(schema_oid, table).map(|(name, _)| row(table, &name, "CHECK")));
+        rows.extend(
+            not_null_checks(schema_oid, table)
+                .map(|(name, _)| row(table, &name, "CHECK", ConstraintTiming::NotDeferrable, None)),
+        );
     }
     Ok(rows)
 }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use sinew_storage::DataType;
 use sinew_storage::catalog::{
-    Catalog, ColumnDef, ConstraintKind, ForeignKeyMatch, IndexDef, IndexKind, IndexTarget, ReferentialAction, TableDef,
-    VectorMetric,
+    Catalog, ColumnDef, ConstraintKind, ConstraintTiming, ForeignKeyMatch, IndexDef, IndexKind, IndexTarget,
+    ReferentialAction, TableDef, VectorMetric,
 };
 
 use super::identity::{self, Constraint, ConstraintBody, ForeignKey};
@@ -134,6 +134,7 @@ pub(crate) fn index_definition(index: &IndexDef, table: &TableDef) -> String {
         })
         .collect();
     let (included, predicate) = included_and_predicate(index, table);
+    let nulls = if index.options.nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" };
     let options = index_options(index).map_or_else(String::new, |options| {
         let options: Vec<String> = options
             .iter()
@@ -143,7 +144,7 @@ pub(crate) fn index_definition(index: &IndexDef, table: &TableDef) -> String {
         format!(" WITH ({})", options.join(", "))
     });
     format!(
-        "CREATE {unique}INDEX {} ON {}.{} USING {method} ({}){included}{options}{predicate}",
+        "CREATE {unique}INDEX {} ON {}.{} USING {method} ({}){included}{nulls}{options}{predicate}",
         quote_identifier(&index.name),
         quote_identifier(&table.schema),
         quote_identifier(&table.name),
@@ -175,9 +176,11 @@ fn constraint_definition(context: &EvalContext<'_>, constraint: &Constraint<'_>)
                 ConstraintKind::PrimaryKey => "PRIMARY KEY",
                 ConstraintKind::Unique => "UNIQUE",
             };
-            format!("{word} ({})", column_names(index, constraint.table).join(", "))
+            let nulls = if index.options.nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" };
+            let (included, _) = included_and_predicate(index, constraint.table);
+            format!("{word}{nulls} ({}){included}", column_names(index, constraint.table).join(", "))
         }
-        ConstraintBody::Check(check) => format!("CHECK ({})", check.expression),
+        ConstraintBody::Check(check) => format!("CHECK ({}){}", check.expression, validity(check.not_valid)),
         ConstraintBody::ForeignKey(foreign) => foreign_key_definition(context, constraint, foreign),
     }
 }
@@ -201,7 +204,17 @@ fn foreign_key_definition(context: &EvalContext<'_>, constraint: &Constraint<'_>
             text.push_str(&format!(" ON {event} {}", action_name(action)));
         }
     }
+    text.push_str(match foreign.key.timing {
+        ConstraintTiming::NotDeferrable => "",
+        ConstraintTiming::InitiallyImmediate => " DEFERRABLE",
+        ConstraintTiming::InitiallyDeferred => " DEFERRABLE INITIALLY DEFERRED",
+    });
+    text.push_str(validity(foreign.key.not_valid));
     text
+}
+
+fn validity(not_valid: bool) -> &'static str {
+    if not_valid { " NOT VALID" } else { "" }
 }
 
 /// An action as SQL writes it.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sinew_storage::catalog::{
-    Catalog, CheckDef, ColumnDef, ConstraintKind, ForeignKeyDef, IdentityKind, IndexDef, IndexKind, IndexTarget,
-    TableBehaviour, TableDef, ViewDef,
+    Catalog, CheckDef, ColumnDef, ConstraintKind, ConstraintTiming, ForeignKeyDef, IdentityKind, IndexDef, IndexKind,
+    IndexTarget, TableBehaviour, TableDef, ViewDef,
 };
 use sinew_storage::{ColumnId, DataType};
 use sqlparser::tokenizer::{Token, Tokenizer};
@@ -136,6 +136,21 @@ impl<'c> Constraint<'c> {
 
     pub(crate) fn columns(&self) -> Vec<&'c ColumnDef> {
         columns_at(self.table, self.column_numbers())
+    }
+
+    pub(crate) fn timing(&self) -> ConstraintTiming {
+        match &self.body {
+            ConstraintBody::ForeignKey(foreign) => foreign.key.timing,
+            ConstraintBody::Key(..) | ConstraintBody::Check(_) => ConstraintTiming::NotDeferrable,
+        }
+    }
+
+    pub(crate) fn is_not_valid(&self) -> bool {
+        match &self.body {
+            ConstraintBody::ForeignKey(foreign) => foreign.key.not_valid,
+            ConstraintBody::Check(check) => check.not_valid,
+            ConstraintBody::Key(..) => false,
+        }
     }
 }
 

@@ -397,7 +397,7 @@ fn indexes(context: &ExecContext) -> Rows {
             numbers.len(),
             numbers.len(),
             matches!(index.kind, IndexKind::Ordered { unique: true }),
-            false,
+            index.options.nulls_not_distinct,
             index.constraint == Some(sinew_storage::catalog::ConstraintKind::PrimaryKey),
             false,
             true,
@@ -428,6 +428,7 @@ fn constraints(context: &ExecContext) -> Rows {
             ConstraintBody::Check(check) => ('c', 0, Some(check.expression.clone())),
             ConstraintBody::ForeignKey(foreign) => ('f', foreign.index.id.0, None),
         };
+        let timing = constraint.timing();
         let mut referenced = 0;
         let mut referenced_columns = None;
         let (mut on_update, mut on_delete, mut match_type) = (" ", " ", " ");
@@ -448,9 +449,9 @@ fn constraints(context: &ExecContext) -> Rows {
             constraint.name,
             identity::schema_oid(&catalog, &constraint.table.schema),
             kind,
-            false,
-            false,
-            true,
+            timing.is_deferrable(),
+            timing.is_initially_deferred(),
+            !constraint.is_not_valid(),
             constraint.table.id.0,
             0_u32,
             index,

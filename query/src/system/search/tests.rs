@@ -55,6 +55,7 @@ fn context_with_notices(transaction: Transaction) -> (ExecContext, Notices) {
         activity: SessionActivity::new(0, CancelToken::default()),
         sessions: Arc::default(),
         notifications: Default::default(),
+        deferred: Default::default(),
         setting_changes: Default::default(),
         objects: Default::default(),
         sequences: Default::default(),

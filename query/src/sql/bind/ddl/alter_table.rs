@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sinew_storage::catalog::{ForeignKeyDef, IndexTarget, TableDef};
+use sinew_storage::catalog::{ConstraintKind, ForeignKeyDef, IndexTarget, TableDef};
 use sinew_storage::ids::RelationId;
 use sqlparser::ast::{
     AlterColumnOperation, AlterTableOperation, DropBehavior, Ident, ObjectName, Owner, RenameTableNameKind, Spanned,
@@ -23,13 +23,15 @@ pub(super) struct Change {
     pub table: TableDef,
     pub pending: Pending,
     pub validate: Vec<(String, String)>,
+    /// Of the table's own, that present rows must satisfy.
+    pub validate_foreign_keys: Vec<String>,
     not_null: Vec<String>,
     pub drop_indexes: Vec<RelationId>,
     /// Of other tables, by CASCADE.
     drop_foreign_keys: Vec<(RelationId, String)>,
     pub changed: bool,
     pub notices: Vec<Ddl>,
-    renames: Vec<Ddl>,
+    pub renames: Vec<Ddl>,
     /// Changes of sequences, to be carried out after the table's own.
     pub sequences: Vec<Ddl>,
     pub rewrites: Vec<ColumnRewrite>,
@@ -63,6 +65,7 @@ impl Binder<'_> {
             table: TableDef::clone(&table),
             pending: Pending::default(),
             validate: Vec::new(),
+            validate_foreign_keys: Vec::new(),
             not_null: Vec::new(),
             drop_indexes: Vec::new(),
             drop_foreign_keys: Vec::new(),
@@ -76,6 +79,9 @@ impl Binder<'_> {
         for action in actions {
             match action {
                 AlterAction::Parsed(operation) => self.alter_operation(&table, &mut change, operation, span)?,
+                AlterAction::AlterConstraint { name, characteristics } => {
+                    self.alter_constraint(&mut change, name, characteristics.as_ref())?;
+                }
                 AlterAction::Unsupported { what, span } => return Err(self.unsupported(what, *span)),
                 AlterAction::SetOptions(options) => {
                     for (name, value) in self.checked_options(options)? {
@@ -116,6 +122,9 @@ impl Binder<'_> {
                 *drop_indexes = change.drop_indexes;
             }
             ddl.push(altered);
+        }
+        for name in change.validate_foreign_keys {
+            ddl.push(Ddl::ValidateForeignKey { table: table.id, name });
         }
         if !foreign_keys.is_empty() {
             ddl.push(Ddl::AddForeignKeys { table: table.id, keys: foreign_keys });
@@ -197,9 +206,9 @@ impl Binder<'_> {
             }
             AlterTableOperation::AddConstraint { constraint, not_valid } => {
                 if *not_valid {
-                    return Err(self.unsupported("NOT VALID", constraint.span()));
+                    self.refuse_not_valid(constraint)?;
                 }
-                let checks = change.table.checks.len();
+                let (checks, foreign_keys) = (change.table.checks.len(), change.pending.foreign_keys.len());
                 let nullable: Vec<String> = change
                     .table
                     .columns
@@ -207,9 +216,24 @@ impl Binder<'_> {
                     .filter(|column| !column.not_null)
                     .map(|column| column.name.clone())
                     .collect();
-                self.add_constraint(&mut change.table, constraint, &mut change.pending, table.id)?;
-                let new_checks = change.table.checks[checks..].iter();
-                change.validate.extend(new_checks.map(|check| (check.name.clone(), check.expression.clone())));
+                match constraint {
+                    TableConstraint::PrimaryKeyUsingIndex(key) => {
+                        self.key_using_index(change, key, ConstraintKind::PrimaryKey)?;
+                    }
+                    TableConstraint::UniqueUsingIndex(key) => {
+                        self.key_using_index(change, key, ConstraintKind::Unique)?;
+                    }
+                    constraint => self.add_constraint(&mut change.table, constraint, &mut change.pending, table.id)?,
+                }
+                for key in &mut change.pending.foreign_keys[foreign_keys..] {
+                    key.not_valid = *not_valid;
+                }
+                for check in &mut change.table.checks[checks..] {
+                    check.not_valid = *not_valid;
+                    if !*not_valid {
+                        change.validate.push((check.name.clone(), check.expression.clone()));
+                    }
+                }
                 for column in &change.table.columns {
                     if column.not_null && nullable.contains(&column.name) {
                         change.not_null.push(column.name.clone());
@@ -225,6 +249,7 @@ impl Binder<'_> {
             AlterTableOperation::RenameConstraint { old_name, new_name } => {
                 self.rename_constraint(change, old_name, new_name)?;
             }
+            AlterTableOperation::ValidateConstraint { name } => self.validate_constraint(change, name)?,
             AlterTableOperation::OwnerTo { new_owner } => match new_owner {
                 Owner::Ident(owner) => self.check_owner(owner)?,
                 Owner::CurrentRole | Owner::CurrentUser | Owner::SessionUser => {}

@@ -2,13 +2,13 @@
 
 use sinew_storage::DataType;
 use sinew_storage::catalog::{
-    CheckDef, ColumnDef, ConstraintKind, DefaultExpr, IdentityKind, IndexColumn, IndexDef, IndexKind, IndexTarget,
-    TableBehaviour, TableDef,
+    CheckDef, ColumnDef, ConstraintKind, ConstraintTiming, DefaultExpr, IdentityKind, IndexColumn, IndexDef, IndexKind,
+    IndexTarget, TableBehaviour, TableDef,
 };
 use sinew_storage::ids::{ColumnId, RelationId};
 use sqlparser::ast::{
-    ColumnDef as AstColumn, ColumnOption, ConstraintCharacteristics, CreateTable, Expr as Ast, GeneratedAs, Ident,
-    IndexColumn as AstIndexColumn, NullsDistinctOption, Spanned, TableConstraint,
+    ColumnDef as AstColumn, ColumnOption, ConstraintCharacteristics, CreateTable, DeferrableInitial, Expr as Ast,
+    GeneratedAs, Ident, IndexColumn as AstIndexColumn, NullsDistinctOption, Spanned, TableConstraint,
 };
 use sqlparser::tokenizer::Span;
 
@@ -22,6 +22,7 @@ use super::{Pending, object_name, unassigned};
 use crate::algebra::{Expr, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::{self, CastContext};
+use crate::sql::lexical_like::NULLS_MARK;
 use crate::statement::Ddl;
 use crate::types::type_name;
 
@@ -199,6 +200,7 @@ impl Binder<'_> {
                 }
                 ColumnOption::PrimaryKey(_) => definition.not_null = true,
                 ColumnOption::Unique(_) | ColumnOption::Check(_) | ColumnOption::ForeignKey(_) => {}
+                ColumnOption::Comment(mark) if mark == NULLS_MARK => {}
                 ColumnOption::Generated { generated_as, sequence_options, generation_expr, .. } => {
                     if generation_expr.is_some() || matches!(generated_as, GeneratedAs::ExpStored) {
                         return Err(self.unsupported("a stored generated column", span));
@@ -308,22 +310,24 @@ impl Binder<'_> {
             let span = column.name.span;
             match &option.option {
                 ColumnOption::PrimaryKey(key) => {
-                    self.reject_characteristics(key.characteristics.as_ref(), span)?;
+                    self.reject_deferrable_key(key.characteristics.as_ref(), span)?;
                     let columns = std::slice::from_ref(&column.name);
                     self.add_key(table, name, columns, ConstraintKind::PrimaryKey, pending, table.id, span)?;
                 }
                 ColumnOption::Unique(key) => {
-                    self.reject_characteristics(key.characteristics.as_ref(), span)?;
-                    self.reject_nulls_distinct(&key.nulls_distinct, span)?;
+                    self.reject_deferrable_key(key.characteristics.as_ref(), span)?;
                     let columns = std::slice::from_ref(&column.name);
                     self.add_key(table, name, columns, ConstraintKind::Unique, pending, table.id, span)?;
+                }
+                ColumnOption::Comment(mark) if mark == NULLS_MARK => {
+                    note_nulls(pending, NullsDistinctOption::NotDistinct);
                 }
                 ColumnOption::Check(check) => {
                     self.add_check(table, name, &check.expr, check.no_inherit, check.enforced, Some(&column.name))?;
                 }
                 ColumnOption::ForeignKey(constraint) => {
                     let (columns, constraint) = (vec![column.name.clone()], constraint.clone());
-                    pending.foreign_keys.push(WrittenForeignKey { name, columns, constraint, span });
+                    pending.foreign_keys.push(WrittenForeignKey { name, columns, constraint, not_valid: false, span });
                 }
                 _ => {}
             }
@@ -342,7 +346,7 @@ impl Binder<'_> {
         let span = constraint.span();
         match constraint {
             TableConstraint::PrimaryKey(key) => {
-                self.reject_characteristics(key.characteristics.as_ref(), span)?;
+                self.reject_deferrable_key(key.characteristics.as_ref(), span)?;
                 if !key.include.is_empty() || !key.index_options.is_empty() || key.index_type.is_some() {
                     return Err(self.unsupported("INCLUDE and index options of a constraint", span));
                 }
@@ -351,14 +355,15 @@ impl Binder<'_> {
                 self.add_key(table, name, &columns, ConstraintKind::PrimaryKey, pending, owner, span)
             }
             TableConstraint::Unique(key) => {
-                self.reject_characteristics(key.characteristics.as_ref(), span)?;
-                self.reject_nulls_distinct(&key.nulls_distinct, span)?;
+                self.reject_deferrable_key(key.characteristics.as_ref(), span)?;
                 if !key.include.is_empty() || !key.index_options.is_empty() || key.index_type.is_some() {
                     return Err(self.unsupported("INCLUDE and index options of a constraint", span));
                 }
                 let columns = self.key_columns(&key.columns)?;
                 let name = key.name.as_ref().map(fold);
-                self.add_key(table, name, &columns, ConstraintKind::Unique, pending, owner, span)
+                self.add_key(table, name, &columns, ConstraintKind::Unique, pending, owner, span)?;
+                note_nulls(pending, key.nulls_distinct);
+                Ok(())
             }
             TableConstraint::Check(check) => {
                 let name = check.name.as_ref().map(fold);
@@ -369,13 +374,14 @@ impl Binder<'_> {
                     name: key.name.as_ref().map(fold),
                     columns: key.columns.clone(),
                     constraint: key.clone(),
+                    not_valid: false,
                     span,
                 });
                 Ok(())
             }
             TableConstraint::Exclude(_) => Err(self.unsupported("an EXCLUDE constraint", span)),
             TableConstraint::PrimaryKeyUsingIndex(_) | TableConstraint::UniqueUsingIndex(_) => {
-                Err(self.unsupported("a constraint USING INDEX", span))
+                Err(QueryError::unsupported_as("cannot use an existing index in CREATE TABLE").at(self.at(span)))
             }
             TableConstraint::Index(_) | TableConstraint::FulltextOrSpatial(_) => {
                 Err(self.unsupported("an index inside CREATE TABLE", span))
@@ -399,26 +405,36 @@ impl Binder<'_> {
             .collect()
     }
 
-    pub(super) fn reject_characteristics(
+    /// When a constraint is to be checked. 42601 for what contradicts itself.
+    pub(super) fn constraint_timing(
+        &self,
+        characteristics: Option<&ConstraintCharacteristics>,
+        span: Span,
+    ) -> Result<ConstraintTiming> {
+        let Some(characteristics) = characteristics else { return Ok(ConstraintTiming::NotDeferrable) };
+        if characteristics.enforced == Some(false) {
+            return Err(self.unsupported("a NOT ENFORCED constraint", span));
+        }
+        let deferred = matches!(characteristics.initially, Some(DeferrableInitial::Deferred));
+        match (characteristics.deferrable, deferred) {
+            (Some(false), true) => {
+                Err(QueryError::syntax("constraint declared INITIALLY DEFERRED must be DEFERRABLE", self.at(span)))
+            }
+            (_, true) => Ok(ConstraintTiming::InitiallyDeferred),
+            (Some(true), false) => Ok(ConstraintTiming::InitiallyImmediate),
+            (Some(false) | None, false) => Ok(ConstraintTiming::NotDeferrable),
+        }
+    }
+
+    /// Keys are checked row by row.
+    pub(super) fn reject_deferrable_key(
         &self,
         characteristics: Option<&ConstraintCharacteristics>,
         span: Span,
     ) -> Result<()> {
-        let Some(characteristics) = characteristics else { return Ok(()) };
-        let deferred = matches!(characteristics.initially, Some(sqlparser::ast::DeferrableInitial::Deferred));
-        if characteristics.deferrable == Some(true) || deferred {
-            return Err(self.unsupported("a DEFERRABLE constraint", span));
-        }
-        if characteristics.enforced == Some(false) {
-            return Err(self.unsupported("a NOT ENFORCED constraint", span));
-        }
-        Ok(())
-    }
-
-    fn reject_nulls_distinct(&self, option: &NullsDistinctOption, span: Span) -> Result<()> {
-        match option {
-            NullsDistinctOption::None | NullsDistinctOption::Distinct => Ok(()),
-            NullsDistinctOption::NotDistinct => Err(self.unsupported("UNIQUE NULLS NOT DISTINCT", span)),
+        match self.constraint_timing(characteristics, span)? {
+            ConstraintTiming::NotDeferrable => Ok(()),
+            _ => Err(self.unsupported("a DEFERRABLE primary key or unique constraint", span)),
         }
     }
 
@@ -580,8 +596,15 @@ impl Binder<'_> {
                 }
             }
         };
-        table.checks.push(CheckDef { name, expression: ast.to_string() });
+        table.checks.push(CheckDef { name, expression: ast.to_string(), not_valid: false });
         Ok(())
+    }
+}
+
+/// The unique constraint added last was written with these words.
+fn note_nulls(pending: &mut Pending, nulls: NullsDistinctOption) {
+    if let Some(index) = pending.indexes.last_mut() {
+        index.options.nulls_not_distinct = matches!(nulls, NullsDistinctOption::NotDistinct);
     }
 }
 

@@ -56,11 +56,16 @@ impl Binder<'_> {
                 }
                 (Relation::Index(index), "index") => {
                     if index.constraint.is_some() {
+                        let table = match &index.target {
+                            IndexTarget::Table { table, .. } => self.catalog.tables.get(table),
+                            IndexTarget::Nodes { .. } | IndexTarget::Relationships { .. } => None,
+                        };
+                        let on = table.map(|table| format!(" on table {}", table.name)).unwrap_or_default();
                         return Err(QueryError::new(
                             sqlstate::DEPENDENT_OBJECTS_STILL_EXIST,
-                            format!("cannot drop index {} because constraint {} requires it", index.name, index.name),
+                            format!("cannot drop index {0} because constraint {0}{on} requires it", index.name),
                         )
-                        .hint(format!("You can drop constraint {} instead.", index.name))
+                        .hint(format!("You can drop constraint {}{on} instead.", index.name))
                         .at(self.at(span)));
                     }
                     if index.schema == "sinew" && matches!(index.target, IndexTarget::Table { .. }) {

@@ -29,6 +29,8 @@ pub(super) struct WrittenForeignKey {
     pub name: Option<String>,
     pub columns: Vec<Ident>,
     pub constraint: ForeignKeyConstraint,
+    /// NOT VALID.
+    pub not_valid: bool,
     pub span: Span,
 }
 
@@ -60,7 +62,7 @@ impl Binder<'_> {
         written: &WrittenForeignKey,
     ) -> Result<AddForeignKey> {
         let constraint = &written.constraint;
-        self.reject_characteristics(constraint.characteristics.as_ref(), written.span)?;
+        let timing = self.constraint_timing(constraint.characteristics.as_ref(), written.span)?;
         if constraint.index_name.is_some() {
             return Err(self.unsupported("an index name in FOREIGN KEY", written.span));
         }
@@ -166,6 +168,8 @@ impl Binder<'_> {
                 match_type,
                 on_delete: action(constraint.on_delete),
                 on_update: action(constraint.on_update),
+                timing,
+                not_valid: written.not_valid,
             },
         })
     }

@@ -63,15 +63,8 @@ pub(super) fn distinct_name(name: String, taken: &[String]) -> String {
 impl Binder<'_> {
     pub fn create_index(&mut self, create: &CreateIndex) -> Result<Vec<Ddl>> {
         let span = create.table_name.span();
-        let what = if create.nulls_distinct == Some(false) {
-            "NULLS NOT DISTINCT"
-        } else if !create.index_options.is_empty() || !create.alter_options.is_empty() || create.r#async {
-            "this option of CREATE INDEX"
-        } else {
-            ""
-        };
-        if !what.is_empty() {
-            return Err(self.unsupported(what, span));
+        if !create.index_options.is_empty() || !create.alter_options.is_empty() || create.r#async {
+            return Err(self.unsupported("this option of CREATE INDEX", span));
         }
         let table = self.target_table(&create.table_name)?;
         let method = match &create.using {
@@ -82,7 +75,9 @@ impl Binder<'_> {
             }
         };
         let is_btree = method == "btree";
-        let mut options = IndexOptions::default();
+        // Where nothing is unique, the words say nothing.
+        let nulls_not_distinct = create.unique && create.nulls_distinct == Some(false);
+        let mut options = IndexOptions { nulls_not_distinct, ..IndexOptions::default() };
         let mut names: Vec<String> = Vec::with_capacity(create.columns.len());
         let mut parts = Vec::with_capacity(create.columns.len());
         for column in &create.columns {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sinew_storage::catalog::{
-    ColumnDef, ConstraintKind, EXPRESSION_COLUMN, IndexColumn, IndexDef, IndexTarget, TableDef,
+    CheckDef, ColumnDef, ConstraintKind, EXPRESSION_COLUMN, IndexColumn, IndexDef, IndexTarget, TableDef,
 };
 use sinew_storage::ids::ColumnId;
 use sqlparser::ast::{ColumnDef as AstColumn, DataType as AstType, ObjectName, Spanned};
@@ -173,7 +173,7 @@ impl Binder<'_> {
                         format!("check constraint \"{}\" already exists", check.name),
                     ));
                 }
-                table.checks.push(check.clone());
+                table.checks.push(CheckDef { not_valid: false, ..check.clone() });
             }
         }
         if like.options.indexes {

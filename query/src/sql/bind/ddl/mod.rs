@@ -5,6 +5,7 @@ mod alter_relation;
 mod alter_table;
 mod alter_type;
 mod comment;
+mod constraint;
 mod create_table;
 mod create_table_as;
 mod drop;
