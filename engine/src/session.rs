@@ -99,6 +99,7 @@ impl Session {
             activity: SessionActivity::new(now_us(), cancel.clone()),
             sessions: Arc::clone(&database.inner.sessions),
             deferred: Default::default(),
+            random: Default::default(),
             setting_changes: Default::default(),
             objects: Default::default(),
             notifications: SessionNotifications::new(Arc::clone(&database.inner.notifications), process_id),

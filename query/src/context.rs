@@ -10,6 +10,7 @@ use sinew_storage::{CancelToken, DataType, Embedder, RelationId, SessionLocks, T
 use crate::activity::{SessionActivity, Sessions};
 use crate::deferred::DeferredConstraints;
 use crate::functions::FunctionRegistry;
+use crate::functions::random::RandomSource;
 use crate::notification::SessionNotifications;
 use crate::session_objects::SessionObjects;
 use crate::settings::{SettingChanges, Settings};
@@ -55,6 +56,7 @@ pub struct SessionContext {
     pub setting_changes: SettingChanges,
     /// Prepared statements and cursors, as the system views show them.
     pub objects: SessionObjects,
+    pub random: RandomSource,
     /// What the session knows of sequences.
     pub sequences: SequenceSession,
     /// The session has made something temporary: its schema is searched first from then on.

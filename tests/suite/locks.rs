@@ -65,6 +65,9 @@ fn pg_locks_shows_who_holds_and_who_waits() {
             .await
             .unwrap();
         assert_eq!((row.get::<_, i32>(0), row.get::<_, &str>(1), row.get::<_, bool>(2)), (pid, "ExclusiveLock", true));
+        let holder: i32 = a.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+        let row = c.query_one("SELECT pg_blocking_pids($1), pg_blocking_pids($2)", &[&pid, &holder]).await.unwrap();
+        assert_eq!((row.get::<_, Vec<i32>>(0), row.get::<_, Vec<i32>>(1)), (vec![holder], Vec::new()));
         a.batch_execute("COMMIT; SELECT pg_advisory_unlock(9)").await.unwrap();
         waiting.await.unwrap().unwrap();
     });

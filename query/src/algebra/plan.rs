@@ -400,11 +400,20 @@ pub struct Insert {
     pub values: Vec<Expr>,
     /// The new row's columns, aligned with the table's, for checks and RETURNING.
     pub new_row: Vec<VarId>,
-    /// (constraint name, condition over `new_row`); NULL passes.
-    pub checks: Vec<(String, Expr)>,
+    /// Conditions over `new_row`.
+    pub checks: Vec<(RowRule, Expr)>,
     pub on_conflict: Option<OnConflict>,
     /// Over `new_row`. Empty without RETURNING.
     pub returning: Vec<(VarId, Expr)>,
+}
+
+/// Where a condition comes from that a new row must satisfy.
+#[derive(Clone, Debug)]
+pub enum RowRule {
+    /// A CHECK constraint; NULL passes.
+    Constraint(String),
+    /// WITH CHECK OPTION, of a condition of this view; only true passes.
+    ViewOption(String),
 }
 
 #[derive(Clone, Debug)]
@@ -433,7 +442,7 @@ pub struct Update {
     /// (position, new value over the source's variables)
     pub assignments: Vec<(usize, Expr)>,
     pub new_row: Vec<VarId>,
-    pub checks: Vec<(String, Expr)>,
+    pub checks: Vec<(RowRule, Expr)>,
     /// Over `new_row` and the source.
     pub returning: Vec<(VarId, Expr)>,
 }

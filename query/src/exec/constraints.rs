@@ -5,6 +5,7 @@ use sinew_storage::{DataType, Value};
 
 use super::expr::{PhysExpr, RowCx, truth};
 use super::run::Cx;
+use crate::algebra::RowRule;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types;
 
@@ -27,7 +28,7 @@ pub fn check_may_write(table: &TableDef, cx: &Cx) -> Result<()> {
 }
 
 /// Checks a row (aligned with the table's columns). `checks` read nothing else.
-pub fn check_row(table: &TableDef, row: &[Value], checks: &[(String, PhysExpr)], cx: &Cx) -> Result<()> {
+pub fn check_row(table: &TableDef, row: &[Value], checks: &[(RowRule, PhysExpr)], cx: &Cx) -> Result<()> {
     for (column, value) in table.columns.iter().zip(row) {
         if column.virtual_expression.is_some() {
             continue;
@@ -56,17 +57,28 @@ pub fn check_row(table: &TableDef, row: &[Value], checks: &[(String, PhysExpr)],
             ));
         }
     }
-    for (name, condition) in checks {
-        if truth(&condition.eval(RowCx::of_values(cx, row))?)? == Some(false) {
-            let mut error = QueryError::new(
-                sqlstate::CHECK_VIOLATION,
-                format!("new row for relation \"{}\" violates check constraint \"{name}\"", table.name),
-            )
-            .detail(failing_row(table, row, cx));
-            error.0.schema = Some(table.schema.clone());
-            error.0.table = Some(table.name.clone());
-            error.0.constraint = Some(name.clone());
-            return Err(error);
+    for (rule, condition) in checks {
+        let holds = truth(&condition.eval(RowCx::of_values(cx, row))?)?;
+        match rule {
+            RowRule::Constraint(name) if holds == Some(false) => {
+                let mut error = QueryError::new(
+                    sqlstate::CHECK_VIOLATION,
+                    format!("new row for relation \"{}\" violates check constraint \"{name}\"", table.name),
+                )
+                .detail(failing_row(table, row, cx));
+                error.0.schema = Some(table.schema.clone());
+                error.0.table = Some(table.name.clone());
+                error.0.constraint = Some(name.clone());
+                return Err(error);
+            }
+            RowRule::ViewOption(view) if holds != Some(true) => {
+                return Err(QueryError::new(
+                    sqlstate::WITH_CHECK_OPTION_VIOLATION,
+                    format!("new row violates check option for view \"{view}\""),
+                )
+                .detail(failing_row(table, row, cx)));
+            }
+            RowRule::Constraint(_) | RowRule::ViewOption(_) => {}
         }
     }
     Ok(())

@@ -58,6 +58,7 @@ impl IndexExpressions {
             sessions: Arc::default(),
             notifications: Default::default(),
             deferred: Default::default(),
+            random: Default::default(),
             setting_changes: Default::default(),
             objects: Default::default(),
             sequences: Default::default(),

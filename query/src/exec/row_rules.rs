@@ -10,6 +10,7 @@ use sinew_storage::catalog::TableDef;
 use super::compile::compile_rules;
 use super::expr::PhysExpr;
 use super::run::{Cx, RunState};
+use crate::algebra::RowRule;
 use crate::context::BindContext;
 use crate::error::Result;
 use crate::sql;
@@ -18,7 +19,7 @@ use crate::sql;
 pub struct RowRules {
     cx: Cx,
     /// Over the row.
-    checks: Vec<(String, PhysExpr)>,
+    checks: Vec<(RowRule, PhysExpr)>,
     /// One for each column; NULL where none is declared.
     defaults: Vec<PhysExpr>,
 }
@@ -34,7 +35,7 @@ impl RowRules {
         Ok(RowRules { cx: Cx::new(Arc::new(run)), checks, defaults })
     }
 
-    pub fn checks(&self) -> &[(String, PhysExpr)] {
+    pub fn checks(&self) -> &[(RowRule, PhysExpr)] {
         &self.checks
     }
 

@@ -109,6 +109,26 @@ pub(super) fn register(t: &mut Table) {
     })
     .lax();
     t.f("array_fill(anyelement, int4[]) -> anyarray", fill).lax();
+    t.f("array_fill(anyelement, int4[], int4[]) -> anyarray", |c, a| {
+        if a[1].is_null() || a[2].is_null() {
+            return fill(c, &[a[0].clone(), Value::Null]);
+        }
+        let (dimensions, bounds) = (list(&a[1])?, list(&a[2])?);
+        if dimensions.len() != bounds.len() {
+            return Err(QueryError::new(sqlstate::ARRAY_SUBSCRIPT_ERROR, "wrong number of array subscripts")
+                .detail("Low bound array has different size than dimensions array."));
+        }
+        if bounds.iter().any(Value::is_null) {
+            return Err(QueryError::new(sqlstate::NULL_VALUE_NOT_ALLOWED, "dimension values cannot be null"));
+        }
+        match bounds {
+            [bound] if int(bound)? != 1 && int(&dimensions[0])? != 0 => {
+                Err(QueryError::unsupported("an array that begins at another subscript than 1"))
+            }
+            _ => fill(c, &a[..2]),
+        }
+    })
+    .lax();
     t.f("trim_array(anyarray, int4) -> anyarray", |_, a| {
         let items = list(&a[0])?;
         let count = usize::try_from(int(&a[1])?).ok().filter(|count| *count <= items.len()).ok_or_else(|| {

@@ -111,10 +111,16 @@ fn cube_root_bits(prime: u32) -> u32 {
     (root % BigUint::from(1u64 << 32)).try_into().unwrap_or(0)
 }
 
-/// `hash_bytes`: 32 bits of Jenkins' lookup3 over little-endian words.
-pub(crate) fn hash_bytes(bytes: &[u8]) -> u32 {
+/// `hash_bytes_extended`: 64 bits of Jenkins' lookup3 over little-endian words. With the seed 0 the lower half is what
+/// `hash_bytes` gives.
+pub(crate) fn hash_bytes_extended(bytes: &[u8], seed: u64) -> u64 {
     let start = 0x9e37_79b9u32.wrapping_add(bytes.len() as u32).wrapping_add(3_923_095);
     let (mut a, mut b, mut c) = (start, start, start);
+    if seed != 0 {
+        a = a.wrapping_add((seed >> 32) as u32);
+        b = b.wrapping_add(seed as u32);
+        mix(&mut a, &mut b, &mut c);
+    }
     let word = |at: &[u8]| u32::from_le_bytes([at[0], at[1], at[2], at[3]]);
     let mut rest = bytes;
     while rest.len() >= 12 {
@@ -139,7 +145,7 @@ pub(crate) fn hash_bytes(bytes: &[u8]) -> u32 {
         words[y] = (words[y] ^ words[x]).wrapping_sub(words[x].rotate_left(shift));
         [a, b, c] = words;
     }
-    c
+    u64::from(b) << 32 | u64::from(c)
 }
 
 fn mix(a: &mut u32, b: &mut u32, c: &mut u32) {

@@ -224,7 +224,7 @@ pub(super) fn register(t: &mut Table) {
     t.f("width_bucket(float8, float8, float8, int4) -> int4", |_, a| width_bucket(a));
 
     t.f("pi() -> float8", |_, _| Ok(Value::Float(std::f64::consts::PI)));
-    t.f("random() -> float8", |_, _| Ok(Value::Float(rand::random::<f64>()))).volatile();
+    super::random::register(t);
     t.f("degrees(float8) -> float8", |_, a| unary(a, f64::to_degrees));
     t.f("radians(float8) -> float8", |_, a| unary(a, f64::to_radians));
     t.f("sin(float8) -> float8", |_, a| domain(a, f64::is_finite, f64::sin));

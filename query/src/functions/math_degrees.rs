@@ -162,7 +162,6 @@ pub(super) fn register(t: &mut Table) {
     t.typed("width_bucket(anycompatible, anycompatiblearray) -> int4", |_: &[DataType]| {
         Arc::new(|_, a: &[Value]| threshold_bucket(a))
     });
-    t.f("setseed(float8) -> void", |_, _| Err(QueryError::unsupported("setseed()"))).volatile();
 }
 
 #[cfg(test)]

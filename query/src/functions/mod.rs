@@ -24,6 +24,7 @@ pub(crate) mod digest;
 pub mod docs;
 pub(crate) mod enum_type;
 pub(crate) mod growth;
+mod hash;
 pub(crate) mod json;
 pub(crate) mod kernel;
 pub(crate) mod math;
@@ -40,6 +41,7 @@ pub(crate) mod overlaps;
 pub(crate) mod pattern;
 pub(crate) mod pattern_search;
 pub(crate) mod privileges;
+pub mod random;
 pub mod registry;
 pub(crate) mod resolve;
 mod sequence;
@@ -70,6 +72,7 @@ use sinew_storage::{DataType, Value};
 use crate::context::{EvalContext, ExecContext};
 use crate::error::Result;
 use crate::exec::RowStream;
+pub use resolve::JSONPATH_FUNCTIONS;
 pub use window::{ResolvedWindow, WindowFunction, WindowKind};
 
 /// Evaluates on one row. Strict functions are never called with a NULL.

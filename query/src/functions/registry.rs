@@ -388,6 +388,7 @@ impl Registry {
         super::math::register(&mut table);
         super::math_degrees::register(&mut table);
         super::string::register(&mut table);
+        super::hash::register(&mut table);
         super::string_format::register(&mut table);
         super::pattern::register(&mut table);
         super::pattern_search::register(&mut table);

@@ -23,6 +23,19 @@ use super::{
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types::{category_letter, is_preferred, names::without_modifier, type_from_name, type_name};
 
+/// What PostgreSQL has over a type that is not here.
+pub const JSONPATH_FUNCTIONS: [&str; 9] = [
+    "jsonb_path_exists",
+    "jsonb_path_exists_tz",
+    "jsonb_path_match",
+    "jsonb_path_match_tz",
+    "jsonb_path_query_array",
+    "jsonb_path_query_array_tz",
+    "jsonb_path_query_first",
+    "jsonb_path_query_first_tz",
+    "jsonb_path_query",
+];
+
 const CAST_HINT: &str =
     "No function matches the given name and argument types. You might need to add explicit type casts.";
 const OPERATOR_HINT: &str =
@@ -311,6 +324,9 @@ pub(super) fn function(name: &str, args: &[DataType]) -> Result<ResolvedFunction
     let chosen = select(candidates, args);
     match chosen.as_slice() {
         [only] => finish(only, args),
+        [] if JSONPATH_FUNCTIONS.contains(&name) => {
+            Err(QueryError::unsupported(format!("{name}(): the type jsonpath")))
+        }
         [] => {
             let error = QueryError::new(
                 sqlstate::UNDEFINED_FUNCTION,

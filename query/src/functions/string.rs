@@ -404,7 +404,6 @@ pub(super) fn register(t: &mut Table) {
     t.f("md5(text) -> text", |_, a| Ok(Value::text(bytea::hex(&digest::md5(text(&a[0])?.as_bytes())))));
     t.f("md5(bytea) -> text", |_, a| Ok(Value::text(bytea::hex(&digest::md5(bytes(&a[0])?)))));
     t.f("sha256(bytea) -> bytea", |_, a| Ok(Value::Bytes(digest::sha256(bytes(&a[0])?).into())));
-    t.f("hashtext(text) -> int4", |_, a| Ok(Value::Int(i64::from(digest::hash_bytes(text(&a[0])?.as_bytes()) as i32))));
     t.f("encode(bytea, text) -> text", |_, a| Ok(Value::text(encode(bytes(&a[0])?, text(&a[1])?)?)));
     t.f("decode(text, text) -> bytea", |_, a| Ok(Value::Bytes(decode(text(&a[0])?, text(&a[1])?)?.into())));
     t.f("get_byte(bytea, int4) -> int4", |_, a| {

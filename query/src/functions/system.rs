@@ -4,10 +4,12 @@ use sinew_storage::{DataType, Value};
 
 use super::ScalarImpl;
 use super::args::{int, text};
+use super::datetime::clock_us;
+use super::operators_datetime::add_instant;
 use super::registry::Table;
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result, sqlstate};
-use crate::types::{numeric, type_name};
+use crate::types::{numeric, type_name, zone};
 
 use std::sync::Arc;
 
@@ -83,6 +85,21 @@ fn size_bytes(string: &str) -> Result<Value> {
     Ok(Value::Int(bytes as i64))
 }
 
+/// Until the time is over or the statement is cancelled.
+fn sleep(context: &EvalContext<'_>, seconds: f64) -> Result<Value> {
+    let until = std::time::Instant::now()
+        + std::time::Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(std::time::Duration::MAX / 4);
+    loop {
+        context.exec.cancel.check()?;
+        let left = until.saturating_duration_since(std::time::Instant::now());
+        if left.is_zero() {
+            // A void is empty, not NULL.
+            return Ok(Value::text(""));
+        }
+        std::thread::sleep(left.min(std::time::Duration::from_millis(10)));
+    }
+}
+
 pub(super) fn register(t: &mut Table) {
     t.section("Session and server");
     t.f("version() -> text", |_, _| Ok(Value::from(VERSION))).oid(89).stable();
@@ -130,19 +147,24 @@ pub(super) fn register(t: &mut Table) {
     ] {
         t.f(signature, |_, _| Ok(Value::Null)).stable();
     }
-    t.f("pg_sleep(float8) -> void", |c, a| {
-        let seconds = super::args::float(&a[0])?;
-        let until = std::time::Instant::now()
-            + std::time::Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(std::time::Duration::MAX / 4);
-        loop {
-            c.exec.cancel.check()?;
-            let left = until.saturating_duration_since(std::time::Instant::now());
-            if left.is_zero() {
-                // A void is empty, not NULL.
-                return Ok(Value::text(""));
-            }
-            std::thread::sleep(left.min(std::time::Duration::from_millis(10)));
-        }
+    t.f("pg_sleep(float8) -> void", |c, a| sleep(c, super::args::float(&a[0])?)).volatile();
+    t.f("pg_sleep_for(interval) -> void", |c, a| {
+        let now_us = clock_us();
+        let until_us = add_instant(now_us, &super::args::interval(&a[0])?, &zone::session_zone(c))?;
+        sleep(c, (until_us - now_us) as f64 / 1e6)
+    })
+    .volatile();
+    t.f("pg_sleep_until(timestamptz) -> void", |c, a| {
+        let until_us = super::args::timestamp(&a[0])?;
+        sleep(c, until_us.saturating_sub(clock_us()) as f64 / 1e6)
+    })
+    .volatile();
+    // At most as much of it as pg_stat_activity keeps.
+    t.f("current_query() -> text", |c, _| Ok(Value::from(c.exec.session.activity.current().query))).volatile();
+    t.f("pg_blocking_pids(int4) -> int4[]", |c, a| {
+        let Ok(process_id) = i32::try_from(int(&a[0])?) else { return Ok(Value::list(Vec::new())) };
+        let blocking = c.exec.transaction.store().blocking_processes(process_id);
+        Ok(Value::list(blocking.into_iter().map(|process_id| Value::Int(i64::from(process_id))).collect()))
     })
     .volatile();
     t.f("pg_notify(text, text) -> void", |c, a| {

@@ -56,6 +56,7 @@ pub(crate) fn context(settings: &[(&str, &str)]) -> ExecContext {
         sessions: Arc::default(),
         notifications: Default::default(),
         deferred: Default::default(),
+        random: Default::default(),
         setting_changes: Default::default(),
         objects: Default::default(),
         sequences: Default::default(),

@@ -5,10 +5,33 @@ mod alter;
 mod comment;
 mod sequence;
 
-use sqlparser::ast::{AlterTableOperation, ConstraintCharacteristics, DataType, Ident, ObjectName};
+use sqlparser::ast::{
+    AlterTableOperation, ConstraintCharacteristics, CreateTableOptions, CreateView, DataType, Expr, Ident, ObjectName,
+    SqlOption, Value,
+};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token};
+
+/// `WITH [CASCADED | LOCAL] CHECK OPTION` behind the query of CREATE VIEW: becomes the view's option `check_option`.
+pub fn check_option(parser: &mut Parser<'_>, create: &mut CreateView) -> Result<(), ParserError> {
+    if word(parser, 0) != "WITH" || create.materialized {
+        return Ok(());
+    }
+    expect(parser, &["WITH"])?;
+    let value = if take(parser, &["LOCAL"]) { "local" } else { "cascaded" };
+    take(parser, &["CASCADED"]);
+    expect(parser, &["CHECK", "OPTION"])?;
+    let option = SqlOption::KeyValue {
+        key: Ident::new("check_option"),
+        value: Expr::value(Value::SingleQuotedString(value.into())),
+    };
+    match &mut create.options {
+        CreateTableOptions::With(options) => options.push(option),
+        options => *options = CreateTableOptions::With(vec![option]),
+    }
+    Ok(())
+}
 
 /// A statement read here.
 #[derive(Clone, Debug)]

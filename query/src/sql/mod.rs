@@ -32,7 +32,7 @@ pub use bind::identity::sequence_default;
 pub use bind::stored_sequences::{qualified_text, sequences_named, with_sequence_names};
 pub use bind::{
     IndexRules, StoredRules, bind_index_rules, bind_row_expressions, bind_stored_rules, relations_named,
-    with_relations_renamed, without_visible_schemas,
+    updatable_columns, with_relations_renamed, without_visible_schemas,
 };
 
 /// Parses one statement. 42601 with position and what was expected; 54001 when nested too deeply.

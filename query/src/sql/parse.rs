@@ -1,8 +1,6 @@
 //! Text to syntax tree, with limits and with PostgreSQL's wording of syntax errors.
 
-#[cfg(test)]
-use sqlparser::ast::Statement;
-use sqlparser::ast::{Expr, Query, Value as Literal};
+use sqlparser::ast::{Expr, Query, Statement, Value as Literal};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
@@ -37,7 +35,13 @@ pub fn parse_any(text: &str) -> Result<Parsed> {
     parse_with(text, |parser| {
         let parsed = match definition::parse(parser)? {
             Some(definition) => ParsedKind::Definition(Box::new(definition)),
-            None => ParsedKind::Statement(Box::new(parser.parse_statement()?)),
+            None => {
+                let mut statement = parser.parse_statement()?;
+                if let Statement::CreateView(create) = &mut statement {
+                    definition::check_option(parser, create)?;
+                }
+                ParsedKind::Statement(Box::new(statement))
+            }
         };
         while parser.consume_token(&Token::SemiColon) {}
         Ok(Parsed(parsed))

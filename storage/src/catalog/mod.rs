@@ -223,6 +223,18 @@ pub struct ViewDef {
     pub columns: Vec<(String, DataType)>,
     /// SQL text of the query.
     pub query: String,
+    /// What rows that are written through the view must satisfy.
+    #[serde(default)]
+    pub check_option: Option<CheckOption>,
+}
+
+/// WITH CHECK OPTION: whose conditions a row that is written through a view must satisfy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CheckOption {
+    /// The view's own.
+    Local,
+    /// Also those of the views below it.
+    Cascaded,
 }
 
 /// An index of any kind, over a table or over the graph. Graph indexes live in schema `sinew`.

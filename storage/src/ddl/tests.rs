@@ -454,6 +454,7 @@ fn views_indexes_and_limits() {
         name: "v".into(),
         columns: vec![("a".into(), DataType::Int4)],
         query: "SELECT 1".into(),
+        check_option: None,
     };
     let view = t.create_view(view).unwrap();
     assert!(matches!(t.create_view((*view).clone()), Err(StorageError::ObjectExists { .. })));

@@ -66,11 +66,11 @@ pub fn compile(plan: &Plan, vars: &VarTable, transaction: &Transaction) -> Resul
 pub fn compile_rules(
     rules: &StoredRules,
     transaction: &Transaction,
-) -> Result<(Vec<(String, PhysExpr)>, Vec<PhysExpr>, RunSizes)> {
+) -> Result<(Vec<(RowRule, PhysExpr)>, Vec<PhysExpr>, RunSizes)> {
     let mut compiler = Compiler::new(&rules.vars, transaction);
     let mut checks = Vec::with_capacity(rules.checks.len());
-    for (name, check) in &rules.checks {
-        checks.push((name.clone(), compiler.expr_over(check, &rules.row)?));
+    for (rule, check) in &rules.checks {
+        checks.push((rule.clone(), compiler.expr_over(check, &rules.row)?));
     }
     let defaults = compiler.exprs_over(&rules.defaults, &[])?;
     Ok((checks, defaults, compiler.sizes))

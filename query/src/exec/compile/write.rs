@@ -80,8 +80,8 @@ impl Compiler<'_> {
         assignments.iter().map(|(position, value)| Ok((*position, self.expr_over(value, slots)?))).collect()
     }
 
-    fn checks(&mut self, checks: &[(String, Expr)], slots: &[VarId]) -> Result<Vec<(String, PhysExpr)>> {
-        checks.iter().map(|(name, check)| Ok((name.clone(), self.expr_over(check, slots)?))).collect()
+    fn checks(&mut self, checks: &[(RowRule, Expr)], slots: &[VarId]) -> Result<Vec<(RowRule, PhysExpr)>> {
+        checks.iter().map(|(rule, check)| Ok((rule.clone(), self.expr_over(check, slots)?))).collect()
     }
 
     fn insert(&mut self, insert: &Insert) -> Result<(Arc<Layout>, Arc<dyn Physical>)> {

@@ -11,6 +11,7 @@ use sinew_storage::{
 };
 
 use super::Buffered;
+use crate::algebra::RowRule;
 use crate::batch::{Batch, BatchBuilder, Column};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::exec::constraints::{check_may_write, check_row};
@@ -34,7 +35,7 @@ pub struct InsertPlan {
     /// The values read stored data, so all are computed before the first row is written.
     pub values_read: bool,
     /// Over the new row.
-    pub checks: Vec<(String, PhysExpr)>,
+    pub checks: Vec<(RowRule, PhysExpr)>,
     pub on_conflict: Option<ConflictPlan>,
     /// Over the new row.
     pub returning: Vec<PhysExpr>,
@@ -353,8 +354,9 @@ fn satisfies(plan: &InsertPlan, rows: &Batch, cx: &Cx) -> bool {
         column.virtual_expression.is_some()
             || (!matches!(column.ty, DataType::Vector(_)) && (!column.not_null || !values.has_null()))
     });
-    fits && plan.checks.iter().all(|(_, check)| match check.eval_batch(cx, rows) {
-        Ok(Column::Bool(truths)) => truths.false_count() == 0,
+    fits && plan.checks.iter().all(|(rule, check)| match (rule, check.eval_batch(cx, rows)) {
+        (RowRule::Constraint(_), Ok(Column::Bool(truths))) => truths.false_count() == 0,
+        (RowRule::ViewOption(_), Ok(Column::Bool(truths))) => truths.true_count() == rows.row_count,
         _ => false,
     })
 }

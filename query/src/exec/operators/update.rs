@@ -8,6 +8,7 @@ use sinew_storage::catalog::TableDef;
 use sinew_storage::{LockWait, RowId, RowLock, Value};
 
 use super::Buffered;
+use crate::algebra::RowRule;
 use crate::batch::{Batch, BatchBuilder};
 use crate::error::{QueryError, Result};
 use crate::exec::constraints::{check_may_write, check_row};
@@ -30,7 +31,7 @@ pub struct UpdatePlan {
     /// Over the source.
     pub assignments: Vec<(usize, PhysExpr)>,
     /// Over the new row.
-    pub checks: Vec<(String, PhysExpr)>,
+    pub checks: Vec<(RowRule, PhysExpr)>,
     /// Over the new row followed by the source's columns.
     pub returning: Vec<PhysExpr>,
     pub counted: bool,

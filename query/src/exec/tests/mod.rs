@@ -64,6 +64,7 @@ impl Fixture {
             sessions: Arc::default(),
             notifications: Default::default(),
             deferred: Default::default(),
+            random: Default::default(),
             setting_changes: Default::default(),
             objects: Default::default(),
             sequences: Default::default(),

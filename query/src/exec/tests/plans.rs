@@ -360,13 +360,17 @@ fn inserts_check_rows() {
     let error = t.insert(&a, &[&row(1, "again", None)]).unwrap_err();
     assert_eq!(error.sqlstate(), "23505");
     let mut insert = t.insert_plan(&a, &[&row(6, "six", Some(-1))]);
-    insert.checks.push(("positive".to_owned(), operator(">", t.column(insert.new_row[2]), int(0))));
+    insert
+        .checks
+        .push((RowRule::Constraint("positive".to_owned()), operator(">", t.column(insert.new_row[2]), int(0))));
     let error = t.write(Plan::Insert(Box::new(insert)), &[]).unwrap_err();
     assert_eq!(error.sqlstate(), "23514");
     assert_eq!(error.0.message, "new row for relation \"a\" violates check constraint \"positive\"");
     // NULL passes a check.
     let mut insert = t.insert_plan(&a, &[&row(6, "six", None)]);
-    insert.checks.push(("positive".to_owned(), operator(">", t.column(insert.new_row[2]), int(0))));
+    insert
+        .checks
+        .push((RowRule::Constraint("positive".to_owned()), operator(">", t.column(insert.new_row[2]), int(0))));
     let id = t.vars.add("id", DataType::Int8);
     insert.returning = vec![(id, t.column(insert.new_row[0]))];
     let (rows, count) = t.write(Plan::Insert(Box::new(insert)), &[id]).unwrap();

@@ -6,11 +6,13 @@ use sinew_storage::DataType;
 use sinew_storage::catalog::{IndexDef, IndexTarget, TableDef};
 use sinew_storage::ids::ColumnId;
 use sqlparser::ast::{Expr as Ast, Ident};
+use sqlparser::tokenizer::Span;
 
 use super::Binder;
 use super::insert::is_unique;
 use super::scope::{Clause, Frame, ScopeRelation};
 use super::stored_text::row_relation;
+use super::view_write::WriteTarget;
 use crate::algebra::Expr;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::optimizer::{implies, same};
@@ -26,7 +28,8 @@ enum Part {
 impl Binder<'_> {
     /// The index that the columns and expressions of a target are the key of, and whose predicate the target's implies.
     /// 42P10 when there is none.
-    pub(super) fn conflict_index(&mut self, table: &Arc<TableDef>, target: &[Ident]) -> Result<Arc<IndexDef>> {
+    pub(super) fn conflict_index(&mut self, written: &WriteTarget, target: &[Ident]) -> Result<Arc<IndexDef>> {
+        let table = &written.table;
         let row = self.row_vars(table);
         let relation = row_relation(table, &row);
         let marked = match target {
@@ -34,11 +37,15 @@ impl Binder<'_> {
             _ => None,
         };
         let (parts, predicate) = match marked {
-            Some(text) => self.written_target(table, &relation, text)?,
+            Some(text) if written.view.is_none() => self.written_target(table, &relation, text)?,
+            Some(_) => {
+                let span = target.first().map_or_else(Span::empty, |column| column.span);
+                return Err(self.unsupported("an expression or WHERE in ON CONFLICT on a view", span));
+            }
             None => {
                 let mut parts = Vec::with_capacity(target.len());
                 for column in target {
-                    parts.push(Part::Column(table.columns[self.table_column(table, column)?].id));
+                    parts.push(Part::Column(table.columns[self.table_column(&written.named, column)?].id));
                 }
                 (parts, Vec::new())
             }

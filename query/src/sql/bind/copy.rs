@@ -8,6 +8,7 @@ use sqlparser::ast::{Expr as Ast, Ident, ObjectName, ObjectNamePart, Query, SetE
 use super::copy_options::{ForcedColumns, ReadOptions};
 use super::names::Relation;
 use super::scope::{Clause, FromItem};
+use super::view_write::WriteTarget;
 use super::{Binder, Bound};
 use crate::algebra::{Expr, Insert, Plan, VarId};
 use crate::error::{QueryError, Result, sqlstate};
@@ -106,7 +107,8 @@ impl Binder<'_> {
                 table
             }
         };
-        let (targets, _) = self.insert_targets(&table, &names)?;
+        let written = WriteTarget { named: Arc::clone(&table), table: Arc::clone(&table), view: None };
+        let (targets, _) = self.insert_targets(&written, &names)?;
         let mut output = Vec::with_capacity(targets.len());
         let mut columns = Vec::with_capacity(targets.len());
         let mut values: Vec<Option<Expr>> = vec![None; table.columns.len()];
@@ -175,7 +177,7 @@ impl Binder<'_> {
         filter: &Ast,
     ) -> Result<(Plan, Vec<Expr>)> {
         let row = self.row_vars(table);
-        let frame = self.row_frame(table, None, &row, Clause::CopyWhere);
+        let frame = self.row_frame(table, &row, Clause::CopyWhere);
         let (predicate, frame) = self.with_frame(frame, |binder| binder.bind_condition(filter, "WHERE"))?;
         let position = self.at(filter.span());
         let refused = |what: &str| QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, what).at(position);

@@ -263,8 +263,8 @@ impl Binder<'_> {
             "char" if quoted || qualified.schema.is_some() => DataType::Char,
             "char" if modifiers.is_empty() => return Ok(DataType::Bpchar(Some(1))),
             "char" | "bpchar" => DataType::Bpchar(None),
-            "xml" | "money" | "inet" | "cidr" | "macaddr" | "tsvector" | "tsquery" | "bit" | "varbit" | "halfvec"
-            | "sparsevec" => {
+            "xml" | "money" | "jsonpath" | "inet" | "cidr" | "macaddr" | "tsvector" | "tsquery" | "bit" | "varbit"
+            | "halfvec" | "sparsevec" => {
                 return Err(self.unsupported(format_args!("type {}", qualified.name), span));
             }
             name => match self.known_type(name) {

@@ -3,6 +3,7 @@
 use sqlparser::ast::{Delete as AstDelete, FromTable, Spanned};
 
 use super::scope::{Clause, Frame};
+use super::view_write::Write;
 use super::{Binder, Bound};
 use crate::algebra::{Delete, JoinKind, Plan};
 use crate::error::{QueryError, Result};
@@ -32,7 +33,7 @@ impl Binder<'_> {
             return Err(self.unsupported(what, target.span()));
         }
         let span = target.span();
-        let target = self.bind_target(&target.relation, "DELETE")?;
+        let target = self.bind_target(&target.relation, Write::Delete)?;
         let mut item = target.item;
         if let Some(using) = &delete.using {
             let using = self.bind_from(using)?;
@@ -47,7 +48,8 @@ impl Binder<'_> {
         }
         let frame = Frame { relations: frame.relations, star: frame.star, ..Frame::new(Clause::Returning) };
         let (returning, output) = self.bind_returning(delete.returning.as_deref(), frame, &[])?;
-        let plan = Plan::Delete(Box::new(Delete { table: target.table, source, row_id: target.row_id, returning }));
+        let plan =
+            Plan::Delete(Box::new(Delete { table: target.written.table, source, row_id: target.row_id, returning }));
         Ok(Bound { plan, output })
     }
 }

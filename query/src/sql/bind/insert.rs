@@ -12,11 +12,13 @@ use super::identity::{self, Overriding};
 use super::names::{Relation, fold};
 use super::returning::{AssignmentTarget, is_default};
 use super::scope::{Clause, Frame};
-use super::stored_text::row_relation;
+use super::view_write::{Write, WriteTarget, substitute};
 use super::{Binder, Bound};
-use crate::algebra::{ConflictUpdate, Expr, Insert, OnConflict, Plan};
+use crate::algebra::{ConflictUpdate, Expr, Insert, OnConflict, Plan, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::system::graph_relations::{self, GraphRelation};
+
+const TOO_MANY_VALUES: &str = "INSERT has more expressions than target columns";
 
 impl Binder<'_> {
     pub fn bind_insert(&mut self, insert: &Ast) -> Result<Bound> {
@@ -52,13 +54,23 @@ impl Binder<'_> {
         {
             return self.bind_graph_insert(insert, name, relation);
         }
-        let table = self.target_table(name)?;
-        self.check_writable(&table, name.span())?;
+        let written = self.write_target(name, Write::Insert)?;
+        let (table, named) = (Arc::clone(&written.table), Arc::clone(&written.named));
         let alias = insert.table_alias.as_ref().map(|alias| fold(&alias.alias));
 
         let (overriding, columns) = Overriding::split(&insert.columns);
-        let (targets, explicit) = self.insert_targets(&table, columns)?;
-        let (source, mut given) = self.insert_source(&table, insert, &targets, explicit, overriding)?;
+        let (targets, explicit) = self.insert_targets(&written, columns)?;
+        let (source, mut given) =
+            self.insert_source(&named, insert, &targets, explicit, overriding).map_err(|error| {
+                // A value too many may be one for a computed column of a view.
+                let next = written.view.as_ref().and_then(|view| view.def.columns.get(targets.len()));
+                match next {
+                    Some((column, _)) if !explicit && error.0.message == TOO_MANY_VALUES => {
+                        self.refuse_computed(&written, column, Write::Insert, name.span()).err().unwrap_or(error)
+                    }
+                    _ => error,
+                }
+            })?;
         if overriding == Overriding::User {
             let is_identity = |position: usize| table.columns[position].identity.is_some();
             given.retain(|(position, _)| !is_identity(*position));
@@ -74,18 +86,18 @@ impl Binder<'_> {
             });
         }
         let new_row = self.row_vars(&table);
-        let checks = self.bind_checks(&table, &new_row)?;
+        let mut checks = self.bind_checks(&table, &new_row)?;
+        let seen = self.target_row(&written, &new_row, insert.returning.is_some())?;
+        checks.extend(self.view_rules(&written, &seen));
         let on_conflict = match &insert.on {
             None => None,
-            Some(OnInsert::OnConflict(conflict)) => Some(self.bind_on_conflict(&table, alias.as_deref(), conflict)?),
+            Some(OnInsert::OnConflict(conflict)) => {
+                Some(self.bind_on_conflict(&written, alias.as_deref(), conflict)?)
+            }
             Some(_) => return Err(self.unsupported("ON DUPLICATE KEY UPDATE", name.span())),
         };
-        let frame = self.row_frame(&table, alias.as_deref(), &new_row, Clause::Returning);
-        let computed = match insert.returning {
-            Some(_) => self.computed_columns(&table, &new_row)?,
-            None => Vec::new(),
-        };
-        let (returning, output) = self.bind_returning(insert.returning.as_deref(), frame, &computed)?;
+        let frame = Frame::named(seen.relation, alias.as_deref(), Clause::Returning);
+        let (returning, output) = self.bind_returning(insert.returning.as_deref(), frame, &seen.computed)?;
         let plan = Plan::Insert(Box::new(Insert { table, source, values, new_row, checks, on_conflict, returning }));
         Ok(Bound { plan, output })
     }
@@ -93,9 +105,15 @@ impl Binder<'_> {
     /// What gets a value. True when it was listed.
     pub fn insert_targets(
         &mut self,
-        table: &TableDef,
+        written: &WriteTarget,
         columns: &[ObjectName],
     ) -> Result<(Vec<AssignmentTarget>, bool)> {
+        let table = &written.named;
+        if let (Some(view), true) = (&written.view, columns.is_empty()) {
+            // In the view's order, up to the first that is computed: a value for that one is one too many.
+            let stored = view.columns.iter().map_while(|position| *position);
+            return Ok((stored.map(|position| AssignmentTarget { position, part: None }).collect(), false));
+        }
         if columns.is_empty() {
             let all = (0..table.columns.len()).filter(|&p| table.columns[p].virtual_expression.is_none());
             return Ok((all.map(|position| AssignmentTarget { position, part: None }).collect(), false));
@@ -103,7 +121,7 @@ impl Binder<'_> {
         let mut seen = Vec::with_capacity(columns.len());
         let mut targets = Vec::with_capacity(columns.len());
         for column in columns {
-            let bind = |binder: &mut Self| binder.assignment_target(table, column, &mut seen);
+            let bind = |binder: &mut Self| binder.assignment_target(written, column, Write::Insert, &mut seen);
             let target =
                 self.with_frame(Frame::new(Clause::Values), bind).map(|(target, _)| target).map_err(|error| {
                     if error.0.message.starts_with("multiple assignments") {
@@ -170,7 +188,7 @@ impl Binder<'_> {
         span: sqlparser::tokenizer::Span,
     ) -> Result<()> {
         if given > targets {
-            return Err(QueryError::syntax("INSERT has more expressions than target columns", self.at(span)));
+            return Err(QueryError::syntax(TOO_MANY_VALUES, self.at(span)));
         }
         if given < targets && explicit {
             return Err(QueryError::syntax("INSERT has more target columns than expressions", self.at(span)));
@@ -228,13 +246,14 @@ impl Binder<'_> {
 
     fn bind_on_conflict(
         &mut self,
-        table: &Arc<TableDef>,
+        written: &WriteTarget,
         alias: Option<&str>,
         conflict: &sqlparser::ast::OnConflict,
     ) -> Result<OnConflict> {
+        let table = &written.table;
         let index = match &conflict.conflict_target {
             None => None,
-            Some(ConflictTarget::Columns(columns)) => Some(self.conflict_index(table, columns)?),
+            Some(ConflictTarget::Columns(columns)) => Some(self.conflict_index(written, columns)?),
             Some(ConflictTarget::OnConstraint(name)) => {
                 let wanted = self.qualified_name(name)?.name;
                 let found = self
@@ -265,13 +284,15 @@ impl Binder<'_> {
         let excluded = self.row_vars(table);
         let existing = self.row_vars(table);
         // Unqualified names are the existing row's.
-        let mut frame = self.row_frame(table, alias, &existing, Clause::Set);
-        let mut proposed = row_relation(table, &excluded);
-        proposed.name = Some("excluded".to_owned());
-        proposed.schema = None;
-        frame.relations.push(proposed);
-        let ((assignments, filter), _) = self.with_frame(frame, |binder| {
-            let assignments = binder.bind_assignments(table, &existing, &update.assignments)?;
+        let known = self.target_row(written, &existing, false)?;
+        let mut proposed = self.target_row(written, &excluded, false)?;
+        proposed.relation.name = Some("excluded".to_owned());
+        proposed.relation.schema = None;
+        let computed: Vec<(VarId, Expr)> = known.computed.into_iter().chain(proposed.computed).collect();
+        let mut frame = Frame::named(known.relation, alias, Clause::Set);
+        frame.relations.push(proposed.relation);
+        let ((mut assignments, mut filter), _) = self.with_frame(frame, |binder| {
+            let assignments = binder.bind_assignments(written, &existing, &update.assignments)?;
             let filter = match &update.selection {
                 Some(condition) => {
                     Some(binder.in_clause(Clause::Where, |binder| binder.bind_condition(condition, "WHERE"))?)
@@ -280,6 +301,9 @@ impl Binder<'_> {
             };
             Ok((assignments, filter))
         })?;
+        for expr in assignments.iter_mut().map(|(_, expr)| expr).chain(&mut filter) {
+            substitute(expr, &computed);
+        }
         Ok(OnConflict { index, update: Some(ConflictUpdate { excluded, existing, assignments, filter }) })
     }
 
@@ -290,7 +314,8 @@ impl Binder<'_> {
         }
         let table = Arc::new(relation.table());
         let (overriding, columns) = Overriding::split(&insert.columns);
-        let (targets, explicit) = self.insert_targets(&table, columns)?;
+        let written = WriteTarget { named: Arc::clone(&table), table: Arc::clone(&table), view: None };
+        let (targets, explicit) = self.insert_targets(&written, columns)?;
         let (source, given) = self.insert_source(&table, insert, &targets, explicit, overriding)?;
         let args = (0..table.columns.len())
             .map(|position| match given.iter().find(|(target, _)| *target == position) {
@@ -313,7 +338,7 @@ impl Binder<'_> {
         let outputs = row.iter().copied().enumerate().collect();
         let call =
             Plan::ProcedureCall { input: Box::new(source), procedure: relation.insert_procedure(), args, outputs };
-        let mut frame = self.row_frame(table, None, &row, Clause::Returning);
+        let mut frame = self.row_frame(table, &row, Clause::Returning);
         for relation in &mut frame.relations {
             relation.columns.iter_mut().for_each(|column| column.origin = None);
         }

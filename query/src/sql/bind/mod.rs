@@ -55,6 +55,7 @@ mod subscript;
 mod table_function;
 mod update;
 mod values;
+pub mod view_write;
 mod window;
 mod window_frame;
 mod within_group;
@@ -75,6 +76,7 @@ pub use self::relation_names::{relations_named, with_relations_renamed, without_
 use self::row_lock::{LockScope, RowLockClause};
 use self::scope::Frame;
 pub use self::stored_text::{StoredRules, bind_row_expressions, bind_stored_rules};
+pub use self::view_write::updatable_columns;
 use super::copy_syntax::CopySyntax;
 use super::definition::Definition;
 use super::position::LineIndex;

@@ -8,6 +8,7 @@ use sqlparser::tokenizer::Span;
 use super::Binder;
 use super::scope::{Clause, Frame};
 use super::subscript::{ColumnPart, split_subscripts};
+use super::view_write::{Write, WriteTarget};
 use crate::algebra::{Expr, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::statement::OutputColumn;
@@ -75,10 +76,12 @@ impl Binder<'_> {
     /// What a statement assigns to: a column that exists, stores something and is named once, or parts of it.
     pub fn assignment_target(
         &mut self,
-        table: &TableDef,
+        written: &WriteTarget,
         name: &ObjectName,
+        write: Write,
         seen: &mut Vec<AssignmentTarget>,
     ) -> Result<AssignmentTarget> {
+        let table = &written.named;
         let (names, subscripts) = split_subscripts(name);
         let idents: Vec<&Ident> = names.iter().filter_map(|part| part.as_ident()).collect();
         let ident = match idents.as_slice() {
@@ -96,6 +99,7 @@ impl Binder<'_> {
                 .at(self.at(name.span())));
             }
         };
+        self.refuse_computed(written, &super::names::fold(ident), write, ident.span)?;
         let position = self.table_column(table, ident)?;
         if table.columns[position].virtual_expression.is_some() {
             return Err(QueryError::new(
@@ -156,17 +160,9 @@ impl Binder<'_> {
         table.columns.iter().map(|column| self.vars.add(column.name.as_str(), column.ty.clone())).collect()
     }
 
-    /// The frame in which RETURNING and ON CONFLICT see rows of `table` under `name`.
-    pub fn row_frame(&mut self, table: &TableDef, name: Option<&str>, row: &[VarId], clause: Clause) -> Frame {
-        let mut relation = super::stored_text::row_relation(table, row);
-        if let Some(name) = name {
-            relation.name = Some(name.to_owned());
-            relation.schema = None;
-        }
-        let mut frame = Frame::new(clause);
-        frame.star = relation.columns.clone();
-        frame.relations.push(relation);
-        frame
+    /// The frame that sees a row of `table`.
+    pub fn row_frame(&mut self, table: &TableDef, row: &[VarId], clause: Clause) -> Frame {
+        Frame::named(super::stored_text::row_relation(table, row), None, clause)
     }
 }
 

@@ -157,6 +157,15 @@ impl Frame {
         }
     }
 
+    /// Of one relation, under an alias when there is one.
+    pub fn named(mut relation: ScopeRelation, alias: Option<&str>, clause: Clause) -> Frame {
+        if let Some(alias) = alias {
+            relation.name = Some(alias.to_owned());
+            relation.schema = None;
+        }
+        Frame { star: relation.columns.clone(), relations: vec![relation], ..Frame::new(clause) }
+    }
+
     pub fn of(item: &FromItem, clause: Clause) -> Frame {
         Frame { relations: item.relations.clone(), star: item.star.clone(), ..Frame::new(clause) }
     }

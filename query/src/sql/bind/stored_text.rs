@@ -8,7 +8,7 @@ use sinew_storage::catalog::TableDef;
 
 use super::scope::{Clause, Frame, ScopeColumn, ScopeRelation};
 use super::{Binder, Bound};
-use crate::algebra::{Expr, VarId, VarTable};
+use crate::algebra::{Expr, RowRule, VarId, VarTable};
 use crate::context::BindContext;
 use crate::error::{QueryError, Result};
 use crate::functions::CastContext;
@@ -19,7 +19,7 @@ pub struct StoredRules {
     pub vars: VarTable,
     /// The row that the checks are over, in table order.
     pub row: Vec<VarId>,
-    pub checks: Vec<(String, Expr)>,
+    pub checks: Vec<(RowRule, Expr)>,
     /// One for each column; NULL where none is declared.
     pub defaults: Vec<Expr>,
 }
@@ -110,7 +110,7 @@ impl Binder<'_> {
     }
 
     /// CHECK constraints over a row given as variables in table order.
-    pub fn bind_checks(&mut self, table: &TableDef, row: &[VarId]) -> Result<Vec<(String, Expr)>> {
+    pub fn bind_checks(&mut self, table: &TableDef, row: &[VarId]) -> Result<Vec<(RowRule, Expr)>> {
         if table.checks.is_empty() {
             return Ok(Vec::new());
         }
@@ -120,7 +120,7 @@ impl Binder<'_> {
             .iter()
             .map(|check| {
                 let expr = self.bind_stored_expression(&check.expression, &relation, Clause::Check, &DataType::Bool)?;
-                Ok((check.name.clone(), expr))
+                Ok((RowRule::Constraint(check.name.clone()), expr))
             })
             .collect()
     }

@@ -160,6 +160,9 @@ impl Binder<'_> {
     }
 
     fn unknown_table_function(&self, name: &str, span: Span) -> QueryError {
+        if functions::JSONPATH_FUNCTIONS.contains(&name) {
+            return self.unsupported(format_args!("{name}(): the type jsonpath"), span);
+        }
         let error =
             QueryError::new(sqlstate::UNDEFINED_FUNCTION, format!("function {name} does not exist")).at(self.at(span));
         let mut names = self.context.session.functions.table_function_names();

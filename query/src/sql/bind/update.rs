@@ -1,5 +1,7 @@
 //! UPDATE.
 
+use std::sync::Arc;
+
 use sinew_storage::DataType;
 use sinew_storage::catalog::TableDef;
 use sqlparser::ast::{
@@ -13,6 +15,7 @@ use super::operator::subquery_of;
 use super::returning::{AssignmentTarget as Target, is_default};
 use super::row_compare::row;
 use super::scope::{Clause, Frame, FromItem};
+use super::view_write::{Write, WriteTarget};
 use super::{Binder, Bound};
 use crate::algebra::{Expr, JoinKind, Plan, Update, VarId};
 use crate::error::{QueryError, Result, sqlstate};
@@ -20,9 +23,9 @@ use crate::system::graph_relations;
 
 /// The target of UPDATE or DELETE with its scan.
 pub struct TargetScan {
-    pub table: std::sync::Arc<TableDef>,
+    pub written: WriteTarget,
     pub item: FromItem,
-    /// Variables of the old row in table order.
+    /// Variables of the old row in the order of the table.
     pub row: Vec<VarId>,
     pub row_id: VarId,
 }
@@ -44,8 +47,9 @@ impl Binder<'_> {
         if !what.is_empty() {
             return Err(self.unsupported(what, span));
         }
-        let target = self.bind_target(&update.table.relation, "UPDATE")?;
-        let table = target.table.clone();
+        let target = self.bind_target(&update.table.relation, Write::Update)?;
+        let written = target.written;
+        let table = Arc::clone(&written.table);
         let from = match &update.from {
             None => None,
             Some(UpdateTableFromKind::AfterSet(from)) => Some(self.bind_from(from)?),
@@ -59,7 +63,7 @@ impl Binder<'_> {
             item = self.join_items(item, from, JoinKind::Inner, false, span)?;
         }
         let ((assignments, filter), frame) = self.with_frame(Frame::of(&item, Clause::Set), |binder| {
-            let assignments = binder.bind_assignments(&table, &old_row, &update.assignments)?;
+            let assignments = binder.bind_assignments(&written, &old_row, &update.assignments)?;
             let filter = match &update.selection {
                 Some(condition) => {
                     Some(binder.in_clause(Clause::Where, |binder| binder.bind_condition(condition, "WHERE"))?)
@@ -73,13 +77,18 @@ impl Binder<'_> {
             source = Plan::Filter { input: Box::new(source), predicate };
         }
         let new_row = self.row_vars(&table);
-        let checks = self.bind_checks(&table, &new_row)?;
+        let mut checks = self.bind_checks(&table, &new_row)?;
+        let renewed_row = self.target_row(&written, &new_row, update.returning.is_some())?;
+        checks.extend(self.view_rules(&written, &renewed_row));
 
         // RETURNING sees the new row under the target's name, and the other items as they are.
         let mut returning_frame = Frame { clause: Clause::Returning, ..frame };
         returning_frame.aggregates.clear();
         returning_frame.references.clear();
-        let renewed = |var: VarId| old_row.iter().position(|old| *old == var).map(|position| new_row[position]);
+        let old = old_row.iter().copied().chain(own.iter().flat_map(|relation| relation.columns.iter().map(|c| c.var)));
+        let new = new_row.iter().copied().chain(renewed_row.relation.columns.iter().map(|column| column.var));
+        let renewals: Vec<(VarId, VarId)> = old.zip(new).collect();
+        let renewed = |var: VarId| renewals.iter().find(|(old, _)| *old == var).map(|(_, new)| *new);
         for relation in &mut returning_frame.relations {
             if own.iter().any(|mine| mine.name == relation.name) {
                 for column in &mut relation.columns {
@@ -90,55 +99,58 @@ impl Binder<'_> {
         for column in &mut returning_frame.star {
             column.var = renewed(column.var).unwrap_or(column.var);
         }
-        let computed = match update.returning {
-            Some(_) => self.computed_columns(&table, &new_row)?,
-            None => Vec::new(),
-        };
+        let computed = renewed_row.computed;
         let (returning, output) = self.bind_returning(update.returning.as_deref(), returning_frame, &computed)?;
         let plan = Plan::Update(Box::new(Update { table, source, row_id, assignments, new_row, checks, returning }));
         Ok(Bound { plan, output })
     }
 
     /// The table of an UPDATE or DELETE, scanned with its row ids.
-    pub fn bind_target(&mut self, factor: &TableFactor, what: &str) -> Result<TargetScan> {
+    pub fn bind_target(&mut self, factor: &TableFactor, write: Write) -> Result<TargetScan> {
         let TableFactor::Table { name, alias, args: None, .. } = factor else {
-            return Err(self.unsupported(format_args!("{what} of something that is no table"), factor.span()));
+            let command = write.command();
+            return Err(self.unsupported(format_args!("{command} of something that is no table"), factor.span()));
         };
         let qualified = self.qualified_name(name)?;
         if let Some(Relation::System { schema, .. }) = self.find_relation(&qualified)
             && let Some(relation) = graph_relations::writable(&schema, &qualified.name)
         {
+            let command = write.command();
             return Err(self
-                .unsupported(format_args!("{what} of {}", relation.name()), name.span())
-                .hint(relation.write_hint(what)));
+                .unsupported(format_args!("{command} of {}", relation.name()), name.span())
+                .hint(relation.write_hint(command)));
         }
-        let table = self.target_table(name)?;
-        self.check_writable(&table, name.span())?;
-        let (mut item, row) = self.scan_table(&table)?;
+        let written = self.write_target(name, write)?;
+        let (mut item, row) = self.scan_table(&written.table)?;
         let row_id = self.vars.add("row_id", DataType::Int8);
         set_row_id(&mut item.plan, row_id);
+        if written.view.is_some() {
+            let seen = self.target_row(&written, &row, false)?;
+            item = FromItem::of_relation(seen.over(item.plan), seen.relation);
+        }
         let item = self.rename(item, alias.as_ref())?;
-        Ok(TargetScan { table, item, row, row_id })
+        Ok(TargetScan { written, item, row, row_id })
     }
 
     /// SET: single columns and rows. Parts of columns are put into those of `old_row`.
     pub fn bind_assignments(
         &mut self,
-        table: &TableDef,
+        written: &WriteTarget,
         old_row: &[VarId],
         assignments: &[Assignment],
     ) -> Result<Vec<(usize, Expr)>> {
+        let table = &written.named;
         let mut seen = Vec::with_capacity(assignments.len());
         let mut bound = Vec::with_capacity(assignments.len());
         for assignment in assignments {
             match &assignment.target {
                 AssignmentTarget::ColumnName(name) => {
-                    let target = self.assignment_target(table, name, &mut seen)?;
+                    let target = self.assignment_target(written, name, Write::Update, &mut seen)?;
                     let value = self.new_value(table, &target, &assignment.value)?;
                     bound.push((target, value));
                 }
                 AssignmentTarget::Tuple(names) => {
-                    self.bind_row_assignment(table, names, &assignment.value, &mut seen, &mut bound)?;
+                    self.bind_row_assignment(written, names, &assignment.value, &mut seen, &mut bound)?;
                 }
             }
         }
@@ -161,17 +173,18 @@ impl Binder<'_> {
     /// `(a, b) = (1, 2)`, `(a, b) = (SELECT …)`.
     fn bind_row_assignment(
         &mut self,
-        table: &TableDef,
+        written: &WriteTarget,
         names: &[ObjectName],
         value: &Ast,
         seen: &mut Vec<Target>,
         bound: &mut Vec<(Target, Expr)>,
     ) -> Result<()> {
+        let table = &written.named;
         let place = self.at(value.span());
         let wrong = || QueryError::syntax("number of columns does not match number of values", place);
         let mut targets = Vec::with_capacity(names.len());
         for name in names {
-            targets.push(self.assignment_target(table, name, seen)?);
+            targets.push(self.assignment_target(written, name, Write::Update, seen)?);
         }
         if let Some(fields) = row(value) {
             if fields.len() != targets.len() {

@@ -8,7 +8,9 @@ mod routines;
 use std::sync::{Arc, OnceLock};
 
 use sinew_storage::DataType;
-use sinew_storage::catalog::{ConstraintKind, ConstraintTiming, ForeignKeyMatch, IdentityKind, SequenceDef, TableDef};
+use sinew_storage::catalog::{
+    CheckOption, ConstraintKind, ConstraintTiming, ForeignKeyMatch, IdentityKind, SequenceDef, TableDef,
+};
 
 use super::pg_catalog::identity::{self, ConstraintBody};
 use super::pg_catalog::{NULL, RelationSet, Row, Rows, SystemRelation, definitions, no_rows, relation_kind, row, view};
@@ -251,7 +253,7 @@ fn schemata(context: &ExecContext) -> Rows {
 fn tables(context: &ExecContext) -> Rows {
     let database = &context.session.database;
     let catalog = context.transaction.catalog();
-    let row = |schema: &str, name: &str, is_table: bool| {
+    let row = |schema: &str, name: &str, is_table: bool, is_insertable: bool| {
         row![
             database,
             schema,
@@ -262,16 +264,20 @@ fn tables(context: &ExecContext) -> Rows {
             NULL,
             NULL,
             NULL,
-            yes_or_no(is_table),
+            yes_or_no(is_insertable),
             "NO",
             NULL,
         ]
     };
-    let mut rows: Vec<Row> = catalog.tables.values().map(|table| row(&table.schema, &table.name, true)).collect();
-    rows.extend(catalog.views.values().map(|view| row(&view.schema, &view.name, false)));
-    rows.extend(
-        system_relation_names().iter().map(|(schema, name)| row(schema, name, relation_kind(schema, name) == 'r')),
-    );
+    let mut rows: Vec<Row> = catalog.tables.values().map(|table| row(&table.schema, &table.name, true, true)).collect();
+    rows.extend(catalog.views.values().map(|view| {
+        let columns = crate::sql::updatable_columns(context, view);
+        row(&view.schema, &view.name, false, columns.is_some_and(|columns| columns.contains(&true)))
+    }));
+    rows.extend(system_relation_names().iter().map(|(schema, name)| {
+        let is_table = relation_kind(schema, name) == 'r';
+        row(schema, name, is_table, is_table)
+    }));
     Ok(rows)
 }
 
@@ -429,29 +435,32 @@ fn columns(context: &ExecContext) -> Rows {
             rows.push(of.row(database));
         }
     }
-    let mut push_plain = |schema: &str, relation: &str, columns: &[(String, DataType)]| {
-        for (position, (name, ty)) in columns.iter().enumerate() {
-            let of = ColumnOf {
-                schema,
-                relation,
-                number: position + 1,
-                name,
-                ty,
-                not_null: false,
-                default: None,
-                identity: None,
-                generation: None,
-                is_updatable: false,
-            };
-            rows.push(of.row(database));
-        }
-    };
+    let mut push_plain =
+        |schema: &str, relation: &str, columns: &[(String, DataType)], updatable: Option<Vec<bool>>| {
+            let is_updatable =
+                |position: usize| updatable.as_ref().is_some_and(|columns| columns.get(position) == Some(&true));
+            for (position, (name, ty)) in columns.iter().enumerate() {
+                let of = ColumnOf {
+                    schema,
+                    relation,
+                    number: position + 1,
+                    name,
+                    ty,
+                    not_null: false,
+                    default: None,
+                    identity: None,
+                    generation: None,
+                    is_updatable: is_updatable(position),
+                };
+                rows.push(of.row(database));
+            }
+        };
     for view in catalog.views.values() {
-        push_plain(&view.schema, &view.name, &view.columns);
+        push_plain(&view.schema, &view.name, &view.columns, crate::sql::updatable_columns(context, view));
     }
     for &(schema, name) in system_relation_names() {
         if let Some(relation) = system_relation(schema, name) {
-            push_plain(schema, name, relation.columns());
+            push_plain(schema, name, relation.columns(), None);
         }
     }
     Ok(rows)
@@ -610,15 +619,26 @@ fn constraint_column_usage(context: &ExecContext) -> Rows {
 fn views(context: &ExecContext) -> Rows {
     let database = &context.session.database;
     let catalog = context.transaction.catalog();
-    let row = |schema: &str, name: &str, definition: Option<String>| {
-        row![database, schema, name, definition, "NONE", "NO", "NO", "NO", "NO", "NO"]
+    let row = |schema: &str, name: &str, definition: Option<String>, check_option: &str, updatable: [bool; 2]| {
+        let [is_updatable, is_insertable] = updatable.map(yes_or_no);
+        row![database, schema, name, definition, check_option, is_updatable, is_insertable, "NO", "NO", "NO"]
     };
     let mut rows: Vec<Row> = catalog
         .views
         .values()
-        .map(|view| row(&view.schema, &view.name, Some(definitions::view_definition(context, &view.query))))
+        .map(|view| {
+            let definition = Some(definitions::view_definition(context, &view.query));
+            let check_option = match view.check_option {
+                None => "NONE",
+                Some(CheckOption::Local) => "LOCAL",
+                Some(CheckOption::Cascaded) => "CASCADED",
+            };
+            let columns = crate::sql::updatable_columns(context, view);
+            let is_insertable = columns.is_some_and(|columns| columns.contains(&true));
+            row(&view.schema, &view.name, definition, check_option, [is_insertable, is_insertable])
+        })
         .collect();
-    rows.extend(system_relation_names().iter().map(|(schema, name)| row(schema, name, None)));
+    rows.extend(system_relation_names().iter().map(|(schema, name)| row(schema, name, None, "NONE", [false, false])));
     Ok(rows)
 }
 

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use sinew_storage::DataType;
 use sinew_storage::catalog::{
-    Catalog, ColumnDef, ConstraintKind, ConstraintTiming, ForeignKeyMatch, IndexDef, IndexKind, IndexTarget,
-    ReferentialAction, TableDef, VectorMetric,
+    Catalog, CheckOption, ColumnDef, ConstraintKind, ConstraintTiming, ForeignKeyMatch, IndexDef, IndexKind,
+    IndexTarget, ReferentialAction, TableDef, VectorMetric,
 };
 
 use super::identity::{self, Constraint, ConstraintBody, ForeignKey};
@@ -215,6 +215,14 @@ fn foreign_key_definition(context: &EvalContext<'_>, constraint: &Constraint<'_>
 
 fn validity(not_valid: bool) -> &'static str {
     if not_valid { " NOT VALID" } else { "" }
+}
+
+/// A view's check option as its storage parameter names it.
+pub(crate) fn option_name(option: CheckOption) -> &'static str {
+    match option {
+        CheckOption::Local => "local",
+        CheckOption::Cascaded => "cascaded",
+    }
 }
 
 /// An action as SQL writes it.

@@ -235,7 +235,7 @@ fn classes(context: &ExecContext) -> Rows {
             check_count: 0,
             has_index: false,
             has_triggers: false,
-            options: None,
+            options: view.check_option.map(|option| vec![format!("check_option={}", definitions::option_name(option))]),
             row_estimate: -1.0,
             is_temporary: is_temporary(&view.schema),
         };

@@ -100,6 +100,7 @@ fn context() -> ExecContext {
                 name: "dear_notes".to_owned(),
                 columns: vec![("note_id".to_owned(), DataType::Int4)],
                 query: "SELECT note_id FROM notes WHERE price > 100".to_owned(),
+                check_option: None,
             },
             &[table.id],
         )
@@ -119,6 +120,7 @@ fn context() -> ExecContext {
         sessions: Arc::default(),
         notifications: Default::default(),
         deferred: Default::default(),
+        random: Default::default(),
         setting_changes: Default::default(),
         objects: Default::default(),
         sequences: Default::default(),

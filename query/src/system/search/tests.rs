@@ -56,6 +56,7 @@ fn context_with_notices(transaction: Transaction) -> (ExecContext, Notices) {
         sessions: Arc::default(),
         notifications: Default::default(),
         deferred: Default::default(),
+        random: Default::default(),
         setting_changes: Default::default(),
         objects: Default::default(),
         sequences: Default::default(),

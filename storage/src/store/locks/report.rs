@@ -78,4 +78,29 @@ impl Store {
         }
         infos
     }
+
+    /// Sessions that a waiting one waits for: those that hold what it wants in a mode that conflicts, and those that wait
+    /// for that before it. Sorted, each once; 0 stands for a transaction of no session.
+    pub fn blocking_processes(&self, process_id: i32) -> Vec<i32> {
+        let mut blocking = Vec::new();
+        for shard in self.locks().each_shard() {
+            for state in shard.values() {
+                let Some(waiter) = state.waiters().find(|waiter| waiter.owner.process_id() == Some(process_id)) else {
+                    continue;
+                };
+                let conflicts = waiter.mode.conflicts();
+                let holders = state.holders.iter().filter(|holder| holder.modes & conflicts != 0);
+                let before = state
+                    .waiters()
+                    .take_while(|other| other.owner.process_id() != Some(process_id))
+                    .filter(|other| other.mode.bit() & conflicts != 0);
+                let owners = holders.map(|holder| holder.owner).chain(before.map(|other| other.owner));
+                blocking.extend(owners.map(|owner| owner.process_id().unwrap_or(0)));
+            }
+        }
+        blocking.retain(|other| *other != process_id);
+        blocking.sort_unstable();
+        blocking.dedup();
+        blocking
+    }
 }

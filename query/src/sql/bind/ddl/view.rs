@@ -1,6 +1,7 @@
 //! CREATE VIEW.
 
-use sqlparser::ast::{CreateTableOptions, CreateView, Spanned};
+use sqlparser::ast::{CreateTableOptions, CreateView, Spanned, SqlOption};
+use sqlparser::tokenizer::Span;
 
 use super::super::Binder;
 use super::super::names::{Relation, fold};
@@ -9,7 +10,7 @@ use super::unassigned;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::sql::printed_query;
 use crate::statement::Ddl;
-use sinew_storage::catalog::ViewDef;
+use sinew_storage::catalog::{CheckOption, ViewDef};
 
 impl Binder<'_> {
     pub fn create_view(&mut self, create: &CreateView) -> Result<Vec<Ddl>> {
@@ -20,7 +21,6 @@ impl Binder<'_> {
             || create.secure
             || create.if_not_exists
             || create.name_before_not_exists
-            || !matches!(create.options, CreateTableOptions::None)
             || !create.cluster_by.is_empty()
             || create.comment.is_some()
             || create.with_no_schema_binding
@@ -35,6 +35,7 @@ impl Binder<'_> {
         if !what.is_empty() {
             return Err(self.unsupported(what, span));
         }
+        let check_option = self.check_option(&create.options, span)?;
         let qualified = self.qualified_name(&create.name)?;
         let mut schema = self.creation_schema_of(&qualified, create.temporary, span)?;
         let params_before = self.context.params.read().len();
@@ -130,9 +131,46 @@ impl Binder<'_> {
         }
         let query = printed_query(create.query.to_string());
         let query = with_schemas(self.context, &query)?;
-        let view = ViewDef { id: unassigned(), schema, name: qualified.name, columns, query };
+        let view = ViewDef { id: unassigned(), schema, name: qualified.name, columns, query, check_option };
+        if check_option.is_some() {
+            self.check_updatable(&view).map_err(|error| error.at(self.at(span)))?;
+        }
         let mut ddl = vec![Ddl::CreateView { view, replace: create.or_replace }];
         ddl.extend(notices);
         Ok(ddl)
+    }
+    /// WITH CHECK OPTION, in either notation: the option `check_option`.
+    fn check_option(&self, options: &CreateTableOptions, span: Span) -> Result<Option<CheckOption>> {
+        let options = match options {
+            CreateTableOptions::None => return Ok(None),
+            CreateTableOptions::With(options) => options,
+            _ => return Err(self.unsupported("CREATE VIEW with options", span)),
+        };
+        let mut found = None;
+        for option in options {
+            let (key, value) = match option {
+                SqlOption::KeyValue { key, value } => (key, value.to_string()),
+                other => return Err(self.unsupported(format_args!("the view option {other}"), span)),
+            };
+            let name = fold(key);
+            if name != "check_option" {
+                return Err(self.unsupported(format_args!("the view option {name}"), key.span));
+            }
+            if found.is_some() {
+                let message = format!("parameter \"{name}\" specified more than once");
+                return Err(QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, message).at(self.at(key.span)));
+            }
+            found = Some(match value.trim_matches(['\'', '"']).to_lowercase().as_str() {
+                "local" => CheckOption::Local,
+                "cascaded" => CheckOption::Cascaded,
+                other => {
+                    let message = format!("invalid value for enum option \"check_option\": {other}");
+                    return Err(QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, message)
+                        .detail("Valid values are \"local\" and \"cascaded\".")
+                        .at(self.at(key.span)));
+                }
+            });
+        }
+        Ok(found)
     }
 }
