@@ -77,6 +77,7 @@ pub fn create_table(transaction: &Transaction, name: &str, columns: &[(&str, Dat
             version: 0,
             comment: None,
             options: Vec::new(),
+            materialized: None,
         })
         .expect("the table is new")
 }

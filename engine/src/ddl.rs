@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use sinew_query::exec::RowTransform;
+use sinew_query::sql::columns_named;
 use sinew_query::statement::{AddForeignKey, ColumnRewrite, Ddl, EnumChange, NewSequence};
-use sinew_query::{QueryError, Result, sqlstate};
+use sinew_query::{BindContext, QueryError, Result, sqlstate};
 use sinew_storage::catalog::{DefaultExpr, IndexDef, IndexTarget, TableBehaviour, TableDef};
 use sinew_storage::ids::RelationId;
 use sinew_storage::{StorageError, Transaction};
@@ -78,7 +79,7 @@ impl Session {
                 }
                 Ok(())
             }
-            Ddl::DropTable { tables, cascade } => {
+            Ddl::DropTable { tables, cascade, .. } => {
                 // Views name their tables in text; a view over a dropped table fails when it is read.
                 let ids: Vec<RelationId> = tables.into_iter().map(|(_, id)| id).collect();
                 for id in &ids {
@@ -143,6 +144,7 @@ impl Session {
                 }
                 Ok(())
             }
+            Ddl::RefreshMaterialized { table, with_data } => self.refresh_materialized(transaction, table, with_data),
             Ddl::ValidateForeignKey { table, name } => foreign_key::check_rows(self, transaction, table, &name),
             Ddl::DropForeignKeys { keys, .. } => {
                 for (table, name) in keys {
@@ -158,6 +160,13 @@ impl Session {
             Ddl::RewordIndex { index } => {
                 transaction.reword_index(index)?;
                 Ok(())
+            }
+            Ddl::RewordView { view, reworded, refused } => {
+                let context = BindContext { transaction, session: &self.context, params: Default::default() };
+                if columns_named(&context, &reworded.text).ok().as_ref() != Some(&reworded.columns) {
+                    return Err(refused);
+                }
+                reword_views(transaction, vec![(view, reworded.text)])
             }
             Ddl::RenameTable { id, new_name } => {
                 self.refuse_system_table(transaction, id)?;
@@ -259,6 +268,8 @@ impl Session {
                     // A view over several dropped tables is named once for each.
                     if transaction.catalog().views.contains_key(&id) {
                         transaction.drop_view(id)?;
+                    } else if transaction.catalog().tables.contains_key(&id) {
+                        transaction.drop_table(id)?;
                     }
                 }
                 Ok(())
@@ -578,6 +589,7 @@ pub(crate) fn relations_to_lock(list: &[Ddl]) -> Vec<RelationId> {
         Ddl::DropTable { tables, .. } => tables.iter().map(|(_, id)| *id).collect(),
         Ddl::AlterTable { table, .. } => vec![table.id],
         Ddl::RenameTable { id, .. } => vec![*id],
+        Ddl::RefreshMaterialized { table, .. } => vec![*table],
         Ddl::Truncate { tables, .. } => tables.clone(),
         Ddl::DropDefault { table, .. } => vec![*table],
         Ddl::MoveRelation { id, tag: "ALTER TABLE", .. } => vec![*id],
@@ -591,13 +603,14 @@ fn ddl_tag(ddl: &Ddl) -> &'static str {
         Ddl::CreateSchema { .. } => "CREATE SCHEMA",
         Ddl::DropSchema { .. } => "DROP SCHEMA",
         Ddl::CreateTable { .. } => "CREATE TABLE",
-        Ddl::DropTable { .. } => "DROP TABLE",
+        Ddl::RefreshMaterialized { .. } => "REFRESH MATERIALIZED VIEW",
         Ddl::AlterTable { .. }
         | Ddl::AddForeignKeys { .. }
         | Ddl::ValidateForeignKey { .. }
         | Ddl::RenameIndex { .. }
         | Ddl::RenameTable { .. }
-        | Ddl::RewordIndex { .. } => "ALTER TABLE",
+        | Ddl::RewordIndex { .. }
+        | Ddl::RewordView { .. } => "ALTER TABLE",
         Ddl::DropForeignKeys { tag, .. } => tag,
         Ddl::Truncate { .. } => "TRUNCATE TABLE",
         Ddl::CreateIndex { .. } => "CREATE INDEX",
@@ -613,6 +626,7 @@ fn ddl_tag(ddl: &Ddl) -> &'static str {
         Ddl::RenameSchema { .. } => "ALTER SCHEMA",
         Ddl::Reindex { .. } => "REINDEX",
         Ddl::AlterSequence { tag, .. }
+        | Ddl::DropTable { tag, .. }
         | Ddl::MoveRelation { tag, .. }
         | Ddl::OutsideBlock { tag, .. }
         | Ddl::Nothing { tag, .. } => tag,

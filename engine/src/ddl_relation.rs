@@ -3,11 +3,12 @@
 use sinew_query::sql::{with_relations_renamed, with_sequence_names};
 use sinew_query::{BindContext, Result};
 use sinew_storage::Transaction;
-use sinew_storage::catalog::{SequenceDef, TableDef};
+use sinew_storage::catalog::{MaterializedDef, SequenceDef, TableDef};
 use sinew_storage::ids::RelationId;
 
 use crate::Session;
 use crate::ddl::missing;
+use crate::materialized::set_materialized;
 
 impl Session {
     /// Views whose text names relations that are about to move, with the text that they will have.
@@ -18,9 +19,9 @@ impl Session {
     ) -> Result<Vec<(RelationId, String)>> {
         let context = BindContext { transaction, session: &self.context, params: Default::default() };
         let mut reworded = Vec::new();
-        for view in transaction.catalog().views.values() {
+        for view in transaction.catalog().stored_queries() {
             // One that cannot be bound any more names nothing.
-            let text = with_relations_renamed(&context, &view.query, rename).ok();
+            let text = with_relations_renamed(&context, view.query, rename).ok();
             if let Some(text) = text.filter(|text| *text != view.query) {
                 reworded.push((view.id, text));
             }
@@ -31,7 +32,11 @@ impl Session {
 
 pub(crate) fn reword_views(transaction: &Transaction, views: Vec<(RelationId, String)>) -> Result<()> {
     for (view, text) in views {
-        transaction.reword_view(view, text)?;
+        let catalog = transaction.catalog();
+        match catalog.tables.get(&view).and_then(|table| table.materialized.as_ref()) {
+            Some(of) => set_materialized(transaction, view, MaterializedDef { query: text, ..of.clone() })?,
+            None => transaction.reword_view(view, text)?,
+        }
     }
     Ok(())
 }

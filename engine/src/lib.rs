@@ -14,6 +14,7 @@ mod foreign_key;
 mod literals;
 mod lock_table;
 mod maintenance;
+mod materialized;
 mod plan_cache;
 mod positioned;
 mod prepare;

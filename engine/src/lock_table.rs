@@ -52,10 +52,16 @@ impl Session {
             None => self.context.search_path(),
         };
         if let Some(id) = path.iter().find_map(|schema| catalog.relation_id(schema, name)) {
-            if catalog.tables.contains_key(&id) {
+            if catalog.tables.get(&id).is_some_and(|table| table.materialized.is_none()) {
                 return Ok(id);
             }
-            let kind = if catalog.views.contains_key(&id) { "view" } else { "index" };
+            let kind = if catalog.tables.contains_key(&id) {
+                "materialized view"
+            } else if catalog.views.contains_key(&id) {
+                "view"
+            } else {
+                "index"
+            };
             return Err(QueryError::new(sqlstate::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a table"))
                 .detail(format!("It is a {kind}; only tables can be locked.")));
         }

@@ -7,6 +7,8 @@ use sinew_storage::catalog::{ForeignKeyDef, IndexDef, LabelPosition, SequenceDef
 use sinew_storage::ids::{ColumnId, RelationId};
 
 use crate::algebra::{Plan, VarId, VarTable};
+use crate::error::QueryError;
+use crate::sql::Reworded;
 
 /// A query (reading or writing, SQL or Cypher) ready for the optimizer.
 #[derive(Clone, Debug)]
@@ -251,10 +253,16 @@ pub enum Ddl {
         table: RelationId,
         column: String,
     },
-    /// With `cascade`, foreign keys of other tables go too.
+    /// Materialized views too. With `cascade`, foreign keys of other tables go as well.
     DropTable {
         tables: Vec<(String, RelationId)>,
         cascade: bool,
+        tag: &'static str,
+    },
+    /// The table holds what its query gives now, or nothing.
+    RefreshMaterialized {
+        table: RelationId,
+        with_data: bool,
     },
     /// The new definition; `validate` are checks that existing rows must pass, `not_null` columns likewise.
     AlterTable {
@@ -294,6 +302,13 @@ pub enum Ddl {
     /// The texts of an index name a column that has been renamed.
     RewordIndex {
         index: IndexDef,
+    },
+    /// A view's text names a column that has been renamed before. The error is for a text that does not name the same
+    /// columns as before.
+    RewordView {
+        view: RelationId,
+        reworded: Reworded,
+        refused: QueryError,
     },
     /// With all tables that refer to them: 0A000 when one is missing. RESTART IDENTITY begins the tables' own sequences
     /// anew.

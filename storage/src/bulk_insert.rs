@@ -197,6 +197,7 @@ mod tests {
             version: 0,
             comment: None,
             options: Vec::new(),
+            materialized: None,
         };
         t.create_table(table).unwrap();
         let over = |id: u16, descending| IndexColumn {

@@ -34,7 +34,7 @@ mod tests;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sinew_storage::catalog::Catalog;
+use sinew_storage::catalog::{Catalog, TableDef};
 use sinew_storage::{DataType, RelationId, RelationLock, Transaction};
 
 #[cfg(test)]
@@ -104,6 +104,8 @@ pub struct PreparedPlan {
     param_names: Vec<Arc<str>>,
     /// Tables it reads or writes, with the versions of their definitions and the locks it needs.
     relations: Vec<UsedRelation>,
+    /// The name of a materialized view among them that has not been filled.
+    unpopulated: Option<String>,
     graph_version: u64,
     root: Arc<Node>,
     sizes: RunSizes,
@@ -198,6 +200,10 @@ pub fn prepare_with(
     let locks_rows = visit::plan_locks_rows(&plan);
     let mut relations = Vec::new();
     collect_relations(&plan, &mut relations);
+    let catalog = transaction.catalog();
+    let is_unpopulated = |table: &TableDef| table.materialized.as_ref().is_some_and(|of| !of.is_populated);
+    let mut tables = relations.iter().filter_map(|used| catalog.tables.get(&used.id));
+    let unpopulated = tables.find(|table| is_unpopulated(table)).map(|table| table.name.clone());
     let plan = if options.optimize {
         let wanted: Vec<_> = output.iter().map(|column| column.var).collect();
         optimizer::optimize_for(plan, &wanted, &mut vars, transaction)?
@@ -225,6 +231,7 @@ pub fn prepare_with(
         outside_transaction,
         param_names,
         relations,
+        unpopulated,
         graph_version: transaction.catalog().graph_version,
         root,
         sizes,
@@ -263,6 +270,11 @@ fn start(
     measure: bool,
 ) -> Result<ExecStream> {
     context.cancel.check()?;
+    if let Some(name) = &plan.unpopulated {
+        let message = format!("materialized view \"{name}\" has not been populated");
+        return Err(QueryError::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+            .hint("Use the REFRESH MATERIALIZED VIEW command."));
+    }
     if plan.writes && !context.allow_writes {
         return Err(QueryError::new(
             sqlstate::READ_ONLY_SQL_TRANSACTION,

@@ -100,7 +100,7 @@ fn lookup(ty: DataType, context: &EvalContext<'_>, args: &[Value]) -> Result<Val
 /// For each column of a table or view whether it can be written; None for what cannot be written at all.
 fn updatable(context: &EvalContext<'_>, oid: u32) -> Option<Vec<bool>> {
     let catalog = context.exec.transaction.catalog();
-    if let Some(table) = catalog.tables.get(&RelationId(oid)) {
+    if let Some(table) = catalog.tables.get(&RelationId(oid)).filter(|table| table.materialized.is_none()) {
         return Some(table.columns.iter().map(|column| column.virtual_expression.is_none()).collect());
     }
     crate::sql::updatable_columns(context.exec, catalog.views.get(&RelationId(oid))?)

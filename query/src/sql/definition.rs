@@ -7,7 +7,7 @@ mod sequence;
 
 use sqlparser::ast::{
     AlterTableOperation, ConstraintCharacteristics, CreateTableOptions, CreateView, DataType, Expr, Ident, ObjectName,
-    SqlOption, Value,
+    Query, SqlOption, Value,
 };
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -73,10 +73,18 @@ pub enum Definition {
         concurrently: bool,
     },
     CreateMaterializedView {
+        if_not_exists: bool,
         name: ObjectName,
+        /// Names of the first columns.
+        columns: Vec<Ident>,
+        options: Vec<(Ident, Option<String>)>,
+        query: Box<Query>,
+        with_data: bool,
     },
     RefreshMaterializedView {
         name: ObjectName,
+        concurrently: bool,
+        with_data: bool,
     },
 }
 
@@ -271,10 +279,10 @@ pub(super) fn parse(parser: &mut Parser<'_>) -> Result<Option<Definition>, Parse
         "REINDEX" => reindex(parser)?,
         "REFRESH" => {
             expect(parser, &["REFRESH", "MATERIALIZED", "VIEW"])?;
-            take(parser, &["CONCURRENTLY"]);
+            let concurrently = take(parser, &["CONCURRENTLY"]);
             let name = parser.parse_object_name(false)?;
-            with_data(parser)?;
-            Definition::RefreshMaterializedView { name }
+            let with_data = with_data(parser)?;
+            Definition::RefreshMaterializedView { name, concurrently, with_data }
         }
         _ => return Ok(None),
     }))
@@ -292,16 +300,22 @@ fn with_data(parser: &mut Parser<'_>) -> Result<bool, ParserError> {
 
 fn materialized_view(parser: &mut Parser<'_>) -> Result<Definition, ParserError> {
     expect(parser, &["CREATE", "MATERIALIZED", "VIEW"])?;
-    take(parser, &["IF", "NOT", "EXISTS"]);
+    let if_not_exists = take(parser, &["IF", "NOT", "EXISTS"]);
     let name = parser.parse_object_name(false)?;
+    let mut columns = Vec::new();
     if parser.consume_token(&Token::LParen) {
-        parser.parse_comma_separated(Parser::parse_identifier)?;
+        columns = parser.parse_comma_separated(Parser::parse_identifier)?;
         parser.expect_token(&Token::RParen)?;
     }
+    let mut parameters = Vec::new();
+    if words_are(parser, 0, &["WITH", "("]) {
+        parser.next_token();
+        parameters = options(parser)?;
+    }
     expect(parser, &["AS"])?;
-    parser.parse_query()?;
-    with_data(parser)?;
-    Ok(Definition::CreateMaterializedView { name })
+    let query = parser.parse_query()?;
+    let with_data = with_data(parser)?;
+    Ok(Definition::CreateMaterializedView { if_not_exists, name, columns, options: parameters, query, with_data })
 }
 
 /// `REINDEX [(option, …)] INDEX | TABLE | SCHEMA | DATABASE | SYSTEM [CONCURRENTLY] name`

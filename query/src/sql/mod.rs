@@ -31,8 +31,8 @@ pub use bind::data_type::internal_type_name;
 pub use bind::identity::sequence_default;
 pub use bind::stored_sequences::{qualified_text, sequences_named, with_sequence_names};
 pub use bind::{
-    IndexRules, StoredRules, bind_index_rules, bind_row_expressions, bind_stored_rules, relations_named,
-    updatable_columns, with_relations_renamed, without_visible_schemas,
+    IndexRules, Reworded, StoredRules, bind_index_rules, bind_row_expressions, bind_stored_rules, columns_named,
+    relations_named, updatable_columns, with_column_renamed, with_relations_renamed, without_visible_schemas,
 };
 
 /// Parses one statement. 42601 with position and what was expected; 54001 when nested too deeply.

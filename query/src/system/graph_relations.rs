@@ -99,6 +99,7 @@ impl GraphRelation {
             version: 0,
             comment: None,
             options: Vec::new(),
+            materialized: None,
         }
     }
 

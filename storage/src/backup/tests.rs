@@ -43,6 +43,7 @@ fn fill(store: &Arc<Store>, row_count: usize) -> Arc<TableDef> {
         version: 0,
         comment: None,
         options: Vec::new(),
+        materialized: None,
     };
     let table = t.create_table(table).unwrap();
     for (name, kind) in [

@@ -86,6 +86,28 @@ pub struct TableDef {
     /// Storage parameters by name, as they were given; the store has no use for them.
     #[serde(default)]
     pub options: Vec<(String, String)>,
+    /// The table holds what a materialized view shows.
+    #[serde(default)]
+    pub materialized: Option<MaterializedDef>,
+}
+
+/// A query whose result a table holds, as of the last time it was filled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MaterializedDef {
+    /// SQL text.
+    pub query: String,
+    /// False: it has not been filled, and cannot be read.
+    pub is_populated: bool,
+}
+
+/// The query of a view, materialized or not.
+pub struct StoredQuery<'c> {
+    pub id: RelationId,
+    pub schema: &'c str,
+    pub name: &'c str,
+    /// As messages call the relation.
+    pub kind: &'static str,
+    pub query: &'c str,
 }
 
 /// Rows of some relations are completed by the engine as they are written.
@@ -391,6 +413,23 @@ impl Catalog {
             columns.map(move |(name, _)| (format!("view {}", view.name), name.as_str()))
         });
         tables.chain(views)
+    }
+
+    /// Queries of views and materialized views.
+    pub fn stored_queries(&self) -> impl Iterator<Item = StoredQuery<'_>> {
+        let views = self.views.values().map(|view| StoredQuery {
+            id: view.id,
+            schema: &view.schema,
+            name: &view.name,
+            kind: "view",
+            query: &view.query,
+        });
+        let materialized = self.tables.values().filter_map(|table| {
+            let of = table.materialized.as_ref()?;
+            let kind = "materialized view";
+            Some(StoredQuery { id: table.id, schema: &table.schema, name: &table.name, kind, query: &of.query })
+        });
+        views.chain(materialized)
     }
 
     pub fn indexes_of(&self, table: RelationId) -> &[Arc<IndexDef>] {

@@ -47,6 +47,7 @@ fn store() -> Arc<Store> {
         version: 0,
         comment: None,
         options: Vec::new(),
+        materialized: None,
     };
     let table = t.create_table(table).unwrap();
     let over = |id: u16| {

@@ -40,6 +40,7 @@ fn table(transaction: &Transaction, name: &str) -> Arc<TableDef> {
         version: 0,
         comment: None,
         options: Vec::new(),
+        materialized: None,
     };
     transaction.create_table(def).unwrap()
 }

@@ -284,6 +284,7 @@ fn table(columns: Vec<ColumnDef>, next_column_id: u16) -> TableDef {
         version: 1,
         comment: None,
         options: Vec::new(),
+        materialized: None,
     }
 }
 

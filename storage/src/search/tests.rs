@@ -44,6 +44,7 @@ fn create_table(transaction: &Transaction) -> Arc<TableDef> {
         version: 0,
         comment: None,
         options: Vec::new(),
+        materialized: None,
     };
     transaction.create_table(def).unwrap()
 }

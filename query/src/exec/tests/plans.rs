@@ -39,6 +39,7 @@ fn table_def(db: &Fixture, name: &str, columns: &[(&str, DataType, bool)]) -> Ta
         version: 1,
         comment: None,
         options: Vec::new(),
+        materialized: None,
     }
 }
 

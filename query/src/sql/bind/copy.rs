@@ -99,6 +99,12 @@ impl Binder<'_> {
             )
             .hint("To enable copying to a view, provide an INSTEAD OF INSERT trigger."));
         }
+        if let Some(Relation::Materialized(_)) = relation {
+            return Err(QueryError::new(
+                sqlstate::WRONG_OBJECT_TYPE,
+                format!("cannot copy to materialized view \"{}\"", qualified.name),
+            ));
+        }
         let table = match &graph {
             Some(relation) => Arc::new(relation.table()),
             None => {
@@ -204,6 +210,13 @@ impl Binder<'_> {
         let qualified = self.qualified_name(name)?;
         let item: FromItem = match self.find_relation(&qualified) {
             Some(Relation::Table(table)) => self.scan_table(&table)?.0,
+            Some(Relation::Materialized(table)) => {
+                return Err(QueryError::new(
+                    sqlstate::WRONG_OBJECT_TYPE,
+                    format!("cannot copy from materialized view \"{}\"", table.name),
+                )
+                .hint("Try the COPY (SELECT ...) TO variant."));
+            }
             Some(Relation::View(_)) => {
                 return Err(QueryError::new(
                     sqlstate::WRONG_OBJECT_TYPE,

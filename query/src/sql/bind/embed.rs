@@ -765,6 +765,7 @@ mod tests {
             version: 0,
             comment: None,
             options: Vec::new(),
+            materialized: None,
         });
         let scan = TableScan {
             table,

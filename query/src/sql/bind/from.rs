@@ -250,10 +250,16 @@ impl Binder<'_> {
     }
 
     pub fn derived_item(&mut self, bound: Bound, name: Option<String>) -> FromItem {
+        let has_origin = self.noted_columns.is_none();
         let columns = bound
             .output
             .into_iter()
-            .map(|column| ScopeColumn { name: column.name, var: column.var, ty: column.ty, origin: column.origin })
+            .map(|column| ScopeColumn {
+                name: column.name,
+                var: column.var,
+                ty: column.ty,
+                origin: column.origin.filter(|_| has_origin),
+            })
             .collect();
         FromItem::of_relation(bound.plan, ScopeRelation { name, schema: None, columns, tableoid: None })
     }
@@ -282,6 +288,10 @@ impl Binder<'_> {
                 return Err(self.unsupported("a column definition list", alias.name.span));
             }
             column.name = fold(&alias.name).into();
+            if self.noted_columns.is_some() {
+                // It is not called by the table's name.
+                column.origin = None;
+            }
         }
         relation.name = Some(name);
         relation.schema = None;
@@ -318,6 +328,11 @@ impl Binder<'_> {
                 self.lock_table(&table, &shown, &mut item.plan);
                 self.with_tableoid(item, table.id.0)
             }
+            Some(Relation::Materialized(table)) => {
+                self.used_relations.push(table.id);
+                let item = self.scan_materialized(&table, &shown, name.span())?;
+                self.with_tableoid(item, table.id.0)
+            }
             Some(Relation::View(view)) => {
                 self.used_relations.push(view.id);
                 self.hand_down_locks(&shown);
@@ -349,6 +364,12 @@ impl Binder<'_> {
             None => return Err(self.missing_relation(&qualified, name.span())),
         };
         self.rename(item, alias)
+    }
+
+    /// 42809 where its rows are to be locked.
+    pub fn scan_materialized(&mut self, table: &Arc<TableDef>, shown: &str, span: Span) -> Result<FromItem> {
+        self.refuse_materialized_lock(shown, &table.name, span)?;
+        Ok(self.scan_table(table)?.0)
     }
 
     /// Adds the system column `tableoid` when the statement mentions it.

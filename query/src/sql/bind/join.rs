@@ -110,6 +110,8 @@ impl Binder<'_> {
             }
             let left_column = self.find_using(&left.star, &name, "left", ident)?;
             let right_column = self.find_using(&right.star, &name, "right", ident)?;
+            self.note_column(left_column.origin, None);
+            self.note_column(right_column.origin, None);
             let left_expr = Expr::Column(left_column.var, self.vars.ty(left_column.var).clone());
             let right_expr = Expr::Column(right_column.var, self.vars.ty(right_column.var).clone());
             let position = self.at(if ident.span == Span::empty() { span } else { ident.span });

@@ -10,6 +10,7 @@
 
 mod call_arguments;
 mod coerce;
+mod column_names;
 mod computed_index;
 mod conflict_target;
 mod copy;
@@ -71,6 +72,7 @@ use sinew_storage::{DataType, RelationId};
 use sqlparser::ast::{SetExpr, Spanned, Statement};
 use sqlparser::tokenizer::Span;
 
+pub use self::column_names::{Reworded, columns_named, with_column_renamed};
 use self::cte::CteBinding;
 pub use self::relation_names::{relations_named, with_relations_renamed, without_visible_schemas};
 use self::row_lock::{LockScope, RowLockClause};
@@ -118,6 +120,8 @@ pub(in crate::sql) struct Binder<'a> {
     pub record_fields: FxHashMap<VarId, Vec<(String, DataType)>>,
     /// Where relations are named in the statement's own text, when somebody wants to know.
     pub noted_names: Option<Vec<relation_names::NotedName>>,
+    /// Likewise columns of tables. While they are noted, columns of derived tables have no origin.
+    pub noted_columns: Option<Vec<column_names::NotedColumn>>,
     /// Tables, views and sequences that FROM has named so far, also within views.
     pub used_relations: Vec<RelationId>,
 }
@@ -210,6 +214,7 @@ impl<'a> Binder<'a> {
             mentions_tableoid: mentions_tableoid(text),
             record_fields: FxHashMap::default(),
             noted_names: None,
+            noted_columns: None,
             used_relations: Vec::new(),
         }
     }

@@ -61,6 +61,7 @@ impl std::fmt::Display for QualifiedName {
 #[derive(Clone, Debug)]
 pub enum Relation {
     Table(Arc<TableDef>),
+    Materialized(Arc<TableDef>),
     View(Arc<ViewDef>),
     Index(Arc<IndexDef>),
     Sequence(Arc<SequenceDef>),
@@ -72,6 +73,7 @@ impl Relation {
     pub fn kind(&self) -> &'static str {
         match self {
             Relation::Table(_) => "table",
+            Relation::Materialized(_) => "materialized view",
             Relation::View(_) => "view",
             Relation::Index(_) => "index",
             Relation::Sequence(_) => "sequence",
@@ -135,7 +137,10 @@ impl Binder<'_> {
 
     pub fn relation_by_id(&self, id: RelationId) -> Option<Relation> {
         if let Some(table) = self.catalog.tables.get(&id) {
-            return Some(Relation::Table(table.clone()));
+            return Some(match table.materialized {
+                None => Relation::Table(table.clone()),
+                Some(_) => Relation::Materialized(table.clone()),
+            });
         }
         if let Some(view) = self.catalog.views.get(&id) {
             return Some(Relation::View(view.clone()));
@@ -193,6 +198,14 @@ impl Binder<'_> {
                     .at(self.at(name.span())))
             }
             None => Err(self.missing_relation(&qualified, name.span())),
+        }
+    }
+
+    /// As [`Self::target_table`], where a materialized view does as well.
+    pub fn stored_relation(&self, name: &ObjectName) -> Result<Arc<TableDef>> {
+        match self.find_relation(&self.qualified_name(name)?) {
+            Some(Relation::Materialized(table)) => Ok(table),
+            _ => self.target_table(name),
         }
     }
 

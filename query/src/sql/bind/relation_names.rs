@@ -33,7 +33,7 @@ impl Binder<'_> {
         let is_shadowed = self.is_cte(name.0.last().and_then(ObjectNamePart::as_ident).map(super::names::fold));
         let Some(noted) = &mut self.noted_names else { return };
         let (schema, name_of) = match relation {
-            Relation::Table(table) => (table.schema.clone(), table.name.clone()),
+            Relation::Table(table) | Relation::Materialized(table) => (table.schema.clone(), table.name.clone()),
             Relation::View(view) => (view.schema.clone(), view.name.clone()),
             Relation::Sequence(sequence) => (sequence.schema.clone(), sequence.name.clone()),
             Relation::System { schema, function } => (schema.clone(), function.name().to_owned()),
@@ -62,7 +62,7 @@ fn noted_names(context: &BindContext<'_>, text: &str) -> Result<Vec<NotedName>> 
 }
 
 /// Replaces pieces of a text: (start, end, what stands there instead) in bytes, in any order.
-fn replaced(text: &str, mut pieces: Vec<(usize, usize, String)>) -> String {
+pub(super) fn replaced(text: &str, mut pieces: Vec<(usize, usize, String)>) -> String {
     pieces.sort();
     pieces.dedup();
     let mut result = String::with_capacity(text.len() + 16 * pieces.len());
@@ -133,7 +133,7 @@ pub fn with_relations_renamed(
 }
 
 /// Bytes of the identifier at the beginning of a text.
-fn identifier_length(text: &str) -> usize {
+pub(super) fn identifier_length(text: &str) -> usize {
     let Some(quoted) = text.strip_prefix('"') else {
         return text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(text.len());
     };
@@ -172,7 +172,7 @@ pub fn without_visible_schemas(context: &ExecContext, text: &str) -> String {
 impl Relation {
     fn schema(&self) -> Option<String> {
         Some(match self {
-            Relation::Table(table) => table.schema.clone(),
+            Relation::Table(table) | Relation::Materialized(table) => table.schema.clone(),
             Relation::View(view) => view.schema.clone(),
             Relation::Index(index) => index.schema.clone(),
             Relation::Sequence(sequence) => sequence.schema.clone(),

@@ -185,6 +185,15 @@ impl Binder<'_> {
         }
     }
 
+    /// 42809 when a clause covers a materialized view.
+    pub fn refuse_materialized_lock(&self, name: &str, view: &str, span: sqlparser::tokenizer::Span) -> Result<()> {
+        if !self.lock_scope.clauses.iter().any(|clause| clause.covers(name)) {
+            return Ok(());
+        }
+        let message = format!("cannot lock rows in materialized view \"{view}\"");
+        Err(QueryError::new(sqlstate::WRONG_OBJECT_TYPE, message).at(self.at(span)))
+    }
+
     /// The locks of a query whose FROM is bound. 42P01 for a name under OF that FROM has not, 0A000 for one that cannot be
     /// locked and for a table whose row may be missing.
     pub fn finish_locks(&self, scope: LockScope, from: &FromItem) -> Result<Vec<TableLock>> {

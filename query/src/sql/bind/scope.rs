@@ -229,6 +229,7 @@ impl Binder<'_> {
                 .at(self.at(ident.span)));
             }
             let column = first.clone();
+            self.note_column(column.origin, Some(ident));
             return Ok(Some(self.use_column(level, &column, ident.span)));
         }
         Ok(None)
@@ -278,6 +279,7 @@ impl Binder<'_> {
                     .at(self.at(table.span)));
                 }
                 let first = first.clone();
+                self.note_column(first.origin, Some(column));
                 return Ok(self.use_column(level, &first, table.span));
             }
             if column_name == TABLEOID

@@ -499,7 +499,11 @@ impl Binder<'_> {
                 }
                 SelectItem::UnnamedExpr(expr) => {
                     let name = self.output_name(expr);
+                    let noted = self.noted_columns.as_ref().map_or(0, Vec::len);
                     items.push(self.bind_item(expr, name, clause)?);
+                    if matches!(expr, Ast::Identifier(_) | Ast::CompoundIdentifier(_)) {
+                        self.note_output(noted);
+                    }
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
                     self.check_alias(alias, expr.span())?;

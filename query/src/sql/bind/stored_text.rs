@@ -59,12 +59,14 @@ impl Binder<'_> {
         let lateral_used = std::mem::take(&mut self.lateral_used);
         let source = self.source.take();
         let noted_names = self.noted_names.take();
+        let noted_columns = self.noted_columns.take();
         let result = self.nested(bind);
         self.frames = frames;
         self.ctes = ctes;
         self.lateral_used = lateral_used;
         self.source = source;
         self.noted_names = noted_names;
+        self.noted_columns = noted_columns;
         result
     }
 

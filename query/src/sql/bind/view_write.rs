@@ -174,7 +174,12 @@ impl Binder<'_> {
     /// The table or view that a statement writes to. 55000 for a view that cannot be written through.
     pub fn write_target(&mut self, name: &ObjectName, write: Write) -> Result<WriteTarget> {
         let qualified = self.qualified_name(name)?;
-        let Some(Relation::View(view)) = self.find_relation(&qualified) else {
+        let found = self.find_relation(&qualified);
+        if let Some(Relation::Materialized(_)) = found {
+            let message = format!("cannot change materialized view \"{}\"", qualified.name);
+            return Err(QueryError::new(sqlstate::WRONG_OBJECT_TYPE, message));
+        }
+        let Some(Relation::View(view)) = found else {
             let table = self.target_table(name)?;
             self.check_writable(&table, name.span())?;
             return Ok(WriteTarget { named: Arc::clone(&table), table, view: None });

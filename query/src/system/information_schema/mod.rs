@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use sinew_storage::DataType;
 use sinew_storage::catalog::{
-    CheckOption, ConstraintKind, ConstraintTiming, ForeignKeyMatch, IdentityKind, SequenceDef, TableDef,
+    Catalog, CheckOption, ConstraintKind, ConstraintTiming, ForeignKeyMatch, IdentityKind, SequenceDef, TableDef,
 };
 
 use super::pg_catalog::identity::{self, ConstraintBody};
@@ -192,7 +192,7 @@ struct ColumnPlace<'c> {
 /// Every column of every relation.
 fn columns_of_all(context: &ExecContext, mut visit: impl FnMut(ColumnPlace<'_>)) {
     let catalog = context.transaction.catalog();
-    for table in catalog.tables.values() {
+    for table in plain_tables(&catalog) {
         for (at, column) in table.columns.iter().enumerate() {
             visit(ColumnPlace {
                 schema: &table.schema,
@@ -222,7 +222,7 @@ fn columns_of_all(context: &ExecContext, mut visit: impl FnMut(ColumnPlace<'_>))
 /// Every relation: schema, name, whether it is a table.
 fn relations_of_all(context: &ExecContext) -> Vec<(String, String, bool)> {
     let catalog = context.transaction.catalog();
-    let tables = catalog.tables.values().map(|table| (table.schema.clone(), table.name.clone(), true));
+    let tables = plain_tables(&catalog).map(|table| (table.schema.clone(), table.name.clone(), true));
     let views = catalog.views.values().map(|view| (view.schema.clone(), view.name.clone(), false));
     let system = system_relation_names()
         .iter()
@@ -250,6 +250,11 @@ fn schemata(context: &ExecContext) -> Rows {
     Ok(rows.collect())
 }
 
+/// Materialized views are none of the standard's.
+fn plain_tables(catalog: &Catalog) -> impl Iterator<Item = &Arc<TableDef>> {
+    catalog.tables.values().filter(|table| table.materialized.is_none())
+}
+
 fn tables(context: &ExecContext) -> Rows {
     let database = &context.session.database;
     let catalog = context.transaction.catalog();
@@ -269,7 +274,7 @@ fn tables(context: &ExecContext) -> Rows {
             NULL,
         ]
     };
-    let mut rows: Vec<Row> = catalog.tables.values().map(|table| row(&table.schema, &table.name, true, true)).collect();
+    let mut rows: Vec<Row> = plain_tables(&catalog).map(|table| row(&table.schema, &table.name, true, true)).collect();
     rows.extend(catalog.views.values().map(|view| {
         let columns = crate::sql::updatable_columns(context, view);
         row(&view.schema, &view.name, false, columns.is_some_and(|columns| columns.contains(&true)))
@@ -409,7 +414,7 @@ fn columns(context: &ExecContext) -> Rows {
     let database = &context.session.database;
     let catalog = context.transaction.catalog();
     let mut rows = Vec::new();
-    for table in catalog.tables.values() {
+    for table in plain_tables(&catalog) {
         for (position, column) in table.columns.iter().enumerate() {
             let of = ColumnOf {
                 schema: &table.schema,

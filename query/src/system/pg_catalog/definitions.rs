@@ -295,8 +295,8 @@ pub(crate) fn constraint_definition_by_oid(context: &EvalContext<'_>, oid: u32) 
 /// A view's query with a semicolon, by the view's oid.
 pub(crate) fn view_definition_by_oid(context: &ExecContext, oid: u32) -> Option<String> {
     let catalog = context.transaction.catalog();
-    let view = catalog.views.values().find(|view| view.id.0 == oid)?;
-    Some(view_definition(context, &view.query))
+    let view = catalog.stored_queries().find(|view| view.id.0 == oid)?;
+    Some(view_definition(context, view.query))
 }
 
 /// Relations are named as the session's search path needs it.

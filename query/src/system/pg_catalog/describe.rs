@@ -32,8 +32,8 @@ pub(crate) fn object(context: &EvalContext<'_>, class: u32, oid: u32, column: i6
             .find(|constraint| constraint.oid == oid)
             .map(|constraint| format!("constraint {} on table {}", constraint.name, constraint.table.name)),
         PG_REWRITE_OID => {
-            let view = catalog.views.values().find(|view| identity::rule_oid(view) == oid);
-            view.map(|view| format!("rule _RETURN on view {}", view.name))
+            let view = catalog.stored_queries().find(|view| identity::rule_oid(view.id) == oid);
+            view.map(|view| format!("rule _RETURN on {} {}", view.kind, view.name))
         }
         identity::PG_AM_OID => {
             let methods = [("btree", BTREE_OID), ("hnsw", HNSW_OID), ("bm25", BM25_OID), ("heap", identity::HEAP_OID)];
@@ -47,8 +47,8 @@ fn relation(context: &EvalContext<'_>, oid: u32, column: i64) -> Option<String> 
     let catalog = context.exec.transaction.catalog();
     let (schema, name) = reg::relation_name(&catalog, oid)?;
     let id = RelationId(oid);
-    let kind = if catalog.tables.contains_key(&id) {
-        "table"
+    let kind = if let Some(table) = catalog.tables.get(&id) {
+        if table.materialized.is_some() { "materialized view" } else { "table" }
     } else if catalog.views.contains_key(&id) {
         "view"
     } else if catalog.indexes.contains_key(&id) {

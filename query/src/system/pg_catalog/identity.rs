@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use sinew_storage::catalog::{
     Catalog, CheckDef, ColumnDef, ConstraintKind, ConstraintTiming, ForeignKeyDef, IdentityKind, IndexDef, IndexKind,
-    IndexTarget, TableBehaviour, TableDef, ViewDef,
+    IndexTarget, TableBehaviour, TableDef,
 };
-use sinew_storage::{ColumnId, DataType};
+use sinew_storage::{ColumnId, DataType, RelationId};
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::types::reg;
@@ -227,8 +227,8 @@ pub(crate) fn default_oid(table: u32, column: u16) -> u32 {
 }
 
 /// Oid of a view's `_RETURN` rule in `pg_rewrite`.
-pub(crate) fn rule_oid(view: &ViewDef) -> u32 {
-    hashed_oid(view.id.0, b"_RETURN")
+pub(crate) fn rule_oid(view: RelationId) -> u32 {
+    hashed_oid(view.0, b"_RETURN")
 }
 
 /// A column of any relation, as `pg_attribute` shows it.

@@ -121,11 +121,13 @@ struct Class<'a> {
     /// Rows there were when it was analyzed; -1 when it never was.
     row_estimate: f64,
     is_temporary: bool,
+    /// False of a materialized view that was not filled.
+    is_populated: bool,
 }
 
 impl Class<'_> {
     fn row(self) -> Row {
-        let stored = matches!(self.kind, 'r' | 'i' | 'S');
+        let stored = matches!(self.kind, 'r' | 'm' | 'i' | 'S');
         row![
             self.oid,
             self.name,
@@ -148,13 +150,17 @@ impl Class<'_> {
             self.kind,
             self.column_count,
             self.check_count,
-            self.kind == 'v' && self.oid >= sinew_storage::catalog::FIRST_USER_RELATION,
+            matches!(self.kind, 'v' | 'm') && self.oid >= sinew_storage::catalog::FIRST_USER_RELATION,
             self.has_triggers,
             false,
             false,
             false,
-            true,
-            if self.kind == 'r' && self.oid >= sinew_storage::catalog::FIRST_USER_RELATION { 'd' } else { 'n' },
+            self.is_populated,
+            if matches!(self.kind, 'r' | 'm') && self.oid >= sinew_storage::catalog::FIRST_USER_RELATION {
+                'd'
+            } else {
+                'n'
+            },
             false,
             0_u32,
             0_u32,
@@ -186,6 +192,7 @@ fn classes(context: &ExecContext) -> Rows {
             options: None,
             row_estimate: -1.0,
             is_temporary: false,
+            is_populated: true,
         };
         rows.push(class.row());
     }
@@ -195,7 +202,7 @@ fn classes(context: &ExecContext) -> Rows {
             name: &table.name,
             namespace: identity::schema_oid(&catalog, &table.schema),
             access_method: identity::HEAP_OID,
-            kind: 'r',
+            kind: if table.materialized.is_some() { 'm' } else { 'r' },
             column_count: table.columns.len(),
             check_count: table.checks.len(),
             has_index: !catalog.indexes_of(table.id).is_empty(),
@@ -204,6 +211,7 @@ fn classes(context: &ExecContext) -> Rows {
                 .then(|| table.options.iter().map(|(name, value)| format!("{name}={value}")).collect()),
             row_estimate: estimate(table.id),
             is_temporary: is_temporary(&table.schema),
+            is_populated: table.materialized.as_ref().is_none_or(|of| of.is_populated),
         };
         rows.push(class.row());
     }
@@ -221,6 +229,7 @@ fn classes(context: &ExecContext) -> Rows {
             options: None,
             row_estimate: -1.0,
             is_temporary: is_temporary(&sequence.schema),
+            is_populated: true,
         };
         rows.push(class.row());
     }
@@ -238,6 +247,7 @@ fn classes(context: &ExecContext) -> Rows {
             options: view.check_option.map(|option| vec![format!("check_option={}", definitions::option_name(option))]),
             row_estimate: -1.0,
             is_temporary: is_temporary(&view.schema),
+            is_populated: true,
         };
         rows.push(class.row());
     }
@@ -255,6 +265,7 @@ fn classes(context: &ExecContext) -> Rows {
             options: definitions::index_options(index),
             row_estimate: estimate(table.id),
             is_temporary: is_temporary(&index.schema),
+            is_populated: true,
         };
         rows.push(class.row());
     }
@@ -503,9 +514,9 @@ fn equality_oid(ty: &DataType) -> u32 {
 /// A view is its rule `_RETURN`.
 fn rules(context: &ExecContext) -> Rows {
     let catalog = context.transaction.catalog();
-    let rows = catalog.views.values();
+    let rows = catalog.stored_queries();
     Ok(rows
-        .map(|view| row![identity::rule_oid(view), "_RETURN", view.id.0, '1', 'O', true, "<>", &view.query])
+        .map(|view| row![identity::rule_oid(view.id), "_RETURN", view.id.0, '1', 'O', true, "<>", view.query])
         .collect())
 }
 
@@ -590,10 +601,10 @@ fn dependencies(context: &ExecContext) -> Rows {
     let mut push = |class: u32, object: u32, on_class: u32, on: u32, on_column: usize, kind: char| {
         rows.push(row![class, object, 0_i32, on_class, on, on_column, kind]);
     };
-    for view in catalog.views.values() {
-        let rule = identity::rule_oid(view);
+    for view in catalog.stored_queries() {
+        let rule = identity::rule_oid(view.id);
         push(PG_REWRITE_OID, rule, PG_CLASS_OID, view.id.0, 0, 'i');
-        for (schema, name) in crate::sql::relations_named(context, &view.query).unwrap_or_default() {
+        for (schema, name) in crate::sql::relations_named(context, view.query).unwrap_or_default() {
             let stored = catalog.relation_id(&schema, &name).map(|id| id.0);
             if let Some(on) = stored.or_else(|| reg::system_relation_oid(&schema, &name)) {
                 push(PG_REWRITE_OID, rule, PG_CLASS_OID, on, 0, 'n');

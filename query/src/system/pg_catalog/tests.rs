@@ -59,6 +59,7 @@ fn context() -> ExecContext {
             version: 0,
             comment: Some("notes of all kinds".to_owned()),
             options: Vec::new(),
+            materialized: None,
         })
         .unwrap();
     let index = |name: &str, columns: &[u16], kind: IndexKind, constraint: Option<ConstraintKind>| {

@@ -17,7 +17,7 @@ pub(super) static RELATIONS: &[SystemRelation] = &[
         "pg_matviews",
         "schemaname name, matviewname name, matviewowner name, tablespace name, hasindexes bool, ispopulated bool, \
          definition text",
-        no_rows,
+        materialized_views,
     ),
     view("pg_rules", "schemaname name, tablename name, rulename name, definition text", no_rows),
     view(
@@ -38,7 +38,7 @@ fn tables(context: &ExecContext) -> Rows {
     let catalog = context.transaction.catalog();
     let owner = &context.session.user;
     let mut rows = Vec::new();
-    for table in catalog.tables.values() {
+    for table in catalog.tables.values().filter(|table| table.materialized.is_none()) {
         let has_index = !catalog.indexes_of(table.id).is_empty();
         rows.push(row![&table.schema, &table.name, owner, NULL, has_index, false, false, false]);
     }
@@ -64,6 +64,18 @@ fn views(context: &ExecContext) -> Rows {
         }
     }
     Ok(rows)
+}
+
+fn materialized_views(context: &ExecContext) -> Rows {
+    let catalog = context.transaction.catalog();
+    let owner = &context.session.user;
+    let rows = catalog.tables.values().filter_map(|table| {
+        let of = table.materialized.as_ref()?;
+        let has_index = !catalog.indexes_of(table.id).is_empty();
+        let definition = definitions::view_definition(context, &of.query);
+        Some(row![&table.schema, &table.name, owner, NULL, has_index, of.is_populated, definition])
+    });
+    Ok(rows.collect())
 }
 
 fn sequences(context: &ExecContext) -> Rows {

@@ -155,6 +155,7 @@ fn create_messages(transaction: &Transaction) -> Arc<TableDef> {
         version: 0,
         comment: None,
         options: Vec::new(),
+        materialized: None,
     };
     let table = transaction.create_table(table).unwrap();
     let column = |id| IndexColumn { column: ColumnId(id), descending: false, nulls_first: false, expression: None };

@@ -45,6 +45,7 @@ pub fn create(store: &Arc<Store>) {
         version: 0,
         comment: None,
         options: Vec::new(),
+        materialized: None,
     };
     let table = transaction.create_table(table).unwrap();
     let vectors = |dimension_count, embedder: Option<&str>| {

@@ -37,6 +37,7 @@ impl Binder<'_> {
                 self.refuse_system_table(table, span)?;
                 (table.id, table.schema.clone(), table.name.clone())
             }
+            Relation::Materialized(table) => (table.id, table.schema.clone(), table.name.clone()),
             Relation::View(view) => (view.id, view.schema.clone(), view.name.clone()),
             Relation::Index(index) => (index.id, index.schema.clone(), index.name.clone()),
             Relation::Sequence(sequence) => (sequence.id, sequence.schema.clone(), sequence.name.clone()),
@@ -90,6 +91,7 @@ impl Binder<'_> {
             }
             (RelationKind::Index, Relation::Index(_))
             | (RelationKind::View, Relation::View(_))
+            | (RelationKind::MaterializedView, Relation::Materialized(_))
             | (RelationKind::Sequence, Relation::Sequence(_)) => true,
             // A table can be renamed by ALTER INDEX and ALTER VIEW.
             (RelationKind::Index | RelationKind::View, Relation::Table(_)) => false,
@@ -147,7 +149,7 @@ impl Binder<'_> {
             .at(self.at(span)));
         }
         let id = match relation {
-            Relation::Table(table) => table.id,
+            Relation::Table(table) | Relation::Materialized(table) => table.id,
             Relation::View(view) => view.id,
             Relation::Index(index) => index.id,
             Relation::Sequence(sequence) => sequence.id,
@@ -245,7 +247,7 @@ impl Binder<'_> {
                 }
             }
             (ReindexTarget::Table, Some(name)) => {
-                let table = self.target_table(name)?;
+                let table = self.stored_relation(name)?;
                 self.refuse_system_table(&table, name.span())?;
                 self.catalog.indexes_of(table.id).iter().map(|index| index.id).collect()
             }

@@ -10,6 +10,7 @@ use sqlparser::ast::{
 };
 
 use super::super::Binder;
+use super::super::column_names::with_column_renamed;
 use super::super::names::fold;
 use super::drop::mentions_word;
 use super::foreign_key::{cascade_notice, needed_by_foreign_keys};
@@ -265,8 +266,8 @@ impl Binder<'_> {
 
     /// Views are kept as text: what they name must stay.
     fn refuse_view_readers(&self, table: &TableDef, name: &str, what: &str, kind: &str) -> Result<()> {
-        let reader = self.catalog.views.values().find(|view| {
-            mentions_word(&view.query, &table.name) && (kind == "table" || mentions_word(&view.query, name))
+        let reader = self.catalog.stored_queries().find(|view| {
+            mentions_word(view.query, &table.name) && (kind == "table" || mentions_word(view.query, name))
         });
         match reader {
             None => Ok(()),
@@ -274,9 +275,40 @@ impl Binder<'_> {
                 sqlstate::DEPENDENT_OBJECTS_STILL_EXIST,
                 format!("cannot {what} {kind} {name} because other objects depend on it"),
             )
-            .detail(format!("view {} depends on {kind} {name}", view.name))
+            .detail(format!("{} {} depends on {kind} {name}", view.kind, view.name))
             .hint("Drop the view first.")),
         }
+    }
+
+    /// Views follow a column to its new name. 2BP01 for one whose text cannot.
+    fn reword_readers(
+        &self,
+        table: &TableDef,
+        change: &mut Change,
+        position: usize,
+        old: &str,
+        new: &str,
+    ) -> Result<()> {
+        let number = i16::try_from(position + 1).unwrap_or(i16::MAX);
+        let readers = self.catalog.stored_queries();
+        for view in readers.filter(|view| mentions_word(view.query, &table.name) && mentions_word(view.query, old)) {
+            let refused = || {
+                let message = format!("cannot rename column {old} because other objects depend on it");
+                QueryError::new(sqlstate::DEPENDENT_OBJECTS_STILL_EXIST, message)
+                    .detail(format!("{} {} depends on column {old}", view.kind, view.name))
+                    .hint("Drop the view first.")
+            };
+            // A column that this statement has added or dropped numbers the others anew.
+            let is_same = change.table.columns.len() == table.columns.len() && change.sequences.is_empty();
+            let known = table.columns.get(position).is_some_and(|column| column.name == old);
+            if !is_same || !known {
+                return Err(refused());
+            }
+            let column = (table.id.0, number);
+            let reworded = with_column_renamed(self.context, view.query, column, old, new)?.ok_or_else(refused)?;
+            change.renames.push(Ddl::RewordView { view: view.id, reworded, refused: refused() });
+        }
+        Ok(())
     }
 
     fn drop_column(
@@ -351,7 +383,7 @@ impl Binder<'_> {
             )
             .at(self.at(new.span)));
         }
-        self.refuse_view_readers(table, &old_name, "rename", "column")?;
+        self.reword_readers(table, change, position, &old_name, &new_name)?;
         for check in &mut change.table.checks {
             check.expression = rename_word(&check.expression, &old_name, &new_name);
         }

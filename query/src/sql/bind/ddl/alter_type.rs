@@ -57,12 +57,11 @@ impl Binder<'_> {
         }
         let reader = self
             .catalog
-            .views
-            .values()
-            .find(|view| mentions_word(&view.query, &old.name) && mentions_word(&view.query, &name));
+            .stored_queries()
+            .find(|view| mentions_word(view.query, &old.name) && mentions_word(view.query, &name));
         if let Some(view) = reader {
             return Err(QueryError::unsupported_as("cannot alter type of a column used by a view or rule")
-                .detail(format!("rule _RETURN on view {} depends on column \"{name}\"", view.name))
+                .detail(format!("rule _RETURN on {} {} depends on column \"{name}\"", view.kind, view.name))
                 .at(at));
         }
         let text = match using {

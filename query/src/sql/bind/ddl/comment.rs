@@ -27,6 +27,9 @@ impl Binder<'_> {
                     (RelationKind::Index, Some(Relation::Index(index))) => index.id,
                     (RelationKind::View, Some(Relation::View(view))) => view.id,
                     (RelationKind::Sequence, Some(Relation::Sequence(sequence))) => sequence.id,
+                    (RelationKind::MaterializedView, Some(Relation::Materialized(table))) => {
+                        return Ok(vec![Ddl::Comment { relation: table.id, column: None, comment }]);
+                    }
                     (_, None) => return Err(self.missing_relation(&qualified, name.span())),
                     (kind, Some(_)) => {
                         let article = if *kind == RelationKind::Index { "an" } else { "a" };
@@ -51,7 +54,7 @@ impl Binder<'_> {
                 if let Some(Relation::View(_)) = self.find_relation(&self.qualified_name(&relation)?) {
                     return Err(self.unsupported("COMMENT ON COLUMN of a view", name.span()));
                 }
-                let table = self.target_table(&relation)?;
+                let table = self.stored_relation(&relation)?;
                 let Some(ident) = column.as_ident() else {
                     return Err(QueryError::syntax("COMMENT ON COLUMN needs a name", self.at(name.span())));
                 };

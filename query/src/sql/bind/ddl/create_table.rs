@@ -68,6 +68,7 @@ impl Binder<'_> {
             version: 0,
             comment: None,
             options,
+            materialized: None,
         };
         let mut pending = Pending::default();
         // All columns first: checks and keys may name later ones.

@@ -1,7 +1,7 @@
 //! CREATE TABLE … AS and SELECT INTO.
 
 use sinew_storage::DataType;
-use sinew_storage::catalog::{ColumnDef, TableBehaviour, TableDef};
+use sinew_storage::catalog::{ColumnDef, MaterializedDef, TableBehaviour, TableDef};
 use sinew_storage::ids::ColumnId;
 use sqlparser::ast::{
     CreateTable, Expr as Ast, Ident, ObjectName, ObjectNamePart, Query, SelectInto, SetExpr, Spanned,
@@ -16,14 +16,16 @@ use crate::statement::{BoundStatement, CreateTableAs, Ddl, OnCommit, OutputColum
 use crate::types::type_name;
 
 /// Beside the query.
-struct Target<'a> {
-    name: &'a ObjectName,
-    columns: Vec<&'a Ident>,
-    temporary: bool,
-    if_not_exists: bool,
-    on_commit: OnCommit,
-    options: Vec<(String, String)>,
-    with_data: bool,
+pub(super) struct Target<'a> {
+    pub name: &'a ObjectName,
+    pub columns: Vec<&'a Ident>,
+    pub temporary: bool,
+    pub if_not_exists: bool,
+    pub on_commit: OnCommit,
+    pub options: Vec<(String, String)>,
+    pub with_data: bool,
+    /// Text of the query, of a materialized view.
+    pub materialized: Option<String>,
 }
 
 impl Binder<'_> {
@@ -55,6 +57,7 @@ impl Binder<'_> {
             on_commit: on_commit.unwrap_or_default(),
             options: self.table_options(&create.table_options, span)?,
             with_data: create.with_data.as_ref().is_none_or(|with| with.data),
+            materialized: None,
         };
         self.table_from_query(&target, query, "CREATE TABLE AS")
     }
@@ -103,11 +106,17 @@ impl Binder<'_> {
             on_commit: OnCommit::PreserveRows,
             options: Vec::new(),
             with_data: true,
+            materialized: None,
         };
         self.table_from_query(&target, query, "SELECT INTO")
     }
 
-    fn table_from_query(mut self, target: &Target<'_>, query: &Query, tag: &'static str) -> Result<BoundStatement> {
+    pub(super) fn table_from_query(
+        mut self,
+        target: &Target<'_>,
+        query: &Query,
+        tag: &'static str,
+    ) -> Result<BoundStatement> {
         let span = target.name.span();
         let qualified = self.qualified_name(target.name)?;
         let schema = self.creation_schema_of(&qualified, target.temporary, span)?;
@@ -140,6 +149,10 @@ impl Binder<'_> {
             version: 0,
             comment: None,
             options: target.options.clone(),
+            materialized: target
+                .materialized
+                .clone()
+                .map(|query| MaterializedDef { query, is_populated: target.with_data }),
         };
         let (on_commit, with_data) = (target.on_commit, target.with_data);
         let query = self.finish(bound, QueryKind::Select)?;

@@ -23,6 +23,7 @@ impl Binder<'_> {
         let (kind, tag) = match object_type {
             ObjectType::Table => ("table", "DROP TABLE"),
             ObjectType::View => ("view", "DROP VIEW"),
+            ObjectType::MaterializedView => ("materialized view", "DROP MATERIALIZED VIEW"),
             ObjectType::Index => ("index", "DROP INDEX"),
             ObjectType::Sequence => ("sequence", "DROP SEQUENCE"),
             ObjectType::Type => return self.drop_types(names, *if_exists, *cascade),
@@ -50,6 +51,10 @@ impl Binder<'_> {
                     table.id
                 }
                 (Relation::View(view), "view") => view.id,
+                (Relation::Materialized(table), "materialized view") => {
+                    self.refuse_dependents(table, *cascade, &mut ddl)?;
+                    table.id
+                }
                 (Relation::Sequence(sequence), "sequence") => {
                     self.drop_sequence(sequence, *cascade, &mut ddl).map_err(|error| error.at(self.at(span)))?;
                     sequence.id
@@ -108,7 +113,7 @@ impl Binder<'_> {
         if !found.is_empty() {
             // The drop itself comes first: the command's tag is the first one's.
             let drop = match kind {
-                "table" => Ddl::DropTable { tables: found, cascade: *cascade },
+                "table" | "materialized view" => Ddl::DropTable { tables: found, cascade: *cascade, tag },
                 "view" => Ddl::DropView { views: found },
                 "sequence" => Ddl::DropSequence { sequences: found },
                 _ => Ddl::DropIndex { indexes: found },
@@ -186,10 +191,9 @@ impl Binder<'_> {
     fn dependent_views(&self, name: &str) -> Vec<(String, RelationId)> {
         let mut views: Vec<(String, RelationId)> = self
             .catalog
-            .views
-            .values()
-            .filter(|view| mentions_word(&view.query, name))
-            .map(|view| (view.name.clone(), view.id))
+            .stored_queries()
+            .filter(|view| mentions_word(view.query, name))
+            .map(|view| (view.name.to_owned(), view.id))
             .collect();
         views.sort_by_key(|(_, id)| *id);
         views
@@ -198,11 +202,13 @@ impl Binder<'_> {
     /// Views on a table that is dropped, and views on those, go with CASCADE. 2BP01 without.
     fn refuse_dependents(&self, table: &TableDef, cascade: bool, ddl: &mut Vec<Ddl>) -> Result<()> {
         let mut dependents = self.dependent_views(&table.name);
+        dependents.retain(|(_, id)| *id != table.id);
         if dependents.is_empty() {
             return Ok(());
         }
         if !cascade {
-            return Err(needed_by_views("table", &table.name, &dependents));
+            let kind = if table.materialized.is_some() { "materialized view" } else { "table" };
+            return Err(self.needed_by_views(kind, &table.name, &dependents));
         }
         self.add_dependents(&mut dependents);
         ddl.push(Ddl::DropView { views: dependents });
@@ -219,10 +225,25 @@ impl Binder<'_> {
             let mut dependents = self.dependent_views(name);
             dependents.retain(|(_, view)| view != id && dropped.iter().all(|(_, other)| other != view));
             if !dependents.is_empty() {
-                return Err(needed_by_views("view", name, &dependents));
+                return Err(self.needed_by_views("view", name, &dependents));
             }
         }
         Ok(())
+    }
+
+    /// 2BP01 with the views that need a relation.
+    fn needed_by_views(&self, kind: &str, name: &str, dependents: &[(String, RelationId)]) -> QueryError {
+        let line = |(view, id): &(String, RelationId)| {
+            let of = if self.catalog.tables.contains_key(id) { "materialized view" } else { "view" };
+            format!("{of} {view} depends on {kind} {name}")
+        };
+        let detail: Vec<String> = dependents.iter().map(line).collect();
+        QueryError::new(
+            sqlstate::DEPENDENT_OBJECTS_STILL_EXIST,
+            format!("cannot drop {kind} {name} because other objects depend on it"),
+        )
+        .detail(detail.join("\n"))
+        .hint("Use DROP ... CASCADE to drop the dependent objects too.")
     }
 
     /// Adds the views on these views, and the views on those.
@@ -310,18 +331,6 @@ impl Binder<'_> {
         ddl.extend(notices);
         Ok(ddl)
     }
-}
-
-/// 2BP01 with the views that need a relation.
-fn needed_by_views(kind: &str, name: &str, dependents: &[(String, RelationId)]) -> QueryError {
-    let detail: Vec<String> =
-        dependents.iter().map(|(view, _)| format!("view {view} depends on {kind} {name}")).collect();
-    QueryError::new(
-        sqlstate::DEPENDENT_OBJECTS_STILL_EXIST,
-        format!("cannot drop {kind} {name} because other objects depend on it"),
-    )
-    .detail(detail.join("\n"))
-    .hint("Use DROP ... CASCADE to drop the dependent objects too.")
 }
 
 /// Whether a word occurs in SQL text outside string literals.

@@ -177,12 +177,13 @@ impl Binder<'_> {
                 found.push(Dependent { line, object, view: None, table: table.id, column: column.name.clone() });
             }
         }
-        for view in self.catalog.views.values() {
-            let has_column = view.columns.iter().any(|(_, ty)| is_of(ty, def));
-            if has_column || super::drop::mentions_word(&view.query, &def.name) {
-                let object = format!("view {}", quote_identifier(&view.name));
+        for view in self.catalog.stored_queries() {
+            let of_view = self.catalog.views.get(&view.id);
+            let has_column = of_view.is_some_and(|view| view.columns.iter().any(|(_, ty)| is_of(ty, def)));
+            if has_column || super::drop::mentions_word(view.query, &def.name) {
+                let object = format!("{} {}", view.kind, quote_identifier(view.name));
                 let line = format!("{object} depends on type {type_name}");
-                let named = Some((view.name.clone(), view.id));
+                let named = Some((view.name.to_owned(), view.id));
                 found.push(Dependent { line, object, view: named, table: view.id, column: String::new() });
             }
         }

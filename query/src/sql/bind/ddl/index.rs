@@ -66,7 +66,7 @@ impl Binder<'_> {
         if !create.index_options.is_empty() || !create.alter_options.is_empty() || create.r#async {
             return Err(self.unsupported("this option of CREATE INDEX", span));
         }
-        let table = self.target_table(&create.table_name)?;
+        let table = self.stored_relation(&create.table_name)?;
         let method = match &create.using {
             None | Some(IndexType::BTree) => "btree".to_owned(),
             Some(IndexType::Custom(ident)) => fold(ident),

@@ -78,7 +78,7 @@ impl Binder<'_> {
     fn like_source(&self, name: &ObjectName) -> Result<Relation> {
         let qualified = self.qualified_name(name)?;
         match self.find_relation(&qualified) {
-            Some(relation @ (Relation::Table(_) | Relation::View(_))) => Ok(relation),
+            Some(relation @ (Relation::Table(_) | Relation::Materialized(_) | Relation::View(_))) => Ok(relation),
             Some(other) => Err(QueryError::new(
                 sqlstate::WRONG_OBJECT_TYPE,
                 format!("relation \"{}\" is invalid in LIKE clause", qualified.name),
@@ -96,7 +96,7 @@ impl Binder<'_> {
         pending: &mut Pending,
     ) -> Result<()> {
         let source: Vec<ColumnDef> = match &like.source {
-            Relation::Table(source) => source.columns.clone(),
+            Relation::Table(source) | Relation::Materialized(source) => source.columns.clone(),
             Relation::View(view) => view.columns.iter().map(|(name, ty)| plain_column(name, ty)).collect(),
             _ => Vec::new(),
         };

@@ -15,6 +15,7 @@ mod foreign_key;
 mod index;
 mod index_expression;
 mod like;
+mod materialized_view;
 mod schema;
 mod sequence;
 mod table_options;
@@ -22,8 +23,9 @@ mod view;
 
 use sinew_storage::catalog::{IndexDef, TableDef};
 use sinew_storage::ids::RelationId;
-use sqlparser::ast::{Spanned, Statement};
+use sqlparser::ast::Statement;
 
+pub(super) use self::drop::mentions_word;
 use self::foreign_key::WrittenForeignKey;
 use super::Binder;
 use crate::error::{QueryError, Result};
@@ -76,11 +78,9 @@ impl Binder<'_> {
             Definition::Reindex { target, name, concurrently } => {
                 self.reindex(*target, name.as_ref(), *concurrently)?
             }
-            Definition::CreateMaterializedView { name, .. } => {
-                return Err(self.unsupported("CREATE MATERIALIZED VIEW", name.span()));
-            }
-            Definition::RefreshMaterializedView { name, .. } => {
-                return Err(self.unsupported("REFRESH MATERIALIZED VIEW", name.span()));
+            Definition::CreateMaterializedView { .. } => return self.materialized_view(definition),
+            Definition::RefreshMaterializedView { name, concurrently, with_data } => {
+                self.refresh_materialized(name, *concurrently, *with_data)?
             }
         };
         Ok(BoundStatement::Ddl(ddl))

@@ -1,6 +1,6 @@
 //! CREATE VIEW.
 
-use sqlparser::ast::{CreateTableOptions, CreateView, Spanned, SqlOption};
+use sqlparser::ast::{CreateTableOptions, CreateView, Ident, Query, Select, SelectItem, SetExpr, Spanned, SqlOption};
 use sqlparser::tokenizer::Span;
 
 use super::super::Binder;
@@ -11,6 +11,32 @@ use crate::error::{QueryError, Result, sqlstate};
 use crate::sql::printed_query;
 use crate::statement::Ddl;
 use sinew_storage::catalog::{CheckOption, ViewDef};
+
+/// The query with these names for its first columns, so that its text says them. One whose columns do not stand in its text
+/// each by itself (`*`) is left as it is.
+pub(super) fn with_column_names(query: &Query, names: &[Ident]) -> Query {
+    fn first_select(body: &mut SetExpr) -> Option<&mut Select> {
+        match body {
+            SetExpr::Select(select) => Some(select),
+            SetExpr::Query(query) => first_select(&mut query.body),
+            SetExpr::SetOperation { left, .. } => first_select(left),
+            _ => None,
+        }
+    }
+    let mut named = query.clone();
+    let Some(select) = first_select(&mut named.body) else { return named };
+    let is_listed = |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. });
+    // What the query sorts by, it may call by its old names.
+    if !select.projection.iter().all(is_listed) || query.order_by.is_some() {
+        return query.clone();
+    }
+    for (item, name) in select.projection.iter_mut().zip(names) {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: name.clone() };
+        }
+    }
+    named
+}
 
 impl Binder<'_> {
     pub fn create_view(&mut self, create: &CreateView) -> Result<Vec<Ddl>> {
@@ -129,7 +155,8 @@ impl Binder<'_> {
                 .at(self.at(span)));
             }
         }
-        let query = printed_query(create.query.to_string());
+        let names: Vec<Ident> = create.columns.iter().map(|column| column.name.clone()).collect();
+        let query = printed_query(with_column_names(&create.query, &names).to_string());
         let query = with_schemas(self.context, &query)?;
         let view = ViewDef { id: unassigned(), schema, name: qualified.name, columns, query, check_option };
         if check_option.is_some() {
