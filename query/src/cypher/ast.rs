@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use sinew_storage::TemporalKind;
+
 /// Byte range of the source text.
 #[derive(Clone, Copy, Debug, Default, Eq)]
 pub struct Span {
@@ -352,6 +354,29 @@ pub enum Quantifier {
     Single,
 }
 
+/// Alternatives, and whether null is excluded from each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValueType(pub Vec<(TypeName, bool)>);
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum TypeName {
+    Any,
+    Nothing,
+    Null,
+    Boolean,
+    Integer,
+    Float,
+    String,
+    Temporal(TemporalKind),
+    Map,
+    Node,
+    Relationship,
+    Path,
+    /// What a property may hold.
+    PropertyValue,
+    List(Box<ValueType>),
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExprKind {
     Null,
@@ -376,6 +401,8 @@ pub enum ExprKind {
     Xor(Vec<Expr>),
     Not(Box<Expr>),
     IsNull(Box<Expr>, bool),
+    /// `a IS :: TYPE`; negated or not.
+    IsTyped(Box<Expr>, ValueType, bool),
     CountStar,
     Call {
         name: Arc<str>,
@@ -463,7 +490,8 @@ impl Expr {
             | ExprKind::HasLabels(input, _)
             | ExprKind::Unary(_, input)
             | ExprKind::Not(input)
-            | ExprKind::IsNull(input, _) => visit(input),
+            | ExprKind::IsNull(input, _)
+            | ExprKind::IsTyped(input, ..) => visit(input),
             ExprKind::Index(input, index) => {
                 visit(input);
                 visit(index);

@@ -126,6 +126,12 @@ impl Binder<'_> {
                 let test = Expr::IsNull(Box::new(self.expr(input)?));
                 Ok(if *negated { Expr::Not(Box::new(test)) } else { test })
             }
+            ExprKind::IsTyped(input, ty, negated) => {
+                let args = vec![self.with_hint(DataType::Any, input)?];
+                let function = functions::type_test(ty.clone());
+                let test = Expr::Call { function, args, ty: DataType::Bool, position: None };
+                Ok(if *negated { Expr::Not(Box::new(test)) } else { test })
+            }
             ExprKind::CountStar => Err(self.misplaced_aggregate("count(*)", expr.span)),
             ExprKind::Call { name, distinct, args } => self.call(name, *distinct, args, expr.span),
             ExprKind::Case { operand, branches, otherwise } => {

@@ -25,6 +25,8 @@ enum Operator {
     Compare(CompareOp),
     /// Negated or not.
     IsNull(bool),
+    /// With its number of tokens; negated or not.
+    IsTyped(usize, bool),
     /// With its number of tokens.
     Binary(BinaryOp, usize),
 }
@@ -69,6 +71,12 @@ impl Parser<'_> {
                     (0..if negated { 3 } else { 2 }).for_each(|_| self.advance());
                     self.deepen()?;
                     Expr { kind: ExprKind::IsNull(Box::new(left), negated), span: self.span_from(start) }
+                }
+                Operator::IsTyped(words, negated) => {
+                    (0..words).for_each(|_| self.advance());
+                    self.deepen()?;
+                    let ty = self.value_type()?;
+                    Expr { kind: ExprKind::IsTyped(Box::new(left), ty, negated), span: self.span_from(start) }
                 }
                 Operator::Binary(op, words) => {
                     (0..words).for_each(|_| self.advance());
@@ -149,6 +157,8 @@ impl Parser<'_> {
                     (PREDICATE, Operator::IsNull(false))
                 } else if self.is_keyword("IS") && self.is_keyword_at(1, "NOT") && self.is_keyword_at(2, "NULL") {
                     (PREDICATE, Operator::IsNull(true))
+                } else if let Some((words, negated)) = self.type_test_ahead() {
+                    (PREDICATE, Operator::IsTyped(words, negated))
                 } else {
                     return None;
                 }

@@ -9,6 +9,7 @@ mod pattern;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod value_type;
 
 use std::sync::Arc;
 

@@ -501,7 +501,12 @@ fn set_property(properties: &mut BTreeMap<PropertyKeyId, Value>, key: &str, valu
 }
 
 /// Properties hold scalars, vectors, and lists of scalars without nulls.
-fn check_storable(key: &str, value: &Value) -> Result<()> {
+pub fn is_storable(value: &Value) -> bool {
+    unstorable_part(value).is_none()
+}
+
+/// The value or its first item that no property holds.
+fn unstorable_part(value: &Value) -> Option<&Value> {
     fn is_scalar(value: &Value) -> bool {
         matches!(
             value,
@@ -515,12 +520,14 @@ fn check_storable(key: &str, value: &Value) -> Result<()> {
                 | Value::Vector(_)
         )
     }
-    let bad = match value {
+    match value {
         Value::List(items) => items.iter().find(|item| !is_scalar(item)),
-        other if is_scalar(other) => None,
-        other => Some(other),
-    };
-    match bad {
+        other => (!is_scalar(other)).then_some(other),
+    }
+}
+
+fn check_storable(key: &str, value: &Value) -> Result<()> {
+    match unstorable_part(value) {
         None => Ok(()),
         Some(bad) => {
             let inside = if matches!(value, Value::List(_)) { "a list with " } else { "" };
