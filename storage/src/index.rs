@@ -9,7 +9,9 @@ use std::ops::Bound;
 
 use crate::catalog::{Catalog, IndexColumn, IndexDef, IndexKind, IndexTarget, TableDef};
 use crate::ddl::RelationLock;
-use crate::encoding::key::{NULL_FIRST, NULL_LAST, encode_key_column, prefix_successor};
+use crate::encoding::key::{
+    NULL_FIRST, NULL_LAST, decode_key_column, encode_key_column, is_reversible, prefix_successor,
+};
 use crate::encoding::row::RowProjection;
 use crate::error::{Result, StorageError};
 use crate::ids::{ColumnId, LabelId, PropertyKeyId, RelationshipTypeId, RowId};
@@ -231,6 +233,18 @@ impl Transaction {
         range: &IndexRange,
         reverse: bool,
     ) -> Result<IdScan<'t>> {
+        self.index_entries(rows, index, range, reverse, entry_id)
+    }
+
+    /// What `decode` makes of the keys and values of entries, in key order (or against it).
+    pub(crate) fn index_entries<'t, T: Send + 't>(
+        &'t self,
+        rows: Option<&KvSnapshot>,
+        index: &IndexDef,
+        range: &IndexRange,
+        reverse: bool,
+        mut decode: impl FnMut(&[u8], &[u8]) -> Result<T> + Send + 't,
+    ) -> Result<Box<dyn Iterator<Item = Result<T>> + Send + 't>> {
         let keyspace = Keyspace::of_relation(index.id);
         if !is_ordered(index) {
             return Err(StorageError::Internal(format!("index \"{}\" is not ordered", index.name)));
@@ -248,17 +262,70 @@ impl Transaction {
                 Some(rows) => self.kv_get_over(rows, keyspace, &key.bytes)?,
                 None => self.kv_get(keyspace, &key.bytes)?,
             };
-            return Ok(Box::new(found.map(|value| decode_u64(&value, "unique index entry")).into_iter()));
+            return Ok(Box::new(found.map(|value| decode(&key.bytes, &value)).into_iter()));
         }
         let Some((lower, upper)) = key_range(index, range)? else { return Ok(Box::new(std::iter::empty())) };
         let lower = lower.as_deref().map_or(Bound::Unbounded, Bound::Included);
         let upper = upper.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let Some(rows) = rows else { return self.kv_decoded_range(keyspace, lower, upper, reverse, entry_id) };
+        let Some(rows) = rows else { return self.kv_decoded_range(keyspace, lower, upper, reverse, decode) };
         let pairs = self.kv_range_over(rows, keyspace, lower, upper, reverse)?;
-        Ok(Box::new(pairs.map(|pair: Result<(KvBytes, KvBytes)>| {
+        Ok(Box::new(pairs.map(move |pair: Result<(KvBytes, KvBytes)>| {
             let (key, value) = pair?;
-            entry_id(&key, &value)
+            decode(&key, &value)
         })))
+    }
+}
+
+/// Where in an index the columns of its table at `positions` are, when their values can be read from its keys.
+pub fn columns_in_key(index: &IndexDef, table: &TableDef, positions: &[usize]) -> Option<Vec<usize>> {
+    if positions.is_empty() {
+        return Some(Vec::new());
+    }
+    let IndexTarget::Table { columns, .. } = &index.target else { return None };
+    if !is_ordered(index) || index.is_computed() {
+        return None;
+    }
+    // A key is read from its beginning, so what comes before the last of them must be readable as well.
+    let indexed = columns.iter().map_while(|column| {
+        let position = table.position_of(column.column)?;
+        is_reversible(&table.columns[position].ty).then_some(position)
+    });
+    let indexed: Vec<usize> = indexed.collect();
+    positions.iter().map(|position| indexed.iter().position(|known| known == position)).collect()
+}
+
+/// Reads values of columns from keys.
+pub(crate) struct KeyReader {
+    /// Of the columns up to the last that is wanted: whether it is descending.
+    descending: Vec<bool>,
+    /// Places in the index.
+    wanted: Vec<usize>,
+}
+
+impl KeyReader {
+    /// For columns that [`columns_in_key`] has found.
+    pub fn new(index: &IndexDef, wanted: &[usize]) -> KeyReader {
+        let column_count = wanted.iter().max().map_or(0, |last| last + 1);
+        let descending = (0..column_count).map(|column| direction(index, column).0).collect();
+        KeyReader { descending, wanted: wanted.to_vec() }
+    }
+
+    /// The id of an entry, and the values of the columns that are wanted. Errors with `Corrupted`.
+    pub fn read(&self, key: &[u8], value: &[u8]) -> Result<(u64, Vec<Value>)> {
+        let id = entry_id(key, value)?;
+        let mut rest = key;
+        let mut values = Vec::with_capacity(self.descending.len());
+        for descending in &self.descending {
+            let (column, length) = decode_key_column(rest, *descending)
+                .ok_or_else(|| StorageError::Corrupted("an index entry has another form than its index".to_owned()))?;
+            rest = &rest[length..];
+            values.push(column);
+        }
+        let in_order = self.wanted.iter().enumerate().all(|(place, column)| place == *column);
+        if in_order {
+            return Ok((id, values));
+        }
+        Ok((id, self.wanted.iter().map(|column| values[*column].clone()).collect()))
     }
 }
 

@@ -39,7 +39,7 @@ pub use store::{
     AdvisoryKey, CancelToken, HistogramStats, Isolation, LockInfo, LockTarget, LockWait, RowLock, SequenceRange,
     SessionLocks, SnapshotInfo, Store, StoreOptions, StoreStats, TemporaryFile, Transaction,
 };
-pub use table::{IdScan, IndexRange, RowCursor, RowScan};
+pub use table::{EntryScan, IdScan, IndexRange, RowCursor, RowScan};
 pub use temporal::{Temporal, TemporalKind};
 pub use types::{DataType, TemporalType};
 pub use value::{Interval, Json, Numeric, PathValue, RelationshipRef, Value};

@@ -15,7 +15,7 @@ use crate::ddl::RelationLock;
 use crate::encoding::row::{RowProjection, encode_row};
 use crate::error::{Result, StorageError};
 use crate::ids::{RelationId, RowId};
-use crate::index::{IndexKey, index_key, is_ordered};
+use crate::index::{IndexKey, KeyReader, index_key, is_ordered};
 use crate::index_function::KeySource;
 use crate::store::{Keyspace, KvPairs, RowLock, Transaction, decode_u64};
 use crate::value::Value;
@@ -42,6 +42,8 @@ impl IndexRange {
 pub type RowScan<'t> = Box<dyn Iterator<Item = Result<(RowId, Vec<Value>)>> + Send + 't>;
 /// Ids (of rows, nodes or relationships) in index order.
 pub type IdScan<'t> = Box<dyn Iterator<Item = Result<u64>> + Send + 't>;
+/// Ids in index order, each with values of columns.
+pub type EntryScan<'t> = Box<dyn Iterator<Item = Result<(u64, Vec<Value>)>> + Send + 't>;
 
 /// Rows in row-id order, as they are stored, some at a time. Holds the transaction it reads.
 pub struct RowCursor {
@@ -317,6 +319,21 @@ impl Transaction {
             self.lock(*table, RelationLock::AccessShare)?;
         }
         self.index_scan_unlocked(index, range, reverse)
+    }
+
+    /// As [`Self::index_scan`], with the values of columns, whose places in the index [`crate::index::columns_in_key`] gave.
+    pub fn index_scan_with_values<'t>(
+        &'t self,
+        index: &IndexDef,
+        range: &IndexRange,
+        reverse: bool,
+        columns: &[usize],
+    ) -> Result<EntryScan<'t>> {
+        if let IndexTarget::Table { table, .. } = &index.target {
+            self.lock(*table, RelationLock::AccessShare)?;
+        }
+        let reader = KeyReader::new(index, columns);
+        self.index_entries(None, index, range, reverse, move |key, value| reader.read(key, value))
     }
 
     /// Rows in the table, exact. Constant time when this transaction wrote none of them.

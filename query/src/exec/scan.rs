@@ -5,34 +5,37 @@
 
 use std::sync::Arc;
 
-use sinew_storage::{IdScan, Transaction};
+use sinew_storage::Transaction;
 
 use crate::error::Result;
 
-/// An iterator over ids together with the transaction it reads.
-pub struct OwnedIdScan {
+/// An iterator of the store.
+type Scan<'t, T> = Box<dyn Iterator<Item = sinew_storage::Result<T>> + Send + 't>;
+
+/// An iterator over ids, or what else the store gives, together with the transaction it reads.
+pub struct OwnedScan<T: 'static> {
     // Dropped before the transaction: fields drop in order of declaration.
-    scan: IdScan<'static>,
+    scan: Scan<'static, T>,
     _transaction: Arc<Transaction>,
 }
 
-impl OwnedIdScan {
+impl<T> OwnedScan<T> {
     pub fn new(
         transaction: &Arc<Transaction>,
-        open: impl for<'t> FnOnce(&'t Transaction) -> sinew_storage::Result<IdScan<'t>>,
-    ) -> Result<OwnedIdScan> {
+        open: impl for<'t> FnOnce(&'t Transaction) -> sinew_storage::Result<Scan<'t, T>>,
+    ) -> Result<OwnedScan<T>> {
         let transaction = Arc::clone(transaction);
-        let scan: IdScan<'_> = open(&transaction)?;
+        let scan: Scan<'_, T> = open(&transaction)?;
         // SAFETY: the scan borrows only the transaction behind the `Arc`, which does not move and outlives the scan,
         // because this struct holds it and drops the scan first. The items own their data, and the `'static` scan never
         // leaves the struct. `open` works for every lifetime, so it cannot have borrowed anything else for longer.
-        let scan: IdScan<'static> = unsafe { std::mem::transmute::<IdScan<'_>, IdScan<'static>>(scan) };
-        Ok(OwnedIdScan { scan, _transaction: transaction })
+        let scan: Scan<'static, T> = unsafe { std::mem::transmute::<Scan<'_, T>, Scan<'static, T>>(scan) };
+        Ok(OwnedScan { scan, _transaction: transaction })
     }
 }
 
-impl Iterator for OwnedIdScan {
-    type Item = sinew_storage::Result<u64>;
+impl<T> Iterator for OwnedScan<T> {
+    type Item = sinew_storage::Result<T>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.scan.next()

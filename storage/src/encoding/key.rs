@@ -33,10 +33,13 @@
 
 use std::cmp::Ordering;
 
-use super::number::{compare_floats, compare_int_float, encode_decimal, encode_float, encode_int, encode_numeric};
+use super::number::{
+    compare_floats, compare_int_float, decode_int, encode_decimal, encode_float, encode_int, encode_numeric,
+};
 use super::temporal;
 use super::value::StoredValue;
 use crate::error::Result;
+use crate::types::DataType;
 use crate::value::{Interval, Json, Value};
 
 pub(crate) const NULL_FIRST: u8 = 0x01;
@@ -194,6 +197,83 @@ pub(crate) fn encode_key_cell(
 
 fn invert(bytes: &mut [u8]) {
     bytes.iter_mut().for_each(|byte| *byte = !*byte);
+}
+
+/// Whether values of a type can be read back from a key: they have one form, and the key loses nothing of it. Numbers with
+/// decimals and intervals have several forms that are equal.
+pub(crate) fn is_reversible(ty: &DataType) -> bool {
+    match ty {
+        DataType::Bool
+        | DataType::Int2
+        | DataType::Int4
+        | DataType::Int8
+        | DataType::Oid
+        | DataType::Enum(_)
+        | DataType::Text
+        | DataType::Varchar(_)
+        | DataType::Bpchar(_)
+        | DataType::Name
+        | DataType::Bytea
+        | DataType::Date
+        | DataType::Time
+        | DataType::Timetz
+        | DataType::Timestamp
+        | DataType::Timestamptz
+        | DataType::Uuid => true,
+        DataType::Modified(plain, _) => is_reversible(&plain.plain()),
+        _ => false,
+    }
+}
+
+/// The first column of an index key, of a type that [`is_reversible`], and its length in bytes. None of bytes that are
+/// no such key.
+pub(crate) fn decode_key_column(key: &[u8], descending: bool) -> Option<(Value, usize)> {
+    if matches!(key.first()?, &NULL_FIRST | &NULL_LAST) {
+        return Some((Value::Null, 1));
+    }
+    let inverted: Vec<u8>;
+    let key = if descending {
+        inverted = key.iter().map(|byte| !byte).collect();
+        &inverted
+    } else {
+        key
+    };
+    let (tag, rest) = key.split_first()?;
+    let (value, length) = match *tag {
+        tag::BOOL => (Value::Bool(*rest.first()? != 0), 1),
+        tag::NUMBER => {
+            let (int, length) = decode_int(rest)?;
+            (Value::Int(int), length)
+        }
+        tag::TEXT => {
+            let (bytes, length) = decode_escaped(rest)?;
+            (Value::text(String::from_utf8(bytes).ok()?), length)
+        }
+        tag::BYTES => {
+            let (bytes, length) = decode_escaped(rest)?;
+            (Value::Bytes(bytes.into()), length)
+        }
+        tag::TIMESTAMP => (Value::Timestamp((u64::from_be_bytes(*rest.first_chunk()?) ^ 1 << 63) as i64), 8),
+        tag::DATE => (Value::Date((u32::from_be_bytes(*rest.first_chunk()?) ^ 1 << 31) as i32), 4),
+        tag::UUID => (Value::Uuid(*rest.first_chunk()?), 16),
+        _ => return None,
+    };
+    Some((value, 1 + length))
+}
+
+/// The bytes that [`encode_escaped`] wrote behind a tag, and how many it made of them.
+fn decode_escaped(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    loop {
+        let zero = at + bytes.get(at..)?.iter().position(|byte| *byte == 0)?;
+        out.extend_from_slice(&bytes[at..zero]);
+        at = zero + 2;
+        match bytes.get(zero + 1)? {
+            0 => return Some((out, at)),
+            _ => out.push(0),
+        }
+    }
 }
 
 /// The smallest key above every key that starts with `prefix`; None when there is none.

@@ -143,6 +143,39 @@ fn encode_beside(side: Ordering, is_negative: bool, digits: &str, scale: i64, ou
     }
 }
 
+/// The integer that [`encode_int`] wrote, and its length in bytes; None when it was no integer.
+pub(super) fn decode_int(bytes: &[u8]) -> Option<(i64, usize)> {
+    let (ordered, rest) = bytes.split_first_chunk::<8>()?;
+    let ordered = u64::from_be_bytes(*ordered);
+    let is_negative = ordered >> 63 == 0;
+    let nearest = f64::from_bits(if is_negative { !ordered } else { ordered & !(1 << 63) });
+    let (side, rest) = rest.split_first()?;
+    if *side == EXACT {
+        let whole = nearest as i64;
+        return (whole as f64 == nearest).then_some((whole, 9));
+    }
+    let turned = |byte: &u8| if is_negative { !*byte } else { *byte };
+    let (exponent, rest) = rest.split_first_chunk::<4>()?;
+    let exponent = (u32::from_be_bytes(exponent.map(|byte| turned(&byte))) ^ 1 << 31) as i32;
+    let pair_count = rest.iter().position(|byte| turned(byte) == 0)?;
+    // As many digits as the exponent says; those that are not there are zeros.
+    let digit_count = usize::try_from(exponent).ok().filter(|count| (1..=19).contains(count))?;
+    let mut magnitude: i128 = 0;
+    for pair in 0..digit_count.div_ceil(2).max(pair_count) {
+        let value = rest[..pair_count].get(pair).map_or(0, |byte| i128::from(turned(byte)) - 1);
+        magnitude = magnitude.checked_mul(100)?.checked_add(value)?;
+    }
+    let written = 2 * digit_count.div_ceil(2).max(pair_count);
+    for _ in digit_count..written {
+        if magnitude % 10 != 0 {
+            return None;
+        }
+        magnitude /= 10;
+    }
+    let value = i64::try_from(if is_negative { -magnitude } else { magnitude }).ok()?;
+    Some((value, 9 + 4 + pair_count + 1))
+}
+
 /// By value; NaN equals itself and lies above everything.
 pub(super) fn compare_floats(a: f64, b: f64) -> Ordering {
     ordered_bits(a).cmp(&ordered_bits(b))

@@ -8,7 +8,7 @@ use bigdecimal::BigDecimal;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::key::{encode_key, encode_key_column, prefix_successor};
+use super::key::{decode_key_column, encode_key, encode_key_column, prefix_successor};
 use super::row::{RowProjection, encode_row};
 use super::value::{decode_value, value_bytes};
 use super::{compare_values, key_for_values};
@@ -336,4 +336,34 @@ fn comparing_is_total() {
     encode_key(&Value::Null, &mut out);
     assert_eq!(compare_values(&Value::Null, &Value::Null), Ordering::Equal);
     assert_eq!(compare_values(&Value::Null, &Value::Int(1)), Ordering::Greater);
+}
+
+#[test]
+fn reversible_columns_are_read_back_from_keys() {
+    let mut random = StdRng::seed_from_u64(11);
+    let mut values =
+        vec![Value::Int(i64::MIN), Value::Int(i64::MAX), Value::Int(i64::MAX - 1), Value::Int(i64::MIN + 1)];
+    values.extend((0..63).flat_map(|bit| [1_i64 << bit, -(1 << bit), (1 << bit) + 1, 1 - (1 << bit)]).map(Value::Int));
+    values.extend((0..19).flat_map(|power| [10_i64.pow(power), -10_i64.pow(power) * 3]).map(Value::Int));
+    while values.len() < 5_000 {
+        let value = random_value(&mut random, 0);
+        let is_reversible = match &value {
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Text(_) | Value::Bytes(_) => true,
+            other => matches!(other, Value::Timestamp(_) | Value::Date(_) | Value::Uuid(_)),
+        };
+        values.extend(is_reversible.then_some(value));
+    }
+    for value in values {
+        for (descending, nulls_first) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut key = Vec::new();
+            encode_key_column(&value, descending, nulls_first, &mut key);
+            let length = key.len();
+            // An id follows.
+            key.extend_from_slice(&random.random::<u64>().to_be_bytes());
+            assert_eq!(decode_key_column(&key, descending), Some((value.clone(), length)), "{value:?}");
+            for short in 0..length {
+                assert_eq!(decode_key_column(&key[..short], descending), None, "{value:?} {short}");
+            }
+        }
+    }
 }

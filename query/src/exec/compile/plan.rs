@@ -1,6 +1,8 @@
 //! Reading operators.
 
 use super::*;
+use sinew_storage::index::columns_in_key;
+
 use crate::exec::expr::same_key_class;
 use crate::exec::operators::aggregate::{AggregatePlan, PhysAggregate};
 use crate::exec::operators::apply::ApplyPlan;
@@ -332,9 +334,15 @@ impl Compiler<'_> {
                 })
             }
         };
+        let projection: Vec<usize> = scan.columns.iter().map(|(position, _)| *position).collect();
+        // What is to be locked or written is looked up.
+        let may_skip_rows = scan.row_id.is_none() || projection.is_empty();
+        let access_of_keys = scan.access.as_ref().filter(|_| may_skip_rows);
+        let columns_in_key = access_of_keys.and_then(|access| columns_in_key(&access.index, &scan.table, &projection));
         let physical = TableScanPlan {
             table: Arc::clone(&scan.table),
-            projection: scan.columns.iter().map(|(position, _)| *position).collect(),
+            projection,
+            columns_in_key,
             with_row_id: scan.row_id.is_some(),
             access,
             layout: Arc::clone(&layout),

@@ -239,8 +239,7 @@ impl Maker<'_> {
             }
             Some(access) => {
                 let backward = if access.reverse { " Backward" } else { "" };
-                // Without columns to read, the rows are not looked up.
-                let kind = if scan.projection.is_empty() { "Index Only Scan" } else { "Index Scan" };
+                let kind = if scan.columns_in_key.is_some() { "Index Only Scan" } else { "Index Scan" };
                 shown.title = format!("{kind}{backward} using {} on {relation}", access.index.name);
                 shown.node_type = kind.to_owned();
                 let direction = if access.reverse { "Backward" } else { "Forward" };

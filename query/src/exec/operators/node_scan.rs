@@ -8,7 +8,7 @@ use crate::batch::{BATCH_ROWS, Batch, Column};
 use crate::error::Result;
 use crate::exec::node::{Operator, Physical};
 use crate::exec::run::Cx;
-use crate::exec::scan::OwnedIdScan;
+use crate::exec::scan::OwnedScan;
 
 pub struct NodeScanPlan {
     pub label: Option<Arc<str>>,
@@ -24,7 +24,7 @@ impl Physical for NodeScanPlan {
                 None => return Ok(Box::new(super::Buffered::new(Vec::new(), None))),
             },
         };
-        let scan = OwnedIdScan::new(cx.transaction(), |transaction| transaction.scan_nodes(label))?;
+        let scan = OwnedScan::new(cx.transaction(), |transaction| transaction.scan_nodes(label))?;
         Ok(Box::new(NodeScan { scan, cx: cx.clone() }))
     }
 
@@ -37,7 +37,7 @@ impl Physical for NodeScanPlan {
 }
 
 struct NodeScan {
-    scan: OwnedIdScan,
+    scan: OwnedScan<u64>,
     cx: Cx,
 }
 

@@ -8,7 +8,7 @@ use crate::batch::{BATCH_ROWS, Batch, Column};
 use crate::error::Result;
 use crate::exec::node::{Operator, Physical};
 use crate::exec::run::Cx;
-use crate::exec::scan::OwnedIdScan;
+use crate::exec::scan::OwnedScan;
 
 pub struct RelationshipScanPlan {
     pub types: Vec<Arc<str>>,
@@ -35,7 +35,7 @@ impl Physical for RelationshipScanPlan {
 
 struct RelationshipScan {
     types: std::vec::IntoIter<Option<RelationshipTypeId>>,
-    scan: Option<OwnedIdScan>,
+    scan: Option<OwnedScan<u64>>,
     cx: Cx,
 }
 
@@ -47,7 +47,7 @@ impl Operator for RelationshipScan {
             let Some(scan) = &mut self.scan else {
                 let Some(ty) = self.types.next() else { break };
                 self.scan =
-                    Some(OwnedIdScan::new(self.cx.transaction(), |transaction| transaction.scan_relationships(ty))?);
+                    Some(OwnedScan::new(self.cx.transaction(), |transaction| transaction.scan_relationships(ty))?);
                 continue;
             };
             let Some(id) = scan.next() else {

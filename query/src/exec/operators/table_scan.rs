@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::exec::expr::PhysExpr;
 use crate::exec::node::{Layout, Operator, Physical};
 use crate::exec::run::Cx;
-use crate::exec::scan::OwnedIdScan;
+use crate::exec::scan::OwnedScan;
 
 pub struct TableScanPlan {
     pub table: Arc<TableDef>,
@@ -23,6 +23,8 @@ pub struct TableScanPlan {
     /// The row id follows the columns.
     pub with_row_id: bool,
     pub access: Option<AccessPlan>,
+    /// Where in the index the columns are, when they are read from its keys and no row is looked up.
+    pub columns_in_key: Option<Vec<usize>>,
     pub layout: Arc<Layout>,
 }
 
@@ -126,7 +128,7 @@ impl Physical for TableScanPlan {
                 };
                 Source::Rows(cx.transaction().row_cursor(&self.table, lower, upper)?)
             }
-            Some(access) => Source::Index { ids: None, ranges: access.ranges(cx)?.into_iter() },
+            Some(access) => Source::Index { entries: None, ranges: access.ranges(cx)?.into_iter() },
         };
         let projection = RowProjection::new(&self.table, &self.projection)?;
         Ok(Box::new(TableScan { plan: self, cx: cx.clone(), source, projection }))
@@ -152,8 +154,8 @@ impl Physical for TableScanPlan {
 enum Source {
     Rows(RowCursor),
     Index {
-        /// Of the range being read.
-        ids: Option<OwnedIdScan>,
+        /// Of the range being read, with the columns that are read from keys.
+        entries: Option<OwnedScan<(u64, Vec<Value>)>>,
         ranges: std::vec::IntoIter<IndexRange>,
     },
 }
@@ -227,27 +229,28 @@ impl Operator for TableScan {
                     }
                 }
             }
-            Source::Index { ids, ranges } => {
+            Source::Index { entries, ranges } => {
                 let (plan, transaction) = (&self.plan, self.cx.transaction());
+                let columns = plan.columns_in_key.as_deref();
                 while !rows.is_full() {
-                    let Some(scan) = ids else {
+                    let Some(scan) = entries else {
                         let (Some(access), Some(range)) = (&plan.access, ranges.next()) else { break };
-                        *ids = Some(OwnedIdScan::new(transaction, |transaction| {
-                            transaction.index_scan(&access.index, &range, access.reverse)
+                        *entries = Some(OwnedScan::new(transaction, |transaction| {
+                            let columns = columns.unwrap_or_default();
+                            transaction.index_scan_with_values(&access.index, &range, access.reverse, columns)
                         })?);
                         continue;
                     };
-                    let Some(id) = scan.next() else {
-                        *ids = None;
+                    let Some(entry) = scan.next() else {
+                        *entries = None;
                         continue;
                     };
-                    let id = RowId(id?);
-                    if plan.projection.is_empty() {
+                    let (id, values) = entry?;
+                    let id = RowId(id);
+                    if columns.is_some() {
                         // The index has an entry for each row there is.
-                        rows.begin(id);
-                        continue;
-                    }
-                    if let Some(values) = transaction.get_projected_row(&plan.table, id, &self.projection)? {
+                        rows.push(id, values);
+                    } else if let Some(values) = transaction.get_projected_row(&plan.table, id, &self.projection)? {
                         rows.push(id, values);
                     }
                 }
