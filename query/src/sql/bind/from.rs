@@ -10,6 +10,7 @@ use sqlparser::tokenizer::Span;
 use super::names::{Relation, fold, is_temporary_schema};
 use super::scope::{Clause, Frame, FromItem, ScopeColumn, ScopeRelation, TABLEOID};
 use super::{Binder, Bound};
+use crate::algebra::visit::free_vars;
 use crate::algebra::{Expr, JoinKind, Plan, TableScan, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::TableFunction;
@@ -209,6 +210,7 @@ impl Binder<'_> {
                 } else {
                     self.without_lateral(|binder| binder.nested(|binder| binder.bind_query(subquery, false)))?
                 };
+                let bound = self.own_outer_columns(bound);
                 let item = self.derived_item(bound, None);
                 self.rename(item, Some(alias))
             }
@@ -247,6 +249,27 @@ impl Binder<'_> {
         let result = bind(self);
         self.frames.extend(hidden.into_iter().rev());
         result
+    }
+
+    /// Columns of a subquery that are its neighbours' or an outer query's become its own: an outer join makes them NULL where
+    /// it has no row.
+    fn own_outer_columns(&mut self, mut bound: Bound) -> Bound {
+        let outer = free_vars(&bound.plan);
+        if bound.output.iter().all(|column| !outer.contains(&column.var)) {
+            return bound;
+        }
+        let mut items: Vec<(VarId, Expr)> = Vec::with_capacity(bound.output.len());
+        for column in &mut bound.output {
+            let value = Expr::Column(column.var, column.ty.clone());
+            if outer.contains(&column.var) {
+                column.var = self.vars.add(&*column.name, column.ty.clone());
+            }
+            if items.iter().all(|(var, _)| *var != column.var) {
+                items.push((column.var, value));
+            }
+        }
+        bound.plan = Plan::Project { input: Box::new(bound.plan), items };
+        bound
     }
 
     pub fn derived_item(&mut self, bound: Bound, name: Option<String>) -> FromItem {
@@ -412,7 +435,7 @@ impl Binder<'_> {
         let mut stored = Vec::new();
         let mut virtual_columns = Vec::new();
         for (position, column) in table.columns.iter().enumerate() {
-            let var = self.vars.add(column.name.as_str(), column.ty.clone());
+            let var = self.vars.add(&*column.name, column.ty.clone());
             match &column.virtual_expression {
                 None => stored.push((position, var)),
                 Some(text) => virtual_columns.push((var, text.clone(), column.ty.clone())),
