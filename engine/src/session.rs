@@ -92,19 +92,15 @@ impl Session {
                 sink(notice);
             }),
             functions: database.functions(),
-            embedder: database.embedder(),
-            count_tokens: Arc::new(count_tokens),
             server_started_us: database.inner.started_us,
-            advisory_locks: SessionLocks::new(&database.inner.store, process_id),
             activity: SessionActivity::new(now_us(), cancel.clone()),
             sessions: Arc::clone(&database.inner.sessions),
-            deferred: Default::default(),
-            random: Default::default(),
-            setting_changes: Default::default(),
-            objects: Default::default(),
             notifications: SessionNotifications::new(Arc::clone(&database.inner.notifications), process_id),
-            sequences: Default::default(),
-            has_temporary: Default::default(),
+            ..SessionContext::alone(
+                SessionLocks::new(&database.inner.store, process_id),
+                database.embedder(),
+                Arc::new(count_tokens),
+            )
         });
         context.sessions.register(&context);
         let current = CurrentSettings::of(&context);

@@ -121,6 +121,36 @@ impl SequenceSession {
 }
 
 impl SessionContext {
+    /// A session of nobody, known to no other: without user and settings, its notices dropped, everything that statements
+    /// leave in a session empty.
+    pub fn alone(
+        advisory_locks: SessionLocks,
+        embedder: Arc<dyn Embedder>,
+        count_tokens: Arc<dyn Fn(&str) -> u32 + Send + Sync>,
+    ) -> SessionContext {
+        SessionContext {
+            user: String::new(),
+            database: String::new(),
+            process_id: 0,
+            settings: Settings::default(),
+            notices: Arc::new(|_| {}),
+            functions: Arc::default(),
+            embedder,
+            count_tokens,
+            server_started_us: 0,
+            advisory_locks,
+            activity: SessionActivity::new(0, CancelToken::default()),
+            sessions: Arc::default(),
+            notifications: Default::default(),
+            deferred: Default::default(),
+            setting_changes: Default::default(),
+            objects: Default::default(),
+            random: Default::default(),
+            sequences: Default::default(),
+            has_temporary: Default::default(),
+        }
+    }
+
     pub fn setting(&self, name: &str) -> Option<String> {
         self.settings.read().get(name).cloned()
     }

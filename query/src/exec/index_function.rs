@@ -13,7 +13,6 @@ use sinew_storage::{
 use super::compile::compile_index;
 use super::expr::{PhysExpr, RowCx};
 use super::run::{Cx, RunState};
-use crate::activity::SessionActivity;
 use crate::context::{BindContext, ExecContext, SessionContext};
 use crate::error::{QueryError, Result};
 use crate::settings::Settings;
@@ -46,23 +45,14 @@ impl IndexExpressions {
         let session = SessionContext {
             user: like.user.clone(),
             database: like.database.clone(),
-            process_id: 0,
             settings: Settings::new(like.settings.read().clone()),
-            notices: Arc::new(|_| {}),
             functions: Arc::clone(&like.functions),
-            embedder: Arc::clone(&like.embedder),
-            count_tokens: Arc::clone(&like.count_tokens),
             server_started_us: like.server_started_us,
-            advisory_locks: SessionLocks::new(nowhere()?, 0),
-            activity: SessionActivity::new(0, CancelToken::default()),
-            sessions: Arc::default(),
-            notifications: Default::default(),
-            deferred: Default::default(),
-            random: Default::default(),
-            setting_changes: Default::default(),
-            objects: Default::default(),
-            sequences: Default::default(),
-            has_temporary: Default::default(),
+            ..SessionContext::alone(
+                SessionLocks::new(nowhere()?, 0),
+                Arc::clone(&like.embedder),
+                Arc::clone(&like.count_tokens),
+            )
         };
         Ok(IndexExpressions { session: Arc::new(session), kept: Mutex::default() })
     }

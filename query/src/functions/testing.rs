@@ -6,8 +6,7 @@ use sinew_storage::{
     CancelToken, DataType, Embedder, Isolation, SessionLocks, Store, StoreOptions, Transaction, Value,
 };
 
-use super::{CastContext, FunctionRegistry, can_cast, cast_value, resolve_function, resolve_operator};
-use crate::activity::SessionActivity;
+use super::{CastContext, can_cast, cast_value, resolve_function, resolve_operator};
 use crate::context::{EvalContext, ExecContext, SessionContext};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::types;
@@ -46,21 +45,11 @@ pub(crate) fn context(settings: &[(&str, &str)]) -> ExecContext {
         database: "memory".to_owned(),
         process_id: 7,
         settings: crate::settings::Settings::new(settings),
-        notices: Arc::new(|_| {}),
-        functions: Arc::new(FunctionRegistry::default()),
-        embedder: Arc::new(LengthEmbedder),
-        count_tokens: Arc::new(|text| text.split_whitespace().count() as u32),
-        server_started_us: 0,
-        advisory_locks: SessionLocks::new(transaction.store(), 7),
-        activity: SessionActivity::new(0, CancelToken::default()),
-        sessions: Arc::default(),
-        notifications: Default::default(),
-        deferred: Default::default(),
-        random: Default::default(),
-        setting_changes: Default::default(),
-        objects: Default::default(),
-        sequences: Default::default(),
-        has_temporary: Default::default(),
+        ..SessionContext::alone(
+            SessionLocks::new(transaction.store(), 7),
+            Arc::new(LengthEmbedder),
+            Arc::new(|text| text.split_whitespace().count() as u32),
+        )
     };
     ExecContext {
         transaction,

@@ -9,11 +9,9 @@ use std::sync::Arc;
 use sinew_storage::{CancelToken, Embedder, Isolation, SessionLocks, Store, StoreOptions, Transaction, Value};
 
 use super::{PrepareOptions, PreparedPlan, execute, prepare_with};
-use crate::activity::SessionActivity;
 use crate::context::{BindContext, ExecContext, SessionContext};
 use crate::cypher::NamedParameters;
 use crate::error::Result;
-use crate::functions::FunctionRegistry;
 use crate::statement::{BoundQuery, BoundStatement};
 
 struct NoEmbedder;
@@ -53,22 +51,11 @@ impl Fixture {
             user: "tester".to_owned(),
             database: "sinew".to_owned(),
             process_id: 1,
-            settings: Default::default(),
-            notices: Arc::new(|_| {}),
-            functions: Arc::new(FunctionRegistry::default()),
-            embedder: Arc::new(NoEmbedder),
-            count_tokens: Arc::new(|text| text.split_whitespace().count() as u32),
-            server_started_us: 0,
-            advisory_locks: SessionLocks::new(&store, 1),
-            activity: SessionActivity::new(0, CancelToken::default()),
-            sessions: Arc::default(),
-            notifications: Default::default(),
-            deferred: Default::default(),
-            random: Default::default(),
-            setting_changes: Default::default(),
-            objects: Default::default(),
-            sequences: Default::default(),
-            has_temporary: Default::default(),
+            ..SessionContext::alone(
+                SessionLocks::new(&store, 1),
+                Arc::new(NoEmbedder),
+                Arc::new(|text| text.split_whitespace().count() as u32),
+            )
         };
         let transaction = Arc::new(store.begin(Isolation::ReadCommitted));
         Fixture { session: Arc::new(session), transaction, memory_limit_bytes: 64 << 20, _store: store }

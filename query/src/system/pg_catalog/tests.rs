@@ -9,9 +9,8 @@ use sinew_storage::{
 };
 
 use super::{definitions, identity};
-use crate::activity::{ActivityState, SessionActivity};
+use crate::activity::ActivityState;
 use crate::context::{EvalContext, ExecContext, SessionContext};
-use crate::functions::FunctionRegistry;
 use crate::system::{system_relation, system_relation_names};
 use crate::types::reg;
 
@@ -111,21 +110,7 @@ fn context() -> ExecContext {
         database: "library".to_owned(),
         process_id: 7,
         settings: crate::settings::Settings::new([("timezone".to_owned(), "UTC".to_owned())].into()),
-        notices: Arc::new(|_| ()),
-        functions: Arc::new(FunctionRegistry::default()),
-        embedder: Arc::new(HashEmbedder),
-        count_tokens: Arc::new(|_| 0),
-        server_started_us: 0,
-        advisory_locks: SessionLocks::new(transaction.store(), 7),
-        activity: SessionActivity::new(0, CancelToken::default()),
-        sessions: Arc::default(),
-        notifications: Default::default(),
-        deferred: Default::default(),
-        random: Default::default(),
-        setting_changes: Default::default(),
-        objects: Default::default(),
-        sequences: Default::default(),
-        has_temporary: Default::default(),
+        ..SessionContext::alone(SessionLocks::new(transaction.store(), 7), Arc::new(HashEmbedder), Arc::new(|_| 0))
     };
     let session = Arc::new(session);
     session.sessions.register(&session);

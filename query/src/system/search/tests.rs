@@ -15,7 +15,6 @@ use sinew_storage::{
 
 use super::messages::SearchMessages;
 use super::nodes::SearchNodes;
-use crate::activity::SessionActivity;
 use crate::context::{ExecContext, SessionContext};
 use crate::error::Result;
 use crate::functions::TableFunction;
@@ -43,24 +42,14 @@ fn context_with_notices(transaction: Transaction) -> (ExecContext, Notices) {
         user: "tester".to_owned(),
         database: "test".to_owned(),
         process_id: 1,
-        settings: Default::default(),
         notices: Arc::new(move |notice| {
             sink.lock().push(format!("{} ({})", notice.message, notice.hint.unwrap_or_default()));
         }),
-        functions: Arc::default(),
-        embedder: Arc::new(HashEmbedder),
-        count_tokens: Arc::new(|text| text.split_whitespace().count() as u32),
-        server_started_us: 0,
-        advisory_locks: SessionLocks::new(transaction.store(), 1),
-        activity: SessionActivity::new(0, CancelToken::default()),
-        sessions: Arc::default(),
-        notifications: Default::default(),
-        deferred: Default::default(),
-        random: Default::default(),
-        setting_changes: Default::default(),
-        objects: Default::default(),
-        sequences: Default::default(),
-        has_temporary: Default::default(),
+        ..SessionContext::alone(
+            SessionLocks::new(transaction.store(), 1),
+            Arc::new(HashEmbedder),
+            Arc::new(|text| text.split_whitespace().count() as u32),
+        )
     };
     let context = ExecContext {
         transaction: Arc::new(transaction),
