@@ -52,6 +52,7 @@ pub enum Plan {
     Expand(Box<Expand>),
     VarLengthExpand(Box<VarLengthExpand>),
     ShortestPath(Box<ShortestPath>),
+    RepeatPath(Box<RepeatPath>),
     FunctionScan {
         function: Arc<dyn TableFunction>,
         args: Vec<Expr>,
@@ -390,6 +391,34 @@ pub struct ShortestPath {
     pub max: Option<u32>,
     pub all: bool,
     pub step_filter: Option<(VarId, Expr)>,
+}
+
+/// A quantified path pattern: `body` again and again, each time from where the time before ended, no relationship twice.
+#[derive(Clone, Debug)]
+pub struct RepeatPath {
+    pub input: Plan,
+    /// One repetition; reads `entry` beside the input's variables.
+    pub body: Plan,
+    /// Where the first repetition begins.
+    pub from: VarId,
+    /// Where the last one ends.
+    pub to: VarId,
+    pub into: bool,
+    /// Of `body`: the node it begins at.
+    pub entry: VarId,
+    /// Of `body`: the node it ends at; may be `entry`.
+    pub exit: VarId,
+    /// The pattern is walked from its right end to its left one; lists still run from left to right.
+    pub backward: bool,
+    /// Relationships of one repetition, from left to right.
+    pub body_relationships: Vec<VarId>,
+    /// Gets all relationships.
+    pub relationships: VarId,
+    /// (variable of the body, list of its values in each repetition)
+    pub groups: Vec<(VarId, VarId)>,
+    pub min: u32,
+    pub max: Option<u32>,
+    pub distinct_from: Vec<VarId>,
 }
 
 #[derive(Clone, Debug)]

@@ -23,6 +23,7 @@ pub fn inputs(plan: &Plan) -> Vec<&Plan> {
         Plan::Expand(expand) => vec![&expand.input],
         Plan::VarLengthExpand(expand) => vec![&expand.input],
         Plan::ShortestPath(path) => vec![&path.input],
+        Plan::RepeatPath(repeat) => vec![&repeat.input, &repeat.body],
         Plan::Window(window) => vec![&window.input],
         Plan::GroupingSets(sets) => vec![&sets.input],
         Plan::Filter { input, .. }
@@ -67,6 +68,7 @@ pub fn inputs_mut(plan: &mut Plan) -> Vec<&mut Plan> {
         Plan::Expand(expand) => vec![&mut expand.input],
         Plan::VarLengthExpand(expand) => vec![&mut expand.input],
         Plan::ShortestPath(path) => vec![&mut path.input],
+        Plan::RepeatPath(repeat) => vec![&mut repeat.input, &mut repeat.body],
         Plan::Window(window) => vec![&mut window.input],
         Plan::GroupingSets(sets) => vec![&mut sets.input],
         Plan::Filter { input, .. }
@@ -226,6 +228,7 @@ pub fn own_exprs(plan: &Plan) -> Vec<&Expr> {
         | Plan::NodeScan { .. }
         | Plan::RelationshipScan { .. }
         | Plan::Expand(_)
+        | Plan::RepeatPath(_)
         | Plan::Apply { .. }
         | Plan::SetOperation { .. }
         | Plan::With { .. }
@@ -321,6 +324,7 @@ pub fn for_each_own_expr_mut(plan: &mut Plan, visit: &mut dyn FnMut(&mut Expr)) 
         | Plan::NodeScan { .. }
         | Plan::RelationshipScan { .. }
         | Plan::Expand(_)
+        | Plan::RepeatPath(_)
         | Plan::Apply { .. }
         | Plan::SetOperation { .. }
         | Plan::With { .. }
@@ -479,6 +483,7 @@ pub fn output_vars(plan: &Plan) -> Vec<VarId> {
         Plan::Expand(expand) => extended(output_vars(&expand.input), [expand.relationship, expand.to]),
         Plan::VarLengthExpand(expand) => extended(output_vars(&expand.input), [expand.relationships, expand.to]),
         Plan::ShortestPath(path) => extended(output_vars(&path.input), [path.relationships]),
+        Plan::RepeatPath(repeat) => extended(output_vars(&repeat.input), repeat.added()),
         Plan::FunctionScan { output, ordinality, .. } => extended(output.clone(), *ordinality),
         Plan::Filter { input, .. }
         | Plan::Sort { input, .. }
@@ -583,6 +588,17 @@ pub fn free_vars(plan: &Plan) -> VarSet {
             let produced: VarSet = output_vars(input).into_iter().collect();
             let mut free = free_vars(input);
             free.extend(free_vars(subplan).difference(&produced));
+            return free;
+        }
+        Plan::RepeatPath(repeat) => {
+            let produced: VarSet = output_vars(&repeat.input).into_iter().collect();
+            let mut reads = free_vars(&repeat.body);
+            reads.remove(&repeat.entry);
+            reads.insert(repeat.from);
+            reads.extend(repeat.into.then_some(repeat.to));
+            reads.extend(&repeat.distinct_from);
+            let mut free = free_vars(&repeat.input);
+            free.extend(reads.difference(&produced));
             return free;
         }
         Plan::Merge { input, matching, create, on_create, on_match } => {
@@ -738,6 +754,14 @@ pub fn reads_outer_cte(plan: &Plan) -> bool {
     walk(plan, &mut Vec::new())
 }
 
+impl RepeatPath {
+    /// The variables that it adds to its input's, in order.
+    pub fn added(&self) -> Vec<VarId> {
+        let lists = self.groups.iter().map(|(_, list)| *list);
+        lists.chain([self.relationships]).chain((!self.into).then_some(self.to)).collect()
+    }
+}
+
 impl Plan {
     /// Variables that this plan's rows carry.
     pub fn produced(&self) -> VarSet {
@@ -763,6 +787,12 @@ impl Plan {
                 out.extend(expand.bound_relationships);
             }
             Plan::ShortestPath(path) => out.extend([path.from, path.to]),
+            Plan::RepeatPath(repeat) => {
+                out.extend([repeat.from, repeat.to, repeat.exit]);
+                out.extend(&repeat.body_relationships);
+                out.extend(repeat.groups.iter().map(|(inner, _)| *inner));
+                out.extend(&repeat.distinct_from);
+            }
             Plan::SetOperation { left_columns, right_columns, .. } => {
                 out.extend(left_columns.iter().chain(right_columns));
             }

@@ -226,7 +226,24 @@ pub struct PathPattern {
     pub var: Option<Name>,
     pub shortest: Option<Shortest>,
     pub start: NodePattern,
-    pub steps: Vec<(RelationshipPattern, NodePattern)>,
+    pub steps: Vec<(PathStep, NodePattern)>,
+    pub span: Span,
+}
+
+/// What leads from one node of a path to the next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PathStep {
+    Relationship(RelationshipPattern),
+    Quantified(QuantifiedPath),
+}
+
+/// `((a)-[r]->(b) WHERE …){1,3}`: the pattern, once behind the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantifiedPath {
+    /// Has a relationship; each is one step.
+    pub pattern: Box<PathPattern>,
+    pub filter: Option<Expr>,
+    pub quantifier: Length,
     pub span: Span,
 }
 
@@ -566,19 +583,31 @@ impl Expr {
 }
 
 impl PathPattern {
-    /// Variables of its elements and of the path itself.
+    /// Variables of its elements, those in quantified parts included, and of the path itself.
     pub fn names(&self) -> Vec<&Name> {
         let mut names: Vec<&Name> = self.var.iter().chain(&self.start.var).collect();
-        for (relationship, node) in &self.steps {
-            names.extend(relationship.var.iter().chain(&node.var));
+        for (step, node) in &self.steps {
+            match step {
+                PathStep::Relationship(relationship) => names.extend(&relationship.var),
+                PathStep::Quantified(quantified) => names.extend(quantified.pattern.names()),
+            }
+            names.extend(&node.var);
         }
         names
     }
 
     pub fn for_each_expr<'e>(&'e self, visit: &mut dyn FnMut(&'e Expr)) {
         self.start.properties.iter().chain(&self.start.filter).for_each(&mut *visit);
-        for (relationship, node) in &self.steps {
-            relationship.properties.iter().chain(&relationship.filter).for_each(&mut *visit);
+        for (step, node) in &self.steps {
+            match step {
+                PathStep::Relationship(relationship) => {
+                    relationship.properties.iter().chain(&relationship.filter).for_each(&mut *visit);
+                }
+                PathStep::Quantified(quantified) => {
+                    quantified.pattern.for_each_expr(visit);
+                    quantified.filter.iter().for_each(&mut *visit);
+                }
+            }
             node.properties.iter().chain(&node.filter).for_each(&mut *visit);
         }
     }

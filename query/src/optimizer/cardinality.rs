@@ -253,6 +253,12 @@ impl<'a> Statistics<'a> {
                 if expand.into { rows / self.node_count(None).max(1.0) } else { rows }
             }
             Plan::ShortestPath(path) => self.estimate(&path.input),
+            Plan::RepeatPath(repeat) => {
+                let depth = f64::from(repeat.max.unwrap_or(repeat.min + 3).min(6));
+                let reach = self.estimate(&repeat.body).max(0.1).powf(depth).min(self.node_count(None) * 10.0);
+                let rows = self.estimate(&repeat.input) * reach;
+                if repeat.into { rows / self.node_count(None).max(1.0) } else { rows }
+            }
             Plan::FunctionScan { function, .. } => function.estimated_rows(),
             Plan::Filter { input, predicate } => {
                 let rows = self.estimate(input);

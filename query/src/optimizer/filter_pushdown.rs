@@ -86,6 +86,13 @@ fn push(plan: Plan, mut conjuncts: Vec<Expr>) -> Plan {
             path.input = push(std::mem::take(&mut path.input), below);
             filtered(inside_exprs(Plan::ShortestPath(path)), above)
         }
+        Plan::RepeatPath(mut repeat) => {
+            let added = repeat.added();
+            let (below, above) = split(conjuncts, |vars| !added.iter().any(|var| vars.contains(var)));
+            repeat.input = push(std::mem::take(&mut repeat.input), below);
+            repeat.body = push(std::mem::take(&mut repeat.body), Vec::new());
+            filtered(Plan::RepeatPath(repeat), above)
+        }
         Plan::Unwind { input, list, var } => {
             let (below, above) = split(conjuncts, |vars| !vars.contains(&var));
             filtered(inside_exprs(Plan::Unwind { input: Box::new(push(*input, below)), list, var }), above)

@@ -11,9 +11,9 @@
 
 use sinew_storage::graph::Direction;
 
-use super::pattern::{BoundNode, BoundPath, BoundRelationship};
+use super::pattern::{BoundNode, BoundPath, BoundQuantified, BoundRelationship, BoundStep};
 use super::*;
-use crate::algebra::{ApplyKind, Expand, JoinKind, PathPart, ShortestPath, VarLengthExpand};
+use crate::algebra::{ApplyKind, Expand, JoinKind, PathPart, RepeatPath, ShortestPath, VarLengthExpand};
 use ast::{Arrow, ExprKind, LabelExpr, Shortest};
 
 /// A MATCH in the making.
@@ -24,6 +24,14 @@ struct Chain {
     relationships: Vec<(VarId, Vec<Arc<str>>)>,
     /// Predicates that read what is not bound yet.
     deferred: Vec<Expr>,
+}
+
+impl Chain {
+    /// The relationships matched so far that may be the same as one of `types`.
+    fn distinct_from(&self, var: VarId, types: &[Arc<str>]) -> Vec<VarId> {
+        let others = self.relationships.iter();
+        others.filter(|(other, known)| *other != var && may_coincide(known, types)).map(|(other, _)| *other).collect()
+    }
 }
 
 fn may_coincide(a: &[Arc<str>], b: &[Arc<str>]) -> bool {
@@ -63,11 +71,15 @@ impl Binder<'_> {
         let start = match bound_node {
             Some(start) => start,
             None => {
-                let bound_relationship =
-                    path.relationships.iter().position(|r| r.length.is_none() && chain.bound.contains(&r.var));
+                let bound_relationship = path.steps.iter().enumerate().find_map(|(index, step)| match step {
+                    BoundStep::Relationship(r) if r.length.is_none() && chain.bound.contains(&r.var) => {
+                        Some((index, r))
+                    }
+                    _ => None,
+                });
                 match bound_relationship {
-                    Some(index) => {
-                        chain = self.start_at_relationship(chain, path, index);
+                    Some((index, relationship)) => {
+                        chain = self.start_at_relationship(chain, relationship, path.nodes[index].var);
                         index
                     }
                     None => (0..count)
@@ -85,19 +97,17 @@ impl Binder<'_> {
         }
         for index in start..count - 1 {
             let (from, to) = (path.nodes[index].var, &path.nodes[index + 1]);
-            chain = self.expand(chain, &path.relationships[index], from, to, true)?;
+            chain = self.step(chain, &path.steps[index], from, to, true)?;
         }
         for index in (0..start).rev() {
             let (from, to) = (path.nodes[index + 1].var, &path.nodes[index]);
-            chain = self.expand(chain, &path.relationships[index], from, to, false)?;
+            chain = self.step(chain, &path.steps[index], from, to, false)?;
         }
         Ok(chain)
     }
 
     /// Binds the left node of a bound relationship: its source, its target, or each in turn when undirected.
-    fn start_at_relationship(&mut self, mut chain: Chain, path: &BoundPath, index: usize) -> Chain {
-        let relationship = &path.relationships[index];
-        let left = path.nodes[index].var;
+    fn start_at_relationship(&mut self, mut chain: Chain, relationship: &BoundRelationship, left: VarId) -> Chain {
         let column = self.column(relationship.var);
         let source = function_call("startNode", vec![column.clone()]);
         let target = function_call("endNode", vec![column]);
@@ -211,6 +221,16 @@ impl Binder<'_> {
         }
     }
 
+    fn step(&mut self, chain: Chain, step: &BoundStep, from: VarId, to: &BoundNode, forward: bool) -> Result<Chain> {
+        match step {
+            BoundStep::Relationship(relationship) => self.expand(chain, relationship, from, to, forward),
+            BoundStep::Quantified(quantified) => {
+                let chain = self.repeat(chain, step, quantified, from, to, forward)?;
+                self.node_predicates(chain, to, None)
+            }
+        }
+    }
+
     fn expand(
         &mut self,
         mut chain: Chain,
@@ -221,12 +241,7 @@ impl Binder<'_> {
     ) -> Result<Chain> {
         let direction = Self::direction(relationship.arrow, forward);
         let into = !chain.bound.insert(to.var);
-        let distinct_from: Vec<VarId> = chain
-            .relationships
-            .iter()
-            .filter(|(var, types)| *var != relationship.var && may_coincide(types, &relationship.types))
-            .map(|(var, _)| *var)
-            .collect();
+        let distinct_from = chain.distinct_from(relationship.var, &relationship.types);
         let is_bound = !chain.bound.insert(relationship.var);
         let mut conjuncts = Vec::new();
         if let Some(length) = relationship.length {
@@ -290,6 +305,56 @@ impl Binder<'_> {
         self.node_predicates(chain, to, None)
     }
 
+    /// The repetitions from `from` on: walked forward from the first to the last, else from the last to the first.
+    fn repeat(
+        &mut self,
+        mut chain: Chain,
+        step: &BoundStep,
+        quantified: &BoundQuantified,
+        from: VarId,
+        to: &BoundNode,
+        forward: bool,
+    ) -> Result<Chain> {
+        let path = &quantified.path;
+        let (first, last) = (path.nodes[0].var, path.nodes[path.nodes.len() - 1].var);
+        let (entry, exit) = if forward { (first, last) } else { (last, first) };
+        let mut bound = quantified.bound.clone();
+        bound.insert(entry);
+        let body = self.nested_query(|binder| {
+            binder.scope = quantified.scope.clone();
+            let chain = Chain { plan: Plan::Unit, bound, relationships: Vec::new(), deferred: Vec::new() };
+            let chain = binder.plan_path(chain, path)?;
+            let mut conjuncts = chain.deferred;
+            if let Some(filter) = &quantified.filter {
+                conjuncts.extend(binder.conjuncts(filter)?);
+            }
+            Ok(filtered(chain.plan, conjuncts))
+        })?;
+        let types = step.types();
+        let distinct_from = chain.distinct_from(quantified.relationships, &types);
+        let into = !chain.bound.insert(to.var);
+        chain.bound.insert(quantified.relationships);
+        chain.bound.extend(quantified.groups.iter().map(|(_, list)| *list));
+        chain.relationships.push((quantified.relationships, types));
+        chain.plan = Plan::RepeatPath(Box::new(RepeatPath {
+            input: chain.plan,
+            body,
+            from,
+            to: to.var,
+            into,
+            entry,
+            exit,
+            backward: !forward,
+            body_relationships: path.steps.iter().map(BoundStep::var).collect(),
+            relationships: quantified.relationships,
+            groups: quantified.groups.clone(),
+            min: quantified.min,
+            max: quantified.max,
+            distinct_from,
+        }));
+        Ok(chain)
+    }
+
     /// What each relationship of a variable length pattern must satisfy.
     fn step_filter(&mut self, relationship: &BoundRelationship) -> Result<Option<(VarId, Expr)>> {
         if relationship.properties.is_empty() && relationship.filter.is_none() {
@@ -315,7 +380,9 @@ impl Binder<'_> {
 
     fn plan_shortest(&mut self, chain: Chain, path: &BoundPath, shortest: Shortest) -> Result<Chain> {
         let (from, to) = (&path.nodes[0], &path.nodes[1]);
-        let relationship = &path.relationships[0];
+        let BoundStep::Relationship(relationship) = &path.steps[0] else {
+            return Err(QueryError::internal("a quantified path pattern in shortestPath"));
+        };
         let chain = self.introduce(chain, from)?;
         let mut chain = self.introduce(chain, to)?;
         let step_filter = self.step_filter(relationship)?;
@@ -344,8 +411,7 @@ impl Binder<'_> {
 }
 
 fn touches(path: &BoundPath, bound: &FxHashSet<VarId>) -> bool {
-    path.nodes.iter().any(|node| bound.contains(&node.var))
-        || path.relationships.iter().any(|relationship| bound.contains(&relationship.var))
+    path.nodes.iter().any(|node| bound.contains(&node.var)) || path.steps.iter().any(|step| bound.contains(&step.var()))
 }
 
 /// How promising a node is to start from; the optimizer knows better.
@@ -362,13 +428,12 @@ fn selectivity(node: &BoundNode) -> u8 {
 /// The path's value from its variables.
 pub(super) fn path_value(path: &BoundPath) -> Expr {
     let mut parts = vec![PathPart::Node(path.nodes[0].var)];
-    for (relationship, node) in path.relationships.iter().zip(&path.nodes[1..]) {
-        let is_list = relationship.length.is_some() || path.shortest.is_some();
-        parts.push(if is_list {
-            PathPart::RelationshipList(relationship.var)
-        } else {
-            PathPart::Relationship(relationship.var)
-        });
+    for (step, node) in path.steps.iter().zip(&path.nodes[1..]) {
+        let is_list = match step {
+            BoundStep::Relationship(relationship) => relationship.length.is_some() || path.shortest.is_some(),
+            BoundStep::Quantified(_) => true,
+        };
+        parts.push(if is_list { PathPart::RelationshipList(step.var()) } else { PathPart::Relationship(step.var()) });
         parts.push(PathPart::Node(node.var));
     }
     Expr::Path(parts)

@@ -2,7 +2,7 @@
 
 use super::types::type_name;
 use super::*;
-use ast::{Arrow, LabelExpr, Length, PathPattern, Shortest};
+use ast::{Arrow, LabelExpr, Length, PathPattern, PathStep, Shortest};
 
 #[derive(Clone, Debug)]
 pub(super) struct BoundNode {
@@ -23,20 +23,73 @@ pub(super) struct BoundRelationship {
     pub filter: Option<ast::Expr>,
 }
 
-/// `nodes.len() == relationships.len() + 1`.
+/// A quantified path pattern.
+#[derive(Clone, Debug)]
+pub(super) struct BoundQuantified {
+    /// One repetition.
+    pub path: BoundPath,
+    pub filter: Option<ast::Expr>,
+    /// Names that are visible inside.
+    pub scope: Scope,
+    /// The variables of the clauses before.
+    pub bound: FxHashSet<VarId>,
+    /// Gets the relationships of all repetitions.
+    pub relationships: VarId,
+    /// (variable inside, the list of its values outside)
+    pub groups: Vec<(VarId, VarId)>,
+    pub min: u32,
+    pub max: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum BoundStep {
+    Relationship(BoundRelationship),
+    Quantified(Box<BoundQuantified>),
+}
+
+impl BoundStep {
+    /// Of the relationship, or of the list of relationships.
+    pub fn var(&self) -> VarId {
+        match self {
+            BoundStep::Relationship(relationship) => relationship.var,
+            BoundStep::Quantified(quantified) => quantified.relationships,
+        }
+    }
+
+    /// Types of its relationships; empty: any.
+    pub fn types(&self) -> Vec<Arc<str>> {
+        match self {
+            BoundStep::Relationship(relationship) => relationship.types.clone(),
+            BoundStep::Quantified(quantified) => {
+                let steps: Vec<Vec<Arc<str>>> = quantified.path.steps.iter().map(BoundStep::types).collect();
+                if steps.iter().any(Vec::is_empty) { Vec::new() } else { steps.concat() }
+            }
+        }
+    }
+}
+
+/// `nodes.len() == steps.len() + 1`.
 #[derive(Clone, Debug)]
 pub(super) struct BoundPath {
     pub var: Option<VarId>,
     pub shortest: Option<Shortest>,
     pub nodes: Vec<BoundNode>,
-    pub relationships: Vec<BoundRelationship>,
+    pub steps: Vec<BoundStep>,
 }
 
 /// What is new in the clause that is being resolved.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Declared {
     pub vars: FxHashSet<VarId>,
     relationships: FxHashSet<VarId>,
+    /// The names of the clauses before.
+    before: Scope,
+}
+
+impl Declared {
+    pub fn new(before: &Scope) -> Declared {
+        Declared { vars: FxHashSet::default(), relationships: FxHashSet::default(), before: before.clone() }
+    }
 }
 
 impl Binder<'_> {
@@ -65,7 +118,7 @@ impl Binder<'_> {
         notices: bool,
         optional: bool,
     ) -> Result<Vec<BoundPath>> {
-        let mut declared = Declared::default();
+        let mut declared = Declared::new(&self.scope);
         patterns.iter().map(|pattern| self.resolve_path(pattern, &mut declared, notices, optional)).collect()
     }
 
@@ -77,10 +130,19 @@ impl Binder<'_> {
         optional: bool,
     ) -> Result<BoundPath> {
         let mut nodes = vec![self.resolve_node(&pattern.start, declared, notices, optional)?];
-        let mut relationships = Vec::with_capacity(pattern.steps.len());
-        for (relationship, node) in &pattern.steps {
-            let shortest = pattern.shortest.is_some();
-            relationships.push(self.resolve_relationship(relationship, declared, notices, optional, shortest)?);
+        let mut steps = Vec::with_capacity(pattern.steps.len());
+        for (step, node) in &pattern.steps {
+            steps.push(match step {
+                PathStep::Relationship(relationship) => {
+                    let shortest = pattern.shortest.is_some();
+                    let relationship =
+                        self.resolve_relationship(relationship, declared, notices, optional, shortest)?;
+                    BoundStep::Relationship(relationship)
+                }
+                PathStep::Quantified(quantified) => {
+                    BoundStep::Quantified(Box::new(self.resolve_quantified(quantified, declared, notices)?))
+                }
+            });
             nodes.push(self.resolve_node(node, declared, notices, optional)?);
         }
         let var = match &pattern.var {
@@ -94,7 +156,58 @@ impl Binder<'_> {
                 Some(var)
             }
         };
-        Ok(BoundPath { var, shortest: pattern.shortest, nodes, relationships })
+        Ok(BoundPath { var, shortest: pattern.shortest, nodes, steps })
+    }
+
+    /// Variables inside are new; outside, their names are lists of what they are bound to in each repetition.
+    fn resolve_quantified(
+        &mut self,
+        quantified: &ast::QuantifiedPath,
+        declared: &mut Declared,
+        notices: bool,
+    ) -> Result<BoundQuantified> {
+        for name in quantified.pattern.names() {
+            if declared.before.get(&name.text).is_some() {
+                return Err(self.already_bound(&name.text, name.span));
+            }
+            if self.scope.get(&name.text).is_some() {
+                let message = format!(
+                    "variable \"{}\" occurs both inside and outside of a quantified path pattern; rename one of them",
+                    name.text
+                );
+                return Err(self.syntax("VariableAlreadyBound", message, name.span));
+            }
+        }
+        let outside = std::mem::replace(&mut self.scope, declared.before.clone());
+        let path = self.resolve_path(&quantified.pattern, &mut Declared::new(&declared.before), notices, false);
+        let scope = std::mem::replace(&mut self.scope, outside);
+        let path = path?;
+        let mut groups = Vec::new();
+        for name in quantified.pattern.names() {
+            if self.scope.get(&name.text).is_some() {
+                continue;
+            }
+            let Some(inner) = scope.get(&name.text) else { continue };
+            let ty = DataType::array_of(self.vars.ty(inner).clone());
+            let list = self.new_var(&name.text, ty.clone());
+            self.scope.insert(name.text.clone(), list);
+            if ty == DataType::array_of(DataType::Relationship) {
+                // As a relationship of the pattern its name cannot be used again.
+                declared.relationships.insert(list);
+            }
+            declared.vars.insert(list);
+            groups.push((inner, list));
+        }
+        Ok(BoundQuantified {
+            path,
+            filter: quantified.filter.clone(),
+            scope,
+            bound: declared.before.vars(),
+            relationships: self.anonymous(DataType::array_of(DataType::Relationship)),
+            groups,
+            min: quantified.quantifier.min.unwrap_or(0),
+            max: quantified.quantifier.max,
+        })
     }
 
     /// The variable of a pattern element: the one in scope when its type fits, else a new one.

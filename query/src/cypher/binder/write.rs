@@ -1,11 +1,11 @@
 //! CREATE, MERGE, SET, REMOVE, DELETE, FOREACH.
 
 use super::path::path_value;
-use super::pattern::{BoundNode, BoundPath, BoundRelationship, Declared};
+use super::pattern::{BoundNode, BoundPath, BoundRelationship, BoundStep, Declared};
 use super::types::type_name;
 use super::*;
 use crate::algebra::GraphWrite;
-use ast::{Arrow, Clause, ClauseKind, ExprKind, PathPattern, RemoveItem, SetItem};
+use ast::{Arrow, Clause, ClauseKind, ExprKind, PathPattern, PathStep, RemoveItem, SetItem};
 
 /// The parts of a MERGE.
 struct MergeParts {
@@ -130,7 +130,8 @@ impl Binder<'_> {
         let lone = pattern.steps.is_empty();
         let mut nodes = vec![self.created_node(&pattern.start, lone, operations)?];
         let mut relationships = Vec::with_capacity(pattern.steps.len());
-        for (relationship, node) in &pattern.steps {
+        for (step, node) in &pattern.steps {
+            let relationship = self.created_step(step)?;
             if let Some(name) = &relationship.var
                 && self.scope.get(&name.text).is_some()
             {
@@ -178,6 +179,16 @@ impl Binder<'_> {
             operations.push(GraphWrite::Bind { var, value: Expr::Path(parts) });
         }
         Ok(())
+    }
+
+    fn created_step<'p>(&self, step: &'p PathStep) -> Result<&'p ast::RelationshipPattern> {
+        match step {
+            PathStep::Relationship(relationship) => Ok(relationship),
+            PathStep::Quantified(quantified) => {
+                let message = "a quantified path pattern cannot be created";
+                Err(self.syntax("CreatingVarLength", message, quantified.span))
+            }
+        }
     }
 
     fn created_type(&self, relationship: &ast::RelationshipPattern) -> Result<Arc<str>> {
@@ -261,7 +272,8 @@ impl Binder<'_> {
                 return Err(self.already_bound(&name.text, name.span));
             }
         }
-        for (relationship, _) in &pattern.steps {
+        for (step, _) in &pattern.steps {
+            let relationship = self.created_step(step)?;
             if let Some(name) = &relationship.var
                 && self.scope.get(&name.text).is_some()
             {
@@ -270,7 +282,7 @@ impl Binder<'_> {
             self.created_type(relationship)?;
         }
         let bound = self.scope.vars();
-        let path = self.resolve_path(pattern, &mut Declared::default(), false, false)?;
+        let path = self.resolve_path(pattern, &mut Declared::new(&self.scope.clone()), false, false)?;
         let matching = self.plan_paths(Plan::Unit, std::slice::from_ref(&path), bound.clone())?;
         let create = self.merge_creation(&path, bound)?;
         let on_create = self.set_items(on_create)?;
@@ -287,7 +299,10 @@ impl Binder<'_> {
             }
             if index > 0 {
                 let (left, right) = (path.nodes[index - 1].var, node.var);
-                operations.push(self.merged_relationship(&path.relationships[index - 1], left, right)?);
+                let BoundStep::Relationship(relationship) = &path.steps[index - 1] else {
+                    return Err(QueryError::internal("a quantified path pattern in MERGE"));
+                };
+                operations.push(self.merged_relationship(relationship, left, right)?);
             }
         }
         if let Some(var) = path.var {

@@ -2,6 +2,16 @@
 
 use super::*;
 
+/// Where a path is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Clause,
+    /// As a predicate or in a comprehension.
+    Expression,
+    /// Inside a quantified path pattern.
+    Quantified,
+}
+
 impl Parser<'_> {
     pub(super) fn path_pattern(&mut self) -> Result<PathPattern> {
         let start = self.span();
@@ -21,39 +31,26 @@ impl Parser<'_> {
     /// Without a name: elements, or shortestPath(elements).
     fn anonymous_path(&mut self) -> Result<PathPattern> {
         let start = self.span();
-        let shortest = self.shortest_ahead();
-        let Some(shortest) = shortest else {
+        let Some(shortest) = self.shortest_ahead() else {
             if ["SHORTEST", "ANY", "ALL"].iter().any(|word| self.is_keyword(word)) {
                 return Err(self.unsupported_at(start, "a path selector (SHORTEST, ANY, ALL) before a pattern"));
             }
             if !self.is_symbol("(") {
                 return Err(self.expected("a pattern starting with \"(\""));
             }
-            if self.is_symbol_at(1, "(") {
-                return Err(self.quantified_path(start));
-            }
-            let pattern = self.path_elements()?;
-            // Behind a whole pattern only a part that repeats begins with two parentheses.
-            if self.is_symbol("(") && self.is_symbol_at(1, "(") {
-                return Err(self.quantified_path(self.span()));
-            }
-            return Ok(pattern);
+            return self.path_elements(Place::Clause);
         };
         self.advance();
         self.expect_symbol("(")?;
-        let mut pattern = self.path_elements()?;
+        let mut pattern = self.path_elements(Place::Clause)?;
         self.expect_symbol(")")?;
         pattern.shortest = Some(shortest);
         pattern.span = self.span_from(start);
-        if pattern.steps.len() != 1 {
+        if !matches!(pattern.steps[..], [(PathStep::Relationship(_), _)]) {
             let message = "shortestPath needs a pattern of exactly one relationship".to_owned();
             return Err(self.error_at(start, "UnexpectedSyntax", message));
         }
         Ok(pattern)
-    }
-
-    fn quantified_path(&self, span: Span) -> QueryError {
-        self.unsupported_at(span, "a quantified path pattern")
     }
 
     pub(super) fn shortest_ahead(&self) -> Option<Shortest> {
@@ -74,16 +71,45 @@ impl Parser<'_> {
         Ok(Expr { kind: ExprKind::Pattern(Box::new(pattern)), span: self.span_from(start) })
     }
 
-    fn path_elements(&mut self) -> Result<PathPattern> {
+    fn path_elements(&mut self, place: Place) -> Result<PathPattern> {
         let first = self.span();
-        let start = self.node_pattern()?;
+        let start = match place {
+            Place::Clause if self.quantified_ahead() => self.implied_node(),
+            Place::Quantified if self.quantified_ahead() => return Err(self.nested_quantifier()),
+            // In an expression two parentheses are nested ones.
+            _ => self.node_pattern()?,
+        };
         let mut steps = Vec::new();
-        while self.relationship_ahead() {
-            let relationship = self.relationship_pattern()?;
-            steps.push((relationship, self.node_pattern()?));
+        loop {
+            let step = if self.quantified_ahead() {
+                if place == Place::Quantified {
+                    return Err(self.nested_quantifier());
+                }
+                let quantified = self.quantified_path()?;
+                let node = if self.is_symbol("(") && !self.quantified_ahead() {
+                    self.node_pattern()?
+                } else if self.relationship_ahead() {
+                    return Err(self.expected("a node between a quantified path pattern and a relationship"));
+                } else {
+                    self.implied_node()
+                };
+                (PathStep::Quantified(quantified), node)
+            } else if self.relationship_ahead() {
+                let relationship = self.relationship_pattern(place)?;
+                (PathStep::Relationship(relationship), self.node_pattern()?)
+            } else {
+                break;
+            };
+            steps.push(step);
             self.check_length(steps.len(), MAX_PATH_STEPS, "relationships in one path")?;
         }
         Ok(PathPattern { var: None, shortest: None, start, steps, span: self.span_from(first) })
+    }
+
+    /// The node at an end of a quantified part where none is written.
+    fn implied_node(&self) -> NodePattern {
+        let at = self.span().start as usize;
+        NodePattern { var: None, labels: None, properties: None, filter: None, span: Span::new(at, at) }
     }
 
     /// A pattern of at least one relationship at the current parenthesis, or nothing consumed.
@@ -93,7 +119,7 @@ impl Parser<'_> {
             return Ok(None);
         }
         let found = self.attempt(|parser| {
-            let pattern = parser.path_elements()?;
+            let pattern = parser.path_elements(Place::Expression)?;
             if pattern.steps.is_empty() { Err(parser.expected("a relationship")) } else { Ok(pattern) }
         })?;
         if found.is_none() {
@@ -182,7 +208,7 @@ impl Parser<'_> {
         self.name("a label").map(LabelExpr::Label)
     }
 
-    fn relationship_pattern(&mut self) -> Result<RelationshipPattern> {
+    fn relationship_pattern(&mut self, place: Place) -> Result<RelationshipPattern> {
         let start = self.span();
         let left = self.take_symbol("<");
         self.expect_symbol("-")?;
@@ -195,18 +221,26 @@ impl Parser<'_> {
             arrow: Arrow::None,
             span: start,
         };
-        if self.take_symbol("[") {
+        let bracketed = self.take_symbol("[");
+        if bracketed {
             self.relationship_detail(&mut relationship)?;
             self.expect_symbol("]")?;
         }
         self.expect_symbol("-")?;
         let right = self.take_symbol(">");
-        // `-[:K]->{1,2}`, `-->+`; a sign behind a mere dash is arithmetic.
-        let repeats = self.is_symbol("{") || (right && (self.is_symbol("+") || self.is_symbol("*")));
-        if repeats {
-            return Err(self
-                .unsupported_at(self.span(), "a quantifier behind a relationship")
-                .hint("Write a variable-length relationship: -[:T*1..2]->."));
+        // `-[:K]->{1,2}`, `-->+`; in an expression a sign behind mere dashes is arithmetic.
+        let is_pattern = left || right || bracketed || place != Place::Expression;
+        if is_pattern && self.quantifier_is_ahead() {
+            let span = self.span();
+            if relationship.length.is_some() {
+                let message = "a relationship cannot have both a length and a quantifier".to_owned();
+                return Err(self.error_at(span, "UnexpectedSyntax", message));
+            }
+            relationship.length = Some(self.quantifier()?);
+        }
+        if place == Place::Quantified && relationship.length.is_some() {
+            let message = "a relationship of variable length cannot stand in a quantified path pattern".to_owned();
+            return Err(self.error_at(start, "UnexpectedSyntax", message));
         }
         relationship.arrow = match (left, right) {
             (false, true) => Arrow::Right,
@@ -242,6 +276,78 @@ impl Parser<'_> {
             relationship.filter = Some(self.expr()?);
         }
         Ok(())
+    }
+
+    /// At the two parentheses of `((a)-[r]->(b)){1,3}`; a path in it may have a name.
+    fn quantified_ahead(&self) -> bool {
+        self.is_symbol("(")
+            && (self.is_symbol_at(1, "(")
+                || matches!(self.peek_at(1), TokenKind::Ident(..)) && self.is_symbol_at(2, "="))
+    }
+
+    fn nested_quantifier(&self) -> QueryError {
+        self.unsupported_at(self.span(), "a quantified path pattern inside another one")
+    }
+
+    fn quantified_path(&mut self) -> Result<QuantifiedPath> {
+        let start = self.span();
+        self.expect_symbol("(")?;
+        if matches!(self.peek(), TokenKind::Ident(..)) {
+            return Err(self.unsupported_at(self.span(), "a named path inside a quantified path pattern"));
+        }
+        let pattern = self.path_elements(Place::Quantified)?;
+        if pattern.steps.is_empty() {
+            let message = "a quantified path pattern needs at least one relationship".to_owned();
+            return Err(self.error_at(start, "UnexpectedSyntax", message));
+        }
+        let filter = if self.take_keyword("WHERE") { Some(self.expr()?) } else { None };
+        if !self.take_symbol(")") {
+            return Err(self.expected("\")\""));
+        }
+        if !self.quantifier_is_ahead() {
+            return Err(self.expected("a quantifier (\"+\", \"*\", \"{1,3}\") behind a pattern in parentheses"));
+        }
+        let quantifier = self.quantifier()?;
+        Ok(QuantifiedPath { pattern: Box::new(pattern), filter, quantifier, span: self.span_from(start) })
+    }
+
+    fn quantifier_is_ahead(&self) -> bool {
+        ["+", "*", "{"].iter().any(|symbol| self.is_symbol(symbol))
+    }
+
+    /// `+`, `*`, `{2}`, `{1,3}`, `{1,}`, `{,3}`. The lower bound is always given.
+    fn quantifier(&mut self) -> Result<Length> {
+        let span = self.span();
+        if self.take_symbol("+") {
+            return Ok(Length { min: Some(1), max: None });
+        }
+        if self.take_symbol("*") {
+            return Ok(Length { min: Some(0), max: None });
+        }
+        self.expect_symbol("{")?;
+        let min = self.length_bound()?;
+        let max = if self.take_symbol(",") {
+            self.length_bound()?
+        } else if min.is_none() {
+            return Err(self.expected("a number of repetitions"));
+        } else {
+            min
+        };
+        self.expect_symbol("}")?;
+        let min = min.unwrap_or(0);
+        if let Some(max) = max {
+            let wrong = if max == 0 {
+                Some("the upper bound of a quantifier must be at least 1".to_owned())
+            } else if max < min {
+                Some(format!("the upper bound of a quantifier, {max}, is below its lower bound, {min}"))
+            } else {
+                None
+            };
+            if let Some(message) = wrong {
+                return Err(self.error_at(span, "InvalidArgumentValue", message));
+            }
+        }
+        Ok(Length { min: Some(min), max })
     }
 
     fn length_bound(&mut self) -> Result<Option<u32>> {

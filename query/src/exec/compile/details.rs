@@ -33,6 +33,9 @@ pub(super) fn of_plan(plan: &Plan, vars: &VarTable) -> Vec<String> {
                 lines.push(format!("Step Filter: {}", printer.cut(filter)));
             }
         }
+        Plan::RepeatPath(repeat) => {
+            lines.push(format!("From: {} To: {}", printer.name(repeat.from), printer.name(repeat.to)));
+        }
         Plan::Aggregate { groups, .. } if !groups.is_empty() => {
             let keys: Vec<String> = groups.iter().map(|(_, key)| printer.cut(key)).collect();
             lines.push(format!("Group Key: {}", keys.join(", ")));

@@ -7,6 +7,7 @@ use crate::exec::operators::expand::ExpandPlan;
 use crate::exec::operators::node_scan::NodeScanPlan;
 use crate::exec::operators::node_seek::{NodeByIdSeekPlan, NodeIndexSeekPlan};
 use crate::exec::operators::relationship_scan::RelationshipScanPlan;
+use crate::exec::operators::repeat_path::{BodyValue, RepeatPathPlan};
 use crate::exec::operators::shortest_path::ShortestPathPlan;
 use crate::exec::operators::var_length_expand::VarLengthExpandPlan;
 
@@ -120,6 +121,38 @@ impl Compiler<'_> {
                     max: path.max,
                     all: path.all,
                     step_filter: self.step_filter(&path.step_filter, &input)?,
+                    input,
+                };
+                (self.layout(vars), Arc::new(physical))
+            }
+            Plan::RepeatPath(repeat) => {
+                let input = self.plan(&repeat.input)?;
+                let mut wanted = vec![repeat.from];
+                wanted.extend(repeat.into.then_some(repeat.to));
+                wanted.extend(&repeat.distinct_from);
+                let input = self.import(input, &wanted)?;
+                let mut scope = Scope { slots: &input.layout.vars, locals: vec![repeat.entry] };
+                let (body, args) = self.subplan(&repeat.body, &mut scope)?;
+                let value = |var: VarId| {
+                    if var == repeat.entry {
+                        return Ok(BodyValue::Entry);
+                    }
+                    body.layout.position(var).map(BodyValue::Column).ok_or_else(|| self.unbound(var))
+                };
+                let mut vars = input.layout.vars.clone();
+                vars.extend(repeat.added());
+                let physical = RepeatPathPlan {
+                    from: self.slot(repeat.from, &input)?,
+                    into: if repeat.into { Some(self.slot(repeat.to, &input)?) } else { None },
+                    args,
+                    exit: value(repeat.exit)?,
+                    relationships: self.positions(&repeat.body_relationships, &body)?,
+                    groups: repeat.groups.iter().map(|(inner, _)| value(*inner)).collect::<Result<_>>()?,
+                    backward: repeat.backward,
+                    min: repeat.min,
+                    max: repeat.max,
+                    distinct_from: self.positions(&repeat.distinct_from, &input)?,
+                    body,
                     input,
                 };
                 (self.layout(vars), Arc::new(physical))

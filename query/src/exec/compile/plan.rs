@@ -75,7 +75,8 @@ impl Compiler<'_> {
             | Plan::RelationshipScan { .. }
             | Plan::Expand(_)
             | Plan::VarLengthExpand(_)
-            | Plan::ShortestPath(_) => return self.graph_read(plan),
+            | Plan::ShortestPath(_)
+            | Plan::RepeatPath(_) => return self.graph_read(plan),
             Plan::FunctionScan { function, args, output, ordinality } => {
                 self.read_count += 1;
                 let mut vars = output.clone();

@@ -29,6 +29,7 @@ pub(crate) mod pieces;
 pub mod procedure_call;
 pub mod project;
 pub mod relationship_scan;
+pub mod repeat_path;
 pub mod search_scan;
 pub mod set_operation;
 pub mod shortest_path;

@@ -160,6 +160,20 @@ fn parts(plan: &mut Plan) -> Parts<'_> {
                 p.exprs.push(filter);
             }
         }
+        Plan::RepeatPath(repeat) => {
+            p.plans.extend([&mut repeat.input, &mut repeat.body]);
+            p.read(&mut repeat.from);
+            p.read(&mut repeat.to);
+            p.define(&mut repeat.entry);
+            p.read(&mut repeat.exit);
+            p.read_all(&mut repeat.body_relationships);
+            p.define(&mut repeat.relationships);
+            for (inner, list) in &mut repeat.groups {
+                p.read(inner);
+                p.define(list);
+            }
+            p.read_all(&mut repeat.distinct_from);
+        }
         Plan::FunctionScan { args, output, ordinality, .. } => {
             p.exprs.extend(args);
             p.define_all(output);
