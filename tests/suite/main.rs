@@ -20,6 +20,7 @@ mod notifications;
 mod operation;
 mod parallel;
 mod protocol;
+mod quantified_paths;
 mod random_sql;
 mod sessions;
 mod short_statements;
