@@ -72,8 +72,12 @@ pub fn error_response(error: &QueryError, severity: Severity, offset_chars: usiz
     add(b't', &info.table);
     add(b'c', &info.column);
     add(b'n', &info.constraint);
-    if let Some(routine) = info.routine {
-        fields.push((b'R', routine.to_owned()));
+    match (info.routine, info.cypher) {
+        (Some(routine), _) => fields.push((b'R', routine.to_owned())),
+        // The field that says where in a server's code the error was raised: a program finds openCypher's class there, and a
+        // reader is not told what the message says already.
+        (None, Some(class)) => fields.push((b'R', format!("{} at {}: {}", class.ty, class.phase, class.detail))),
+        (None, None) => {}
     }
     ErrorResponse::new(fields)
 }
@@ -125,6 +129,13 @@ mod tests {
         for (key, value) in expected {
             assert_eq!(get(&response, key), Some(value));
         }
+    }
+
+    #[test]
+    fn opencypher_classes_are_sent() {
+        let error = QueryError::new("42703", "x").cypher("SyntaxError", "compile time", "UndefinedVariable");
+        let response = error_response(&error, Severity::Error, 0);
+        assert_eq!(get(&response, b'R'), Some("SyntaxError at compile time: UndefinedVariable"));
     }
 
     #[test]
