@@ -366,13 +366,16 @@ fn bind_statement(bind: &BindContext<'_>, text: &str, named: &NamedParameters) -
     let bound = sinew_query::cypher::bind(bind, &statement, body, named).map_err(shift)?;
     match (routed.explain, bound) {
         (None, bound) => Ok(bound),
-        (Some(explain), BoundStatement::Query(query)) => Ok(BoundStatement::Explain {
+        (Some(Explain::Profile), BoundStatement::Query(query)) => Ok(BoundStatement::Explain {
             query,
-            options: sinew_query::statement::ExplainOptions {
-                analyze: explain == Explain::Profile,
-                ..Default::default()
-            },
+            options: ExplainOptions { analyze: true, ..ExplainOptions::default() },
         }),
+        (Some(Explain::Explain), BoundStatement::Query(query)) => {
+            // The options are SQL's.
+            let in_sql = format!("{}SELECT 1", &text[..routed.body]);
+            let options = sinew_query::sql::bind_explain_options(bind, &in_sql)?;
+            Ok(BoundStatement::Explain { query, options })
+        }
         (Some(_), _) => Err(QueryError::unsupported("EXPLAIN of a statement without a plan")),
     }
 }

@@ -59,14 +59,8 @@ pub(crate) fn route(text: &str) -> Routed {
             // SQL's options: EXPLAIN (ANALYZE, …), EXPLAIN ANALYZE VERBOSE.
             if words.get(1) == Some(&"(") {
                 skip = words.iter().position(|word| *word == ")").map_or(words.len(), |at| at + 1);
-                if words[..skip].contains(&"ANALYZE") {
-                    explain = Some(Explain::Profile);
-                }
             }
             while matches!(words.get(skip), Some(&"ANALYZE" | &"VERBOSE")) {
-                if words[skip] == "ANALYZE" {
-                    explain = Some(Explain::Profile);
-                }
                 skip += 1;
             }
         }
@@ -206,7 +200,7 @@ mod tests {
     #[test]
     fn explain_is_seen() {
         let routed = route("EXPLAIN ANALYZE MATCH (n) RETURN n");
-        assert_eq!(routed.explain, Some(Explain::Profile));
+        assert_eq!(routed.explain, Some(Explain::Explain));
         assert_eq!(&"EXPLAIN ANALYZE MATCH (n) RETURN n"[routed.body..], "MATCH (n) RETURN n");
     }
 }

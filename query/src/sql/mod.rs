@@ -24,8 +24,8 @@ use sqlparser::ast::{GroupByExpr, SetExpr, Statement, TableFactor};
 use self::copy_syntax::CopySyntax;
 use self::definition::Definition;
 use crate::context::BindContext;
-use crate::error::Result;
-use crate::statement::{BoundStatement, CopyOptions, OutputColumn};
+use crate::error::{QueryError, Result};
+use crate::statement::{BoundStatement, CopyOptions, ExplainOptions, OutputColumn};
 
 pub use bind::data_type::internal_type_name;
 pub use bind::identity::sequence_default;
@@ -50,6 +50,14 @@ pub fn string_literal(text: &str) -> Option<String> {
 /// statement with a query of SQL in its place.
 pub fn bind_copy_options(context: &BindContext<'_>, text: &str, columns: &[OutputColumn]) -> Result<CopyOptions> {
     bind::bind_copy_options(context, text, columns)
+}
+
+/// The options of an EXPLAIN of a statement in another language. `text` is the statement with a query of SQL in its place.
+pub fn bind_explain_options(context: &BindContext<'_>, text: &str) -> Result<ExplainOptions> {
+    match parse(text)?.0 {
+        ParsedKind::Statement(statement) => bind::bind_explain_options(context, &statement, text),
+        _ => Err(QueryError::internal("EXPLAIN was expected")),
+    }
 }
 
 /// Whether each row of a query is a row of one table: it has no joins, groups, duplicates to remove or sets to unite.

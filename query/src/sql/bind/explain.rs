@@ -9,6 +9,30 @@ use crate::statement::{BoundStatement, ExplainOptions, QueryKind};
 
 impl Binder<'_> {
     pub fn bind_explain(mut self, statement: &Statement) -> Result<BoundStatement> {
+        let (statement, explain) = self.explained(statement)?;
+        let (bound, kind) = match statement {
+            Statement::Query(query) => (self.bind_query(query, false)?, QueryKind::Select),
+            Statement::Insert(insert) => (self.bind_insert(insert)?, QueryKind::Insert),
+            Statement::Update(update) => (self.bind_update(update)?, QueryKind::Update),
+            Statement::Delete(delete) => (self.bind_delete(delete)?, QueryKind::Delete),
+            Statement::Call(function) => (self.bind_call_statement(function)?, QueryKind::Call),
+            other => {
+                let text = other.to_string();
+                let word = text.split_whitespace().next().unwrap_or("statement").to_owned();
+                return Err(QueryError::unsupported(format!("EXPLAIN {word}")));
+            }
+        };
+        let query = self.finish(bound, kind)?;
+        Ok(BoundStatement::Explain { query, options: explain })
+    }
+
+    /// The options of an EXPLAIN whose statement is bound already.
+    pub fn bind_explain_options(&self, statement: &Statement) -> Result<ExplainOptions> {
+        self.explained(statement).map(|(_, options)| options)
+    }
+
+    /// What an EXPLAIN is of, and its options.
+    fn explained<'s>(&self, statement: &'s Statement) -> Result<(&'s Statement, ExplainOptions)> {
         let Statement::Explain { analyze, verbose, query_plan, estimate, statement, format, options, .. } = statement
         else {
             return Err(QueryError::internal("EXPLAIN was expected"));
@@ -32,20 +56,7 @@ impl Binder<'_> {
         if timing && !explain.analyze {
             return Err(QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, "EXPLAIN option TIMING requires ANALYZE"));
         }
-        let (bound, kind) = match &**statement {
-            Statement::Query(query) => (self.bind_query(query, false)?, QueryKind::Select),
-            Statement::Insert(insert) => (self.bind_insert(insert)?, QueryKind::Insert),
-            Statement::Update(update) => (self.bind_update(update)?, QueryKind::Update),
-            Statement::Delete(delete) => (self.bind_delete(delete)?, QueryKind::Delete),
-            Statement::Call(function) => (self.bind_call_statement(function)?, QueryKind::Call),
-            other => {
-                let text = other.to_string();
-                let word = text.split_whitespace().next().unwrap_or("statement").to_owned();
-                return Err(QueryError::unsupported(format!("EXPLAIN {word}")));
-            }
-        };
-        let query = self.finish(bound, kind)?;
-        Ok(BoundStatement::Explain { query, options: explain })
+        Ok((&**statement, explain))
     }
 
     /// `timing` says whether it was asked for.

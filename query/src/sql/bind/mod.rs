@@ -85,7 +85,7 @@ use super::position::LineIndex;
 use crate::algebra::{Plan, VarId, VarTable};
 use crate::context::BindContext;
 use crate::error::{QueryError, Result, sqlstate};
-use crate::statement::{BoundQuery, BoundStatement, CopyOptions, OutputColumn, QueryKind};
+use crate::statement::{BoundQuery, BoundStatement, CopyOptions, ExplainOptions, OutputColumn, QueryKind};
 
 /// Views, virtual columns and subqueries that may be nested in each other.
 const NESTING_LIMIT: usize = 128;
@@ -187,6 +187,11 @@ fn mentions_tableoid(text: &str) -> bool {
 /// Binds COPY.
 pub fn bind_copy(context: &BindContext<'_>, copy: &CopySyntax, text: &str) -> Result<BoundStatement> {
     Binder::new(context, text).bind_copy(copy)
+}
+
+/// See [`super::bind_explain_options`].
+pub fn bind_explain_options(context: &BindContext<'_>, statement: &Statement, text: &str) -> Result<ExplainOptions> {
+    Binder::new(context, text).bind_explain_options(statement)
 }
 
 /// See [`super::bind_copy_options`].
