@@ -1,5 +1,7 @@
 //! Predicates move towards the scans: through projections, joins, expansions and applies, split by conjunct.
 
+use sinew_storage::DataType;
+
 use super::{filtered, for_each_subquery, visit};
 use crate::algebra::*;
 
@@ -12,11 +14,17 @@ fn split(conjuncts: Vec<Expr>, movable: impl Fn(&VarSet) -> bool) -> (Vec<Expr>,
     conjuncts.into_iter().partition(|conjunct| !conjunct.is_volatile() && movable(&conjunct.vars()))
 }
 
-/// Conjuncts rewritten through `items` that merely rename or are literals; the rest stay above.
+/// Conjuncts rewritten through `items` that merely rename, are literals or properties of an entity; the rest stay above.
 fn through_items(conjuncts: Vec<Expr>, items: &[(VarId, Expr)]) -> (Vec<Expr>, Vec<Expr>) {
     let simple = |var: VarId| {
         items.iter().find(|(item, _)| *item == var).and_then(|(_, expr)| match expr {
             Expr::Column(..) | Expr::Literal(..) | Expr::Parameter(..) => Some(expr.clone()),
+            // Quick to read twice, never an error, and what indexes of nodes are found by.
+            Expr::Property { input, .. }
+                if matches!(**input, Expr::Column(_, DataType::Node | DataType::Relationship)) =>
+            {
+                Some(expr.clone())
+            }
             _ => None,
         })
     };
@@ -138,9 +146,7 @@ fn push(plan: Plan, mut conjuncts: Vec<Expr>) -> Plan {
                         let mut conjunct = conjunct.clone();
                         let types = column_types(&conjunct);
                         conjunct.substitute(&|var| {
-                            rename(var).map(|to| {
-                                Expr::Column(to, types.get(&var).cloned().unwrap_or(sinew_storage::DataType::Any))
-                            })
+                            rename(var).map(|to| Expr::Column(to, types.get(&var).cloned().unwrap_or(DataType::Any)))
                         });
                         conjunct
                     })
@@ -174,8 +180,8 @@ fn push(plan: Plan, mut conjuncts: Vec<Expr>) -> Plan {
 }
 
 /// Types of the columns an expression reads.
-fn column_types(expr: &Expr) -> rustc_hash::FxHashMap<VarId, sinew_storage::DataType> {
-    fn walk(expr: &Expr, out: &mut rustc_hash::FxHashMap<VarId, sinew_storage::DataType>) {
+fn column_types(expr: &Expr) -> rustc_hash::FxHashMap<VarId, DataType> {
+    fn walk(expr: &Expr, out: &mut rustc_hash::FxHashMap<VarId, DataType>) {
         if let Expr::Column(var, ty) = expr {
             out.insert(*var, ty.clone());
         }
