@@ -76,6 +76,8 @@ public class Jdbc {
         threshold();
         batches();
         fetchSize();
+        cypher("prepareThreshold", "1", "binaryTransfer", "true");
+        cypher("prepareThreshold", "0", "binaryTransfer", "false");
         copy();
         generatedKeys();
         metadata();
@@ -374,6 +376,91 @@ public class Jdbc {
             check(told != null && told.length == 1, "one notification");
             equal("jdbc_channel", told[0].getName());
             equal("hello", told[0].getParameter());
+        }
+    }
+
+    /** Parameters, columns and portals of Cypher, whose braces and colons the driver leaves alone. */
+    private static void cypher(String... settings) throws Exception {
+        OffsetDateTime seen = OffsetDateTime.of(2026, 1, 2, 3, 4, 5, 678_000_000, ZoneOffset.UTC);
+        try (Connection connection = connect(settings); Statement statement = connection.createStatement()) {
+            connection.setAutoCommit(false);
+            try (PreparedStatement create = connection.prepareStatement(
+                "CREATE (:JdbcPerson {i: ?, name: ?, weight: ?, ok: ?, born: ?, seen: ?, moved: ?, tags: ?})")) {
+                for (int i = 0; i < 1000; i++) {
+                    create.setInt(1, i);
+                    create.setString(2, "name " + i);
+                    create.setDouble(3, i / 2.0);
+                    create.setBoolean(4, i % 2 == 0);
+                    create.setObject(5, LocalDate.of(2000, 1, 1).plusDays(i));
+                    create.setObject(6, seen.plusSeconds(i));
+                    create.setObject(7, LocalDateTime.of(2000, 1, 1, 0, 0).plusHours(i));
+                    create.setArray(8, connection.createArrayOf("text", new String[] {"a", "b " + i}));
+                    create.addBatch();
+                }
+                create.executeBatch();
+            }
+            connection.commit();
+            try (PreparedStatement match = connection.prepareStatement(
+                "MATCH (p:JdbcPerson {i: ?}) WHERE p.born = ? AND p.name IN ? AND p.weight < ?"
+                    + " RETURN p.i, p.name, p.weight, p.ok, p.born, p.seen, p.moved, p.tags, p.i + 1 AS next, p")) {
+                match.setLong(1, 3);
+                match.setObject(2, LocalDate.of(2000, 1, 4));
+                match.setArray(3, connection.createArrayOf("text", new String[] {"name 3", "name 4"}));
+                match.setBigDecimal(4, new BigDecimal("1.75"));
+                for (int turn = 0; turn < 3; turn++) {
+                    try (ResultSet row = match.executeQuery()) {
+                        check(row.next(), "a person");
+                        equal(Types.BIGINT, row.getMetaData().getColumnType(9));
+                        equal("next", row.getMetaData().getColumnLabel(9));
+                        equal(3L, row.getObject(1));
+                        equal("name 3", row.getObject(2));
+                        equal(1.5, row.getObject(3));
+                        equal(false, row.getObject(4));
+                        equal(LocalDate.of(2000, 1, 4), row.getObject(5, LocalDate.class));
+                        equal(seen.plusSeconds(3), row.getObject(6, OffsetDateTime.class));
+                        equal(LocalDateTime.of(2000, 1, 1, 3, 0), row.getObject(7, LocalDateTime.class));
+                        equal("[\"a\", \"b 3\"]", row.getString(8));
+                        equal(4L, row.getLong(9));
+                        check(((PGobject) row.getObject(10)).getValue().contains("\"labels\": [\"JdbcPerson\"]"), "a node");
+                        check(!row.next(), "one person");
+                    }
+                }
+            }
+            // By portals of 70 rows, while the connection does something else.
+            try (PreparedStatement match = connection.prepareStatement("MATCH (p:JdbcPerson) WHERE p.i >= ? RETURN p.i, p.name ORDER BY p.i")) {
+                match.setFetchSize(70);
+                match.setInt(1, 10);
+                int expected = 10;
+                try (ResultSet rows = match.executeQuery()) {
+                    while (rows.next()) {
+                        equal(expected, rows.getInt(1));
+                        equal("name " + expected, rows.getString(2));
+                        if (expected % 100 == 0) {
+                            statement.execute("MATCH (p:JdbcPerson {i: 990}) SET p.name = 'changed'");
+                        }
+                        expected++;
+                    }
+                }
+                equal(1000, expected);
+            }
+            connection.rollback();
+            try (PreparedStatement map = connection.prepareStatement("UNWIND ? AS row MATCH (p:JdbcPerson {i: row.i}) RETURN count(p)")) {
+                PGobject rows = new PGobject();
+                rows.setType("jsonb");
+                rows.setValue("[{\"i\": 1}, {\"i\": 2}, {\"i\": 5000}]");
+                map.setObject(1, rows);
+                try (ResultSet counted = map.executeQuery()) {
+                    counted.next();
+                    equal(2L, counted.getLong(1));
+                }
+            }
+            Savepoint savepoint = connection.setSavepoint("s");
+            statement.execute("MATCH (p:JdbcPerson) DETACH DELETE p");
+            equal(0L, number(connection, "MATCH (p:JdbcPerson) RETURN count(*)"));
+            connection.rollback(savepoint);
+            equal(1000L, number(connection, "MATCH (p:JdbcPerson) RETURN count(*)"));
+            statement.execute("MATCH (p:JdbcPerson) DETACH DELETE p");
+            connection.commit();
         }
     }
 

@@ -80,6 +80,47 @@ async function prepared() {
   });
 }
 
+// The module sends numbers, dates and arrays without a type: they are read as what they stand beside.
+async function cypher() {
+  await withClient(async (client) => {
+    await client.query("SET timezone = 'UTC'");
+    const people = Array.from({ length: 500 }, (_, i) => ({ i, name: `name ${i}`, weight: i / 2 + 0.25 }));
+    await client.query(
+      "UNWIND $1 AS row CREATE (p:NodePerson {seen: datetime('2026-01-02T03:04:05.678Z') + duration({seconds: row.i})}) SET p += row",
+      [JSON.stringify(people)],
+    );
+    try {
+      const at = new Date("2026-01-02T03:04:10.678Z");
+      const { rows, fields } = await client.query(
+        "MATCH (p:NodePerson) WHERE p.i IN $1 AND p.weight < $2 AND p.seen >= $3 RETURN p.i AS i, p.name AS name, p.weight AS weight, p.seen AS seen, p.i + 1 AS next, p ORDER BY i",
+        [[1, 5, 6, 400], 100.5, at],
+      );
+      assert.deepEqual(fields.map((field) => field.dataTypeID), [20, 25, 701, 1184, 20, 3802]);
+      assert.deepEqual(rows.map((row) => row.i), ["5", "6"]);
+      const { p, ...five } = rows[0];
+      assert.deepEqual(five, { i: "5", name: "name 5", weight: 2.75, seen: at, next: "6" });
+      assert.deepEqual([p.labels, p.properties.i, p.properties.weight], [["NodePerson"], 5, 2.75]);
+      const made = await client.query("CREATE (n:NodePerson) SET n = $1 RETURN n", [{ i: -1, tags: ["a"], weight: 1.5 }]);
+      assert.deepEqual(made.rows[0].n.properties, { i: -1, tags: ["a"], weight: 1.5 });
+      const names = await client.query("UNWIND $1 AS name MATCH (p:NodePerson {name: name}) RETURN count(*) AS n", [["name 1", "name 2"]]);
+      assert.deepEqual(names.rows, [{ n: "2" }]);
+      assert.deepEqual((await client.query("UNWIND $1 AS x RETURN x", [[]])).rows, []);
+      const cursor = client.query(new Cursor("MATCH (p:NodePerson) WHERE p.i >= $1 RETURN p.i AS i ORDER BY i", [0]));
+      let count = 0;
+      for (let rows; (rows = await cursor.read(70)).length > 0; count += rows.length) {
+        assert.equal(rows[0].i, String(count));
+      }
+      assert.equal(count, 500);
+      await cursor.close();
+      await assert.rejects(client.query("MATCH (p:NodePerson) RETURN q"), {
+        code: "42703", position: "29", routine: "SyntaxError at compile time: UndefinedVariable",
+      });
+    } finally {
+      await client.query("MATCH (p:NodePerson) DELETE p");
+    }
+  });
+}
+
 async function cursor() {
   await withClient(async (client) => {
     const cursor = client.query(new Cursor("SELECT i FROM generate_series(1, $1::int) i", [2500]));
@@ -148,6 +189,7 @@ async function agents() {
 async function main() {
   await pool();
   await prepared();
+  await cypher();
   await cursor();
   await notifications();
   await copies();

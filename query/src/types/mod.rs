@@ -250,16 +250,19 @@ pub fn from_text(context: &EvalContext<'_>, text: &str, ty: &DataType) -> Result
         | DataType::Node
         | DataType::Relationship
         | DataType::Path
-        | DataType::Temporal(_) => {
-            match json_parse::parse(text) {
-                Ok(json) => entity::from_json(&json),
-                // Drivers send lists as array literals.
-                Err(_) if text.starts_with('{') && array::input(text, ',').is_ok() => {
-                    from_text(context, text, &DataType::array_of(DataType::Text))?
-                }
-                Err(error) => return Err(error),
+        | DataType::Temporal(_) => match json_parse::parse(text) {
+            Ok(json) => entity::from_json(&json),
+            // Drivers send lists as array literals.
+            Err(_) if text.starts_with('{') && array::input(text, ',').is_ok() => {
+                from_text(context, text, &DataType::array_of(DataType::Text))?
             }
-        }
+            Err(error) => return Err(error),
+        },
+        // An empty map is written as an empty array is.
+        DataType::Array(_) if is_dynamic(ty) => match from_text(context, text, &DataType::Any)? {
+            Value::Map(members) if members.is_empty() => Value::list(Vec::new()),
+            value => value,
+        },
         DataType::Array(element) => {
             let mut values = Vec::new();
             for item in array::input(text, array::delimiter(element))? {

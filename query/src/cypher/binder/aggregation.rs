@@ -54,7 +54,8 @@ impl Binder<'_> {
         result
     }
 
-    pub(super) fn aggregate(&mut self, expr: &ast::Expr) -> Result<AggregateCall> {
+    /// The call, and its type, [`NUMBER`](types::NUMBER) if it may be an integer or a float.
+    pub(super) fn aggregate(&mut self, expr: &ast::Expr) -> Result<(AggregateCall, DataType)> {
         let no_args = Vec::new();
         let (name, distinct, args) = match &expr.kind {
             ExprKind::Call { name, distinct, args } => (&**name, *distinct, args),
@@ -67,12 +68,10 @@ impl Binder<'_> {
             self.check_count(aggregate.display, args.len(), aggregate.args, aggregate.args, expr.span)?;
         }
         let outer = std::mem::replace(&mut self.aggregation, Aggregation::Forbidden("NestedAggregation"));
-        let bound = args
-            .iter()
-            .map(|arg| self.with_hint(DataType::Float8, arg).map(|bound| self.with_observed_type(bound)))
-            .collect::<Result<Vec<_>>>();
+        let bound = args.iter().map(|arg| self.with_hint(DataType::Float8, arg)).collect::<Result<Vec<_>>>();
         self.aggregation = outer;
-        let bound = bound?;
+        let mut bound = bound?;
+        let types: Vec<DataType> = bound.iter_mut().map(|arg| self.refine(arg)).collect();
         let volatile = |part: &ast::Expr| {
             matches!(&part.kind, ExprKind::Call { name, .. }
                 if name.eq_ignore_ascii_case("rand") || name.eq_ignore_ascii_case("randomUUID"))
@@ -81,22 +80,25 @@ impl Binder<'_> {
             let message = "an aggregate cannot take a random argument";
             return Err(self.syntax("NonConstantExpression", message, arg.span));
         }
-        let ty = match (aggregate.display, bound.first().map(Expr::ty)) {
-            ("sum", Some(ty @ (DataType::Int8 | DataType::Float8))) => {
-                // Of no rows the sum is the integer 0.
-                if ty == DataType::Int8 { ty } else { DataType::Any }
-            }
-            ("min" | "max", Some(ty)) => ty,
-            ("collect", Some(ty)) => DataType::array_of(ty),
+        let is_number = types.first().is_some_and(types::is_number);
+        let ty = match (aggregate.display, types.first()) {
+            ("sum", Some(DataType::Int8)) => DataType::Int8,
+            // Of no rows the sum is the integer 0.
+            ("sum", _) if is_number => types::NUMBER,
+            ("avg", _) if is_number => DataType::Float8,
+            ("min" | "max", Some(ty)) => ty.clone(),
+            ("percentileDisc", Some(ty)) if is_number => ty.clone(),
+            ("collect", Some(ty)) => DataType::array_of(types::own(ty)),
             _ => aggregate.function.returns.clone(),
         };
-        Ok(AggregateCall {
+        let call = AggregateCall {
             function: aggregate.function.clone(),
             args: bound,
             distinct,
             filter: None,
             order_by: Vec::new(),
-            ty,
-        })
+            ty: types::own(&ty),
+        };
+        Ok((call, ty))
     }
 }

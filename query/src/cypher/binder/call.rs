@@ -1,7 +1,7 @@
 //! Function calls.
 
 use super::temporal::TypedCall;
-use super::types::{common_nullable, element_type, type_name};
+use super::types::{common_nullable, type_name};
 use super::*;
 use ast::ExprKind;
 
@@ -36,9 +36,13 @@ impl Binder<'_> {
         match name.to_lowercase().as_str() {
             "coalesce" => {
                 self.check_count("coalesce", args.len(), 1, usize::MAX, span)?;
-                let args = args.iter().map(|arg| self.expr(arg)).collect::<Result<Vec<_>>>()?;
-                let ty = common_nullable(&args);
-                return Ok(Expr::Coalesce(args, ty));
+                let mut bound: Vec<Expr> = Vec::with_capacity(args.len());
+                for arg in args {
+                    let value = self.alternative(&bound, arg)?;
+                    bound.push(value);
+                }
+                let ty = common_nullable(&bound);
+                return Ok(Expr::Coalesce(bound, ty));
             }
             "exists" => {
                 self.check_count("exists", args.len(), 1, 1, span)?;
@@ -82,17 +86,12 @@ impl Binder<'_> {
             let message = format!("{}() does not take a {}", function.display, type_name(&first.ty()));
             return Err(self.syntax("InvalidArgumentType", message, args[0].span));
         }
-        let ty = match temporal::typed_call(&function.display.to_lowercase(), &bound) {
-            Some(TypedCall::Value(value)) => return Ok(value),
-            Some(TypedCall::Type(ty)) => ty,
-            None => match (function.display, bound.first().map(Expr::ty)) {
-                ("abs", Some(ty @ (DataType::Int8 | DataType::Float8))) => ty,
-                ("head" | "last", Some(ty)) => element_type(&ty),
-                ("tail", Some(ty @ DataType::Array(_))) => ty,
-                ("reverse", Some(ty @ (DataType::Array(_) | DataType::Text))) => ty,
-                _ => function.function.returns.clone(),
-            },
-        };
+        if let Some(TypedCall::Value(value)) = temporal::typed_call(&function.display.to_lowercase(), &bound) {
+            return Ok(value);
+        }
+        let types: Vec<DataType> = bound.iter().map(Expr::ty).collect();
+        let ty =
+            types::result_type(function.display, &bound, &types).unwrap_or_else(|| function.function.returns.clone());
         let position = self.position(span);
         Ok(Expr::Call { function: function.function.clone(), args: bound, ty, position })
     }

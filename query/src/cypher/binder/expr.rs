@@ -84,12 +84,13 @@ impl Binder<'_> {
             }
             ExprKind::Index(input, index) => {
                 let input = self.with_hint(DataType::Any, input)?;
-                let index = self.with_hint(DataType::Any, index)?;
-                let ty = match (input.ty(), index.ty()) {
-                    (DataType::Array(element), _) => *element,
+                let hint = match input.ty() {
+                    DataType::Node | DataType::Relationship | DataType::Map => DataType::Text,
+                    DataType::Array(_) => DataType::Int8,
                     _ => DataType::Any,
                 };
-                Ok(operator_call("[]", vec![input, index], ty, self.position(expr.span)))
+                let index = self.with_hint(hint, index)?;
+                Ok(typed_operator_call("[]", vec![input, index], self.position(expr.span)))
             }
             ExprKind::Slice(input, from, to) => {
                 let input = self.with_hint(DataType::Any, input)?;
@@ -98,16 +99,14 @@ impl Binder<'_> {
                     None => Ok(int_literal(default)),
                 };
                 let (from, to) = (bound(from, 0)?, bound(to, i64::MAX)?);
-                let ty = DataType::array_of(element_type(&input.ty()));
-                Ok(operator_call("[..]", vec![input, from, to], ty, self.position(expr.span)))
+                Ok(typed_operator_call("[..]", vec![input, from, to], self.position(expr.span)))
             }
             ExprKind::Unary(op, input) => {
                 let bound = self.with_hint(DataType::Float8, input)?;
                 let ty = bound.ty();
                 let symbol = if *op == UnaryOp::Minus { "negate" } else { "positive" };
                 self.require_number(if *op == UnaryOp::Minus { "-" } else { "+" }, &ty, input.span)?;
-                let ty = if matches!(ty, DataType::Int8 | DataType::Float8) { ty } else { DataType::Any };
-                Ok(operator_call(symbol, vec![bound], ty, self.position(expr.span)))
+                Ok(typed_operator_call(symbol, vec![bound], self.position(expr.span)))
             }
             ExprKind::Binary(op, left, right) => self.binary(*op, left, right, expr.span),
             ExprKind::Comparison(first, rest) => self.comparison(first, rest),
@@ -138,7 +137,7 @@ impl Binder<'_> {
                 self.case(operand.as_deref(), branches, otherwise.as_deref())
             }
             ExprKind::ListComprehension { var, list, filter, map } => {
-                let list = self.with_hint(DataType::Any, list)?;
+                let list = self.list(list)?;
                 self.no_aggregates(filter.iter().chain(map).map(|part| &**part))?;
                 let element = element_type(&list.ty());
                 self.with_local(var, element, |binder, var| {
@@ -149,7 +148,7 @@ impl Binder<'_> {
                 })
             }
             ExprKind::Quantified { kind, var, list, predicate } => {
-                let list = self.with_hint(DataType::Any, list)?;
+                let list = self.list(list)?;
                 self.no_aggregates(predicate.iter().map(|part| &**part))?;
                 let kind = match kind {
                     ast::Quantifier::All => ListPredicateKind::All,
@@ -168,7 +167,7 @@ impl Binder<'_> {
             }
             ExprKind::Reduce { accumulator, init, var, list, step } => {
                 let init = self.expr(init)?;
-                let list = self.with_hint(DataType::Any, list)?;
+                let list = self.list(list)?;
                 self.no_aggregates([&**step])?;
                 let element = element_type(&list.ty());
                 self.with_local(accumulator, DataType::Any, |binder, accumulator| {
@@ -187,6 +186,11 @@ impl Binder<'_> {
             ExprKind::Collect(body) => self.collect_subquery(body, expr.span),
             ExprKind::MapProjection { var, items } => self.map_projection(var, items),
         }
+    }
+
+    /// Where a list is expected.
+    pub(super) fn list(&mut self, expr: &ast::Expr) -> Result<Expr> {
+        self.with_hint(DataType::array_of(DataType::Any), expr)
     }
 
     /// Binds an expression; if it is a parameter of unknown type, it is taken to have `hint`.
@@ -265,23 +269,33 @@ impl Binder<'_> {
     }
 
     fn binary(&mut self, op: BinaryOp, left: &ast::Expr, right: &ast::Expr, span: Span) -> Result<Expr> {
-        let (symbol, ty) = match op {
-            BinaryOp::Add => ("+", None),
-            BinaryOp::Subtract => ("-", None),
-            BinaryOp::Multiply => ("*", None),
-            BinaryOp::Divide => ("/", None),
-            BinaryOp::Modulo => ("%", None),
-            BinaryOp::Power => ("^", Some(DataType::Float8)),
-            BinaryOp::In => ("in", Some(DataType::Bool)),
-            BinaryOp::StartsWith => ("starts with", Some(DataType::Bool)),
-            BinaryOp::EndsWith => ("ends with", Some(DataType::Bool)),
-            BinaryOp::Contains => ("contains", Some(DataType::Bool)),
-            BinaryOp::Matches => ("=~", Some(DataType::Bool)),
+        let symbol = match op {
+            BinaryOp::Add => "+",
+            BinaryOp::Subtract => "-",
+            BinaryOp::Multiply => "*",
+            BinaryOp::Divide => "/",
+            BinaryOp::Modulo => "%",
+            BinaryOp::Power => "^",
+            BinaryOp::In => "in",
+            BinaryOp::StartsWith => "starts with",
+            BinaryOp::EndsWith => "ends with",
+            BinaryOp::Contains => "contains",
+            BinaryOp::Matches => "=~",
         };
         let (left_bound, right_bound) = match op {
             BinaryOp::In => {
-                let list = self.with_hint(DataType::Any, right)?;
-                (self.with_hint(element_type(&list.ty()), left)?, list)
+                if matches!(right.kind, ExprKind::Parameter(_)) && !matches!(left.kind, ExprKind::Parameter(_)) {
+                    let left = self.expr(left)?;
+                    // A list of anything may come as an array or as json; of strings both are read.
+                    let hint = match self.hint_of(&left) {
+                        DataType::Text | DataType::Any => DataType::Any,
+                        other => other,
+                    };
+                    (left, self.with_hint(DataType::array_of(hint), right)?)
+                } else {
+                    let list = self.list(right)?;
+                    (self.with_hint(element_type(&list.ty()), left)?, list)
+                }
             }
             _ => self.pair(left, right)?,
         };
@@ -297,8 +311,12 @@ impl Binder<'_> {
             }
             _ => {}
         }
-        let ty = ty.unwrap_or_else(|| types::arithmetic_type(op, &left_ty, &right_ty));
-        Ok(operator_call(symbol, vec![left_bound, right_bound], ty, self.position(span)))
+        if matches!(op, BinaryOp::Add | BinaryOp::Subtract)
+            && let Some(sum) = temporal::constant_sum(symbol, &left_bound, &right_bound)
+        {
+            return Ok(sum);
+        }
+        Ok(typed_operator_call(symbol, vec![left_bound, right_bound], self.position(span)))
     }
 
     /// Both operands; a parameter takes its type from the other side.
@@ -316,18 +334,13 @@ impl Binder<'_> {
 
     /// The type that a value compared with `expr` most likely has.
     pub(super) fn hint_of(&self, expr: &Expr) -> DataType {
-        let ty = match expr {
-            Expr::Property { input, key, .. } => match &**input {
-                Expr::Column(var, _) => self.observed_type(*var, key),
-                _ => DataType::Any,
-            },
-            other => other.ty(),
-        };
-        match ty {
+        match self.type_by_observation(&mut expr.clone()) {
+            types::NUMBER => DataType::Float8,
             DataType::Any | DataType::Unknown | DataType::Node | DataType::Relationship | DataType::Path => {
                 DataType::Text
             }
-            DataType::Array(_) | DataType::Map => DataType::Any,
+            DataType::Array(_) => DataType::array_of(DataType::Any),
+            DataType::Map => DataType::Any,
             DataType::Temporal(kind) => kind.sql_type(),
             other => other,
         }
@@ -369,11 +382,27 @@ impl Binder<'_> {
                     operator_call("=", vec![operand.clone(), value], DataType::Bool, None)
                 }
             };
-            bound.push((condition, self.expr(value)?));
+            let value = self.alternative(bound.iter().map(|(_, other)| other), value)?;
+            bound.push((condition, value));
         }
-        let otherwise = otherwise.map(|otherwise| self.expr(otherwise)).transpose()?;
+        let results = bound.iter().map(|(_, result)| result);
+        let otherwise = otherwise.map(|otherwise| self.alternative(results, otherwise)).transpose()?;
         let ty = common_nullable(bound.iter().map(|(_, value)| value).chain(&otherwise));
         Ok(Expr::Case { branches: bound, otherwise: otherwise.map(Box::new), ty })
+    }
+
+    /// A value that may stand for any of `others`: a parameter takes the type that is certain about the first of them.
+    pub(super) fn alternative<'e>(
+        &mut self,
+        others: impl IntoIterator<Item = &'e Expr>,
+        value: &ast::Expr,
+    ) -> Result<Expr> {
+        let is_parameter = matches!(value.kind, ExprKind::Parameter(_));
+        let typed = |other: &&Expr| is_parameter && self.type_by_observation(&mut (*other).clone()) != DataType::Any;
+        match others.into_iter().find(typed).map(|other| self.hint_of(other)) {
+            Some(hint) => self.with_hint(hint, value),
+            None => self.expr(value),
+        }
     }
 
     fn map_projection(&mut self, var: &ast::Name, items: &[MapProjectionItem]) -> Result<Expr> {

@@ -9,6 +9,7 @@
 mod aggregation;
 mod call;
 mod expr;
+mod observed;
 mod path;
 mod pattern;
 mod procedure;
@@ -68,6 +69,8 @@ pub(super) struct Binder<'a> {
     /// Names that exist but must not be used here, and the detail of the error if they are.
     hidden: Option<(Scope, &'static str)>,
     facts: FxHashMap<VarId, EntityFacts>,
+    /// Variables that are integers or floats by what was stored; their columns are floats.
+    numbers: FxHashSet<VarId>,
     aggregation: Aggregation,
     replacements: Vec<Replacement>,
     /// A pattern may stand here as a predicate.
@@ -99,6 +102,7 @@ pub(super) fn bind_statement(
         scope: Scope::default(),
         hidden: None,
         facts: FxHashMap::default(),
+        numbers: FxHashSet::default(),
         aggregation: Aggregation::Forbidden("InvalidAggregation"),
         replacements: Vec::new(),
         patterns_allowed: false,
@@ -284,6 +288,14 @@ impl Binder<'_> {
 /// A call of one of Cypher's operators or internal functions.
 fn operator_call(symbol: &str, args: Vec<Expr>, ty: DataType, position: Option<u32>) -> Expr {
     Expr::Call { function: functions::operator(symbol), args, ty, position }
+}
+
+/// As [`operator_call`], its type what that of the arguments makes certain.
+fn typed_operator_call(symbol: &str, args: Vec<Expr>, position: Option<u32>) -> Expr {
+    let function = functions::operator(symbol);
+    let types: Vec<DataType> = args.iter().map(Expr::ty).collect();
+    let ty = types::result_type(symbol, &args, &types).unwrap_or_else(|| function.returns.clone());
+    Expr::Call { function, args, ty, position }
 }
 
 /// A call of one of Cypher's functions.

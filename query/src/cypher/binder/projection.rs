@@ -137,13 +137,20 @@ impl Binder<'_> {
         }
     }
 
+    fn note_number(&mut self, var: VarId, ty: &DataType) {
+        if *ty == types::NUMBER {
+            self.numbers.insert(var);
+        }
+    }
+
     fn plain(&mut self, input: Plan, items: &[Item]) -> Result<Projected> {
         let mut computed = Vec::new();
         let mut columns = Columns::new();
         for item in items {
-            let expr = self.expr(&item.expr)?;
-            let expr = self.with_observed_type(expr);
+            let mut expr = self.expr(&item.expr)?;
+            let ty = self.refine(&mut expr);
             let var = self.item_var(item, &expr);
+            self.note_number(var, &ty);
             if !matches!(expr, Expr::Column(source, _) if source == var) {
                 computed.push((var, expr));
             }
@@ -196,9 +203,10 @@ impl Binder<'_> {
             if contains_aggregate(&item.expr) {
                 continue;
             }
-            let expr = self.expr(&item.expr)?;
-            let expr = self.with_observed_type(expr);
+            let mut expr = self.expr(&item.expr)?;
+            let ty = self.refine(&mut expr);
             let var = self.item_var(item, &expr);
+            self.note_number(var, &ty);
             match &item.expr.kind {
                 ExprKind::Variable(name) => key_scope.insert(name.clone(), var),
                 _ => {
@@ -217,13 +225,14 @@ impl Binder<'_> {
         }
         let mut calls = Vec::new();
         for expr in found {
-            let call = self.aggregate(&expr)?;
+            let (call, ty) = self.aggregate(&expr)?;
             // A bare aggregate is the column itself.
             let name = items.iter().find(|item| item.expr == expr).map(|item| item.name.clone());
             let var = match name {
                 Some(name) => self.new_var(&name, call.ty.clone()),
                 None => self.anonymous(call.ty.clone()),
             };
+            self.note_number(var, &ty);
             replacements.push(Replacement { expr, var });
             calls.push((var, call));
         }
@@ -243,8 +252,10 @@ impl Binder<'_> {
                 Some(var) => *var,
                 None => match self.expr(&item.expr)? {
                     Expr::Column(var, _) if !columns.iter().any(|(_, known)| *known == var) => var,
-                    expr => {
+                    mut expr => {
+                        let ty = self.refine(&mut expr);
                         let var = self.renamed(&item.name, &expr);
+                        self.note_number(var, &ty);
                         extended.push((var, expr));
                         replacements.push(Replacement { expr: item.expr.clone(), var });
                         var
@@ -335,7 +346,10 @@ impl Binder<'_> {
                 Err(self.syntax("NegativeIntegerArgument", message, expr.span))
             }
             Expr::Literal(Value::Int(_), DataType::Int8) => Ok(bound),
-            _ if !matches!(bound.ty(), DataType::Int8 | DataType::Any) => {
+            // What is wrong with a parameter is known when it has a value.
+            _ if !matches!(bound.ty(), DataType::Int8 | DataType::Any)
+                && !matches!(expr.kind, ExprKind::Parameter(_)) =>
+            {
                 let message = format!("{clause} expected an INTEGER, got {}", type_name(&bound.ty()));
                 Err(self.syntax("InvalidArgumentType", message, expr.span))
             }

@@ -66,7 +66,14 @@ impl Binder<'_> {
         let mut columns = Columns::new();
         for ((name, left), right) in left.1.iter().zip(&right_columns) {
             let ty = types::common([self.vars.ty(*left), self.vars.ty(*right)]);
-            columns.push((name.clone(), self.new_var(name, ty)));
+            let output = self.new_var(name, ty);
+            let is_number = |var: &VarId| self.numbers.contains(var) || types::is_number(self.vars.ty(*var));
+            if [left, right].into_iter().any(|var| self.numbers.contains(var))
+                && [left, right].into_iter().all(is_number)
+            {
+                self.numbers.insert(output);
+            }
+            columns.push((name.clone(), output));
         }
         let plan = Plan::SetOperation {
             op: SetOp::Union,
@@ -136,7 +143,7 @@ impl Binder<'_> {
                 Ok(Plan::Apply { kind: ApplyKind::Left, input: Box::new(plan), subplan })
             }
             ClauseKind::Unwind { list, var } => {
-                let list = self.with_hint(DataType::Any, list)?;
+                let list = self.list(list)?;
                 if self.scope.get(&var.text).is_some() {
                     return Err(self.already_bound(&var.text, var.span));
                 }

@@ -4,6 +4,7 @@
 //! columns of procedures); a result column is cast to an SQL type at the end of the statement when its static type,
 //! [`DataType::Temporal`], says that the type holds every value exactly.
 
+use sinew_storage::temporal::{NANOSECONDS_PER_SECOND, SECONDS_PER_MONTH};
 use sinew_storage::value::MapValue;
 use sinew_storage::{Temporal, TemporalKind};
 
@@ -14,8 +15,19 @@ use functions::{constructed_temporal, duration_from_map};
 /// A value of an SQL type as Cypher's.
 pub(super) fn from_sql(value: Expr) -> Expr {
     let from = value.ty();
-    let ty = TemporalKind::of_sql_type(&from).map_or(DataType::Any, DataType::Temporal);
+    let ty = type_from_sql(&from);
     Expr::Call { function: functions::from_sql_function(from), args: vec![value], ty, position: None }
+}
+
+fn type_from_sql(ty: &DataType) -> DataType {
+    match ty {
+        DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Oid => DataType::Int8,
+        DataType::Float4 | DataType::Float8 | DataType::Numeric(_) => DataType::Float8,
+        DataType::Text | DataType::Varchar(_) | DataType::Bpchar(_) | DataType::Name => DataType::Text,
+        DataType::Bool => DataType::Bool,
+        DataType::Array(element) => DataType::array_of(type_from_sql(element)),
+        other => TemporalKind::of_sql_type(other).map_or(DataType::Any, DataType::Temporal),
+    }
 }
 
 /// A value of the kind as its SQL type.
@@ -123,32 +135,56 @@ pub(super) fn component_type(kind: TemporalKind, key: &str) -> DataType {
     }
 }
 
-/// Of `a + b` and `a - b`.
-pub(super) fn sum_type(op: ast::BinaryOp, left: TemporalKind, right: TemporalKind) -> DataType {
+/// Of `a + b` and `a - b`. Only sums of what is far apart are beyond their SQL type.
+pub(super) fn sum_type(symbol: &str, left: TemporalKind, right: TemporalKind) -> DataType {
     match (left, right) {
         (kind, TemporalKind::Duration) => DataType::Temporal(kind),
-        (TemporalKind::Duration, kind) if op == ast::BinaryOp::Add => DataType::Temporal(kind),
+        (TemporalKind::Duration, kind) if symbol == "+" => DataType::Temporal(kind),
         _ => DataType::Any,
     }
 }
 
+/// A constant duration with which a sum may well be beyond its SQL type.
+pub(super) fn is_far_literal(expr: &Expr) -> bool {
+    const FAR_YEARS: i128 = 10_000;
+    let Expr::Literal(Value::Temporal(value), _) = expr else { return false };
+    match &**value {
+        Temporal::Duration(duration) => {
+            let length = duration.mean_nanoseconds().abs() / i128::from(NANOSECONDS_PER_SECOND);
+            length > FAR_YEARS * 12 * i128::from(SECONDS_PER_MONTH)
+        }
+        _ => false,
+    }
+}
+
+/// `a + b` or `a - b` of two constants; None also when it fails: the error is the statement's at run time.
+pub(super) fn constant_sum(symbol: &str, left: &Expr, right: &Expr) -> Option<Expr> {
+    let (Expr::Literal(left, _), Expr::Literal(right, _)) = (left, right) else { return None };
+    let sign = if symbol == "+" { 1 } else { -1 };
+    let Value::Temporal(sum) = functions::temporal_sum(left, right, sign)?.ok()? else { return None };
+    let ty = type_of_value(&sum);
+    Some(Expr::Literal(Value::Temporal(sum), ty))
+}
+
 impl Binder<'_> {
-    /// The statement's columns as SQL types where they are temporal values that these hold.
+    /// The statement's columns as SQL types: temporal values where these hold them, numbers of both kinds as floats.
     pub(super) fn sql_columns(&mut self, plan: Plan, columns: Columns) -> (Plan, Columns) {
-        let temporal = |binder: &Self, var: VarId| match binder.vars.ty(var) {
-            DataType::Temporal(kind) => Some(*kind),
+        let converted = |binder: &Self, var: VarId| match binder.vars.ty(var) {
+            DataType::Temporal(kind) => Some(to_sql(binder.column(var), *kind)),
+            _ if binder.numbers.contains(&var) => {
+                Some(operator_call("float argument", vec![binder.column(var)], DataType::Float8, None))
+            }
             _ => None,
         };
-        if !columns.iter().any(|(_, var)| temporal(self, *var).is_some()) {
+        if !columns.iter().any(|(_, var)| converted(self, *var).is_some()) {
             return (plan, columns);
         }
         let mut items = Vec::with_capacity(columns.len());
         let mut output = Columns::with_capacity(columns.len());
         for (name, var) in columns {
-            let column = self.column(var);
-            let (var, value) = match temporal(self, var) {
-                Some(kind) => (self.new_var(&name, kind.sql_type()), to_sql(column, kind)),
-                None => (var, column),
+            let (var, value) = match converted(self, var) {
+                Some(value) => (self.new_var(&name, value.ty()), value),
+                None => (var, self.column(var)),
             };
             items.push((var, value));
             output.push((name, var));

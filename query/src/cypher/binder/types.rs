@@ -1,12 +1,15 @@
 //! Static types: what is certain about a value before anything runs.
 
-use sinew_storage::graph::{ObservedTypes, PropertyOwner};
-use sinew_storage::{PropertyKeyId, TemporalKind};
-
 use super::*;
+use temporal::TypedCall;
 
-/// Labels or types asked for their observed types when a variable has none of its own.
-const OWNERS_ASKED: usize = 256;
+/// A number of which it is not certain whether it is an integer or a float; no expression has it as its own type.
+pub(super) const NUMBER: DataType = DataType::Numeric(None);
+
+/// As an expression has it.
+pub(super) fn own(ty: &DataType) -> DataType {
+    if *ty == NUMBER { DataType::Any } else { ty.clone() }
+}
 
 /// The type of an output column: only those that the wire writes as such.
 pub(super) fn output_type(ty: &DataType) -> DataType {
@@ -73,117 +76,47 @@ pub(super) fn element_type(list: &DataType) -> DataType {
     }
 }
 
-/// Of `a op b` for + - * / %.
-pub(super) fn arithmetic_type(op: ast::BinaryOp, left: &DataType, right: &DataType) -> DataType {
+/// What is certain about the result of the function or operator `name`; None for one whose type does not depend on its
+/// arguments. `types` are those of the arguments, [`NUMBER`] among them.
+pub(super) fn result_type(name: &str, args: &[Expr], types: &[DataType]) -> Option<DataType> {
+    match (name, types) {
+        ("+" | "-" | "*" | "/" | "%", [left, right]) => {
+            let far = args.iter().any(temporal::is_far_literal);
+            Some(if far { DataType::Any } else { arithmetic_type(name, left, right) })
+        }
+        ("negate" | "positive", [ty]) => Some(if is_number(ty) { ty.clone() } else { DataType::Any }),
+        ("abs", [ty]) if is_number(ty) => Some(ty.clone()),
+        ("head" | "last" | "[]", [ty, ..]) => Some(element_type(ty)),
+        ("tail", [ty @ DataType::Array(_)]) | ("reverse", [ty @ (DataType::Array(_) | DataType::Text)]) => {
+            Some(ty.clone())
+        }
+        ("[..]", [ty, ..]) => Some(DataType::array_of(element_type(ty))),
+        _ => match temporal::typed_call(&name.to_lowercase(), args)? {
+            TypedCall::Type(ty) => Some(ty),
+            TypedCall::Value(value) => Some(value.ty()),
+        },
+    }
+}
+
+pub(super) fn is_number(ty: &DataType) -> bool {
+    matches!(ty, DataType::Int8 | DataType::Float8) || *ty == NUMBER
+}
+
+fn arithmetic_type(symbol: &str, left: &DataType, right: &DataType) -> DataType {
     match (left, right) {
         (DataType::Int8, DataType::Int8) => DataType::Int8,
-        (DataType::Int8 | DataType::Float8, DataType::Int8 | DataType::Float8) => DataType::Float8,
-        (DataType::Text, DataType::Text) if op == ast::BinaryOp::Add => DataType::Text,
-        (DataType::Array(a), DataType::Array(b)) if op == ast::BinaryOp::Add => {
-            DataType::array_of(common([&**a, &**b]))
-        }
-        (DataType::Array(_), _) | (_, DataType::Array(_)) if op == ast::BinaryOp::Add => {
-            DataType::array_of(DataType::Any)
-        }
-        (DataType::Temporal(left), DataType::Temporal(right))
-            if matches!(op, ast::BinaryOp::Add | ast::BinaryOp::Subtract) =>
+        (DataType::Float8, other) | (other, DataType::Float8) if is_number(other) => DataType::Float8,
+        (left, right) if is_number(left) && is_number(right) => NUMBER,
+        (DataType::Text, other) | (other, DataType::Text)
+            if symbol == "+" && (is_number(other) || *other == DataType::Text) =>
         {
-            super::temporal::sum_type(op, *left, *right)
+            DataType::Text
+        }
+        (DataType::Array(a), DataType::Array(b)) if symbol == "+" => DataType::array_of(common([&**a, &**b])),
+        (DataType::Array(_), _) | (_, DataType::Array(_)) if symbol == "+" => DataType::array_of(DataType::Any),
+        (DataType::Temporal(left), DataType::Temporal(right)) if matches!(symbol, "+" | "-") => {
+            temporal::sum_type(symbol, *left, *right)
         }
         _ => DataType::Any,
-    }
-}
-
-impl Binder<'_> {
-    /// The type of `var.key` by what was ever stored, when that is one. Certain as long as the statement writes nothing.
-    pub(super) fn observed_type(&self, var: VarId, key: &str) -> DataType {
-        let transaction = self.context.transaction;
-        let Some(key) = transaction.property_key_id(key) else { return DataType::Any };
-        let nothing = Default::default();
-        let facts = self.facts.get(&var).unwrap_or(&nothing);
-        if facts.labels.is_empty() && facts.types.is_empty() {
-            let union = match self.vars.ty(var) {
-                DataType::Node => self.observed_on_any_node(key),
-                DataType::Relationship => self.observed_on_any_relationship(key),
-                _ => return DataType::Any,
-            };
-            return union.and_then(single_type).unwrap_or(DataType::Any);
-        }
-        for label in &facts.labels {
-            let Some(label) = transaction.label_id(label) else { continue };
-            let observed = transaction.observed_types(PropertyOwner::Label(label), key);
-            if let Some(ty) = single_type(observed) {
-                return ty;
-            }
-        }
-        let mut union = ObservedTypes::default();
-        for ty in &facts.types {
-            if let Some(ty) = transaction.relationship_type_id(ty) {
-                union = union.union(transaction.observed_types(PropertyOwner::RelationshipType(ty), key));
-            }
-        }
-        single_type(union).unwrap_or(DataType::Any)
-    }
-
-    /// What any node holds under `key`; None with too many labels to ask.
-    fn observed_on_any_node(&self, key: PropertyKeyId) -> Option<ObservedTypes> {
-        let transaction = self.context.transaction;
-        let labels = transaction.label_names();
-        if labels.len() > OWNERS_ASKED {
-            return None;
-        }
-        let unlabeled = transaction.observed_types(PropertyOwner::Unlabeled, key);
-        Some(
-            labels.iter().filter_map(|name| transaction.label_id(name)).fold(unlabeled, |union, label| {
-                union.union(transaction.observed_types(PropertyOwner::Label(label), key))
-            }),
-        )
-    }
-
-    /// What any relationship holds under `key`; None with too many types to ask.
-    fn observed_on_any_relationship(&self, key: PropertyKeyId) -> Option<ObservedTypes> {
-        let transaction = self.context.transaction;
-        let types = transaction.relationship_type_names();
-        if types.len() > OWNERS_ASKED {
-            return None;
-        }
-        Some(
-            types
-                .iter()
-                .filter_map(|name| transaction.relationship_type_id(name))
-                .fold(ObservedTypes::default(), |union, ty| {
-                    union.union(transaction.observed_types(PropertyOwner::RelationshipType(ty), key))
-                }),
-        )
-    }
-
-    /// Gives a projected `variable.key` the type of what was ever stored there.
-    pub(super) fn with_observed_type(&self, expr: Expr) -> Expr {
-        match expr {
-            Expr::Property { input, key, ty: DataType::Any } if !self.statement_writes => {
-                let ty = match &*input {
-                    Expr::Column(var, _) => self.observed_type(*var, &key),
-                    _ => DataType::Any,
-                };
-                Expr::Property { input, key, ty }
-            }
-            other => other,
-        }
-    }
-}
-
-fn single_type(observed: ObservedTypes) -> Option<DataType> {
-    match observed.0 {
-        ObservedTypes::BOOL => Some(DataType::Bool),
-        ObservedTypes::INT => Some(DataType::Int8),
-        ObservedTypes::FLOAT => Some(DataType::Float8),
-        ObservedTypes::TEXT => Some(DataType::Text),
-        ObservedTypes::DATE_TIME => Some(DataType::Temporal(TemporalKind::DateTime)),
-        ObservedTypes::LOCAL_DATE_TIME => Some(DataType::Temporal(TemporalKind::LocalDateTime)),
-        ObservedTypes::DATE => Some(DataType::Temporal(TemporalKind::Date)),
-        ObservedTypes::TIME => Some(DataType::Temporal(TemporalKind::Time)),
-        ObservedTypes::LOCAL_TIME => Some(DataType::Temporal(TemporalKind::LocalTime)),
-        ObservedTypes::DURATION => Some(DataType::Temporal(TemporalKind::Duration)),
-        _ => None,
     }
 }

@@ -108,7 +108,7 @@ impl Binder<'_> {
         list: &ast::Expr,
         body: &[Clause],
     ) -> Result<(VarId, Expr, Vec<GraphWrite>)> {
-        let list = self.with_hint(DataType::Any, list)?;
+        let list = self.list(list)?;
         if self.scope.get(&var.text).is_some() {
             return Err(self.already_bound(&var.text, var.span));
         }

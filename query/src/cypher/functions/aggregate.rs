@@ -19,7 +19,7 @@ pub(super) fn table() -> FxHashMap<String, Aggregate> {
     let entries: [(&'static str, usize, DataType, MakeAccumulator); 12] = [
         ("count", 1, DataType::Int8, |_| Box::new(Count(0))),
         ("sum", 1, DataType::Any, |_| Box::new(Sum(None))),
-        ("avg", 1, DataType::Float8, |_| Box::new(Average { sum: 0.0, compensation: 0.0, count: 0 })),
+        ("avg", 1, DataType::Any, |_| Box::new(Average::default())),
         ("min", 1, DataType::Any, |_| Box::new(Extreme { best: None, maximum: false, size_bytes: 0 })),
         ("max", 1, DataType::Any, |_| Box::new(Extreme { best: None, maximum: true, size_bytes: 0 })),
         ("collect", 1, DataType::array_of(DataType::Any), |_| Box::new(Collect::default())),
@@ -88,27 +88,43 @@ impl Accumulator for Sum {
     }
 }
 
-/// Kahan's compensated summation.
+/// Of numbers, by Kahan's compensated summation, or of durations.
+#[derive(Default)]
 struct Average {
     sum: f64,
     compensation: f64,
-    count: u64,
+    count: i64,
+    /// Exact; None when there are none.
+    duration: Option<Value>,
 }
 
 impl Accumulator for Average {
     fn update(&mut self, args: &[Value]) -> Result<()> {
-        if !matches!(args[0], Value::Int(_) | Value::Float(_) | Value::Numeric(_)) {
-            return Err(wrong_type("avg()", "numbers", &args[0]));
+        let value = &args[0];
+        match value {
+            Value::Int(_) | Value::Float(_) | Value::Numeric(_) if self.duration.is_none() => {
+                let corrected = as_float(value) - self.compensation;
+                let next = self.sum + corrected;
+                self.compensation = if next.is_finite() { (next - self.sum) - corrected } else { 0.0 };
+                self.sum = next;
+            }
+            Value::Temporal(duration) if duration.kind() == TemporalKind::Duration => match &self.duration {
+                Some(sum) => self.duration = Some(arithmetic::add(sum, value)?),
+                None if self.count == 0 => self.duration = Some(value.clone()),
+                None => return Err(wrong_type("avg() of numbers", "a number", value)),
+            },
+            _ if self.duration.is_some() => return Err(wrong_type("avg() of durations", "a duration", value)),
+            _ => return Err(wrong_type("avg()", "numbers or durations", value)),
         }
-        let corrected = as_float(&args[0]) - self.compensation;
-        let next = self.sum + corrected;
-        self.compensation = if next.is_finite() { (next - self.sum) - corrected } else { 0.0 };
-        self.sum = next;
         self.count += 1;
         Ok(())
     }
     fn finish(&mut self) -> Result<Value> {
-        Ok(if self.count == 0 { Value::Null } else { Value::Float(self.sum / self.count as f64) })
+        match self.duration.take() {
+            _ if self.count == 0 => Ok(Value::Null),
+            Some(sum) => arithmetic::divide(&sum, &Value::Int(self.count)),
+            None => Ok(Value::Float(self.sum / self.count as f64)),
+        }
     }
     fn size_bytes(&self) -> usize {
         size_of::<Self>()

@@ -20,7 +20,7 @@ pub(super) fn register(builder: &mut Builder) {
         let product = || numeric("*", args, i64::checked_mul, |a, b| a * b);
         temporal::multiplied(&args[0], &args[1]).unwrap_or_else(product)
     });
-    builder.operator("/", 2, DataType::Any, true, divide);
+    builder.operator("/", 2, DataType::Any, true, |_, args| divide(&args[0], &args[1]));
     builder.operator("%", 2, DataType::Any, true, modulo);
     builder.operator("^", 2, DataType::Float8, true, |_, args| {
         let (a, b) = floats("^", args)?;
@@ -116,17 +116,17 @@ fn number_text(value: &Value) -> String {
 }
 
 /// Integers truncate towards zero; integer division by zero is an error, a float's gives infinity or NaN.
-fn divide(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
-    if let (Value::Int(a), Value::Int(b)) = (&args[0], &args[1]) {
+pub(super) fn divide(a: &Value, b: &Value) -> Result<Value> {
+    if let (Value::Int(a), Value::Int(b)) = (a, b) {
         if *b == 0 {
             return Err(division_by_zero());
         }
         return a.checked_div(*b).map(Value::Int).ok_or_else(overflow);
     }
-    if let Some(quotient) = temporal::divided(&args[0], &args[1]) {
+    if let Some(quotient) = temporal::divided(a, b) {
         return quotient;
     }
-    let (a, b) = floats("/", args)?;
+    let (a, b) = floats("/", &[a.clone(), b.clone()])?;
     Ok(Value::Float(a / b))
 }
 

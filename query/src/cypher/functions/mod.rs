@@ -20,7 +20,7 @@ pub use access::{has_labels, property};
 pub use compare::{compare_orderability, cypher_compare, cypher_equals, equivalent, hash_equivalent};
 pub use convert::{format_float, json_to_value};
 pub(super) use convert::{from_sql, from_sql_function, to_sql_function};
-pub(super) use temporal::{constructed as constructed_temporal, duration_from_map};
+pub(super) use temporal::{added as temporal_sum, constructed as constructed_temporal, duration_from_map};
 pub(super) use value_type::type_test;
 
 use std::sync::{Arc, LazyLock};

@@ -188,7 +188,7 @@ fn argument_error(message: impl Into<String>) -> QueryError {
 }
 
 /// `a + b` and, with `sign` -1, `a - b` of temporal values; None when there is no such operator.
-pub(super) fn added(a: &Value, b: &Value, sign: i64) -> Option<Result<Value>> {
+pub(in crate::cypher) fn added(a: &Value, b: &Value, sign: i64) -> Option<Result<Value>> {
     let (Value::Temporal(a), Value::Temporal(b)) = (a, b) else { return None };
     let sum = match (&**a, &**b) {
         (point, Temporal::Duration(duration)) => temporal::add(point, duration, sign),
