@@ -1,5 +1,6 @@
 //! Aggregates of a projection, and what may stand beside them.
 
+use super::observed::Refined;
 use super::*;
 use crate::algebra::AggregateCall;
 use ast::ExprKind;
@@ -54,8 +55,8 @@ impl Binder<'_> {
         result
     }
 
-    /// The call, and its type, [`NUMBER`](types::NUMBER) if it may be an integer or a float.
-    pub(super) fn aggregate(&mut self, expr: &ast::Expr) -> Result<(AggregateCall, DataType)> {
+    /// The call, and what is known of its value.
+    pub(super) fn aggregate(&mut self, expr: &ast::Expr) -> Result<(AggregateCall, Refined)> {
         let no_args = Vec::new();
         let (name, distinct, args) = match &expr.kind {
             ExprKind::Call { name, distinct, args } => (&**name, *distinct, args),
@@ -71,7 +72,7 @@ impl Binder<'_> {
         let bound = args.iter().map(|arg| self.with_hint(DataType::Float8, arg)).collect::<Result<Vec<_>>>();
         self.aggregation = outer;
         let mut bound = bound?;
-        let types: Vec<DataType> = bound.iter_mut().map(|arg| self.refine(arg)).collect();
+        let refined: Vec<Refined> = bound.iter_mut().map(|arg| self.refine(arg)).collect();
         let volatile = |part: &ast::Expr| {
             matches!(&part.kind, ExprKind::Call { name, .. }
                 if name.eq_ignore_ascii_case("rand") || name.eq_ignore_ascii_case("randomUUID"))
@@ -80,8 +81,9 @@ impl Binder<'_> {
             let message = "an aggregate cannot take a random argument";
             return Err(self.syntax("NonConstantExpression", message, arg.span));
         }
-        let is_number = types.first().is_some_and(types::is_number);
-        let ty = match (aggregate.display, types.first()) {
+        let first = refined.first().map(|arg| &arg.ty);
+        let is_number = first.is_some_and(types::is_number);
+        let ty = match (aggregate.display, first) {
             ("sum", Some(DataType::Int8)) => DataType::Int8,
             // Of no rows the sum is the integer 0.
             ("sum", _) if is_number => types::NUMBER,
@@ -99,6 +101,7 @@ impl Binder<'_> {
             order_by: Vec::new(),
             ty: types::own(&ty),
         };
-        Ok((call, ty))
+        let is_observed = refined.iter().any(|arg| arg.is_observed);
+        Ok((call, Refined { ty, is_observed }))
     }
 }

@@ -81,9 +81,10 @@ impl Binder<'_> {
             bound.push(self.with_hint(hint, arg)?);
         }
         if let Some(first) = bound.first()
-            && (function.refuses)(&first.ty())
+            && let ty = self.static_type(first)
+            && (function.refuses)(&ty)
         {
-            let message = format!("{}() does not take a {}", function.display, type_name(&first.ty()));
+            let message = format!("{}() does not take a {}", function.display, type_name(&ty));
             return Err(self.syntax("InvalidArgumentType", message, args[0].span));
         }
         if let Some(TypedCall::Value(value)) = temporal::typed_call(&function.display.to_lowercase(), &bound) {

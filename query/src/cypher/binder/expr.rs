@@ -31,7 +31,7 @@ impl Binder<'_> {
     }
 
     fn require_boolean(&self, expr: &Expr, span: Span) -> Result<()> {
-        let ty = expr.ty();
+        let ty = self.static_type(expr);
         if may_be_boolean(&ty) {
             return Ok(());
         }
@@ -75,11 +75,12 @@ impl Binder<'_> {
             ExprKind::Property(input, key) => self.property(input, key),
             ExprKind::HasLabels(input, labels) => {
                 let bound = self.expr(input)?;
-                if !matches!(bound.ty(), DataType::Any | DataType::Node | DataType::Relationship) {
-                    let message = format!("a label predicate expected a NODE, got {}", type_name(&bound.ty()));
+                let ty = self.static_type(&bound);
+                if !matches!(ty, DataType::Any | DataType::Node | DataType::Relationship) {
+                    let message = format!("a label predicate expected a NODE, got {}", type_name(&ty));
                     return Err(self.syntax("InvalidArgumentType", message, input.span));
                 }
-                let is_node = bound.ty() == DataType::Node;
+                let is_node = ty == DataType::Node;
                 Ok(self.label_predicate(&bound, labels, is_node))
             }
             ExprKind::Index(input, index) => {
@@ -103,7 +104,7 @@ impl Binder<'_> {
             }
             ExprKind::Unary(op, input) => {
                 let bound = self.with_hint(DataType::Float8, input)?;
-                let ty = bound.ty();
+                let ty = self.static_type(&bound);
                 let symbol = if *op == UnaryOp::Minus { "negate" } else { "positive" };
                 self.require_number(if *op == UnaryOp::Minus { "-" } else { "+" }, &ty, input.span)?;
                 Ok(typed_operator_call(symbol, vec![bound], self.position(expr.span)))
@@ -139,7 +140,7 @@ impl Binder<'_> {
             ExprKind::ListComprehension { var, list, filter, map } => {
                 let list = self.list(list)?;
                 self.no_aggregates(filter.iter().chain(map).map(|part| &**part))?;
-                let element = element_type(&list.ty());
+                let element = element_type(&self.static_type(&list));
                 self.with_local(var, element, |binder, var| {
                     let filter = filter.as_ref().map(|filter| binder.predicate(filter)).transpose()?;
                     let map = map.as_ref().map(|map| binder.expr(map)).transpose()?;
@@ -156,7 +157,7 @@ impl Binder<'_> {
                     ast::Quantifier::None => ListPredicateKind::None,
                     ast::Quantifier::Single => ListPredicateKind::Single,
                 };
-                let element = element_type(&list.ty());
+                let element = element_type(&self.static_type(&list));
                 self.with_local(var, element, |binder, var| {
                     let predicate = match predicate {
                         Some(predicate) => binder.predicate(predicate)?,
@@ -169,7 +170,7 @@ impl Binder<'_> {
                 let init = self.expr(init)?;
                 let list = self.list(list)?;
                 self.no_aggregates([&**step])?;
-                let element = element_type(&list.ty());
+                let element = element_type(&self.static_type(&list));
                 self.with_local(accumulator, DataType::Any, |binder, accumulator| {
                     binder.with_local(var, element, |binder, var| {
                         let step = Box::new(binder.expr(step)?);
@@ -220,7 +221,7 @@ impl Binder<'_> {
 
     fn property(&mut self, input: &ast::Expr, key: &ast::Name) -> Result<Expr> {
         let bound = self.with_hint(DataType::Any, input)?;
-        let ty = bound.ty();
+        let ty = self.static_type(&bound);
         let message = format!("cannot read property \"{}\" of a value of type {}", key.text, type_name(&ty));
         match ty {
             DataType::Path => return Err(self.syntax("InvalidArgumentType", message, input.span)),
@@ -299,7 +300,7 @@ impl Binder<'_> {
             }
             _ => self.pair(left, right)?,
         };
-        let (left_ty, right_ty) = (left_bound.ty(), right_bound.ty());
+        let (left_ty, right_ty) = (self.static_type(&left_bound), self.static_type(&right_bound));
         match op {
             BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo | BinaryOp::Power => {
                 self.require_number(symbol, &left_ty, left.span)?;
@@ -407,9 +408,9 @@ impl Binder<'_> {
 
     fn map_projection(&mut self, var: &ast::Name, items: &[MapProjectionItem]) -> Result<Expr> {
         let source = self.column(self.lookup(&var.text, var.span)?);
-        if !matches!(source.ty(), DataType::Any | DataType::Node | DataType::Relationship | DataType::Map) {
-            let message =
-                format!("a map projection expected a node, relationship or map, got {}", type_name(&source.ty()));
+        let ty = self.static_type(&source);
+        if !matches!(ty, DataType::Any | DataType::Node | DataType::Relationship | DataType::Map) {
+            let message = format!("a map projection expected a node, relationship or map, got {}", type_name(&ty));
             return Err(self.syntax("InvalidArgumentType", message, var.span));
         }
         let mut entries: Vec<(Arc<str>, Expr)> = Vec::new();

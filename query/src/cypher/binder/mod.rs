@@ -69,7 +69,9 @@ pub(super) struct Binder<'a> {
     /// Names that exist but must not be used here, and the detail of the error if they are.
     hidden: Option<(Scope, &'static str)>,
     facts: FxHashMap<VarId, EntityFacts>,
-    /// Variables that are integers or floats by what was stored; their columns are floats.
+    /// Variables whose types are certain by what was stored only.
+    observed: FxHashSet<VarId>,
+    /// Those of them that are integers or floats; their columns are floats.
     numbers: FxHashSet<VarId>,
     aggregation: Aggregation,
     replacements: Vec<Replacement>,
@@ -102,6 +104,7 @@ pub(super) fn bind_statement(
         scope: Scope::default(),
         hidden: None,
         facts: FxHashMap::default(),
+        observed: FxHashSet::default(),
         numbers: FxHashSet::default(),
         aggregation: Aggregation::Forbidden("InvalidAggregation"),
         replacements: Vec::new(),

@@ -136,8 +136,9 @@ impl Binder<'_> {
             };
             let value = self.with_hint(parameter_hint(&param.ty), arg)?;
             let is_null = matches!(value, Expr::Literal(Value::Null, _));
-            if !is_null && !accepts(&param.ty, &value.ty()) {
-                let (wanted, found) = (type_name(&param.ty), type_name(&value.ty()));
+            let ty = self.static_type(&value);
+            if !is_null && !accepts(&param.ty, &ty) {
+                let (wanted, found) = (type_name(&param.ty), type_name(&ty));
                 let message =
                     format!("argument \"{}\" of procedure {} is a {wanted}, got {found}", param.name, call.name);
                 return Err(self.syntax("InvalidArgumentType", message, arg.span));

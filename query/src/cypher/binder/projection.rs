@@ -137,20 +137,14 @@ impl Binder<'_> {
         }
     }
 
-    fn note_number(&mut self, var: VarId, ty: &DataType) {
-        if *ty == types::NUMBER {
-            self.numbers.insert(var);
-        }
-    }
-
     fn plain(&mut self, input: Plan, items: &[Item]) -> Result<Projected> {
         let mut computed = Vec::new();
         let mut columns = Columns::new();
         for item in items {
             let mut expr = self.expr(&item.expr)?;
-            let ty = self.refine(&mut expr);
+            let refined = self.refine(&mut expr);
             let var = self.item_var(item, &expr);
-            self.note_number(var, &ty);
+            self.note_refined(var, &refined);
             if !matches!(expr, Expr::Column(source, _) if source == var) {
                 computed.push((var, expr));
             }
@@ -204,9 +198,9 @@ impl Binder<'_> {
                 continue;
             }
             let mut expr = self.expr(&item.expr)?;
-            let ty = self.refine(&mut expr);
+            let refined = self.refine(&mut expr);
             let var = self.item_var(item, &expr);
-            self.note_number(var, &ty);
+            self.note_refined(var, &refined);
             match &item.expr.kind {
                 ExprKind::Variable(name) => key_scope.insert(name.clone(), var),
                 _ => {
@@ -225,14 +219,14 @@ impl Binder<'_> {
         }
         let mut calls = Vec::new();
         for expr in found {
-            let (call, ty) = self.aggregate(&expr)?;
+            let (call, refined) = self.aggregate(&expr)?;
             // A bare aggregate is the column itself.
             let name = items.iter().find(|item| item.expr == expr).map(|item| item.name.clone());
             let var = match name {
                 Some(name) => self.new_var(&name, call.ty.clone()),
                 None => self.anonymous(call.ty.clone()),
             };
-            self.note_number(var, &ty);
+            self.note_refined(var, &refined);
             replacements.push(Replacement { expr, var });
             calls.push((var, call));
         }
@@ -253,9 +247,9 @@ impl Binder<'_> {
                 None => match self.expr(&item.expr)? {
                     Expr::Column(var, _) if !columns.iter().any(|(_, known)| *known == var) => var,
                     mut expr => {
-                        let ty = self.refine(&mut expr);
+                        let refined = self.refine(&mut expr);
                         let var = self.renamed(&item.name, &expr);
-                        self.note_number(var, &ty);
+                        self.note_refined(var, &refined);
                         extended.push((var, expr));
                         replacements.push(Replacement { expr: item.expr.clone(), var });
                         var

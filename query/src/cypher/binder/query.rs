@@ -67,6 +67,9 @@ impl Binder<'_> {
         for ((name, left), right) in left.1.iter().zip(&right_columns) {
             let ty = types::common([self.vars.ty(*left), self.vars.ty(*right)]);
             let output = self.new_var(name, ty);
+            if self.observed.contains(left) || self.observed.contains(right) {
+                self.observed.insert(output);
+            }
             let is_number = |var: &VarId| self.numbers.contains(var) || types::is_number(self.vars.ty(*var));
             if [left, right].into_iter().any(|var| self.numbers.contains(var))
                 && [left, right].into_iter().all(is_number)
@@ -152,6 +155,7 @@ impl Binder<'_> {
                     _ => DataType::Any,
                 };
                 let id = self.new_var(&var.text, ty);
+                self.note_same(id, &list);
                 self.scope.insert(var.text.clone(), id);
                 Ok(Plan::Unwind { input: Box::new(plan), list, var: id })
             }

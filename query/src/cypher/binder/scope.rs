@@ -138,6 +138,7 @@ impl Binder<'_> {
         {
             self.facts.insert(var, facts);
         }
+        self.note_same(var, expr);
         var
     }
 }
