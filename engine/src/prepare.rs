@@ -293,19 +293,11 @@ impl Session {
 
     /// The same statement planned on the current catalog. 0A000 when its result changed shape.
     pub(crate) fn replan_if_stale(&mut self, prepared: &Prepared) -> Result<Arc<PlannedStatement>> {
-        if !prepared.planned.depends_on_catalog() {
+        if !self.is_stale(prepared) {
             return Ok(Arc::clone(&prepared.planned));
         }
-        let current = self.catalog_version();
-        let own_graph =
-            self.active.as_ref().is_some_and(|active| active.transaction.has_writes()) && reads_graph(&prepared.text);
-        if current == prepared.planned.catalog_version && !own_graph {
-            return Ok(Arc::clone(&prepared.planned));
-        }
-        let planned = self.plan(&prepared.text, &prepared.declared, &prepared.named)?;
-        let same = planned.columns.len() == prepared.columns.len()
-            && planned.columns.iter().zip(&prepared.columns).all(|(new, old)| new.name == old.name && new.ty == old.ty);
-        if !same && !prepared.may_change {
+        let planned = self.replan(prepared)?;
+        if !prepared.may_change && !has_columns(&planned, &prepared.columns, |new, old| new == old) {
             let message = "cached plan must not change result type";
             let mut error = QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, message);
             // Drivers prepare the statement anew when they read this name.
@@ -314,6 +306,47 @@ impl Session {
         }
         Ok(planned)
     }
+
+    /// The statement with the columns that it has now, to tell a client of them before it runs; None when they are those of
+    /// `prepared`. What is stored in the graph gives types to columns, so that these change more often than a catalog does, and a client
+    /// that asks again need not prepare again. Other changes are for running it to refuse.
+    pub fn described_anew(&mut self, prepared: &Prepared) -> Option<Prepared> {
+        let is_query = matches!(prepared.planned.kind, PlannedKind::Query { .. });
+        if !is_query || !reads_graph(&prepared.text) || !self.is_stale(prepared) {
+            return None;
+        }
+        let planned = with_stack(|| self.replan(prepared)).ok()?;
+        let differs = !has_columns(&planned, &prepared.columns, |new, old| new == old);
+        (differs && has_columns(&planned, &prepared.columns, |_, _| true)).then(|| Prepared {
+            columns: planned.columns.clone(),
+            planned,
+            ..prepared.clone()
+        })
+    }
+
+    fn is_stale(&self, prepared: &Prepared) -> bool {
+        let own_writes = || self.active.as_ref().is_some_and(|active| active.transaction.has_writes());
+        prepared.planned.depends_on_catalog()
+            && (self.catalog_version() != prepared.planned.catalog_version
+                || own_writes() && reads_graph(&prepared.text))
+    }
+
+    fn replan(&mut self, prepared: &Prepared) -> Result<Arc<PlannedStatement>> {
+        // Parameters are read as they were described, though what is stored would now give them other types.
+        let keeps_types = prepared.named.0.is_empty() && reads_graph(&prepared.text);
+        let types = if keeps_types { &prepared.params } else { &prepared.declared };
+        self.plan(&prepared.text, types, &prepared.named)
+    }
+}
+
+/// Whether the columns are these, by name and by what `same` says of their types.
+fn has_columns(
+    planned: &PlannedStatement,
+    columns: &[OutputColumn],
+    same: impl Fn(&DataType, &DataType) -> bool,
+) -> bool {
+    planned.columns.len() == columns.len()
+        && planned.columns.iter().zip(columns).all(|(new, old)| new.name == old.name && same(&new.ty, &old.ty))
 }
 
 /// Stack that a statement at the parsers' depth limits needs in an unoptimized build, in bytes.

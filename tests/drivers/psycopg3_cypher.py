@@ -192,7 +192,7 @@ def columns(connection: psycopg.Connection) -> None:
 
 
 def described(connection: psycopg.Connection) -> None:
-    """What Describe says before anything runs holds when it runs; a change between the two is refused."""
+    """What Describe says before anything runs holds when it runs."""
     protocol = connection.pgconn
     result = protocol.prepare(b"wire_described", b"MATCH (n:WirePerson) WHERE n.age > $1 AND n.name <> $2 RETURN n.name, n.weight, n.age * 2")
     assert result.error_message == b"", result.error_message
@@ -203,10 +203,13 @@ def described(connection: psycopg.Connection) -> None:
     assert names == ["text", "float8", "int8"], names
     result = protocol.exec_prepared(b"wire_described", [b"30", b"Ann"])
     assert [result.get_value(0, i) for i in range(3)] == [b"Bo", b"70", b"80"]
+    # libpq asks again for the columns whenever it runs the statement, and is told the current ones.
     with connection.transaction(force_rollback=True):
-        connection.execute("CREATE (:WirePerson {name: 1})")
+        connection.execute("CREATE (:WirePerson {name: 1, age: 'text'})")
         result = protocol.exec_prepared(b"wire_described", [b"30", b"Ann"])
-        assert result.error_field(psycopg.pq.DiagnosticField.SQLSTATE) == b"0A000", result.error_message
+        names = [postgres.types[result.ftype(i)].name for i in range(result.nfields)]
+        assert names == ["jsonb", "float8", "jsonb"], (names, result.error_message)
+        assert [result.get_value(0, i) for i in range(3)] == [b'"Bo"', b"70", b"80"]
     connection.execute("DEALLOCATE wire_described")
 
 
@@ -275,6 +278,14 @@ def prepared(connection: psycopg.Connection) -> None:
         # From the fifth time on psycopg prepares it.
         row = connection.execute("MATCH (r:WireRow {i: %s}) RETURN r.s", (i,)).fetchone()
         assert row == (f"row {i}",), row
+    with connection.transaction(force_rollback=True):
+        # What somebody stores changes the column's type, and the statement goes on.
+        connection.execute("MATCH (r:WireRow {i: 2}) SET r.s = 2.5")
+        cursor = connection.execute("MATCH (r:WireRow {i: %s}) RETURN r.s", (2,))
+        assert (cursor.fetchall(), types(cursor)) == ([(2.5,)], ["jsonb"])
+        cursor = connection.execute("MATCH (r:WireRow {i: %s}) RETURN r.s", (3,))
+        assert (cursor.fetchall(), types(cursor)) == ([("row 3",)], ["jsonb"])
+    assert connection.execute("MATCH (r:WireRow {i: %s}) RETURN r.s", (2,)).fetchone() == ("row 2",)
     with connection.cursor() as cursor, connection.transaction(force_rollback=True):
         cursor.executemany("CREATE (:WireRow {i: %s, s: %s})", [(10_000 + i, f"many {i}") for i in range(50)])
         assert one(connection, "MATCH (r:WireRow) WHERE r.i >= 10000 RETURN count(*)")[0] == 50

@@ -157,6 +157,26 @@ fn rows_of_the_graph_are_counted() {
     });
 }
 
+/// tokio-postgres is told of columns when it prepares, and does not ask again when it runs.
+#[test]
+fn columns_of_the_graph_keep_their_described_types() {
+    with_server(|server| async move {
+        let client = server.connect().await;
+        client.batch_execute("CREATE (:P {age: 30}), (:P {age: 40})").await.unwrap();
+        let ages = "MATCH (p:P) WHERE p.age > $1 RETURN p.age ORDER BY p.age";
+        let older = client.prepare(ages).await.unwrap();
+        assert_eq!((older.params()[0].name(), older.columns()[0].type_().name()), ("int8", "int8"));
+        assert_eq!(client.query(&older, &[&30i64]).await.unwrap()[0].get::<_, i64>(0), 40);
+        client.batch_execute("CREATE (:P {age: 41.5})").await.unwrap();
+        let error = client.query(&older, &[&30i64]).await.expect_err("another type");
+        assert_eq!(error.code(), Some(&SqlState::FEATURE_NOT_SUPPORTED), "{error:?}");
+        let older = client.prepare(ages).await.unwrap();
+        assert_eq!((older.params()[0].name(), older.columns()[0].type_().name()), ("float8", "float8"));
+        let found: Vec<f64> = client.query(&older, &[&30.5f64]).await.unwrap().iter().map(|row| row.get(0)).collect();
+        assert_eq!(found, [40.0, 41.5]);
+    });
+}
+
 #[test]
 fn a_running_statement_is_cancelled() {
     with_server(|server| async move {

@@ -169,15 +169,22 @@ impl Backend {
             let count = statement.prepared.as_ref().map_or(0, |prepared| prepared.columns.len());
             self.describe_rows(&statement, &vec![Format::Text; count]);
         } else {
-            let Some(portal) = self.portals.get(name) else {
+            let Some(mut portal) = self.portals.remove(name) else {
                 // A cursor that DECLARE made is a portal too.
                 let columns = self.session.cursor_columns(name).map_err(|_| no_portal(name))?;
                 let format = if self.session.cursor_is_binary(name) { Format::Binary } else { Format::Text };
                 push_message(&row_description(&columns, &vec![format; columns.len()]), &mut self.out);
                 return Ok(());
             };
-            let (statement, formats) = (portal.statement.clone(), portal.formats.clone());
-            self.describe_rows(&statement, &formats);
+            if let PortalState::Ready(_) = portal.state
+                && let Some(prepared) = &portal.statement.prepared
+                && let Some(anew) = self.session.described_anew(prepared)
+            {
+                let Statement { text, offset_chars, .. } = &*portal.statement;
+                portal.statement = Arc::new(Statement::new(Some(anew), text.clone(), *offset_chars));
+            }
+            self.describe_rows(&portal.statement, &portal.formats);
+            self.portals.insert(name, portal);
         }
         Ok(())
     }
