@@ -110,6 +110,8 @@ def parameters(connection: psycopg.Connection) -> None:
         ("n.seen < %s", "2020-06-01 00:00+00"),
         ("n.takes = %s", "1 day 02:00"),
         ("n[%s] = 'Ann'", "name"),
+        ("%s IN n.tags", "b"),
+        ("%s IN [n.age]", "30"),
         ("n.name STARTS WITH %s", "A"),
         ("n.name =~ %s", "A.*"),
     ]:

@@ -295,7 +295,12 @@ impl Binder<'_> {
                     (left, self.with_hint(DataType::array_of(hint), right)?)
                 } else {
                     let list = self.list(right)?;
-                    (self.with_hint(element_type(&list.ty()), left)?, list)
+                    let hint = match element_type(&self.type_by_observation(&mut list.clone())) {
+                        DataType::Any => DataType::Text,
+                        DataType::Temporal(kind) => kind.sql_type(),
+                        other => other,
+                    };
+                    (self.with_hint(hint, left)?, list)
                 }
             }
             _ => self.pair(left, right)?,
