@@ -237,22 +237,38 @@ impl FunctionRegistry {
 /// An entry of `args` may differ from the function's parameter type where both hold values the same way (`int4` for
 /// `int8`, `varchar` for `text`): no cast is needed there.
 pub fn resolve_function(name: &str, args: &[DataType]) -> Result<ResolvedFunction> {
-    resolve::function(name, args)
+    or_as_jsonb(args, |args| resolve::function(name, args))
 }
 
 /// Binary (both) or prefix (`left` None) operator. 42883.
 pub fn resolve_operator(symbol: &str, left: Option<&DataType>, right: &DataType) -> Result<ResolvedFunction> {
-    resolve::operator(symbol, left, right)
+    let args: Vec<DataType> = left.into_iter().chain([right]).cloned().collect();
+    or_as_jsonb(&args, |args| match args {
+        [left, right] => resolve::operator(symbol, Some(left), right),
+        _ => resolve::operator(symbol, left, right),
+    })
+}
+
+/// What is found for the arguments, else for them with values of Cypher as the jsonb that they are to SQL.
+pub(crate) fn or_as_jsonb<T>(args: &[DataType], resolve: impl Fn(&[DataType]) -> Result<T>) -> Result<T> {
+    let is_dynamic = |ty: &DataType| crate::types::is_dynamic(ty);
+    resolve(args).or_else(|error| {
+        if !args.iter().any(is_dynamic) {
+            return Err(error);
+        }
+        let as_jsonb = |ty: &DataType| if is_dynamic(ty) { DataType::Jsonb } else { ty.clone() };
+        resolve(&args.iter().map(as_jsonb).collect::<Vec<_>>()).map_err(|_| error)
+    })
 }
 
 /// None when no aggregate has that name; 42883 when the arguments fit none. `count(*)` has no arguments.
 pub fn resolve_aggregate(name: &str, args: &[DataType]) -> Result<Option<ResolvedAggregate>> {
-    resolve::aggregate(name, args)
+    or_as_jsonb(args, |args| resolve::aggregate(name, args))
 }
 
 /// None when no window function has that name; 42883 when the arguments fit none.
 pub fn resolve_window(name: &str, args: &[DataType]) -> Result<Option<ResolvedWindow>> {
-    resolve::window(name, args)
+    or_as_jsonb(args, |args| resolve::window(name, args))
 }
 
 /// True when a scalar function of that name exists (whatever its arguments).

@@ -242,7 +242,8 @@ impl Binder<'_> {
             })
             .collect::<Result<Vec<_>>>()?;
         let types: Vec<DataType> = bound.iter().map(Expr::ty).collect();
-        let function = set_returning::resolve(name, &types).map_err(|error| error.at(position))?;
+        let function = functions::or_as_jsonb(&types, |types| set_returning::resolve(name, types))
+            .map_err(|error| error.at(position))?;
         let mut cast = Vec::with_capacity(bound.len());
         for (arg, param) in bound.into_iter().zip(function.params().to_vec()) {
             cast.push(self.coerce_argument(arg, &param.ty, position)?);

@@ -13,7 +13,7 @@ use super::unassigned;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::sql::lexical_like::UNTYPED_MARK;
 use crate::statement::{BoundStatement, CreateTableAs, Ddl, OnCommit, OutputColumn, QueryKind};
-use crate::types::type_name;
+use crate::types::{is_dynamic, type_name};
 
 /// Beside the query.
 pub(super) struct Target<'a> {
@@ -159,12 +159,15 @@ impl Binder<'_> {
         Ok(BoundStatement::CreateTableAs(Box::new(CreateTableAs { query, table, on_commit, with_data })))
     }
 
-    /// Literals of no type are text.
+    /// Literals of no type are text, values of Cypher that have no SQL type are jsonb.
     pub(super) fn with_settled_outputs(&mut self, mut bound: Bound) -> Result<Bound> {
         for index in 0..bound.output.len() {
-            if bound.output[index].ty == DataType::Unknown {
-                self.coerce_output(&mut bound, index, &DataType::Text)?;
-            }
+            let settled = match &bound.output[index].ty {
+                DataType::Unknown => DataType::Text,
+                ty if is_dynamic(ty) => DataType::Jsonb,
+                _ => continue,
+            };
+            self.coerce_output(&mut bound, index, &settled)?;
         }
         self.settle_outputs(&mut bound)?;
         Ok(bound)
