@@ -1,5 +1,8 @@
 //! Loading the small social-network data set through Cypher, and its reference questions.
 
+pub mod interactive;
+pub mod tables;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -134,14 +137,17 @@ fn read(directory: &Path, file: &str) -> std::io::Result<(Vec<String>, Vec<Vec<S
     Ok((header, lines.collect()))
 }
 
-/// Numbers are integers, lists are split at `;`, an empty field is null.
-fn value(column: &str, text: &str) -> Value {
+fn io_error(error: std::io::Error) -> sinew::QueryError {
+    sinew::QueryError::new(sinew::sqlstate::IO_ERROR, error.to_string())
+}
+
+/// Numbers are integers, a person's languages and addresses are lists split at `;`, an empty field is null.
+fn value(file: &str, column: &str, text: &str) -> Value {
     if text.is_empty() {
         return Value::Null;
     }
     match column {
-        "language" if text.contains(';') => list(text),
-        "email" => list(text),
+        "language" | "email" if file == "dynamic/person" => list(text),
         "id" | "length" | "creationDate" | "birthday" | "joinDate" | "classYear" | "workFrom" => {
             text.parse().map_or_else(|_| Value::from(text), Value::Int)
         }
@@ -160,18 +166,20 @@ fn map(entries: impl IntoIterator<Item = (String, Value)>) -> Value {
 
 /// Loads everything; gives (nodes, relationships).
 pub fn load(session: &mut Session, directory: &Path) -> Result<(u64, u64)> {
-    let io = |error: std::io::Error| sinew::QueryError::new(sinew::sqlstate::IO_ERROR, error.to_string());
     let (mut node_count, mut relationship_count) = (0, 0);
     for (_, labels) in NODES {
         let label = labels.split(':').next().unwrap_or(labels);
         session.query(&format!("CREATE INDEX FOR (n:{label}) ON (n.id)"), &[])?;
     }
+    session.query("CREATE INDEX FOR (n:Message) ON (n.id)", &[])?;
     for (file, labels) in NODES {
-        let (header, rows) = read(directory, file).map_err(io)?;
+        let (header, rows) = read(directory, file).map_err(io_error)?;
         for chunk in rows.chunks(BATCH_ROWS) {
             let batch = chunk
                 .iter()
-                .map(|row| map(header.iter().zip(row).map(|(column, text)| (column.clone(), value(column, text)))))
+                .map(|row| {
+                    map(header.iter().zip(row).map(|(column, text)| (column.clone(), value(file, column, text))))
+                })
                 .collect();
             session.query_named(
                 &format!("UNWIND $rows AS row CREATE (n:{labels}) SET n = row"),
@@ -181,16 +189,19 @@ pub fn load(session: &mut Session, directory: &Path) -> Result<(u64, u64)> {
         }
     }
     for (file, source, ty, target) in RELATIONSHIPS {
-        let (header, rows) = read(directory, file).map_err(io)?;
+        let (header, rows) = read(directory, file).map_err(io_error)?;
         for chunk in rows.chunks(BATCH_ROWS) {
             let batch = chunk
                 .iter()
                 .map(|row| {
-                    let properties =
-                        header.iter().zip(row).skip(2).map(|(column, text)| (column.clone(), value(column, text)));
+                    let properties = header
+                        .iter()
+                        .zip(row)
+                        .skip(2)
+                        .map(|(column, text)| (column.clone(), value(file, column, text)));
                     map([
-                        ("a".to_owned(), value("id", &row[0])),
-                        ("b".to_owned(), value("id", &row[1])),
+                        ("a".to_owned(), value(file, "id", &row[0])),
+                        ("b".to_owned(), value(file, "id", &row[1])),
                         ("p".to_owned(), map(properties)),
                     ])
                 })

@@ -83,6 +83,7 @@ mod tests {
         check(r"RETURN 'it\'s; one' AS a; SELECT 1", &[r"RETURN 'it\'s; one' AS a", "SELECT 1"]);
         check("MATCH (n) // no; end\n RETURN n; SELECT 1", &["MATCH (n) // no; end\n RETURN n", "SELECT 1"]);
         check("RETURN `a;b`; RETURN 2", &["RETURN `a;b`", "RETURN 2"]);
+        check("// it's; one\nRETURN 1; -- two;\nRETURN 2", &["RETURN 1", "RETURN 2"]);
     }
 
     #[test]

@@ -194,6 +194,7 @@ mod tests {
         check("EXPLAIN (ANALYZE) MATCH (n) RETURN n", Cypher);
         check("PROFILE MATCH (n) RETURN n", Cypher);
         check("-- a comment\nMATCH (n) RETURN n", Cypher);
+        check("// a comment\n/* another */ // more\nMATCH (n) RETURN n", Cypher);
         check("", Sql);
     }
 

@@ -22,11 +22,13 @@ pub(crate) struct Scanner<'a> {
     text: &'a str,
     position: usize,
     cypher: bool,
+    /// A token was found. Before the first one, comments of both languages are skipped: it is what tells the language.
+    begun: bool,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str, cypher: bool) -> Scanner<'a> {
-        Scanner { text, position: 0, cypher }
+        Scanner { text, position: 0, cypher, begun: false }
     }
 
     pub(crate) fn text_of(&self, token: Token) -> &'a str {
@@ -50,7 +52,9 @@ impl<'a> Scanner<'a> {
     fn skip_blanks(&mut self) {
         loop {
             let rest = self.rest();
-            if rest.starts_with("--") && !self.cypher || self.cypher && rest.starts_with("//") {
+            let sql_comment = rest.starts_with("--") && !(self.cypher && self.begun);
+            let cypher_comment = rest.starts_with("//") && (self.cypher || !self.begun);
+            if sql_comment || cypher_comment {
                 self.position += rest.find('\n').unwrap_or(rest.len());
             } else if rest.starts_with("/*") {
                 self.skip_block_comment();
@@ -85,6 +89,7 @@ impl<'a> Scanner<'a> {
 
     pub(crate) fn next_token(&mut self) -> Option<Token> {
         self.skip_blanks();
+        self.begun = true;
         let start = self.position;
         let c = self.bump()?;
         let kind = match c {

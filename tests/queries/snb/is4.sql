@@ -1,0 +1,1 @@
+SELECT creation_date, content FROM message WHERE id = $1
