@@ -79,7 +79,9 @@ pub(crate) fn route(text: &str) -> Routed {
 fn language_of(words: &[&str]) -> Language {
     let word = |i: usize| words.get(i).copied().unwrap_or("");
     let cypher = match word(0) {
-        "MATCH" | "OPTIONAL" | "UNWIND" | "RETURN" | "FOREACH" | "DETACH" => true,
+        "MATCH" | "OPTIONAL" | "UNWIND" | "RETURN" | "FOREACH" | "DETACH" | "LET" | "FILTER" | "CYPHER" => true,
+        "INSERT" => word(1) == "(" || (word(2) == "=" && word(3) == "("),
+        "USING" => word(1) == "PERIODIC",
         "MERGE" => word(1) != "INTO",
         "CREATE" => match word(1) {
             "(" | "FULLTEXT" | "VECTOR" | "RANGE" | "CONSTRAINT" => true,
@@ -164,6 +166,10 @@ mod tests {
         check("MERGE (n:A)", Cypher);
         check("MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE", Sql);
         check("CREATE (n)", Cypher);
+        check("INSERT (n:L)", Cypher);
+        check("INSERT INTO t VALUES (1)", Sql);
+        check("LET x = 1 RETURN x", Cypher);
+        check("CYPHER 5 RETURN 1", Cypher);
         check("CREATE p = (a)-[:R]->(b)", Cypher);
         check("CREATE TABLE t (a int)", Sql);
         check("CREATE INDEX ON t (a)", Sql);

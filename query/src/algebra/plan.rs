@@ -493,9 +493,10 @@ pub enum GraphWrite {
         labels: Vec<Arc<str>>,
         properties: Option<Expr>,
     },
+    /// `ty` gives its type's name.
     CreateRelationship {
         var: VarId,
-        ty: Arc<str>,
+        ty: Expr,
         source: VarId,
         target: VarId,
         properties: Option<Expr>,
@@ -512,9 +513,10 @@ pub enum GraphWrite {
         value: Expr,
         replace: bool,
     },
+    /// `labels` gives a list of names.
     SetLabels {
         entity: Expr,
-        labels: Vec<Arc<str>>,
+        labels: Expr,
     },
     RemoveProperty {
         entity: Expr,
@@ -522,7 +524,7 @@ pub enum GraphWrite {
     },
     RemoveLabels {
         entity: Expr,
-        labels: Vec<Arc<str>>,
+        labels: Expr,
     },
     /// Values may be nodes, relationships, paths or null. All deletions of a clause are carried out together after its
     /// input is consumed: relationships first, then nodes.

@@ -102,16 +102,20 @@ pub fn inputs_mut(plan: &mut Plan) -> Vec<&mut Plan> {
 pub fn graph_write_parts<'p>(operations: &'p [GraphWrite], exprs: &mut Vec<&'p Expr>, plans: &mut Vec<&'p Plan>) {
     for operation in operations {
         match operation {
-            GraphWrite::CreateNode { properties, .. } | GraphWrite::CreateRelationship { properties, .. } => {
+            GraphWrite::CreateNode { properties, .. } => exprs.extend(properties),
+            GraphWrite::CreateRelationship { ty, properties, .. } => {
+                exprs.push(ty);
                 exprs.extend(properties);
             }
             GraphWrite::SetProperty { entity, value, .. } | GraphWrite::SetProperties { entity, value, .. } => {
                 exprs.push(entity);
                 exprs.push(value);
             }
-            GraphWrite::SetLabels { entity, .. }
-            | GraphWrite::RemoveProperty { entity, .. }
-            | GraphWrite::RemoveLabels { entity, .. } => exprs.push(entity),
+            GraphWrite::SetLabels { entity, labels } | GraphWrite::RemoveLabels { entity, labels } => {
+                exprs.push(entity);
+                exprs.push(labels);
+            }
+            GraphWrite::RemoveProperty { entity, .. } => exprs.push(entity),
             GraphWrite::Delete { values, .. } => exprs.extend(values),
             GraphWrite::Bind { value, .. } => exprs.push(value),
             GraphWrite::Foreach { list, body, .. } => {
@@ -132,18 +136,20 @@ pub fn graph_write_parts<'p>(operations: &'p [GraphWrite], exprs: &mut Vec<&'p E
 pub fn for_each_graph_write_expr_mut(operations: &mut [GraphWrite], visit: &mut dyn FnMut(&mut Expr)) {
     for operation in operations {
         match operation {
-            GraphWrite::CreateNode { properties, .. } | GraphWrite::CreateRelationship { properties, .. } => {
-                if let Some(properties) = properties {
-                    visit(properties);
-                }
+            GraphWrite::CreateNode { properties, .. } => properties.iter_mut().for_each(&mut *visit),
+            GraphWrite::CreateRelationship { ty, properties, .. } => {
+                visit(ty);
+                properties.iter_mut().for_each(&mut *visit);
             }
             GraphWrite::SetProperty { entity, value, .. } | GraphWrite::SetProperties { entity, value, .. } => {
                 visit(entity);
                 visit(value);
             }
-            GraphWrite::SetLabels { entity, .. }
-            | GraphWrite::RemoveProperty { entity, .. }
-            | GraphWrite::RemoveLabels { entity, .. } => visit(entity),
+            GraphWrite::SetLabels { entity, labels } | GraphWrite::RemoveLabels { entity, labels } => {
+                visit(entity);
+                visit(labels);
+            }
+            GraphWrite::RemoveProperty { entity, .. } => visit(entity),
             GraphWrite::Delete { values, .. } => values.iter_mut().for_each(&mut *visit),
             GraphWrite::Bind { value, .. } => visit(value),
             GraphWrite::Foreach { list, body, .. } => {

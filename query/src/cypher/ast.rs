@@ -3,9 +3,13 @@
 //! Trees compare structurally: a [`Span`] equals every other span, so `n.age` of RETURN equals `n.age` of ORDER BY.
 //! The binder relies on this to recognise grouping keys.
 
+mod pattern;
+
 use std::sync::Arc;
 
 use sinew_storage::TemporalKind;
+
+pub use pattern::*;
 
 /// Byte range of the source text.
 #[derive(Clone, Copy, Debug, Default, Eq)]
@@ -145,15 +149,31 @@ pub enum ClauseKind {
         body: Vec<Clause>,
     },
     Call(ProcedureCall),
-    /// `CALL { … }`; `imports` are the variables of `CALL (a, b) { … }`.
     Subquery {
-        imports: Option<Vec<Name>>,
+        /// OPTIONAL CALL: rows for which it gives nothing stay, with nulls.
+        optional: bool,
+        imports: Imports,
         query: Box<Query>,
     },
+    /// Ends a query that gives no rows.
+    Finish,
+}
+
+/// The variables that `CALL … { … }` sees.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Imports {
+    /// `CALL { WITH a, b … }`
+    LeadingWith,
+    /// `CALL (a, b) { … }`
+    Names(Vec<Name>),
+    /// `CALL (*) { … }`
+    All,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProcedureCall {
+    /// OPTIONAL CALL: rows for which it gives nothing stay, with nulls.
+    pub optional: bool,
     pub name: Arc<str>,
     pub name_span: Span,
     /// None: without parentheses; arguments come from parameters.
@@ -209,114 +229,33 @@ pub enum SetItem {
         value: Expr,
         replace: bool,
     },
+    /// `n[key] = value`
+    DynamicProperty {
+        target: Expr,
+        key: Expr,
+        value: Expr,
+    },
     Labels {
         target: Name,
-        labels: Vec<Name>,
+        labels: Vec<LabelName>,
     },
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum RemoveItem {
-    Property { target: Expr, key: Arc<str> },
-    Labels { target: Name, labels: Vec<Name> },
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct PathPattern {
-    pub var: Option<Name>,
-    pub shortest: Option<Shortest>,
-    pub start: NodePattern,
-    pub steps: Vec<(PathStep, NodePattern)>,
-    pub span: Span,
-}
-
-/// What leads from one node of a path to the next.
-#[derive(Clone, Debug, PartialEq)]
-pub enum PathStep {
-    Relationship(RelationshipPattern),
-    Quantified(QuantifiedPath),
-}
-
-/// `((a)-[r]->(b) WHERE …){1,3}`: the pattern, once behind the other.
-#[derive(Clone, Debug, PartialEq)]
-pub struct QuantifiedPath {
-    /// Has a relationship; each is one step.
-    pub pattern: Box<PathPattern>,
-    pub filter: Option<Expr>,
-    pub quantifier: Length,
-    pub span: Span,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shortest {
-    One,
-    All,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct NodePattern {
-    pub var: Option<Name>,
-    pub labels: Option<LabelExpr>,
-    /// A map literal, or a parameter (only where something is created).
-    pub properties: Option<Expr>,
-    pub filter: Option<Expr>,
-    pub span: Span,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrow {
-    /// `-->`
-    Right,
-    /// `<--`
-    Left,
-    /// `--`
-    None,
-    /// `<-->`
-    Both,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct RelationshipPattern {
-    pub var: Option<Name>,
-    pub types: Vec<Name>,
-    pub length: Option<Length>,
-    pub properties: Option<Expr>,
-    pub filter: Option<Expr>,
-    pub arrow: Arrow,
-    pub span: Span,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Length {
-    pub min: Option<u32>,
-    pub max: Option<u32>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum LabelExpr {
-    Label(Name),
-    And(Vec<LabelExpr>),
-    Or(Vec<LabelExpr>),
-    Not(Box<LabelExpr>),
-    /// `%`: any label.
-    Wildcard(Span),
-}
-
-impl LabelExpr {
-    /// The labels when this is a plain conjunction.
-    pub fn conjunction(&self) -> Option<Vec<&Name>> {
-        match self {
-            LabelExpr::Label(name) => Some(vec![name]),
-            LabelExpr::And(parts) => {
-                let mut names = Vec::new();
-                for part in parts {
-                    names.extend(part.conjunction()?);
-                }
-                Some(names)
-            }
-            _ => None,
-        }
-    }
+    Property {
+        target: Expr,
+        key: Arc<str>,
+    },
+    /// `n[key]`
+    DynamicProperty {
+        target: Expr,
+        key: Expr,
+    },
+    Labels {
+        target: Name,
+        labels: Vec<LabelName>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -346,6 +285,8 @@ pub enum BinaryOp {
     Divide,
     Modulo,
     Power,
+    /// `||`
+    Concatenate,
     In,
     StartsWith,
     EndsWith,
@@ -420,13 +361,18 @@ pub enum ExprKind {
     IsNull(Box<Expr>, bool),
     /// `a IS :: TYPE`; negated or not.
     IsTyped(Box<Expr>, ValueType, bool),
+    /// `a IS NFC NORMALIZED` with the name of the form; negated or not.
+    IsNormalized(Box<Expr>, &'static str, bool),
     CountStar,
+    /// What CASE tests, in the conditions of its branches.
+    CaseOperand,
     Call {
         name: Arc<str>,
         distinct: bool,
         args: Vec<Expr>,
     },
     Case {
+        /// The conditions name it as [`ExprKind::CaseOperand`].
         operand: Option<Box<Expr>>,
         branches: Vec<(Expr, Expr)>,
         otherwise: Option<Box<Expr>>,
@@ -496,6 +442,7 @@ impl Expr {
             | ExprKind::Parameter(_)
             | ExprKind::Variable(_)
             | ExprKind::CountStar
+            | ExprKind::CaseOperand
             | ExprKind::Exists(_)
             | ExprKind::Count(_)
             | ExprKind::Collect(_) => {}
@@ -504,11 +451,15 @@ impl Expr {
             }
             ExprKind::Map(entries) => entries.iter().for_each(|(_, value)| visit(value)),
             ExprKind::Property(input, _)
-            | ExprKind::HasLabels(input, _)
             | ExprKind::Unary(_, input)
             | ExprKind::Not(input)
             | ExprKind::IsNull(input, _)
-            | ExprKind::IsTyped(input, ..) => visit(input),
+            | ExprKind::IsTyped(input, ..)
+            | ExprKind::IsNormalized(input, ..) => visit(input),
+            ExprKind::HasLabels(input, labels) => {
+                visit(input);
+                labels.for_each_expr(visit);
+            }
             ExprKind::Index(input, index) => {
                 visit(input);
                 visit(index);
@@ -579,36 +530,5 @@ impl Expr {
         let mut found = false;
         self.for_each_child(&mut |child| found = found || child.any(test));
         found
-    }
-}
-
-impl PathPattern {
-    /// Variables of its elements, those in quantified parts included, and of the path itself.
-    pub fn names(&self) -> Vec<&Name> {
-        let mut names: Vec<&Name> = self.var.iter().chain(&self.start.var).collect();
-        for (step, node) in &self.steps {
-            match step {
-                PathStep::Relationship(relationship) => names.extend(&relationship.var),
-                PathStep::Quantified(quantified) => names.extend(quantified.pattern.names()),
-            }
-            names.extend(&node.var);
-        }
-        names
-    }
-
-    pub fn for_each_expr<'e>(&'e self, visit: &mut dyn FnMut(&'e Expr)) {
-        self.start.properties.iter().chain(&self.start.filter).for_each(&mut *visit);
-        for (step, node) in &self.steps {
-            match step {
-                PathStep::Relationship(relationship) => {
-                    relationship.properties.iter().chain(&relationship.filter).for_each(&mut *visit);
-                }
-                PathStep::Quantified(quantified) => {
-                    quantified.pattern.for_each_expr(visit);
-                    quantified.filter.iter().for_each(&mut *visit);
-                }
-            }
-            node.properties.iter().chain(&node.filter).for_each(&mut *visit);
-        }
     }
 }

@@ -32,8 +32,8 @@ pub enum TokenKind {
 
 /// Longest first.
 const SYMBOLS: &[&str] = &[
-    "..", "<=", ">=", "<>", "=~", "+=", "!=", "(", ")", "[", "]", "{", "}", ",", ";", ":", ".", "|", "=", "<", ">",
-    "+", "-", "*", "/", "%", "^", "&", "!",
+    "..", "<=", ">=", "<>", "=~", "+=", "!=", "||", "(", ")", "[", "]", "{", "}", ",", ";", ":", ".", "|", "=", "<",
+    ">", "+", "-", "*", "/", "%", "^", "&", "!", "$",
 ];
 
 pub fn lex(text: &str) -> Vec<Token> {
@@ -54,6 +54,12 @@ fn is_identifier_start(c: char) -> bool {
 
 fn is_identifier_part(c: char) -> bool {
     c == '_' || c.is_alphanumeric()
+}
+
+/// `1_000` as `1000`; None when an underscore does not stand between two digits.
+fn without_separators(digits: &str) -> Option<String> {
+    let misplaced = digits.starts_with('_') || digits.ends_with('_') || digits.contains("__");
+    (!misplaced).then(|| digits.replace('_', ""))
 }
 
 impl<'t> Lexer<'t> {
@@ -100,7 +106,8 @@ impl<'t> Lexer<'t> {
                     Some(name) => self.push(start, TokenKind::Ident(name, true)),
                     None => self.invalid(start, "UnexpectedSyntax", "unterminated quoted name".to_owned()),
                 }
-            } else if c == '$' {
+            } else if c == '$' && !self.rest().starts_with("$(") {
+                // `$(` opens an expression that names a label.
                 self.parameter(start);
             } else if let Some(symbol) = SYMBOLS.iter().find(|symbol| self.rest().starts_with(**symbol)) {
                 self.offset += symbol.len();
@@ -182,19 +189,25 @@ impl<'t> Lexer<'t> {
             self.offset += 2;
             let digits_start = self.offset;
             self.take_identifier();
-            let digits = &self.text[digits_start..self.offset];
+            let written = &self.text[digits_start..self.offset];
             let radix = if lower == "0x" { 16 } else { 8 };
+            let digits = without_separators(written).unwrap_or_default();
             if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
                 return self.invalid_number(start);
             }
-            return self.integer(start, u64::from_str_radix(digits, radix).ok());
+            return self.integer(start, u64::from_str_radix(&digits, radix).ok());
         }
         let bytes = self.text.as_bytes();
+        let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
         let digits = |mut at: usize| {
-            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-                at += 1;
+            loop {
+                match bytes.get(at) {
+                    Some(b'0'..=b'9') => at += 1,
+                    // Between digits an underscore only separates.
+                    Some(b'_') if at > start && bytes[at - 1].is_ascii_digit() && is_digit(at + 1) => at += 1,
+                    _ => return at,
+                }
             }
-            at
         };
         let mut end = digits(start);
         let mut is_float = false;
@@ -215,7 +228,7 @@ impl<'t> Lexer<'t> {
             self.take_identifier();
             return self.invalid_number(start);
         }
-        let literal = &self.text[start..end];
+        let literal = self.text[start..end].replace('_', "");
         if !is_float {
             return self.integer(start, literal.parse().ok());
         }

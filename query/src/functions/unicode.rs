@@ -13,7 +13,7 @@ fn invalid_form(form: &str) -> QueryError {
     QueryError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("invalid normalization form: {form}"))
 }
 
-fn normalize(context: &EvalContext<'_>, string: &str, form: &str) -> Result<Value> {
+pub(crate) fn normalize(context: &EvalContext<'_>, string: &str, form: &str) -> Result<Value> {
     let mut out = TextBuilder::new(context);
     match form.to_ascii_uppercase().as_str() {
         "NFC" => string.nfc().try_for_each(|c| out.push_char(c))?,
@@ -25,7 +25,7 @@ fn normalize(context: &EvalContext<'_>, string: &str, form: &str) -> Result<Valu
     Ok(out.finish())
 }
 
-fn is_normalized(string: &str, form: &str) -> Result<Value> {
+pub(crate) fn is_normalized(string: &str, form: &str) -> Result<Value> {
     Ok(Value::Bool(match form.to_ascii_uppercase().as_str() {
         "NFC" => is_nfc(string),
         "NFD" => is_nfd(string),

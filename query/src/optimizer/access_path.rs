@@ -375,18 +375,26 @@ pub(super) fn node_access(
     filtered(Plan::NodeScan { var, label: rarest }, rest)
 }
 
-/// `id(n) = value`, where value reads nothing of `n`.
+/// `id(n) = value` or `id(n) IN values`, also of elementId(), where the value reads nothing of `n`.
 fn id_equality(conjunct: &Expr, var: VarId) -> Option<Expr> {
-    sides(conjunct)?.into_iter().find_map(|(side, other)| match side {
-        Expr::Call { function, args, .. }
-            if function.name.eq_ignore_ascii_case("id")
+    let is_id = |expr: &Expr| match expr {
+        Expr::Call { function, args, .. } => {
+            matches!(function.name, "id" | "elementId")
                 && matches!(args.as_slice(), [Expr::Column(column, _)] if *column == var)
-                && independent(other, var) =>
-        {
-            Some(other.clone())
         }
-        _ => None,
-    })
+        _ => false,
+    };
+    if let Expr::Call { function, args, .. } = conjunct
+        && function.name == "in"
+        && let [member, list] = args.as_slice()
+    {
+        return (is_id(member) && independent(list, var)).then(|| list.clone());
+    }
+    let [pair, turned] = sides(conjunct)?;
+    [pair, turned]
+        .into_iter()
+        .find(|(side, other)| is_id(side) && independent(other, var))
+        .map(|(_, other)| other.clone())
 }
 
 /// `n.key = value`, where value reads nothing of `n`.

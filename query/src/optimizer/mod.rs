@@ -14,6 +14,7 @@ mod filter_pushdown;
 mod implication;
 mod index_join;
 mod join_order;
+mod late_columns;
 mod order;
 mod pattern_order;
 mod scalar_subquery;
@@ -41,6 +42,7 @@ pub fn optimize_for(plan: Plan, output: &[VarId], vars: &mut VarTable, transacti
     let plan = access_path::rewrite(plan, transaction)?;
     let plan = order::rewrite(plan, transaction);
     let plan = extremes::rewrite(plan, transaction)?;
+    let plan = late_columns::rewrite(plan);
     Ok(column_pruning::rewrite(plan, output))
 }
 

@@ -144,8 +144,9 @@ fn graph_write_reads(operations: &[GraphWrite], bound: &mut VarSet, out: &mut Va
                 properties.iter().for_each(|expr| read(expr, bound, out));
                 bound.insert(*var);
             }
-            GraphWrite::CreateRelationship { var, source, target, properties, .. } => {
+            GraphWrite::CreateRelationship { var, ty, source, target, properties } => {
                 out.extend([*source, *target].into_iter().filter(|var| !bound.contains(var)));
+                read(ty, bound, out);
                 properties.iter().for_each(|expr| read(expr, bound, out));
                 bound.insert(*var);
             }

@@ -65,7 +65,8 @@ impl Binder<'_> {
             "toInteger" | "toFloat" | "toBoolean" | "toString" => DataType::Text,
             "range" => DataType::Int8,
             "abs" | "ceil" | "floor" | "round" | "sqrt" | "sign" | "exp" | "log" | "log10" => DataType::Float8,
-            "toUpper" | "toLower" | "trim" | "split" | "replace" | "left" | "right" | "substring" => DataType::Text,
+            "toUpper" | "toLower" | "trim" | "btrim" | "lTrim" | "rTrim" | "normalize" | "split" | "replace"
+            | "left" | "right" | "substring" => DataType::Text,
             "date" | "localtime" | "time" | "localdatetime" | "datetime" | "duration" => DataType::Text,
             "datetime.fromEpoch" | "datetime.fromEpochMillis" => DataType::Int8,
             display if display.contains('.') && !display.starts_with("duration.") => DataType::Text,
@@ -74,6 +75,7 @@ impl Binder<'_> {
         let mut bound = Vec::with_capacity(args.len());
         for (index, arg) in args.iter().enumerate() {
             let hint = match function.display {
+                "round" if index > 1 => DataType::Text,
                 "left" | "right" | "substring" | "round" if index > 0 => DataType::Int8,
                 display if index > 0 && display.ends_with(".truncate") => DataType::Any,
                 _ => hints.clone(),
@@ -117,6 +119,9 @@ impl Binder<'_> {
             return self.at(QueryError::unsupported(format!("spatial function \"{name}\"")), span);
         }
         let error = errors::syntax("UnknownFunction", format!("function {name}() does not exist"));
+        if lower.starts_with("apoc.") {
+            return self.at(error.hint("The library APOC is not part of this database."), span);
+        }
         let names = functions::function_names();
         let error = match errors::near_miss(name, names.iter().map(|(name, _)| *name)) {
             Some(near) => error.hint(format!("Perhaps you meant {near}().")),

@@ -80,8 +80,7 @@ impl Binder<'_> {
                     let message = format!("a label predicate expected a NODE, got {}", type_name(&ty));
                     return Err(self.syntax("InvalidArgumentType", message, input.span));
                 }
-                let is_node = ty == DataType::Node;
-                Ok(self.label_predicate(&bound, labels, is_node))
+                self.label_predicate(&bound, labels)
             }
             ExprKind::Index(input, index) => {
                 let input = self.with_hint(DataType::Any, input)?;
@@ -131,6 +130,14 @@ impl Binder<'_> {
                 let function = functions::type_test(ty.clone());
                 let test = Expr::Call { function, args, ty: DataType::Bool, position: None };
                 Ok(if *negated { Expr::Not(Box::new(test)) } else { test })
+            }
+            ExprKind::IsNormalized(input, form, negated) => {
+                let args = vec![self.with_hint(DataType::Text, input)?, text_literal(form)];
+                let test = operator_call("is normalized", args, DataType::Bool, self.position(expr.span));
+                Ok(if *negated { Expr::Not(Box::new(test)) } else { test })
+            }
+            ExprKind::CaseOperand => {
+                self.case_operand.clone().ok_or_else(|| QueryError::internal("a condition of CASE outside of it"))
             }
             ExprKind::CountStar => Err(self.misplaced_aggregate("count(*)", expr.span)),
             ExprKind::Call { name, distinct, args } => self.call(name, *distinct, args, expr.span),
@@ -239,26 +246,40 @@ impl Binder<'_> {
     }
 
     /// `input:labels` as a predicate.
-    pub(super) fn label_predicate(&mut self, input: &Expr, labels: &LabelExpr, is_node: bool) -> Expr {
+    pub(super) fn label_predicate(&mut self, input: &Expr, labels: &LabelExpr) -> Result<Expr> {
+        let of_node = input.ty() == DataType::Node;
         if let Some(names) = labels.conjunction() {
-            if is_node {
-                names.iter().for_each(|name| self.check_label(&name.text));
+            for name in &names {
+                match input.ty() {
+                    DataType::Node => self.check_label(&name.text),
+                    DataType::Relationship => self.check_relationship_type(&name.text),
+                    _ => {}
+                }
             }
             let labels = names.iter().map(|name| name.text.clone()).collect();
-            return Expr::HasLabels { input: Box::new(input.clone()), labels };
+            return Ok(Expr::HasLabels { input: Box::new(input.clone()), labels });
         }
-        let mut all = |parts: &[LabelExpr]| -> Vec<Expr> {
-            parts.iter().map(|part| self.label_predicate(input, part, is_node)).collect()
-        };
-        match labels {
-            LabelExpr::And(parts) => Expr::And(all(parts)),
-            LabelExpr::Or(parts) => Expr::Or(all(parts)),
-            LabelExpr::Not(part) => Expr::Not(Box::new(self.label_predicate(input, part, is_node))),
-            LabelExpr::Wildcard(_) | LabelExpr::Label(_) => {
+        Ok(match labels {
+            LabelExpr::And(parts) => Expr::And(self.label_predicates_of(input, parts)?),
+            LabelExpr::Or(parts) => Expr::Or(self.label_predicates_of(input, parts)?),
+            LabelExpr::Not(part) => Expr::Not(Box::new(self.label_predicate(input, part)?)),
+            LabelExpr::Dynamic { labels, any } => {
+                let names = self.with_hint(DataType::Any, labels)?;
+                let symbol = if *any { "has any label" } else { "has all labels" };
+                operator_call(symbol, vec![input.clone(), names], DataType::Bool, self.position(labels.span))
+            }
+            LabelExpr::Wildcard(_) | LabelExpr::Label(_) if of_node => {
                 let size = function_call("size", vec![function_call("labels", vec![input.clone()])]);
                 operator_call(">", vec![size, int_literal(0)], DataType::Bool, None)
             }
-        }
+            LabelExpr::Wildcard(_) | LabelExpr::Label(_) => {
+                operator_call("has a label", vec![input.clone()], DataType::Bool, None)
+            }
+        })
+    }
+
+    fn label_predicates_of(&mut self, input: &Expr, parts: &[LabelExpr]) -> Result<Vec<Expr>> {
+        parts.iter().map(|part| self.label_predicate(input, part)).collect()
     }
 
     fn require_number(&self, symbol: &str, ty: &DataType, span: Span) -> Result<()> {
@@ -277,6 +298,7 @@ impl Binder<'_> {
             BinaryOp::Divide => "/",
             BinaryOp::Modulo => "%",
             BinaryOp::Power => "^",
+            BinaryOp::Concatenate => "||",
             BinaryOp::In => "in",
             BinaryOp::StartsWith => "starts with",
             BinaryOp::EndsWith => "ends with",
@@ -310,6 +332,14 @@ impl Binder<'_> {
             BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo | BinaryOp::Power => {
                 self.require_number(symbol, &left_ty, left.span)?;
                 self.require_number(symbol, &right_ty, right.span)?;
+            }
+            BinaryOp::Concatenate => {
+                for (ty, operand) in [(&left_ty, left), (&right_ty, right)] {
+                    if !matches!(ty, DataType::Text | DataType::Any | DataType::Array(_)) {
+                        let message = format!("operator || expected a STRING or LIST, got {}", type_name(ty));
+                        return Err(self.syntax("InvalidArgumentType", message, operand.span));
+                    }
+                }
             }
             BinaryOp::In if !matches!(right_ty, DataType::Any | DataType::Array(_)) => {
                 let message = format!("IN expected a LIST, got {}", type_name(&right_ty));
@@ -377,19 +407,43 @@ impl Binder<'_> {
         branches: &[(ast::Expr, ast::Expr)],
         otherwise: Option<&ast::Expr>,
     ) -> Result<Expr> {
-        let operand = operand.map(|operand| self.expr(operand)).transpose()?;
+        let Some(operand) = operand else { return self.case_branches(None, branches, otherwise) };
+        let bound = self.expr(operand)?;
+        let is_plain = match &bound {
+            Expr::Literal(..) | Expr::Parameter(..) | Expr::Column(..) => true,
+            Expr::Property { input, .. } => matches!(**input, Expr::Column(..)),
+            _ => false,
+        };
+        if is_plain {
+            return self.case_branches(Some(bound), branches, otherwise);
+        }
+        // The operand is computed once, whatever it costs and however random it is: `[operand IN [operand] | CASE …][0]`.
+        let name = ast::Name { text: "  case".into(), span: operand.span };
+        let ty = self.static_type(&bound);
+        let list = Expr::List(vec![bound], DataType::array_of(ty.clone()));
+        self.with_local(&name, ty, |binder, var| {
+            let column = binder.column(var);
+            let case = binder.case_branches(Some(column), branches, otherwise)?;
+            let ty = binder.static_type(&case);
+            let map = Some(Box::new(case));
+            let computed = Expr::ListComprehension { var, list: Box::new(list), filter: None, map };
+            Ok(operator_call("only element", vec![computed], ty, None))
+        })
+    }
+
+    fn case_branches(
+        &mut self,
+        operand: Option<Expr>,
+        branches: &[(ast::Expr, ast::Expr)],
+        otherwise: Option<&ast::Expr>,
+    ) -> Result<Expr> {
         let mut bound = Vec::with_capacity(branches.len());
         for (condition, value) in branches {
-            let condition = match &operand {
-                None => self.predicate(condition)?,
-                Some(operand) => {
-                    let hint = self.hint_of(operand);
-                    let value = self.with_hint(hint, condition)?;
-                    operator_call("=", vec![operand.clone(), value], DataType::Bool, None)
-                }
-            };
+            let outer = std::mem::replace(&mut self.case_operand, operand.clone());
+            let condition = self.predicate(condition);
+            self.case_operand = outer;
             let value = self.alternative(bound.iter().map(|(_, other)| other), value)?;
-            bound.push((condition, value));
+            bound.push((condition?, value));
         }
         let results = bound.iter().map(|(_, result)| result);
         let otherwise = otherwise.map(|otherwise| self.alternative(results, otherwise)).transpose()?;

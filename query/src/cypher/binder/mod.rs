@@ -17,6 +17,7 @@ mod projection;
 mod query;
 mod schema;
 mod scope;
+mod shortest;
 mod subquery;
 mod temporal;
 mod types;
@@ -83,6 +84,8 @@ pub(super) struct Binder<'a> {
     plan_writes: bool,
     /// The statement writes somewhere: observed types say nothing then.
     statement_writes: bool,
+    /// What the CASE around tests.
+    case_operand: Option<Expr>,
     /// The type that the next untyped parameter is taken to have.
     parameter_hint: Option<DataType>,
     noticed: FxHashSet<(&'static str, Arc<str>)>,
@@ -112,6 +115,7 @@ pub(super) fn bind_statement(
         first_local: 0,
         plan_writes: false,
         statement_writes: false,
+        case_operand: None,
         parameter_hint: None,
         noticed: FxHashSet::default(),
     };

@@ -159,7 +159,7 @@ impl Binder<'_> {
                         conjuncts.push(Expr::HasLabels { input: Box::new(column.clone()), labels });
                     }
                 }
-                None => conjuncts.push(self.label_predicate(&column, labels, true)),
+                None => self.label_predicates(&mut chain, &column, labels, &mut conjuncts)?,
             }
         }
         self.property_predicates(&mut chain, node.var, &node.properties, &mut conjuncts)?;
@@ -169,6 +169,25 @@ impl Binder<'_> {
             chain.deferred.extend(conjuncts);
         }
         Ok(chain)
+    }
+
+    /// Of a node's labels or a relationship's type: at once where it can be read already, else deferred.
+    fn label_predicates(
+        &mut self,
+        chain: &mut Chain,
+        entity: &Expr,
+        labels: &LabelExpr,
+        conjuncts: &mut Vec<Expr>,
+    ) -> Result<()> {
+        let mut ready = true;
+        labels.for_each_expr(&mut |expr| ready = ready && self.is_ready(expr, &chain.bound));
+        let predicate = self.label_predicate(entity, labels)?;
+        if ready {
+            conjuncts.push(predicate)
+        } else {
+            chain.deferred.push(predicate)
+        }
+        Ok(())
     }
 
     /// `key = value` for each entry: at once where the value can be read already, else deferred.
@@ -260,7 +279,7 @@ impl Binder<'_> {
             } else if !forward {
                 target = self.anonymous(list_type.clone());
             }
-            let step_filter = self.step_filter(relationship)?;
+            let step_filter = self.step_filter(relationship, &[])?;
             let (min, max) = (length.min.unwrap_or(1), length.max);
             let mut plan = Plan::VarLengthExpand(Box::new(VarLengthExpand {
                 input,
@@ -294,6 +313,10 @@ impl Binder<'_> {
                 types: relationship.types.clone(),
                 distinct_from,
             }));
+            if let Some(types) = &relationship.type_filter {
+                let column = self.column(relationship.var);
+                self.label_predicates(&mut chain, &column, types, &mut conjuncts)?;
+            }
             self.property_predicates(&mut chain, relationship.var, &relationship.properties, &mut conjuncts)?;
             if let Some(filter) = &relationship.filter {
                 let filter = self.conjuncts(filter)?;
@@ -356,17 +379,26 @@ impl Binder<'_> {
     }
 
     /// What each relationship of a variable length pattern must satisfy.
-    fn step_filter(&mut self, relationship: &BoundRelationship) -> Result<Option<(VarId, Expr)>> {
-        if relationship.properties.is_empty() && relationship.filter.is_none() {
+    fn step_filter(
+        &mut self,
+        relationship: &BoundRelationship,
+        conditions: &[&ast::Expr],
+    ) -> Result<Option<(VarId, Expr)>> {
+        let BoundRelationship { properties, type_filter, filter, .. } = relationship;
+        if properties.is_empty() && type_filter.is_none() && filter.is_none() && conditions.is_empty() {
             return Ok(None);
         }
         let step = self.anonymous(DataType::Relationship);
         self.facts.insert(step, EntityFacts { labels: Vec::new(), types: relationship.types.clone() });
         let mut conjuncts = Vec::new();
-        for (key, value) in &relationship.properties {
+        if let Some(types) = type_filter {
+            let column = self.column(step);
+            conjuncts.push(self.label_predicate(&column, types)?);
+        }
+        for (key, value) in properties {
             conjuncts.push(self.property_equals(step, key, value)?);
         }
-        if let Some(filter) = &relationship.filter {
+        if let Some(filter) = filter {
             let scope = self.scope.clone();
             if let Some(name) = &relationship.name {
                 self.scope.insert(name.text.clone(), step);
@@ -374,6 +406,13 @@ impl Binder<'_> {
             let filter = self.conjuncts(filter);
             self.scope = scope;
             conjuncts.extend(filter?);
+        }
+        if !conditions.is_empty() {
+            let scope = self.scope.clone();
+            self.scope.insert(shortest::STEP.into(), step);
+            let bound: Result<Vec<Expr>> = conditions.iter().map(|condition| self.predicate(condition)).collect();
+            self.scope = scope;
+            conjuncts.extend(bound?);
         }
         Ok(Some((step, Expr::and(conjuncts))))
     }
@@ -385,14 +424,13 @@ impl Binder<'_> {
         };
         let chain = self.introduce(chain, from)?;
         let mut chain = self.introduce(chain, to)?;
-        let step_filter = self.step_filter(relationship)?;
+        let conditions: Vec<&ast::Expr> =
+            path.step_conditions.iter().filter(|condition| self.is_ready(condition, &chain.bound)).collect();
+        let step_filter = self.step_filter(relationship, &conditions)?;
         let (min, max) = match relationship.length {
             Some(length) => (length.min.unwrap_or(1), length.max),
             None => (1, Some(1)),
         };
-        if min > 1 {
-            return Err(QueryError::unsupported("a minimum length above 1 in shortestPath"));
-        }
         chain.bound.insert(relationship.var);
         chain.plan = Plan::ShortestPath(Box::new(ShortestPath {
             input: chain.plan,

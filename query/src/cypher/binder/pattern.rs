@@ -17,7 +17,10 @@ pub(super) struct BoundRelationship {
     pub var: VarId,
     pub name: Option<ast::Name>,
     pub arrow: Arrow,
+    /// Plain alternatives; empty: any.
     pub types: Vec<Arc<str>>,
+    /// What else the type must satisfy.
+    pub type_filter: Option<LabelExpr>,
     pub length: Option<Length>,
     pub properties: Vec<(Arc<str>, ast::Expr)>,
     pub filter: Option<ast::Expr>,
@@ -73,6 +76,8 @@ impl BoundStep {
 pub(super) struct BoundPath {
     pub var: Option<VarId>,
     pub shortest: Option<Shortest>,
+    /// Of a shortest path: what a WHERE demands of each step, which it calls [`shortest::STEP`].
+    pub step_conditions: Vec<ast::Expr>,
     pub nodes: Vec<BoundNode>,
     pub steps: Vec<BoundStep>,
 }
@@ -103,7 +108,8 @@ impl Binder<'_> {
         notices: bool,
     ) -> Result<Plan> {
         let bound = self.scope.vars();
-        let paths = self.resolve_patterns(patterns, notices, false)?;
+        let mut paths = self.resolve_patterns(patterns, notices, false)?;
+        shortest::add_step_conditions(&mut paths, patterns, filter);
         let plan = self.plan_paths(input, &paths, bound)?;
         let conjuncts = match filter {
             Some(filter) => self.conjuncts(filter)?,
@@ -156,7 +162,7 @@ impl Binder<'_> {
                 Some(var)
             }
         };
-        Ok(BoundPath { var, shortest: pattern.shortest, nodes, steps })
+        Ok(BoundPath { var, shortest: pattern.shortest, step_conditions: Vec::new(), nodes, steps })
     }
 
     /// Variables inside are new; outside, their names are lists of what they are bound to in each repetition.
@@ -283,6 +289,10 @@ impl Binder<'_> {
         shortest: bool,
     ) -> Result<BoundRelationship> {
         let properties = self.pattern_properties(relationship.properties.as_ref())?;
+        if shortest && relationship.length.and_then(|length| length.min).is_some_and(|min| min > 1) {
+            let error = QueryError::unsupported("a minimum length above 1 in shortestPath");
+            return Err(self.at(error, relationship.span));
+        }
         let is_list = relationship.length.is_some() || shortest;
         let ty = if is_list { DataType::array_of(DataType::Relationship) } else { DataType::Relationship };
         let var = self.element(relationship.var.as_ref(), ty, declared)?;
@@ -292,7 +302,9 @@ impl Binder<'_> {
             let message = format!("relationship variable \"{}\" is used twice in one pattern", name.text);
             return Err(self.syntax("RelationshipUniquenessViolation", message, name.span));
         }
-        let types: Vec<Arc<str>> = relationship.types.iter().map(|ty| ty.text.clone()).collect();
+        let alternatives = relationship.types.as_ref().and_then(LabelExpr::alternatives);
+        let type_filter = if alternatives.is_none() { relationship.types.clone() } else { None };
+        let types: Vec<Arc<str>> = alternatives.iter().flatten().map(|ty| ty.text.clone()).collect();
         if notices {
             types.iter().for_each(|ty| self.check_relationship_type(ty));
         }
@@ -304,6 +316,7 @@ impl Binder<'_> {
             name: relationship.var.clone(),
             arrow: relationship.arrow,
             types,
+            type_filter,
             length: relationship.length,
             properties,
             filter: relationship.filter.clone(),

@@ -2,6 +2,7 @@
 
 use super::types::type_name;
 use super::*;
+use crate::algebra::ApplyKind;
 use crate::functions::{Param, TableFunction};
 use ast::{ProcedureCall, Yield};
 
@@ -83,6 +84,9 @@ impl Binder<'_> {
         if procedure.writes() {
             self.plan_writes = true;
         }
+        // Rows for which OPTIONAL CALL gives nothing stay.
+        let (input, kept) =
+            if call.optional && !standalone { (Plan::Unit, Some(Box::new(input))) } else { (input, None) };
         let mut plan = Plan::ProcedureCall { input: Box::new(input), procedure, args, outputs };
         if !converted.is_empty() {
             plan = Plan::Extend { input: Box::new(plan), items: converted };
@@ -91,12 +95,20 @@ impl Binder<'_> {
             Some(filter) => self.conjuncts(filter)?,
             None => Vec::new(),
         };
-        Ok((filtered(plan, conjuncts), columns))
+        let plan = filtered(plan, conjuncts);
+        let plan = match kept {
+            Some(input) => Plan::Apply { kind: ApplyKind::Left, input, subplan: Box::new(plan) },
+            None => plan,
+        };
+        Ok((plan, columns))
     }
 
     fn unknown_procedure(&self, call: &ProcedureCall) -> QueryError {
         let message = format!("procedure {} does not exist", call.name);
         let error = errors::compile("ProcedureError", "ProcedureNotFound", message);
+        if call.name.to_lowercase().starts_with("apoc.") {
+            return self.at(error.hint("The library APOC is not part of this database."), call.name_span);
+        }
         let names = self.context.session.functions.table_function_names();
         let error = match errors::near_miss(&call.name, names.iter().map(String::as_str)) {
             Some(near) => error.hint(format!("Perhaps you meant {near}.")),

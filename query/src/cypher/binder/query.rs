@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::algebra::{ApplyKind, SetOp};
-use ast::{Clause, ClauseKind, ProcedureCall, Query, SingleQuery, Yield};
+use ast::{Clause, ClauseKind, Imports, ProcedureCall, Query, SingleQuery, Yield};
 
 /// The first updating clause, subqueries included.
 pub(super) fn writing_clause(query: &Query) -> Option<&Clause> {
@@ -139,7 +139,8 @@ impl Binder<'_> {
             }
             ClauseKind::Match { optional: true, patterns, filter } => {
                 let bound = self.scope.vars();
-                let paths = self.resolve_patterns(patterns, true, true)?;
+                let mut paths = self.resolve_patterns(patterns, true, true)?;
+                shortest::add_step_conditions(&mut paths, patterns, filter.as_ref());
                 let subplan = self.plan_paths(Plan::Unit, &paths, bound)?;
                 let conjuncts = filter.as_ref().map_or(Ok(Vec::new()), |filter| self.conjuncts(filter))?;
                 let subplan = Box::new(filtered(subplan, conjuncts));
@@ -170,7 +171,12 @@ impl Binder<'_> {
                 self.plan_writes = true;
                 Ok(plan)
             }
-            ClauseKind::Subquery { imports, query } => self.call_subquery(plan, imports.as_deref(), query),
+            ClauseKind::Subquery { optional, imports, query } => self.call_subquery(plan, *optional, imports, query),
+            ClauseKind::Finish if is_last => Ok(plan),
+            ClauseKind::Finish => {
+                let message = "FINISH can only be the last clause of a query";
+                Err(self.syntax("InvalidClauseComposition", message, clause.span))
+            }
             ClauseKind::Return(_) | ClauseKind::Call(_) => Err(QueryError::internal("a clause out of its place")),
         }
     }
@@ -197,17 +203,18 @@ impl Binder<'_> {
     }
 
     /// CALL { … }: sees the variables it imports, by `WITH a, b` as its first clause or by `CALL (a, b)`.
-    fn call_subquery(&mut self, plan: Plan, imports: Option<&[ast::Name]>, query: &Query) -> Result<Plan> {
+    fn call_subquery(&mut self, plan: Plan, optional: bool, imports: &Imports, query: &Query) -> Result<Plan> {
         let outer = self.scope.clone();
         let mut inner_query = query.clone();
         let mut inner = Scope::default();
         match imports {
-            Some(names) => {
+            Imports::All => inner = outer.clone(),
+            Imports::Names(names) => {
                 for name in names {
                     inner.insert(name.text.clone(), self.lookup(&name.text, name.span)?);
                 }
             }
-            None => {
+            Imports::LeadingWith => {
                 let parts = std::iter::once(&mut inner_query.first)
                     .chain(inner_query.rest.iter_mut().map(|(_, single)| single));
                 for single in parts {
@@ -229,7 +236,7 @@ impl Binder<'_> {
             self.scope.insert(name.clone(), *var);
         }
         // A subquery without RETURN leaves the rows as they are.
-        let kind = if columns.is_empty() { ApplyKind::Left } else { ApplyKind::Cross };
+        let kind = if optional || columns.is_empty() { ApplyKind::Left } else { ApplyKind::Cross };
         Ok(Plan::Apply { kind, input: Box::new(plan), subplan: Box::new(subplan) })
     }
 

@@ -16,7 +16,8 @@ impl Binder<'_> {
         }
         if !allowed {
             let message = "a pattern can only be used as a predicate or inside exists()";
-            return Err(self.syntax("UnexpectedSyntax", message, span));
+            let error = self.syntax("UnexpectedSyntax", message, span);
+            return Err(error.hint("COUNT { pattern } counts its matches, [pattern | value] lists them."));
         }
         for name in pattern.names() {
             self.lookup(&name.text, name.span)?;

@@ -84,6 +84,8 @@ pub(super) fn result_type(name: &str, args: &[Expr], types: &[DataType]) -> Opti
             let far = args.iter().any(temporal::is_far_literal);
             Some(if far { DataType::Any } else { arithmetic_type(name, left, right) })
         }
+        ("||", [left, right]) => Some(joined_type(left, right)),
+        ("nullIf", [ty, _]) => Some(ty.clone()),
         ("negate" | "positive", [ty]) => Some(if is_number(ty) { ty.clone() } else { DataType::Any }),
         ("abs", [ty]) if is_number(ty) => Some(ty.clone()),
         ("head" | "last" | "[]", [ty, ..]) => Some(element_type(ty)),
@@ -95,6 +97,16 @@ pub(super) fn result_type(name: &str, args: &[Expr], types: &[DataType]) -> Opti
             TypedCall::Type(ty) => Some(ty),
             TypedCall::Value(value) => Some(value.ty()),
         },
+    }
+}
+
+/// Of `a || b`: what is joined with a string is one, or an error.
+fn joined_type(left: &DataType, right: &DataType) -> DataType {
+    match (left, right) {
+        (DataType::Text, _) | (_, DataType::Text) => DataType::Text,
+        (DataType::Array(a), DataType::Array(b)) => DataType::array_of(common([&**a, &**b])),
+        (DataType::Array(_), _) | (_, DataType::Array(_)) => DataType::array_of(DataType::Any),
+        _ => DataType::Any,
     }
 }
 

@@ -5,7 +5,7 @@ use super::pattern::{BoundNode, BoundPath, BoundRelationship, BoundStep, Declare
 use super::types::type_name;
 use super::*;
 use crate::algebra::GraphWrite;
-use ast::{Arrow, Clause, ClauseKind, ExprKind, PathPattern, PathStep, RemoveItem, SetItem};
+use ast::{Arrow, Clause, ClauseKind, ExprKind, LabelExpr, LabelName, PathPattern, PathStep, RemoveItem, SetItem};
 
 /// The parts of a MERGE.
 struct MergeParts {
@@ -138,6 +138,7 @@ impl Binder<'_> {
                 return Err(self.already_bound(&name.text, name.span));
             }
             let ty = self.created_type(relationship)?;
+            let ty = self.type_expr(&ty)?;
             let reversed = match relationship.arrow {
                 Arrow::Right => false,
                 Arrow::Left => true,
@@ -191,7 +192,7 @@ impl Binder<'_> {
         }
     }
 
-    fn created_type(&self, relationship: &ast::RelationshipPattern) -> Result<Arc<str>> {
+    fn created_type(&self, relationship: &ast::RelationshipPattern) -> Result<LabelName> {
         if relationship.length.is_some() {
             let message = "a relationship of variable length cannot be created";
             return Err(self.syntax("CreatingVarLength", message, relationship.span));
@@ -199,30 +200,93 @@ impl Binder<'_> {
         if relationship.filter.is_some() {
             return Err(self.syntax("UnexpectedSyntax", "WHERE cannot stand in a created pattern", relationship.span));
         }
-        match &relationship.types[..] {
-            [ty] => Ok(ty.text.clone()),
-            types => {
-                let message = format!("a created relationship needs exactly one type, got {}", types.len());
+        let given = relationship.types.as_ref().and_then(LabelExpr::given);
+        match given.as_deref() {
+            Some([ty]) => Ok(ty.clone()),
+            _ => {
+                let found = match relationship.types.as_ref().map(LabelExpr::alternatives) {
+                    None => "none".to_owned(),
+                    Some(Some(types)) => types.len().to_string(),
+                    Some(None) => "an expression of types".to_owned(),
+                };
+                let message = format!("a created relationship needs exactly one type, got {found}");
                 Err(self.syntax("NoSingleRelationshipType", message, relationship.span))
             }
         }
     }
 
-    /// The labels of a created node: a plain conjunction.
-    fn created_labels(&self, node: &ast::NodePattern) -> Result<Vec<Arc<str>>> {
+    /// The expression for a relationship's type.
+    fn type_expr(&mut self, ty: &LabelName) -> Result<Expr> {
+        match ty {
+            LabelName::Static(name) => Ok(text_literal(&name.text)),
+            LabelName::Dynamic(expr) => {
+                let value = self.with_hint(DataType::Text, expr)?;
+                Ok(operator_call("type name", vec![value], DataType::Text, self.position(expr.span)))
+            }
+        }
+    }
+
+    /// The labels of a created node: names and dynamic ones, all of which it gets.
+    fn created_labels(&self, node: &ast::NodePattern) -> Result<Vec<LabelName>> {
         if node.filter.is_some() {
             return Err(self.syntax("UnexpectedSyntax", "WHERE cannot stand in a created pattern", node.span));
         }
         match &node.labels {
             None => Ok(Vec::new()),
-            Some(labels) => match labels.conjunction() {
-                Some(names) => Ok(names.iter().map(|name| name.text.clone()).collect()),
-                None => {
-                    let message = "a created node takes labels as \":A:B\", not a label expression";
-                    Err(self.syntax("UnexpectedSyntax", message, node.span))
-                }
-            },
+            Some(labels) => labels.given().ok_or_else(|| {
+                let message = "a created node takes labels as \":A:B\", not a label expression";
+                self.syntax("UnexpectedSyntax", message, node.span)
+            }),
         }
+    }
+
+    /// The expression for a list of labels.
+    fn labels_expr(&mut self, labels: &[LabelName]) -> Result<Expr> {
+        let all_static: Option<Vec<Value>> = labels
+            .iter()
+            .map(|label| match label {
+                LabelName::Static(name) => Some(Value::Text(name.text.clone())),
+                LabelName::Dynamic(_) => None,
+            })
+            .collect();
+        if let Some(names) = all_static {
+            return Ok(Expr::Literal(Value::list(names), DataType::array_of(DataType::Text)));
+        }
+        let mut position = None;
+        let mut args = Vec::with_capacity(labels.len());
+        for label in labels {
+            args.push(match label {
+                LabelName::Static(name) => text_literal(&name.text),
+                LabelName::Dynamic(expr) => {
+                    position = position.or(self.position(expr.span));
+                    self.with_hint(DataType::Any, expr)?
+                }
+            });
+        }
+        Ok(operator_call("label names", args, DataType::array_of(DataType::Text), position))
+    }
+
+    /// Creates a node; labels that are known only when it runs are set on it.
+    fn create_node_operations(
+        &mut self,
+        var: VarId,
+        labels: &[LabelName],
+        properties: Option<Expr>,
+        operations: &mut Vec<GraphWrite>,
+    ) -> Result<()> {
+        let (mut names, mut dynamic) = (Vec::new(), Vec::new());
+        for label in labels {
+            match label {
+                LabelName::Static(name) => names.push(name.text.clone()),
+                LabelName::Dynamic(_) => dynamic.push(label.clone()),
+            }
+        }
+        operations.push(GraphWrite::CreateNode { var, labels: names, properties });
+        if !dynamic.is_empty() {
+            let labels = self.labels_expr(&dynamic)?;
+            operations.push(GraphWrite::SetLabels { entity: self.column(var), labels });
+        }
+        Ok(())
     }
 
     fn created_node(&mut self, node: &ast::NodePattern, lone: bool, operations: &mut Vec<GraphWrite>) -> Result<VarId> {
@@ -249,7 +313,7 @@ impl Binder<'_> {
             }
             None => self.anonymous(DataType::Node),
         };
-        operations.push(GraphWrite::CreateNode { var, labels, properties });
+        self.create_node_operations(var, &labels, properties, operations)?;
         Ok(var)
     }
 
@@ -295,7 +359,7 @@ impl Binder<'_> {
         let mut operations = Vec::new();
         for (index, node) in path.nodes.iter().enumerate() {
             if bound.insert(node.var) {
-                operations.push(self.merged_node(node)?);
+                self.merged_node(node, &mut operations)?;
             }
             if index > 0 {
                 let (left, right) = (path.nodes[index - 1].var, node.var);
@@ -311,10 +375,10 @@ impl Binder<'_> {
         Ok(operations)
     }
 
-    fn merged_node(&mut self, node: &BoundNode) -> Result<GraphWrite> {
-        let labels = node.labels.as_ref().and_then(|labels| labels.conjunction()).unwrap_or_default();
-        let labels = labels.iter().map(|name| name.text.clone()).collect();
-        Ok(GraphWrite::CreateNode { var: node.var, labels, properties: self.merged_properties(&node.properties)? })
+    fn merged_node(&mut self, node: &BoundNode, operations: &mut Vec<GraphWrite>) -> Result<()> {
+        let labels = node.labels.as_ref().and_then(LabelExpr::given).unwrap_or_default();
+        let properties = self.merged_properties(&node.properties)?;
+        self.create_node_operations(node.var, &labels, properties, operations)
     }
 
     fn merged_relationship(
@@ -324,9 +388,14 @@ impl Binder<'_> {
         right: VarId,
     ) -> Result<GraphWrite> {
         let (source, target) = if relationship.arrow == Arrow::Left { (right, left) } else { (left, right) };
+        let ty = match (&relationship.types[..], &relationship.type_filter) {
+            ([ty], _) => text_literal(ty),
+            (_, Some(LabelExpr::Dynamic { labels, .. })) => self.type_expr(&LabelName::Dynamic((**labels).clone()))?,
+            _ => return Err(QueryError::internal("a merged relationship without its type")),
+        };
         Ok(GraphWrite::CreateRelationship {
             var: relationship.var,
-            ty: relationship.types[0].clone(),
+            ty,
             source,
             target,
             properties: self.merged_properties(&relationship.properties)?,
@@ -404,11 +473,23 @@ impl Binder<'_> {
                 };
                 Ok(GraphWrite::SetProperties { entity, value: bound, replace: *replace })
             }
+            SetItem::DynamicProperty { target, key, value } => {
+                let value = self.with_hint(DataType::Text, value)?;
+                self.set_dynamic_property(target, key, value)
+            }
             SetItem::Labels { target, labels } => {
-                let labels = labels.iter().map(|label| label.text.clone()).collect();
-                Ok(GraphWrite::SetLabels { entity: self.labelled(target)?, labels })
+                let entity = self.labelled(target)?;
+                Ok(GraphWrite::SetLabels { entity, labels: self.labels_expr(labels)? })
             }
         }
+    }
+
+    /// `entity[key] = value` is `entity += {key: value}`.
+    fn set_dynamic_property(&mut self, target: &ast::Expr, key: &ast::Expr, value: Expr) -> Result<GraphWrite> {
+        let entity = self.entity(target)?;
+        let name = self.with_hint(DataType::Text, key)?;
+        let map = operator_call("map entry", vec![name, value], DataType::Map, self.position(key.span));
+        Ok(GraphWrite::SetProperties { entity, value: map, replace: false })
     }
 
     fn remove_item(&mut self, item: &RemoveItem) -> Result<GraphWrite> {
@@ -416,9 +497,12 @@ impl Binder<'_> {
             RemoveItem::Property { target, key } => {
                 Ok(GraphWrite::RemoveProperty { entity: self.entity(target)?, key: key.clone() })
             }
+            RemoveItem::DynamicProperty { target, key } => {
+                self.set_dynamic_property(target, key, Expr::null(DataType::Any))
+            }
             RemoveItem::Labels { target, labels } => {
-                let labels = labels.iter().map(|label| label.text.clone()).collect();
-                Ok(GraphWrite::RemoveLabels { entity: self.labelled(target)?, labels })
+                let entity = self.labelled(target)?;
+                Ok(GraphWrite::RemoveLabels { entity, labels: self.labels_expr(labels)? })
             }
         }
     }

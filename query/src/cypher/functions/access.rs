@@ -172,7 +172,7 @@ fn id(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
     i64::try_from(id).map(Value::Int).map_err(|_| QueryError::internal("an id above 2^63"))
 }
 
-fn labels(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+pub(super) fn labels(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
     match &args[0] {
         Value::Node(id) => {
             let transaction = &context.exec.transaction;

@@ -12,6 +12,10 @@ use crate::functions::growth::check_text_length;
 
 pub(super) fn register(builder: &mut Builder) {
     builder.operator("+", 2, DataType::Any, true, |_, args| add(&args[0], &args[1]));
+    builder.operator("||", 2, DataType::Any, true, |_, args| match (&args[0], &args[1]) {
+        (Value::Text(_), Value::Text(_)) | (Value::List(_), Value::List(_)) => add(&args[0], &args[1]),
+        (a, b) => Err(mismatch("||", a, b)),
+    });
     builder.operator("-", 2, DataType::Any, true, |_, args| {
         let difference = || numeric("-", args, i64::checked_sub, |a, b| a - b);
         temporal::added(&args[0], &args[1], -1).unwrap_or_else(difference)

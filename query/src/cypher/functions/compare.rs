@@ -18,6 +18,7 @@ use sinew_storage::{DataType, Numeric, TemporalKind, Value};
 use super::Builder;
 use crate::context::EvalContext;
 use crate::error::Result;
+use crate::functions::Volatility;
 
 pub(super) fn register(builder: &mut Builder) {
     fn truth(value: Option<bool>) -> Result<Value> {
@@ -36,6 +37,9 @@ pub(super) fn register(builder: &mut Builder) {
     builder.operator("<=", 2, DataType::Bool, true, |_, args| compared(args, Ordering::is_le));
     builder.operator(">", 2, DataType::Bool, true, |_, args| compared(args, Ordering::is_gt));
     builder.operator(">=", 2, DataType::Bool, true, |_, args| compared(args, Ordering::is_ge));
+    builder.add("nullIf", (2, 2), DataType::Any, (false, Volatility::Immutable), |_, args| {
+        Ok(if cypher_equals(&args[0], &args[1]) == Some(true) { Value::Null } else { args[0].clone() })
+    });
     builder.operator("in", 2, DataType::Bool, false, is_in);
 }
 

@@ -21,6 +21,10 @@ pub(super) fn register(builder: &mut Builder) {
             other => Err(wrong_type("size()", "a list or string", other)),
         })
         .refuses = |ty| !matches!(ty, DataType::Any | DataType::Array(_) | DataType::Text | DataType::Vector(_));
+    builder.operator("only element", 1, DataType::Any, true, |_, args| match &args[0] {
+        Value::List(items) if items.len() == 1 => Ok(items[0].clone()),
+        _ => Err(QueryError::internal("a list of one element is none")),
+    });
     builder.pure("head", (1, 1), DataType::Any, |_, args| {
         Ok(items("head()", &args[0])?.first().cloned().unwrap_or_default())
     });

@@ -1,11 +1,15 @@
 //! Mathematical functions, rand(), timestamp(), randomUUID().
 
+use std::str::FromStr;
+
+use bigdecimal::{BigDecimal, RoundingMode};
 use sinew_storage::{DataType, Value};
 
 use super::arithmetic::overflow;
 use super::compare::as_float;
 use super::{Builder, wrong_type};
 use crate::context::EvalContext;
+use crate::cypher::errors;
 use crate::error::Result;
 use crate::functions::Volatility;
 
@@ -28,10 +32,12 @@ macro_rules! real_functions {
 pub(super) fn register(builder: &mut Builder) {
     real_functions!(builder,
         "ceil" => f64::ceil,
+        "ceiling" => f64::ceil,
         "floor" => f64::floor,
         "sqrt" => f64::sqrt,
         "exp" => f64::exp,
         "log" => f64::ln,
+        "ln" => f64::ln,
         "log10" => f64::log10,
         "sin" => f64::sin,
         "cos" => f64::cos,
@@ -61,7 +67,7 @@ pub(super) fn register(builder: &mut Builder) {
             0
         }))
     });
-    builder.pure("round", (1, 2), DataType::Float8, round);
+    builder.pure("round", (1, 3), DataType::Float8, round);
     builder.pure("atan2", (2, 2), DataType::Float8, |_, args| {
         Ok(Value::Float(number("atan2()", &args[0])?.atan2(number("atan2()", &args[1])?)))
     });
@@ -77,15 +83,37 @@ pub(super) fn register(builder: &mut Builder) {
     });
 }
 
-/// Half away from zero (towards positive infinity without a precision, as Neo4j does).
+/// Without a precision half towards positive infinity, with one half away from zero or as the mode says. A precision
+/// counts decimal digits of the number as it is written: `round(1.255, 2)` is 1.26.
 fn round(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
     let value = number("round()", &args[0])?;
     let precision = match args.get(1) {
         None => return Ok(Value::Float((value + 0.5).floor())),
-        Some(Value::Int(precision)) => *precision,
+        Some(Value::Int(precision)) => (*precision).clamp(-400, 400),
         Some(other) => return Err(wrong_type("round()", "an integer precision", other)),
     };
-    let factor = 10f64.powi(precision.clamp(-308, 308) as i32);
-    let scaled = (value * factor).round() / factor;
-    Ok(Value::Float(if scaled.is_finite() { scaled } else { value }))
+    let mode = args.get(2).map_or(Ok(RoundingMode::HalfUp), rounding_mode)?;
+    let Some(decimal) = value.is_finite().then(|| BigDecimal::from_str(&value.to_string()).ok()).flatten() else {
+        return Ok(Value::Float(value));
+    };
+    let rounded = decimal.with_scale_round(precision, mode).to_string().parse::<f64>();
+    Ok(Value::Float(rounded.ok().filter(|rounded| rounded.is_finite()).unwrap_or(value)))
+}
+
+fn rounding_mode(name: &Value) -> Result<RoundingMode> {
+    let modes = [
+        ("UP", RoundingMode::Up),
+        ("DOWN", RoundingMode::Down),
+        ("CEILING", RoundingMode::Ceiling),
+        ("FLOOR", RoundingMode::Floor),
+        ("HALF_UP", RoundingMode::HalfUp),
+        ("HALF_DOWN", RoundingMode::HalfDown),
+        ("HALF_EVEN", RoundingMode::HalfEven),
+    ];
+    let Value::Text(name) = name else { return Err(wrong_type("round()", "the name of a rounding mode", name)) };
+    modes.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, mode)| *mode).ok_or_else(|| {
+        let known: Vec<&str> = modes.iter().map(|(known, _)| *known).collect();
+        let message = format!("round() has no mode \"{name}\"; there are {}", known.join(", "));
+        errors::runtime("ArgumentError", "InvalidArgumentValue", message)
+    })
 }

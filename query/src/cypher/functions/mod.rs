@@ -8,6 +8,7 @@ mod aggregate;
 mod arithmetic;
 mod compare;
 mod convert;
+mod labels;
 mod list;
 mod math;
 mod temporal;
@@ -15,6 +16,7 @@ mod temporal;
 mod tests;
 mod text;
 mod value_type;
+mod vector;
 
 pub use access::{has_labels, property};
 pub use compare::{compare_orderability, cypher_compare, cypher_equals, equivalent, hash_equivalent};
@@ -85,6 +87,11 @@ impl Builder {
         self.add(display, (1, 1), returns, (true, Volatility::Stable), eval)
     }
 
+    /// Strict, reads the graph.
+    fn graph_operator(&mut self, symbol: &'static str, args: usize, returns: DataType, eval: Eval) {
+        self.operators.insert(symbol, scalar(symbol, args, returns, true, Volatility::Stable, eval));
+    }
+
     fn operator(&mut self, symbol: &'static str, args: usize, returns: DataType, strict: bool, eval: Eval) {
         let function = scalar(symbol, args, returns, strict, Volatility::Immutable, eval);
         self.operators.insert(symbol, function);
@@ -118,10 +125,12 @@ static TABLE: LazyLock<Builder> = LazyLock::new(|| {
     compare::register(&mut builder);
     access::register(&mut builder);
     convert::register(&mut builder);
+    labels::register(&mut builder);
     list::register(&mut builder);
     math::register(&mut builder);
     temporal::register(&mut builder);
     text::register(&mut builder);
+    vector::register(&mut builder);
     builder
 });
 

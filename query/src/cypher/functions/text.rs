@@ -10,6 +10,7 @@ use crate::context::EvalContext;
 use crate::cypher::errors;
 use crate::error::{QueryError, Result, sqlstate};
 use crate::functions::growth::{ListBuilder, replaced};
+use crate::functions::unicode;
 
 pub(super) fn register(builder: &mut Builder) {
     // Not strings: null.
@@ -23,9 +24,6 @@ pub(super) fn register(builder: &mut Builder) {
         ("toLower", |s| s.to_lowercase()),
         ("lower", |s| s.to_lowercase()),
         ("trim", |s| s.trim().to_owned()),
-        ("btrim", |s| s.trim().to_owned()),
-        ("lTrim", |s| s.trim_start().to_owned()),
-        ("rTrim", |s| s.trim_end().to_owned()),
     ] {
         let function = builder.pure(name, (1, 1), DataType::Text, |_, _| Ok(Value::Null));
         let converted = crate::functions::ScalarFunction {
@@ -41,6 +39,18 @@ pub(super) fn register(builder: &mut Builder) {
         };
         function.function = std::sync::Arc::new(converted);
     }
+    builder.pure("btrim", (1, 2), DataType::Text, |_, args| trimmed("btrim()", args, true, true));
+    builder.pure("lTrim", (1, 2), DataType::Text, |_, args| trimmed("lTrim()", args, true, false));
+    builder.pure("rTrim", (1, 2), DataType::Text, |_, args| trimmed("rTrim()", args, false, true));
+    builder.pure("normalize", (1, 2), DataType::Text, |context, args| {
+        let form = args.get(1).map_or(Ok("NFC"), |form| string("normalize()", form))?;
+        unicode::normalize(context, string("normalize()", &args[0])?, form)
+    });
+    builder.operator("is normalized", 2, DataType::Bool, true, |_, args| match &args[0] {
+        Value::Text(text) => unicode::is_normalized(text, string("IS NORMALIZED", &args[1])?),
+        // No string has a normal form.
+        _ => Ok(Value::Null),
+    });
     builder.pure("left", (2, 2), DataType::Text, |_, args| {
         let length = length("left()", &args[1])?;
         Ok(Value::text(string("left()", &args[0])?.chars().take(length).collect::<String>()))
@@ -62,9 +72,25 @@ pub(super) fn register(builder: &mut Builder) {
         replaced(context, part(0)?, part(1)?, part(2)?)
     });
     builder.pure("split", (2, 2), DataType::array_of(DataType::Text), split);
-    builder.pure("char_length", (1, 1), DataType::Int8, |_, args| {
-        super::access::count(string("char_length()", &args[0])?.chars().count())
-    });
+    for name in ["char_length", "character_length"] {
+        builder.pure(name, (1, 1), DataType::Int8, |_, args| {
+            super::access::count(string("char_length()", &args[0])?.chars().count())
+        });
+    }
+}
+
+/// Without the characters of the second argument, or blanks, at its ends.
+fn trimmed(function: &str, args: &[Value], start: bool, end: bool) -> Result<Value> {
+    let mut text = string(function, &args[0])?;
+    let characters = args.get(1).map(|characters| string(function, characters)).transpose()?;
+    let goes = |c: char| characters.map_or(c.is_whitespace(), |characters| characters.contains(c));
+    if start {
+        text = text.trim_start_matches(goes);
+    }
+    if end {
+        text = text.trim_end_matches(goes);
+    }
+    Ok(Value::text(text))
 }
 
 fn string<'v>(function: &str, value: &'v Value) -> Result<&'v str> {

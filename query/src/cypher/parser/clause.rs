@@ -2,8 +2,15 @@
 
 use super::*;
 
+/// A property that SET or REMOVE names.
+enum PropertyTarget {
+    Static(Expr, Arc<str>),
+    Dynamic(Expr, Expr),
+}
+
 impl Parser<'_> {
     pub(super) fn statement(&mut self) -> Result<Statement> {
+        self.query_options()?;
         if let Some(command) = self.schema_command()? {
             return Ok(Statement::Schema(command));
         }
@@ -16,6 +23,22 @@ impl Parser<'_> {
         };
         let query = self.query()?;
         Ok(Statement::Query { query, explain })
+    }
+
+    /// `CYPHER 5` before a statement names this language; other versions and options are another's.
+    fn query_options(&mut self) -> Result<()> {
+        let start = self.span();
+        if !self.take_keyword("CYPHER") {
+            return Ok(());
+        }
+        if !matches!(self.peek(), TokenKind::Int(5)) {
+            return Err(self.unsupported_at(start, "CYPHER with another version than 5 or with options"));
+        }
+        self.advance();
+        if matches!(self.peek(), TokenKind::Ident(..)) && self.is_symbol_at(1, "=") {
+            return Err(self.unsupported_at(self.span(), "an option behind CYPHER 5"));
+        }
+        Ok(())
     }
 
     pub(super) fn query(&mut self) -> Result<Query> {
@@ -63,6 +86,8 @@ impl Parser<'_> {
         let start = self.span();
         let kind = if self.take_keywords(&["OPTIONAL", "MATCH"]) {
             self.match_clause(true)?
+        } else if self.take_keywords(&["OPTIONAL", "CALL"]) {
+            self.call_clause(true)?
         } else if self.take_keyword("MATCH") {
             self.match_clause(false)?
         } else if self.take_keyword("UNWIND") {
@@ -77,7 +102,17 @@ impl Parser<'_> {
             ClauseKind::With(projection)
         } else if self.take_keyword("RETURN") {
             ClauseKind::Return(self.projection()?)
-        } else if self.take_keyword("CREATE") {
+        } else if ["ORDER", "SKIP", "OFFSET", "LIMIT"].iter().any(|word| self.is_keyword(word)) {
+            // As behind WITH *.
+            ClauseKind::With(self.rows_of(self.everything())?)
+        } else if self.take_keyword("FILTER") {
+            self.take_keyword("WHERE");
+            ClauseKind::With(Projection { filter: Some(self.expr()?), ..self.everything() })
+        } else if self.take_keyword("LET") {
+            self.let_clause()?
+        } else if self.take_keyword("FINISH") {
+            ClauseKind::Finish
+        } else if self.take_keyword("CREATE") || self.take_keyword("INSERT") {
             ClauseKind::Create { patterns: self.patterns()? }
         } else if self.take_keyword("MERGE") {
             self.merge_clause()?
@@ -87,12 +122,12 @@ impl Parser<'_> {
             ClauseKind::Remove(self.remove_items()?)
         } else if self.take_keywords(&["DETACH", "DELETE"]) {
             ClauseKind::Delete { detach: true, values: self.expr_list()? }
-        } else if self.take_keyword("DELETE") {
+        } else if self.take_keywords(&["NODETACH", "DELETE"]) || self.take_keyword("DELETE") {
             ClauseKind::Delete { detach: false, values: self.expr_list()? }
         } else if self.take_keyword("FOREACH") {
             self.nested(Self::foreach_clause)?
         } else if self.take_keyword("CALL") {
-            self.call_clause()?
+            self.call_clause(false)?
         } else if let Some(what) = self.unsupported_clause() {
             return Err(self.unsupported_at(start, what));
         } else {
@@ -108,8 +143,10 @@ impl Parser<'_> {
             Some("LOAD CSV")
         } else if follows(&["USE"]) && matches!(self.peek_at(1), TokenKind::Ident(..)) {
             Some("USE of another graph")
-        } else if follows(&["FINISH"]) {
-            Some("FINISH")
+        } else if follows(&["USING", "PERIODIC", "COMMIT"]) {
+            Some("USING PERIODIC COMMIT")
+        } else if follows(&["NEXT"]) {
+            Some("NEXT")
         } else {
             None
         }
@@ -191,23 +228,12 @@ impl Parser<'_> {
         Ok(ClauseKind::Foreach { var, list, body })
     }
 
-    fn call_clause(&mut self) -> Result<ClauseKind> {
-        if self.is_symbol("{") {
-            let query = self.braced_query()?;
+    fn call_clause(&mut self, optional: bool) -> Result<ClauseKind> {
+        if self.is_symbol("{") || self.is_symbol("(") {
+            let imports = self.imports()?;
+            let query = Box::new(self.braced_query()?);
             self.check_subquery_end()?;
-            return Ok(ClauseKind::Subquery { imports: None, query: Box::new(query) });
-        }
-        if self.take_symbol("(") {
-            let mut imports = Vec::new();
-            while !self.take_symbol(")") {
-                if !imports.is_empty() {
-                    self.expect_symbol(",")?;
-                }
-                imports.push(self.name("a variable")?);
-            }
-            let query = self.braced_query()?;
-            self.check_subquery_end()?;
-            return Ok(ClauseKind::Subquery { imports: Some(imports), query: Box::new(query) });
+            return Ok(ClauseKind::Subquery { optional, imports, query });
         }
         let start = self.span();
         let mut name = self.name("a procedure name")?.text.to_string();
@@ -245,7 +271,54 @@ impl Parser<'_> {
                 filter = Some(self.expr()?);
             }
         }
-        Ok(ClauseKind::Call(ProcedureCall { name: name.into(), name_span, args, outputs, filter }))
+        Ok(ClauseKind::Call(ProcedureCall { optional, name: name.into(), name_span, args, outputs, filter }))
+    }
+
+    /// What stands between CALL and the brace.
+    fn imports(&mut self) -> Result<Imports> {
+        if !self.take_symbol("(") {
+            return Ok(Imports::LeadingWith);
+        }
+        if self.take_symbol("*") {
+            self.expect_symbol(")")?;
+            return Ok(Imports::All);
+        }
+        let mut names = Vec::new();
+        while !self.take_symbol(")") {
+            if !names.is_empty() {
+                self.expect_symbol(",")?;
+            }
+            names.push(self.name("a variable")?);
+        }
+        Ok(Imports::Names(names))
+    }
+
+    /// `LET x = 1, y = 2`: what was in scope, and these.
+    fn let_clause(&mut self) -> Result<ClauseKind> {
+        let mut projection = self.everything();
+        loop {
+            let alias = self.name("a variable")?;
+            self.expect_symbol("=")?;
+            let expr = self.expr()?;
+            let text = self.text_of(expr.span);
+            projection.items.push(ProjectionItem { expr, alias: Some(alias), text });
+            if !self.take_symbol(",") {
+                return Ok(ClauseKind::With(projection));
+            }
+        }
+    }
+
+    /// `*`
+    fn everything(&self) -> Projection {
+        Projection {
+            distinct: false,
+            star: Some(self.span()),
+            items: Vec::new(),
+            order_by: Vec::new(),
+            skip: None,
+            limit: None,
+            filter: None,
+        }
     }
 
     pub(super) fn braced_query(&mut self) -> Result<Query> {
@@ -256,25 +329,23 @@ impl Parser<'_> {
     }
 
     fn projection(&mut self) -> Result<Projection> {
-        let mut projection = Projection {
-            distinct: self.take_keyword("DISTINCT"),
-            star: None,
-            items: Vec::new(),
-            order_by: Vec::new(),
-            skip: None,
-            limit: None,
-            filter: None,
-        };
-        let span = self.span();
-        if self.take_symbol("*") {
-            projection.star = Some(span);
-        } else {
+        let distinct = self.take_keyword("DISTINCT");
+        let mut projection = Projection { distinct, ..self.everything() };
+        if !self.take_symbol("*") {
+            projection.star = None;
             projection.items.push(self.projection_item()?);
         }
         while self.take_symbol(",") {
             projection.items.push(self.projection_item()?);
         }
-        if self.take_keywords(&["ORDER", "BY"]) {
+        self.rows_of(projection)
+    }
+
+    /// ORDER BY, SKIP and LIMIT of a projection.
+    fn rows_of(&mut self, mut projection: Projection) -> Result<Projection> {
+        if self.is_keyword("ORDER") {
+            self.advance();
+            self.expect_keyword("BY")?;
             loop {
                 let expr = self.expr()?;
                 let descending = if self.take_keyword("DESC") || self.take_keyword("DESCENDING") {
@@ -335,9 +406,13 @@ impl Parser<'_> {
             let target = self.name("a variable")?;
             return Ok(SetItem::Labels { target, labels: self.label_list()? });
         }
-        let (target, key) = self.property_target()?;
+        let target = self.property_target()?;
         self.expect_symbol("=")?;
-        Ok(SetItem::Property { target, key, value: self.expr()? })
+        let value = self.expr()?;
+        Ok(match target {
+            PropertyTarget::Static(target, key) => SetItem::Property { target, key, value },
+            PropertyTarget::Dynamic(target, key) => SetItem::DynamicProperty { target, key, value },
+        })
     }
 
     fn remove_items(&mut self) -> Result<Vec<RemoveItem>> {
@@ -348,8 +423,10 @@ impl Parser<'_> {
                 let target = self.name("a variable")?;
                 items.push(RemoveItem::Labels { target, labels: self.label_list()? });
             } else {
-                let (target, key) = self.property_target()?;
-                items.push(RemoveItem::Property { target, key });
+                items.push(match self.property_target()? {
+                    PropertyTarget::Static(target, key) => RemoveItem::Property { target, key },
+                    PropertyTarget::Dynamic(target, key) => RemoveItem::DynamicProperty { target, key },
+                });
             }
             if !self.take_symbol(",") {
                 return Ok(items);
@@ -358,22 +435,23 @@ impl Parser<'_> {
     }
 
     /// `:A:B`, or `IS A`.
-    fn label_list(&mut self) -> Result<Vec<Name>> {
+    fn label_list(&mut self) -> Result<Vec<LabelName>> {
         if self.take_keyword("IS") {
-            return Ok(vec![self.name("a label")?]);
+            return Ok(vec![self.label_name()?]);
         }
         let mut labels = Vec::new();
         while self.take_symbol(":") {
-            labels.push(self.name("a label")?);
+            labels.push(self.label_name()?);
         }
         Ok(labels)
     }
 
-    /// `expression.key`, split at the last dot.
-    fn property_target(&mut self) -> Result<(Expr, Arc<str>)> {
+    /// `expression.key`, split at the last dot, or `expression[key]`.
+    fn property_target(&mut self) -> Result<PropertyTarget> {
         let target = self.postfix_expr()?;
         match target.kind {
-            ExprKind::Property(entity, key) => Ok((*entity, key.text)),
+            ExprKind::Property(entity, key) => Ok(PropertyTarget::Static(*entity, key.text)),
+            ExprKind::Index(entity, key) => Ok(PropertyTarget::Dynamic(*entity, *key)),
             _ => Err(self.expected("a property (variable.key)")),
         }
     }

@@ -11,14 +11,14 @@ const OR: u8 = 1;
 const XOR: u8 = 2;
 const AND: u8 = 3;
 const NOT: u8 = 4;
-const COMPARISON: u8 = 5;
+pub(super) const COMPARISON: u8 = 5;
 const PREDICATE: u8 = 6;
-const ADDITION: u8 = 7;
+pub(super) const ADDITION: u8 = 7;
 const MULTIPLICATION: u8 = 8;
 const POWER: u8 = 9;
 const UNARY: u8 = 10;
 
-enum Operator {
+pub(super) enum Operator {
     And,
     Or,
     Xor,
@@ -27,6 +27,8 @@ enum Operator {
     IsNull(bool),
     /// With its number of tokens; negated or not.
     IsTyped(usize, bool),
+    /// The form, with its number of tokens; negated or not.
+    IsNormalized(&'static str, usize, bool),
     /// With its number of tokens.
     Binary(BinaryOp, usize),
 }
@@ -60,7 +62,14 @@ impl Parser<'_> {
         let depth = self.depth;
         self.deepen()?;
         let start = self.span();
-        let mut left = self.operand(min)?;
+        let left = self.operand(min)?;
+        let expr = self.operators_behind(left, start, min)?;
+        self.depth = depth;
+        Ok(expr)
+    }
+
+    /// What follows an operand.
+    pub(super) fn operators_behind(&mut self, mut left: Expr, start: Span, min: u8) -> Result<Expr> {
         while let Some((level, operator)) = self.operator_ahead(min) {
             left = match operator {
                 Operator::And => self.flat("AND", left, level, ExprKind::And)?,
@@ -78,6 +87,11 @@ impl Parser<'_> {
                     let ty = self.value_type()?;
                     Expr { kind: ExprKind::IsTyped(Box::new(left), ty, negated), span: self.span_from(start) }
                 }
+                Operator::IsNormalized(form, words, negated) => {
+                    (0..words).for_each(|_| self.advance());
+                    self.deepen()?;
+                    Expr { kind: ExprKind::IsNormalized(Box::new(left), form, negated), span: self.span_from(start) }
+                }
                 Operator::Binary(op, words) => {
                     (0..words).for_each(|_| self.advance());
                     self.deepen()?;
@@ -90,7 +104,6 @@ impl Parser<'_> {
         if min <= COMPARISON && self.is_symbol("!=") {
             return Err(self.expected("an operator (inequality is written \"<>\")"));
         }
-        self.depth = depth;
         Ok(left)
     }
 
@@ -119,7 +132,7 @@ impl Parser<'_> {
         Ok(Expr { kind: ExprKind::Comparison(Box::new(first), rest), span: self.span_from(start) })
     }
 
-    fn operator_ahead(&self, min: u8) -> Option<(u8, Operator)> {
+    pub(super) fn operator_ahead(&self, min: u8) -> Option<(u8, Operator)> {
         use BinaryOp::*;
         let found = match self.peek() {
             TokenKind::Symbol(symbol) => match *symbol {
@@ -132,6 +145,7 @@ impl Parser<'_> {
                 "=~" => (PREDICATE, Operator::Binary(Matches, 1)),
                 "+" => (ADDITION, Operator::Binary(Add, 1)),
                 "-" => (ADDITION, Operator::Binary(Subtract, 1)),
+                "||" => (ADDITION, Operator::Binary(Concatenate, 1)),
                 "*" => (MULTIPLICATION, Operator::Binary(Multiply, 1)),
                 "/" => (MULTIPLICATION, Operator::Binary(Divide, 1)),
                 "%" => (MULTIPLICATION, Operator::Binary(Modulo, 1)),
@@ -159,6 +173,8 @@ impl Parser<'_> {
                     (PREDICATE, Operator::IsNull(true))
                 } else if let Some((words, negated)) = self.type_test_ahead() {
                     (PREDICATE, Operator::IsTyped(words, negated))
+                } else if let Some((form, words, negated)) = self.normal_form_test_ahead() {
+                    (PREDICATE, Operator::IsNormalized(form, words, negated))
                 } else {
                     return None;
                 }
@@ -166,6 +182,24 @@ impl Parser<'_> {
             _ => return None,
         };
         (found.0 >= min).then_some(found)
+    }
+
+    /// `IS [NOT] [NFC | NFD | NFKC | NFKD] NORMALIZED`: the form, the number of tokens, and whether it is negated.
+    fn normal_form_test_ahead(&self) -> Option<(&'static str, usize, bool)> {
+        if !self.is_keyword("IS") {
+            return None;
+        }
+        let negated = self.is_keyword_at(1, "NOT");
+        let at = if negated { 2 } else { 1 };
+        if self.is_keyword_at(at, "NORMALIZED") {
+            return Some(("NFC", at + 1, negated));
+        }
+        let form = self.normal_form_at(at)?;
+        self.is_keyword_at(at + 1, "NORMALIZED").then_some((form, at + 2, negated))
+    }
+
+    pub(super) fn normal_form_at(&self, ahead: usize) -> Option<&'static str> {
+        ["NFC", "NFD", "NFKC", "NFKD"].into_iter().find(|form| self.is_keyword_at(ahead, form))
     }
 
     /// A prefix operator with its operand, or an atom with what follows it.
@@ -213,7 +247,7 @@ impl Parser<'_> {
                 ExprKind::Property(Box::new(expr), self.name("a property key")?)
             } else if self.take_symbol("[") {
                 self.subscript(expr)?
-            } else if self.is_symbol(":") && self.label_at(1) {
+            } else if (self.is_symbol(":") && self.label_at(1)) || self.label_test_ahead() {
                 self.advance();
                 let labels = if self.bar_ends { self.label_conjunction()? } else { self.label_expr()? };
                 ExprKind::HasLabels(Box::new(expr), labels)
@@ -227,7 +261,17 @@ impl Parser<'_> {
     }
 
     fn label_at(&self, ahead: usize) -> bool {
-        matches!(self.peek_at(ahead), TokenKind::Ident(..) | TokenKind::Symbol("!" | "(" | "%"))
+        matches!(self.peek_at(ahead), TokenKind::Ident(..) | TokenKind::Symbol("!" | "(" | "%" | "$"))
+            || (matches!(self.peek_at(ahead), TokenKind::Parameter(_)) && self.is_symbol_at(ahead + 1, "("))
+    }
+
+    /// `IS Label`, where it is no other test.
+    fn label_test_ahead(&self) -> bool {
+        const OTHERS: [&str; 4] = ["NULL", "NOT", "TYPED", "NORMALIZED"];
+        self.is_keyword("IS")
+            && self.label_at(1)
+            && !OTHERS.iter().any(|word| self.is_keyword_at(1, word))
+            && self.normal_form_test_ahead().is_none()
     }
 
     fn subscript(&mut self, input: Expr) -> Result<ExprKind> {
@@ -503,53 +547,6 @@ impl Parser<'_> {
         })?;
         self.expect_symbol("}")?;
         Ok(body)
-    }
-
-    fn case(&mut self) -> Result<ExprKind> {
-        self.advance();
-        self.case_depth += 1;
-        let operand = if self.is_keyword("WHEN") { None } else { Some(Box::new(self.expr()?)) };
-        let mut branches = Vec::new();
-        while self.take_keyword("WHEN") {
-            let condition = self.expr()?;
-            self.expect_keyword("THEN")?;
-            branches.push((condition, self.expr()?));
-        }
-        if branches.is_empty() {
-            return Err(self.expected("WHEN"));
-        }
-        let otherwise = if self.take_keyword("ELSE") { Some(Box::new(self.expr()?)) } else { None };
-        self.expect_keyword("END")?;
-        self.case_depth -= 1;
-        Ok(ExprKind::Case { operand, branches, otherwise })
-    }
-
-    /// `name(` or `namespace.name(`: the name, not consumed.
-    fn function_name_ahead(&self) -> Option<Arc<str>> {
-        let mut name = String::new();
-        let mut ahead = 0;
-        loop {
-            let TokenKind::Ident(part, _) = self.peek_at(ahead) else { return None };
-            name.push_str(part);
-            if self.is_symbol_at(ahead + 1, "(") {
-                return Some(name.into());
-            }
-            if !self.is_symbol_at(ahead + 1, ".") {
-                return None;
-            }
-            name.push('.');
-            ahead += 2;
-        }
-    }
-
-    fn call(&mut self, name: Arc<str>) -> Result<ExprKind> {
-        while !self.take_symbol("(") {
-            self.advance();
-        }
-        let distinct = self.take_keyword("DISTINCT");
-        let args = if self.is_symbol(")") { Vec::new() } else { self.expr_list()? };
-        self.expect_symbol(")")?;
-        Ok(ExprKind::Call { name, distinct, args })
     }
 
     fn map_projection(&mut self) -> Result<ExprKind> {

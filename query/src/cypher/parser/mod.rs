@@ -3,6 +3,8 @@
 //! A parenthesis may open a pattern or an expression. The parser tries the pattern first and remembers positions where
 //! that failed, so that nested attempts cost a quadratic number of steps at worst, never an exponential one.
 
+mod call;
+mod case;
 mod clause;
 mod expr;
 mod pattern;

@@ -173,39 +173,85 @@ impl Parser<'_> {
         Ok(None)
     }
 
-    /// `A`, `A:B`, `A&B`, `A|B`, `!A`, `%`, parentheses; the leading colon is consumed.
+    /// `A`, `A:B`, `A&B`, `A|B`, `!A`, `%`, `$(expr)`, parentheses; the leading colon is consumed.
     pub(super) fn label_expr(&mut self) -> Result<LabelExpr> {
-        let mut parts = vec![self.label_conjunction()?];
+        self.label_alternatives("a label")
+    }
+
+    /// `what` is "a relationship type" for those, of which a colon joins no two.
+    fn label_alternatives(&mut self, what: &'static str) -> Result<LabelExpr> {
+        let mut parts = vec![self.conjunction_of(what)?];
         while self.take_symbol("|") {
             self.take_symbol(":");
-            parts.push(self.label_conjunction()?);
+            parts.push(self.conjunction_of(what)?);
         }
         Ok(if parts.len() == 1 { parts.remove(0) } else { LabelExpr::Or(parts) })
     }
 
     pub(super) fn label_conjunction(&mut self) -> Result<LabelExpr> {
-        let mut parts = vec![self.label_atom()?];
-        while self.take_symbol("&") || self.take_symbol(":") {
-            parts.push(self.label_atom()?);
+        self.conjunction_of("a label")
+    }
+
+    fn conjunction_of(&mut self, what: &'static str) -> Result<LabelExpr> {
+        let mut parts = vec![self.label_atom(what)?];
+        while self.take_symbol("&") || (what == "a label" && self.take_symbol(":")) {
+            parts.push(self.label_atom(what)?);
         }
         Ok(if parts.len() == 1 { parts.remove(0) } else { LabelExpr::And(parts) })
     }
 
-    fn label_atom(&mut self) -> Result<LabelExpr> {
+    fn label_atom(&mut self, what: &'static str) -> Result<LabelExpr> {
         let span = self.span();
         if self.take_symbol("!") {
-            let input = self.nested(Self::label_atom)?;
+            let input = self.nested(|parser| parser.label_atom(what))?;
             return Ok(LabelExpr::Not(Box::new(input)));
         }
         if self.take_symbol("%") {
             return Ok(LabelExpr::Wildcard(span));
         }
         if self.take_symbol("(") {
-            let inner = self.nested(Self::label_expr)?;
+            let inner = self.nested(|parser| parser.label_alternatives(what))?;
             self.expect_symbol(")")?;
             return Ok(inner);
         }
-        self.name("a label").map(LabelExpr::Label)
+        if let Some(any) = self.dynamic_label_ahead() {
+            return Ok(LabelExpr::Dynamic { labels: Box::new(self.dynamic_label()?), any });
+        }
+        if let TokenKind::Parameter(name) = self.peek() {
+            let hint = format!("A parameter names {what} as $(${name}).");
+            return Err(self.expected(what).hint(hint));
+        }
+        self.name(what).map(LabelExpr::Label)
+    }
+
+    /// At `$(`, `$all(` or `$any(`: whether any of the labels suffices.
+    fn dynamic_label_ahead(&self) -> Option<bool> {
+        if !self.is_symbol_at(1, "(") {
+            return None;
+        }
+        match self.peek() {
+            TokenKind::Symbol("$") => Some(false),
+            TokenKind::Parameter(word) if word.eq_ignore_ascii_case("all") => Some(false),
+            TokenKind::Parameter(word) if word.eq_ignore_ascii_case("any") => Some(true),
+            _ => None,
+        }
+    }
+
+    fn dynamic_label(&mut self) -> Result<Expr> {
+        self.advance();
+        self.expect_symbol("(")?;
+        let labels = self.nested(Self::expr)?;
+        self.expect_symbol(")")?;
+        Ok(labels)
+    }
+
+    /// A label that SET or REMOVE names.
+    pub(super) fn label_name(&mut self) -> Result<LabelName> {
+        match self.dynamic_label_ahead() {
+            Some(false) => self.dynamic_label().map(LabelName::Dynamic),
+            Some(true) => Err(self.expected("a label, not one of several")),
+            None => self.name("a label").map(LabelName::Static),
+        }
     }
 
     fn relationship_pattern(&mut self, place: Place) -> Result<RelationshipPattern> {
@@ -214,7 +260,7 @@ impl Parser<'_> {
         self.expect_symbol("-")?;
         let mut relationship = RelationshipPattern {
             var: None,
-            types: Vec::new(),
+            types: None,
             length: None,
             properties: None,
             filter: None,
@@ -255,13 +301,7 @@ impl Parser<'_> {
     fn relationship_detail(&mut self, relationship: &mut RelationshipPattern) -> Result<()> {
         relationship.var = self.optional_variable()?;
         if self.take_symbol(":") || self.take_keyword("IS") {
-            loop {
-                relationship.types.push(self.name("a relationship type")?);
-                if !self.take_symbol("|") {
-                    break;
-                }
-                self.take_symbol(":");
-            }
+            relationship.types = Some(self.label_alternatives("a relationship type")?);
         }
         if self.is_symbol("..") {
             return Err(self.expected_as("InvalidRelationshipPattern", "\"*\" before the range of a length"));

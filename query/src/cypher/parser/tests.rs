@@ -58,6 +58,8 @@ fn precedence() {
     check("2 ^ 3 ^ 2", "((2 Power 3) Power 2)");
     check("-2 ^ 2", "(-2 Power 2)");
     check("- a.b", "(Minus a.b)");
+    check("a || b || c", "((a Concatenate b) Concatenate c)");
+    check("n IS A|B AND n IS NOT NULL", "((n:…) and (n is not null))");
     check("NOT a AND NOT NOT b", "((not a) and (not (not b)))");
     check("a + b IN c OR d", "(((a Add b) In c) or d)");
     check("a OR b XOR c AND NOT d", "(a or (b xor (c and (not d))))");
@@ -122,6 +124,12 @@ fn forms() {
     check("count(*)", "CountStar");
     check("apoc.text.join(a, b)", "apoc.text.join(a, b)");
     check("CASE x WHEN 1 THEN 2 ELSE 3 END", "Case");
+    check("CASE x WHEN > 1, IS NULL, -1 THEN 2 END", "Case");
+    check("trim(BOTH 'x' FROM a)", "btrim(a, \"x\")");
+    check("trim(LEADING FROM a)", "lTrim(a)");
+    check("trim(trailing)", "trim(trailing)");
+    check("normalize(a, NFD)", "normalize(a, \"NFD\")");
+    check("n:$(label)", "(n:…)");
     check("count", "count");
 }
 
@@ -150,6 +158,11 @@ fn statements() {
         "SHOW INDEXES",
         "EXPLAIN MATCH (n) RETURN n",
         "MATCH (n:!A&(B|C)) RETURN n",
+        "MATCH (n:A&$(x.label))-[r:!T|$any(types)*..2]->() RETURN n",
+        "MATCH (n) SET n:$(a):B, n[key] = 1 REMOVE n[key], n:$(a)",
+        "MATCH (n) FILTER n.x > 1 LET y = n.x ORDER BY y LIMIT 1 OPTIONAL CALL (*) { RETURN 1 AS one } FINISH",
+        "INSERT (:A&B {x: 1_000})",
+        "CYPHER 5 RETURN 1",
     ] {
         parse_statement(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     }
@@ -162,6 +175,11 @@ fn statement_errors() {
     check_error("RETURN 1 UNION RETURN 2 UNION ALL RETURN 3", "InvalidClauseComposition");
     check_error("MATCH (n) RETURN", "UnexpectedSyntax");
     check_error("RETURN 1 RETRN 2", "UnexpectedSyntax");
+    check_error("MATCH (a)-[:A:B]->(b) RETURN b", "UnexpectedSyntax");
+    check_error("MATCH (n:$label) RETURN n", "UnexpectedSyntax");
+    check_error("RETURN trim(BOTH 'x')", "UnexpectedSyntax");
+    check_error("RETURN CASE 1 WHEN > THEN 2 END", "UnexpectedSyntax");
+    check_error("MATCH (n) SET n:$any(['A'])", "UnexpectedSyntax");
     check_error("FOREACH (x IN [1] | MATCH (n))", "InvalidClauseComposition");
     let error = parse_statement("RETURN 'é', WHERE").expect_err("reserved word");
     assert_eq!(error.0.message, "syntax error: expected an expression, found \"WHERE\"");
@@ -181,8 +199,17 @@ fn depth_is_limited() {
 
 fn check_depth_limit() {
     let deep = |open: &str, close: &str| format!("RETURN {}1{}", open.repeat(5000), close.repeat(5000));
-    for text in [deep("(", ")"), deep("[", "]"), deep("-", ""), deep("NOT ", ""), deep("{a: ", "}"), deep("abs(", ")")]
-    {
+    for text in [
+        deep("(", ")"),
+        deep("[", "]"),
+        deep("-", ""),
+        deep("NOT ", ""),
+        deep("{a: ", "}"),
+        deep("abs(", ")"),
+        deep("trim(", ")"),
+        deep("CASE ", " WHEN 1 THEN 1 END"),
+        deep("n:$(", ")"),
+    ] {
         assert_eq!(parse_statement(&text).expect_err("too deep").sqlstate(), "54001");
     }
     let chain = format!("RETURN 1{}", " + 1".repeat(5000));

@@ -180,7 +180,7 @@ impl Compiler<'_> {
             GraphWrite::CreateRelationship { var, ty, source, target, properties } => {
                 let properties = properties.as_ref().map(|expr| self.expr_over(expr, vars)).transpose()?;
                 PhysWrite::CreateRelationship {
-                    ty: Arc::clone(ty),
+                    ty: self.expr_over(ty, vars)?,
                     source: self.row_slot(*source, vars)?,
                     target: self.row_slot(*target, vars)?,
                     properties,
@@ -203,10 +203,10 @@ impl Compiler<'_> {
                 replace: *replace,
             },
             GraphWrite::SetLabels { entity, labels } => {
-                PhysWrite::SetLabels { entity: self.expr_over(entity, vars)?, labels: labels.clone() }
+                PhysWrite::SetLabels { entity: self.expr_over(entity, vars)?, labels: self.expr_over(labels, vars)? }
             }
             GraphWrite::RemoveLabels { entity, labels } => {
-                PhysWrite::RemoveLabels { entity: self.expr_over(entity, vars)?, labels: labels.clone() }
+                PhysWrite::RemoveLabels { entity: self.expr_over(entity, vars)?, labels: self.expr_over(labels, vars)? }
             }
             GraphWrite::Delete { values, detach } => {
                 PhysWrite::Delete { values: self.exprs_over(values, vars)?, detach: *detach }

@@ -24,11 +24,11 @@ use crate::exec::run::{Cx, Reservation};
 /// One compiled operation. Slots are positions in the widened row.
 pub enum PhysWrite {
     CreateNode { slot: usize, labels: Vec<Arc<str>>, properties: Option<PhysExpr> },
-    CreateRelationship { slot: usize, ty: Arc<str>, source: usize, target: usize, properties: Option<PhysExpr> },
+    CreateRelationship { slot: usize, ty: PhysExpr, source: usize, target: usize, properties: Option<PhysExpr> },
     SetProperty { entity: PhysExpr, key: Arc<str>, value: PhysExpr },
     SetProperties { entity: PhysExpr, value: PhysExpr, replace: bool },
-    SetLabels { entity: PhysExpr, labels: Vec<Arc<str>> },
-    RemoveLabels { entity: PhysExpr, labels: Vec<Arc<str>> },
+    SetLabels { entity: PhysExpr, labels: PhysExpr },
+    RemoveLabels { entity: PhysExpr, labels: PhysExpr },
     Delete { values: Vec<PhysExpr>, detach: bool },
     Bind { slot: usize, value: PhysExpr },
     Foreach { slot: usize, list: PhysExpr, body: Vec<PhysWrite> },
@@ -199,7 +199,9 @@ impl<'a> GraphWriter<'a> {
             PhysWrite::CreateRelationship { slot, ty, source, target, properties } => {
                 let (source, target) = (end_of(&row[*source], "start")?, end_of(&row[*target], "end")?);
                 let properties = self.evaluate_properties(properties.as_ref(), row)?;
-                let ty = transaction.ensure_relationship_type(ty)?;
+                let ty = ty.eval(RowCx::of_values(cx, row))?;
+                let name = ty.as_str().ok_or_else(|| QueryError::internal("a relationship's type is no text"))?;
+                let ty = transaction.ensure_relationship_type(name)?;
                 let id = transaction.create_relationship(ty, source, target, properties)?;
                 row[*slot] = Value::Relationship(RelationshipRef { id, ty, source, target });
                 cx.run.note_write();
@@ -228,12 +230,12 @@ impl<'a> GraphWriter<'a> {
                 })?;
             }
             PhysWrite::SetLabels { entity, labels } => {
-                let entity = entity.eval(RowCx::of_values(cx, row))?;
-                self.change_labels(&entity, labels, true)?;
+                let at = RowCx::of_values(cx, row);
+                self.change_labels(&entity.eval(at)?, &labels.eval(at)?, true)?;
             }
             PhysWrite::RemoveLabels { entity, labels } => {
-                let entity = entity.eval(RowCx::of_values(cx, row))?;
-                self.change_labels(&entity, labels, false)?;
+                let at = RowCx::of_values(cx, row);
+                self.change_labels(&entity.eval(at)?, &labels.eval(at)?, false)?;
             }
             PhysWrite::Delete { values, detach } => {
                 for value in values {
@@ -375,7 +377,8 @@ impl<'a> GraphWriter<'a> {
         Ok(())
     }
 
-    fn change_labels(&self, entity: &Value, labels: &[Arc<str>], add: bool) -> Result<()> {
+    /// `labels` is a list of texts.
+    fn change_labels(&self, entity: &Value, labels: &Value, add: bool) -> Result<()> {
         let transaction = self.cx.transaction();
         let id = match entity {
             Value::Null => return Ok(()),
@@ -389,7 +392,9 @@ impl<'a> GraphWriter<'a> {
         };
         let record = transaction.node(id)?.ok_or_else(|| deleted_entity("node", id.0))?;
         let mut tokens = record.labels.clone();
-        for label in labels {
+        let Value::List(labels) = labels else { return Err(QueryError::internal("labels are no list")) };
+        for label in labels.iter() {
+            let label = label.as_str().ok_or_else(|| QueryError::internal("a label is no text"))?;
             if add {
                 tokens.push(transaction.ensure_label(label)?);
             } else if let Some(token) = transaction.label_id(label) {

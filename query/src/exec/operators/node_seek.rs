@@ -113,6 +113,12 @@ impl NodeByIdSeekPlan {
                     out.push(Value::Node(NodeId(id)));
                 }
             }
+            // As elementId() writes it; the condition itself is tested too.
+            Value::Text(id) => {
+                if let Ok(id) = id.parse() {
+                    self.find(cx, &Value::Int(id), out)?;
+                }
+            }
             Value::Float(f) if f.fract() == 0.0 && *f >= 0.0 && *f < 9.0e15 => {
                 self.find(cx, &Value::Int(*f as i64), out)?;
             }

@@ -71,8 +71,9 @@ impl<'p> Parts<'p> {
                     self.define(var);
                     self.exprs.extend(properties);
                 }
-                GraphWrite::CreateRelationship { var, source, target, properties, .. } => {
+                GraphWrite::CreateRelationship { var, ty, source, target, properties } => {
                     self.define(var);
+                    self.exprs.push(ty);
                     self.read(source);
                     self.read(target);
                     self.exprs.extend(properties);
@@ -81,9 +82,11 @@ impl<'p> Parts<'p> {
                     self.exprs.push(entity);
                     self.exprs.push(value);
                 }
-                GraphWrite::SetLabels { entity, .. }
-                | GraphWrite::RemoveProperty { entity, .. }
-                | GraphWrite::RemoveLabels { entity, .. } => self.exprs.push(entity),
+                GraphWrite::SetLabels { entity, labels } | GraphWrite::RemoveLabels { entity, labels } => {
+                    self.exprs.push(entity);
+                    self.exprs.push(labels);
+                }
+                GraphWrite::RemoveProperty { entity, .. } => self.exprs.push(entity),
                 GraphWrite::Delete { values, .. } => self.exprs.extend(values),
                 GraphWrite::Bind { var, value } => {
                     self.define(var);
