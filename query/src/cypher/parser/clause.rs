@@ -128,25 +128,26 @@ impl Parser<'_> {
             self.nested(Self::foreach_clause)?
         } else if self.take_keyword("CALL") {
             self.call_clause(false)?
-        } else if let Some(what) = self.unsupported_clause() {
-            return Err(self.unsupported_at(start, what));
+        } else if let Some((what, hint)) = self.unsupported_clause() {
+            return Err(self.unsupported_at(start, what).hint(hint));
         } else {
             return Ok(None);
         };
         Ok(Some(Clause { kind, span: self.span_from(start) }))
     }
 
-    /// The name of a clause that is Cypher's and not carried out here.
-    fn unsupported_clause(&self) -> Option<&'static str> {
+    /// The name of a clause that is Cypher's and not carried out here, and what to do instead.
+    fn unsupported_clause(&self) -> Option<(&'static str, &'static str)> {
         let follows = |words: &[&str]| words.iter().enumerate().all(|(ahead, word)| self.is_keyword_at(ahead, word));
+        let import = "Load files by COPY or `sinew import`, or send their rows as a parameter to UNWIND.";
         if follows(&["LOAD", "CSV"]) {
-            Some("LOAD CSV")
+            Some(("LOAD CSV", import))
         } else if follows(&["USE"]) && matches!(self.peek_at(1), TokenKind::Ident(..)) {
-            Some("USE of another graph")
+            Some(("USE of another graph", "A database has one graph."))
         } else if follows(&["USING", "PERIODIC", "COMMIT"]) {
-            Some("USING PERIODIC COMMIT")
+            Some(("USING PERIODIC COMMIT", import))
         } else if follows(&["NEXT"]) {
-            Some("NEXT")
+            Some(("NEXT", "Go on with WITH and further clauses."))
         } else {
             None
         }
@@ -155,7 +156,8 @@ impl Parser<'_> {
     /// CALL { … } IN TRANSACTIONS.
     fn check_subquery_end(&self) -> Result<()> {
         if self.is_keyword("IN") {
-            return Err(self.unsupported_at(self.span(), "CALL { … } IN TRANSACTIONS"));
+            let error = self.unsupported_at(self.span(), "CALL { … } IN TRANSACTIONS");
+            return Err(error.hint("Leave it out: a transaction may be of any size."));
         }
         Ok(())
     }
