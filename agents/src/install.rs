@@ -192,7 +192,7 @@ fn create_tables(session: &mut Session) -> Result<()> {
             transaction.alter_table(TableDef { behaviour: TableBehaviour::EngineOnly, ..TableDef::clone(table) })?;
         }
     }
-    transaction.finish_statement();
+    transaction.finish_statement()?;
     Ok(())
 }
 

@@ -115,7 +115,7 @@ pub fn fill_store(store: &Arc<Store>, table: &TableDef, count: u64) -> (RowId, R
         last = insert(&transaction, table, i);
         first.get_or_insert(last);
     }
-    transaction.finish_statement();
+    transaction.finish_statement().expect("no constraint stands");
     transaction.commit().expect("the bulk commit succeeds");
     (first.unwrap_or(last), last)
 }
@@ -125,7 +125,7 @@ pub fn commit_one(store: &Arc<Store>, table: &TableDef, i: u64) {
     let transaction = store.begin(Isolation::ReadCommitted);
     transaction.begin_statement().expect("nobody cancels");
     insert(&transaction, table, i);
-    transaction.finish_statement();
+    transaction.finish_statement().expect("no constraint stands");
     transaction.commit().expect("the commit succeeds");
 }
 

@@ -96,7 +96,7 @@ fn create(database: &Database) -> Result<()> {
             options: Default::default(),
         })?;
     }
-    transaction.finish_statement();
+    transaction.finish_statement()?;
     drop(transaction);
     session.query("COMMIT", &[])?;
     Ok(())

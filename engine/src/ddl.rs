@@ -224,6 +224,20 @@ impl Session {
                 // Under the tables' locks nobody adds another.
                 foreign_key::check_truncated(&transaction.catalog(), &tables)
             }
+            Ddl::CreateIndex { index, if_not_exists } if !is_table_index(&index) => {
+                self.create_graph_index(transaction, index, if_not_exists)
+            }
+            Ddl::CreateGraphConstraint { constraint, if_not_exists } => {
+                self.create_graph_constraint(transaction, constraint, if_not_exists)
+            }
+            Ddl::DropGraphConstraint { id } => {
+                if transaction.catalog().graph_constraints.contains_key(&id) {
+                    transaction.drop_graph_constraint(id)?;
+                } else {
+                    transaction.drop_index(id)?;
+                }
+                Ok(())
+            }
             Ddl::CreateIndex { index, if_not_exists } => {
                 if if_not_exists && transaction.catalog().relation_id(&index.schema, &index.name).is_some() {
                     self.context.notice(format!("relation \"{}\" already exists, skipping", index.name));
@@ -615,6 +629,8 @@ fn ddl_tag(ddl: &Ddl) -> &'static str {
         Ddl::Truncate { .. } => "TRUNCATE TABLE",
         Ddl::CreateIndex { .. } => "CREATE INDEX",
         Ddl::DropIndex { .. } => "DROP INDEX",
+        Ddl::CreateGraphConstraint { .. } => "CREATE CONSTRAINT",
+        Ddl::DropGraphConstraint { .. } => "DROP CONSTRAINT",
         Ddl::CreateView { .. } => "CREATE VIEW",
         Ddl::DropView { .. } => "DROP VIEW",
         Ddl::CreateEnum { .. } => "CREATE TYPE",

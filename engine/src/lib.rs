@@ -11,6 +11,7 @@ mod ddl_sequence;
 mod extension;
 mod fingerprint;
 mod foreign_key;
+mod graph_definition;
 mod literals;
 mod lock_table;
 mod maintenance;

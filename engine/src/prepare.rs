@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::RwLock;
 use sinew_query::cypher::NamedParameters;
 use sinew_query::exec::{self, PreparedPlan};
+use sinew_query::near_miss::near_miss;
 use sinew_query::statement::{CopyOptions, CopyTarget, CreateTableAs, Ddl, ExplainOptions, OnCommit, OutputColumn};
 use sinew_query::statement_statistics::Fingerprint;
 use sinew_query::{BindContext, BoundStatement, QueryError, QueryKind, Result, sqlstate};
@@ -386,7 +387,7 @@ fn bind_statement(bind: &BindContext<'_>, text: &str, named: &NamedParameters) -
     }
     let routed = route(text);
     if routed.language == Language::Sql {
-        let statement = sinew_query::sql::parse(text)?;
+        let statement = sinew_query::sql::parse(text).map_err(|error| likelier_error(error, text))?;
         return sinew_query::sql::bind(bind, &statement, text);
     }
     let body = &text[routed.body..];
@@ -410,6 +411,23 @@ fn bind_statement(bind: &BindContext<'_>, text: &str, named: &NamedParameters) -
             Ok(BoundStatement::Explain { query, options })
         }
         (Some(_), _) => Err(QueryError::unsupported("EXPLAIN of a statement without a plan")),
+    }
+}
+
+/// Words that begin statements of Cypher.
+const CYPHER_WORDS: &[&str] =
+    &["CREATE", "DELETE", "DETACH", "FOREACH", "MATCH", "MERGE", "OPTIONAL", "RETURN", "UNWIND", "WITH"];
+
+/// The error of text that is no SQL: Cypher's, when its first word is one of Cypher's with a typing error.
+fn likelier_error(error: QueryError, text: &str) -> QueryError {
+    let first = text.trim_start().split(|c: char| !(c.is_alphanumeric() || c == '_')).next();
+    let first = first.unwrap_or_default().to_uppercase();
+    let is_meant = error.sqlstate() == sqlstate::SYNTAX_ERROR
+        && !CYPHER_WORDS.contains(&&*first)
+        && near_miss(&first, CYPHER_WORDS.iter().copied()).is_some();
+    match sinew_query::cypher::parse(text) {
+        Err(meant) if is_meant => meant,
+        _ => error,
     }
 }
 

@@ -485,8 +485,10 @@ impl Session {
             return Ok(());
         }
         let Some(active) = &self.active else { return Ok(()) };
-        active.transaction.finish_statement();
-        if active.explicit || self.implicit_block { Ok(()) } else { self.commit_transaction() }
+        let is_block = active.explicit || self.implicit_block;
+        let finished = active.transaction.finish_statement().map_err(QueryError::from);
+        self.guard(finished)?;
+        if is_block { Ok(()) } else { self.commit_transaction() }
     }
 
     pub(crate) fn abort_statement(&mut self) {

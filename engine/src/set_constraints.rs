@@ -88,8 +88,8 @@ impl Session {
         let context = self.begin_statement(&[])?;
         let transaction = Arc::clone(&context.transaction);
         let result = exec::check_deferred(context);
-        transaction.finish_statement();
-        result
+        let finished = transaction.finish_statement();
+        result.and(Ok(finished?))
     }
 
     /// 55006 while checks wait that come from rows of a table that `command` changes or drops.

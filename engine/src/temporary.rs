@@ -69,8 +69,8 @@ impl Session {
             Ok(())
         };
         let result = run();
-        transaction.finish_statement();
-        result
+        let finished = transaction.finish_statement();
+        result.and(Ok(finished?))
     }
 
     /// DISCARD TEMP. Within a block it is part of the transaction.
@@ -125,7 +125,7 @@ fn drop_schema(database: &Database, schema: &str) -> Result<()> {
     transaction.begin_statement()?;
     drop_contents(&transaction, schema)?;
     transaction.drop_schema(schema)?;
-    transaction.finish_statement();
+    transaction.finish_statement()?;
     transaction.set_synchronous_commit(false);
     transaction.commit()?;
     Ok(())

@@ -42,7 +42,7 @@ pub(crate) fn run(database: &Database) -> Result<()> {
         }
         transaction.alter_table(changed)?;
     }
-    transaction.finish_statement();
+    transaction.finish_statement()?;
     transaction.commit()?;
     Ok(())
 }

@@ -214,6 +214,8 @@ impl From<StorageError> for QueryError {
         use sqlstate::*;
         let code = match &error {
             StorageError::DuplicateKey { .. } => UNIQUE_VIOLATION,
+            StorageError::PropertyViolation { is_missing: true, .. } => NOT_NULL_VIOLATION,
+            StorageError::PropertyViolation { is_missing: false, .. } => CHECK_VIOLATION,
             StorageError::NodeHasRelationships { .. } => INTEGRITY_CONSTRAINT_VIOLATION,
             StorageError::NodeNotFound(_) | StorageError::RelationshipNotFound(_) => UNDEFINED_OBJECT,
             StorageError::ObjectExists { kind, .. } => match *kind {
@@ -255,9 +257,13 @@ impl From<StorageError> for QueryError {
         match error {
             StorageError::DuplicateKey { schema, table, constraint, detail } => {
                 out.0.schema = schema;
-                out.0.table = Some(table);
+                out.0.table = Some(table).filter(|table| !table.is_empty());
                 out.0.constraint = Some(constraint);
                 out.0.detail = Some(detail);
+            }
+            StorageError::PropertyViolation { constraint, property, .. } => {
+                out.0.column = Some(property);
+                out.0.constraint = Some(constraint);
             }
             StorageError::DependentObjects { detail, .. }
             | StorageError::WriteConflict { detail }

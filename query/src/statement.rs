@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use sinew_storage::DataType;
-use sinew_storage::catalog::{ForeignKeyDef, IndexDef, LabelPosition, SequenceDef, TableDef, ViewDef};
+use sinew_storage::catalog::{
+    ForeignKeyDef, GraphConstraintDef, IndexDef, LabelPosition, SequenceDef, TableDef, ViewDef,
+};
 use sinew_storage::ids::{ColumnId, RelationId};
 
 use crate::algebra::{Plan, VarId, VarTable};
@@ -207,6 +209,15 @@ pub struct AddForeignKey {
     pub index: String,
 }
 
+/// A constraint of the graph, with the definition that holds it.
+#[derive(Clone, Debug)]
+pub enum NewGraphConstraint {
+    /// Uniqueness and keys.
+    Index(IndexDef),
+    /// Existence and types.
+    Rule(GraphConstraintDef),
+}
+
 /// A change of an enum type.
 #[derive(Clone, Debug)]
 pub enum EnumChange {
@@ -348,6 +359,14 @@ pub enum Ddl {
     },
     DropIndex {
         indexes: Vec<(String, RelationId)>,
+    },
+    /// What exists must satisfy it; its id is allocated when it is carried out.
+    CreateGraphConstraint {
+        constraint: NewGraphConstraint,
+        if_not_exists: bool,
+    },
+    DropGraphConstraint {
+        id: RelationId,
     },
     CreateView {
         view: ViewDef,

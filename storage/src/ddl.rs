@@ -5,6 +5,7 @@
 
 mod enum_type;
 mod foreign_key;
+mod graph_constraint;
 mod sequence;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::catalog::rows::{
 use crate::catalog::*;
 use crate::encoding::row::{RowProjection, encode_row};
 use crate::error::{Result, StorageError};
+use crate::graph::constraints::key_requirements;
 use crate::ids::{ColumnId, NodeId, RelationId, RelationshipId};
 use crate::index::{column_count, is_ordered, node_index_values, relationship_index_values};
 use crate::index_function::KeySource;
@@ -204,6 +206,9 @@ impl Transaction {
         let catalog = self.catalog();
         if !catalog.schemas.contains_key(schema) {
             return Err(not_found("schema", schema));
+        }
+        if catalog.graph_constraint(schema, name).is_some() {
+            return Err(StorageError::ObjectExists { kind: "constraint", name: name.to_owned() });
         }
         if catalog.relation_id(schema, name).is_some() {
             return Err(StorageError::ObjectExists { kind: "relation", name: name.to_owned() });
@@ -459,6 +464,11 @@ impl Transaction {
             self.fill_index(&def)?;
         } else {
             self.note_change(Change::IndexReset { index: def.id });
+        }
+        if def.constraint == Some(ConstraintKind::PrimaryKey) {
+            key_requirements(&def.name, &def.target)
+                .iter()
+                .try_for_each(|requirement| self.require_of_all(requirement))?;
         }
         Ok(Arc::new(def))
     }

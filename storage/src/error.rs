@@ -9,6 +9,9 @@ pub enum StorageError {
     // Fix the input.
     #[error("duplicate key value violates unique constraint \"{constraint}\"")]
     DuplicateKey { schema: Option<String>, table: String, constraint: String, detail: String },
+    /// A property of the graph is missing, or of another type than a constraint says.
+    #[error("{message}")]
+    PropertyViolation { is_missing: bool, constraint: String, property: String, message: String },
     #[error("node {node} still has relationships, so it cannot be deleted; use DETACH DELETE")]
     NodeHasRelationships { node: NodeId },
     #[error("node {0} does not exist")]

@@ -97,7 +97,15 @@ impl Transaction {
     pub(crate) fn build_index_entry(&self, index: &IndexDef, values: &[Value], id: u64) -> Result<()> {
         let key = index_key(index, values)?;
         let is_taken = key.collides && self.kv_get(Keyspace::of_relation(index.id), &key.bytes)?.is_some();
-        if is_taken { Err(self.duplicate_key(index, values)) } else { self.insert_index_key(index, key, id) }
+        if !is_taken {
+            return self.insert_index_key(index, key, id);
+        }
+        Err(match index.target {
+            IndexTarget::Table { .. } => self.duplicate_key(index, values),
+            IndexTarget::Nodes { .. } | IndexTarget::Relationships { .. } => {
+                self.duplicate_property(index, values, id, true)
+            }
+        })
     }
 
     /// Moves an id to a key. Errors as [`Self::build_index_entry`]. The row (or node, or relationship) of the id is locked

@@ -5,13 +5,16 @@
 //! case has several statements, the last one's output is compared, and earlier ones must succeed. `REWRITE=1` writes
 //! what came out into the file instead of failing: read the difference before keeping it.
 //!
+//! In a file that begins with `# errors: whole`, errors also show their place, detail and hint, and notices come first.
+//!
 //! Lines before a case that begin with `#` are comments. Two of them speak to the program that runs the SQL scripts on
 //! PostgreSQL too (see [`crate::compare`]): `# differs: REASON` and `# sinew only: REASON`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use sinew::{Database, Session};
+use sinew::{Database, QueryError, Session};
 
 /// Statements and expected output, with the line the case begins at.
 pub(crate) struct Case {
@@ -52,8 +55,20 @@ pub fn run_file(path: &Path) -> Result<String, String> {
     let mut report = String::new();
     let mut rewritten = String::new();
     let mut differs = false;
+    let is_whole = text.starts_with("# errors: whole\n");
+    let notices: Arc<Mutex<Vec<String>>> = Arc::default();
+    if is_whole {
+        let sink = Arc::clone(&notices);
+        session.set_notice_sink(Arc::new(move |notice| {
+            sink.lock().unwrap_or_else(PoisonError::into_inner).push(notice.message);
+        }));
+    }
     for case in cases(&text) {
-        let actual = output(&mut session, &case.statements);
+        let mut actual = output_of(&mut session, &case.statements, is_whole);
+        let said = std::mem::take(&mut *notices.lock().unwrap_or_else(PoisonError::into_inner));
+        for notice in said.iter().rev() {
+            actual = format!("NOTICE: {notice}\n{actual}").trim_end().to_owned();
+        }
         if actual != case.expected {
             differs = true;
             let _ = write!(
@@ -112,6 +127,11 @@ pub(crate) fn cases(text: &str) -> Vec<Case> {
 
 /// What the last of the statements gives.
 pub fn output(session: &mut Session, statements: &str) -> String {
+    output_of(session, statements, false)
+}
+
+/// With all parts of an error, when it is to be whole.
+fn output_of(session: &mut Session, statements: &str, is_whole: bool) -> String {
     let parts = session.split(statements);
     let mut last = String::new();
     for part in parts {
@@ -130,8 +150,28 @@ pub fn output(session: &mut Session, statements: &str) -> String {
                     .collect();
                 lines.join("\n")
             }
+            Err(error) if is_whole => whole_error(&error, &part.text),
             Err(error) => format!("ERROR {}: {}", error.sqlstate(), error),
         };
     }
     last
+}
+
+/// As psql shows it.
+fn whole_error(error: &QueryError, statement: &str) -> String {
+    let mut text = format!("ERROR {}: {}", error.sqlstate(), error);
+    if let Some(position) = error.0.position {
+        let before: String = statement.chars().take(position.saturating_sub(1)).collect();
+        let line = before.matches('\n').count();
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+        let prefix = format!("LINE {}: ", line + 1);
+        let _ = write!(text, "\n{prefix}{}", statement.lines().nth(line).unwrap_or_default());
+        let _ = write!(text, "\n{}^", " ".repeat(prefix.len() + column));
+    }
+    for (name, part) in [("DETAIL", &error.0.detail), ("HINT", &error.0.hint)] {
+        if let Some(part) = part {
+            let _ = write!(text, "\n{name}: {part}");
+        }
+    }
+    text
 }

@@ -17,6 +17,7 @@ pub fn functions(handle: &EngineHandle) -> Vec<Arc<dyn TableFunction>> {
     let decide_shape = shape.clone();
     let cancel_agent_run = Function {
         name: "cancel_agent_run",
+        description: "Cancels a run of an agent.",
         params: vec![required("id", DataType::Uuid)],
         columns: run_columns(),
         writes: true,
@@ -28,6 +29,7 @@ pub fn functions(handle: &EngineHandle) -> Vec<Arc<dyn TableFunction>> {
     };
     let decide_approval = Function {
         name: "decide_approval",
+        description: "Decides what a run waits for somebody to approve.",
         params: vec![
             required("id", DataType::Uuid),
             required("decision", DataType::Text),

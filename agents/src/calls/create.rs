@@ -27,6 +27,7 @@ fn create_function(name: &'static str, kind: ObjectKind, options: AgentOptions) 
     let shape = object_columns(kind);
     Function {
         name,
+        description: "Creates what its name says, or a new version of it.",
         params: vec![required("name", DataType::Text), required("definition", DataType::Jsonb)],
         columns: shape.clone(),
         writes: true,

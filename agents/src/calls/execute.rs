@@ -60,6 +60,7 @@ fn execute_agent(handle: EngineHandle) -> Arc<dyn TableFunction> {
     let mode = sinew::query::functions::Param { name: "mode", ty: DataType::Text, default: Some("wait".into()) };
     Function {
         name: "execute_agent",
+        description: "Runs an agent and gives its answer.",
         params: vec![
             required("agent", DataType::Text),
             required("input", DataType::Text),
@@ -114,6 +115,7 @@ fn resume_agent_run(handle: EngineHandle) -> Arc<dyn TableFunction> {
     let shape = run_columns();
     Function {
         name: "resume_agent_run",
+        description: "Goes on with a run that was interrupted.",
         params: vec![required("id", DataType::Uuid), optional("budget", DataType::Jsonb)],
         columns: shape.clone(),
         writes: true,
@@ -136,6 +138,7 @@ fn enqueue_agent(handle: EngineHandle) -> Arc<dyn TableFunction> {
         sinew::query::functions::Param { name: "priority", ty: DataType::Int4, default: Some(Value::Int(0)) };
     Function {
         name: "enqueue_agent",
+        description: "Queues a run of an agent as a part of the transaction.",
         params: vec![
             required("agent", DataType::Text),
             required("input", DataType::Text),

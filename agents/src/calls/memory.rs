@@ -21,6 +21,7 @@ pub fn functions() -> Vec<Arc<dyn TableFunction>> {
     let context_shape = shape.clone();
     let memory_context = Function {
         name: "memory_context",
+        description: "What a prompt would get of a conversation's memory, packed to a budget.",
         params: vec![
             required("conversation_id", DataType::Text),
             required("query", DataType::Text),
@@ -46,6 +47,7 @@ pub fn functions() -> Vec<Arc<dyn TableFunction>> {
     let clear_shape = columns(&[("removed", DataType::Int8)]);
     let clear_memory = Function {
         name: "clear_memory",
+        description: "Removes what is remembered of a conversation.",
         params: vec![required("conversation_id", DataType::Text)],
         columns: clear_shape.clone(),
         writes: true,

@@ -18,6 +18,8 @@ pub fn functions() -> Vec<Arc<dyn TableFunction>> {
 fn refused(name: &'static str, (param, ty): (&'static str, DataType), columns: Columns) -> Arc<dyn TableFunction> {
     Function {
         name,
+        // Nothing to list: it does nothing yet.
+        description: "",
         params: vec![required(param, ty)],
         columns,
         writes: true,

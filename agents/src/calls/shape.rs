@@ -16,6 +16,8 @@ pub type Body = Box<dyn Fn(&ExecContext, &Args<'_>) -> Result<Box<dyn RowStream>
 /// A function given by a closure.
 pub struct Function {
     pub name: &'static str,
+    /// For SHOW PROCEDURES.
+    pub description: &'static str,
     pub params: Vec<Param>,
     pub columns: Columns,
     pub writes: bool,
@@ -32,6 +34,10 @@ impl std::fmt::Debug for Function {
 impl TableFunction for Function {
     fn name(&self) -> &str {
         self.name
+    }
+
+    fn description(&self) -> &str {
+        self.description
     }
 
     fn params(&self) -> &[Param] {

@@ -35,6 +35,7 @@ pub fn functions(handle: &EngineHandle) -> Vec<Arc<dyn TableFunction>> {
     let (stream, events) = (handle.clone(), handle.clone());
     let agent_stream = Function {
         name: "agent_stream",
+        description: "Runs an agent and gives its events as they happen.",
         params: vec![
             required("agent", DataType::Text),
             required("input", DataType::Text),
@@ -68,6 +69,7 @@ pub fn functions(handle: &EngineHandle) -> Vec<Arc<dyn TableFunction>> {
     };
     let agent_events = Function {
         name: "agent_events",
+        description: "The events of a run, from one on, as they happen.",
         params: vec![
             required("run_id", DataType::Uuid),
             Param { name: "after_seq", ty: DataType::Int8, default: Some(Value::Int(0)) },

@@ -31,7 +31,7 @@ impl Journal for StoreJournal {
         let outcome = work(&TransactionRows::new(&transaction));
         match outcome {
             Ok(()) => {
-                transaction.finish_statement();
+                transaction.finish_statement()?;
                 if transaction.has_writes() {
                     transaction.commit()?;
                 } else {

@@ -156,7 +156,7 @@ pub fn bench(criterion: &mut Criterion, root: &Path) {
             let transaction = store.begin(Isolation::ReadCommitted);
             transaction.begin_statement().expect("nobody cancels");
             let row = transaction.get_row(table, RowId(first.0 + random.random_range(0..ROWS)), &[0]);
-            transaction.finish_statement();
+            transaction.finish_statement().expect("no constraint stands");
             transaction.rollback();
             row.expect("readable")
         });

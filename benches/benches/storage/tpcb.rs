@@ -83,7 +83,7 @@ impl Balances {
             let branch = (id - 1) * BRANCHES / count + 1;
             transaction.insert_row(&table, &[Value::Int(id), Value::Int(branch), Value::Int(0), filler.clone()])?;
         }
-        transaction.finish_statement();
+        transaction.finish_statement()?;
         Ok(())
     }
 
@@ -110,7 +110,7 @@ impl Balances {
         let (row, mut values) = self.find(transaction, id)?;
         values[BALANCE] = Value::Int(values[BALANCE].as_int().expect("a balance is a number") + delta);
         transaction.update_row(&self.table, row, &values)?;
-        transaction.finish_statement();
+        transaction.finish_statement()?;
         Ok(())
     }
 }
@@ -156,7 +156,7 @@ impl Bank {
         self.accounts.add(&transaction, account, delta)?;
         transaction.begin_statement()?;
         self.accounts.find(&transaction, account)?;
-        transaction.finish_statement();
+        transaction.finish_statement()?;
         self.tellers.add(&transaction, teller, delta)?;
         self.branches.add(&transaction, branch, delta)?;
         transaction.begin_statement()?;
@@ -164,7 +164,7 @@ impl Bank {
         let [teller, branch, account, delta] = [teller, branch, account, delta].map(Value::Int);
         let filler = Value::from(" ".repeat(22));
         transaction.insert_row(&self.history, &[teller, branch, account, delta, Value::Timestamp(now), filler])?;
-        transaction.finish_statement();
+        transaction.finish_statement()?;
         transaction.commit().map(drop)
     }
 

@@ -397,7 +397,8 @@ impl Session {
             cursor.open = false;
             // The transaction itself goes on until Sync or COMMIT.
             if let Some(active) = &self.active {
-                active.transaction.finish_statement();
+                let finished = active.transaction.finish_statement().map_err(QueryError::from);
+                self.guard(finished)?;
             }
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! The routing table: leading tokens to language.
 
+use sinew_query::near_miss::near_miss;
+
 use super::scanner::{Scanner, TokenKind};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,14 +89,24 @@ fn language_of(words: &[&str]) -> Language {
             "(" | "FULLTEXT" | "VECTOR" | "RANGE" | "CONSTRAINT" => true,
             "TEXT" | "LOOKUP" | "POINT" | "BTREE" => word(2) == "INDEX",
             "INDEX" => graph_index(words),
+            // Of Neo4j 2: for a hint at MERGE.
+            "UNIQUE" => word(2) == "(",
             // CREATE p = (…)
             _ => word(2) == "=" && word(3) == "(",
         },
         // SQL puts IF EXISTS before the name.
-        "DROP" => word(1) == "CONSTRAINT" || (word(1) == "INDEX" && word(3) == "IF" && word(4) == "EXISTS"),
-        "SHOW" => graph_listing(word(1)) || matches!(word(1), "DATABASE" | "DATABASES") || graph_listing(word(2)),
+        "DROP" if word(1) == "INDEX" => (word(3) == "IF" && word(4) == "EXISTS") || (word(2) == "ON" && word(3) == ":"),
+        "DROP" => word(1) == "CONSTRAINT",
+        // SHOW NODE PROPERTY EXISTENCE CONSTRAINTS has the most words before it.
+        "SHOW" => {
+            (1..=4).any(|at| graph_listing(word(at)))
+                || administration(word(1))
+                || near_miss(word(1), ["CONSTRAINTS", "FUNCTIONS", "INDEXES", "PROCEDURES"]).is_some()
+        }
         "LOAD" => word(1) == "CSV",
         "USE" => true,
+        // Of Neo4j 2, too.
+        "START" => word(2) == "=",
         "CALL" => match word(1) {
             "{" | "(" => true,
             _ => word(2) == "." || words.contains(&"YIELD"),
@@ -110,6 +122,22 @@ fn graph_listing(word: &str) -> bool {
     matches!(
         word,
         "INDEX" | "INDEXES" | "CONSTRAINT" | "CONSTRAINTS" | "FUNCTION" | "FUNCTIONS" | "PROCEDURE" | "PROCEDURES"
+    )
+}
+
+/// What SHOW lists in Neo4j and not here.
+fn administration(word: &str) -> bool {
+    matches!(
+        word,
+        "ALIASES"
+            | "DATABASE"
+            | "DATABASES"
+            | "PRIVILEGES"
+            | "ROLES"
+            | "SERVERS"
+            | "SETTINGS"
+            | "TRANSACTIONS"
+            | "USERS"
     )
 }
 
@@ -188,13 +216,18 @@ mod tests {
         check("CALL { RETURN 1 AS x } RETURN x", Cypher);
         check("SHOW INDEXES", Cypher);
         check("SHOW FULLTEXT INDEXES", Cypher);
+        check("SHOW NODE PROPERTY EXISTENCE CONSTRAINTS YIELD name", Cypher);
+        check("SHOW BUILT IN FUNCTIONS", Cypher);
+        check("SHOW TRANSACTION ISOLATION LEVEL", Sql);
         check("SHOW DATABASES", Cypher);
         check("CREATE TEXT INDEX i FOR (n:L) ON (n.p)", Cypher);
         check("DROP INDEX i IF EXISTS", Cypher);
         check("DROP INDEX IF EXISTS i", Sql);
         check("LOAD CSV FROM 'x' AS row RETURN row", Cypher);
         check("USE g MATCH (n) RETURN n", Cypher);
+        check("SHOW INDEXS", Cypher);
         check("SHOW search_path", Sql);
+        check("DROP INDEX ON :L(p)", Cypher);
         check("EXPLAIN MATCH (n) RETURN n", Cypher);
         check("EXPLAIN (ANALYZE, FORMAT text) SELECT 1", Sql);
         check("EXPLAIN (ANALYZE) MATCH (n) RETURN n", Cypher);

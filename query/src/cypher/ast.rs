@@ -67,8 +67,11 @@ pub enum SchemaCommand {
     CreateConstraint {
         name: Option<Name>,
         if_not_exists: bool,
+        /// Of nodes, or of relationships (`FOR ()-[r:T]-()`).
+        relationship: bool,
         label: Name,
         properties: Vec<Name>,
+        rule: ConstraintRule,
     },
     DropIndex {
         name: Name,
@@ -78,7 +81,7 @@ pub enum SchemaCommand {
         name: Name,
         if_exists: bool,
     },
-    Show(ShowKind),
+    Show(Box<ShowCommand>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -88,12 +91,58 @@ pub enum IndexCommandKind {
     Vector { options: Option<Expr> },
 }
 
+/// What a constraint requires of its properties.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ConstraintRule {
+    Unique,
+    Key,
+    NotNull,
+    /// The type, and where it stands.
+    Type(ValueType, Span),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShowCommand {
+    pub kind: ShowKind,
+    pub span: Span,
+    /// YIELD: what is shown of each row, and which rows.
+    pub yields: Option<Projection>,
+    /// WHERE without YIELD.
+    pub filter: Option<Expr>,
+    /// RETURN behind YIELD, and where it stands.
+    pub returns: Option<(Projection, Span)>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShowKind {
-    Indexes,
-    Constraints,
-    Functions,
+    Indexes(Option<ShowIndexKind>),
+    Constraints(ConstraintFilter),
+    Functions { built_in: bool },
     Procedures,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShowIndexKind {
+    Range,
+    FullText,
+    Vector,
+    /// Of a kind that no index can have here.
+    Absent,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConstraintFilter {
+    /// Of relationships, or of nodes; both.
+    pub relationship: Option<bool>,
+    pub rule: Option<ShowRule>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShowRule {
+    Unique,
+    Key,
+    Exists,
+    Type,
 }
 
 /// One single query, or several joined by UNION.

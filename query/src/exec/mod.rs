@@ -106,6 +106,8 @@ pub struct PreparedPlan {
     relations: Vec<UsedRelation>,
     /// The name of a materialized view among them that has not been filled.
     unpopulated: Option<String>,
+    /// It creates or changes nodes or relationships.
+    writes_graph: bool,
     graph_version: u64,
     root: Arc<Node>,
     sizes: RunSizes,
@@ -140,6 +142,9 @@ impl PreparedPlan {
         let mut waited = false;
         for used in &self.relations {
             waited |= transaction.lock_relation_waited(used.id, used.lock)?;
+        }
+        if self.writes_graph {
+            waited |= transaction.lock_graph_for_writes()?;
         }
         Ok(waited)
     }
@@ -184,6 +189,16 @@ fn collect_relations(plan: &Plan, out: &mut Vec<UsedRelation>) {
     }
 }
 
+fn writes_graph(plan: &Plan) -> bool {
+    let writes = match plan {
+        Plan::GraphWrite { .. } | Plan::Merge { .. } => true,
+        // INSERT and COPY into `nodes` and `edges`.
+        Plan::ProcedureCall { procedure, .. } => procedure.counts_rows(),
+        _ => false,
+    };
+    writes || visit::inputs(plan).into_iter().any(writes_graph)
+}
+
 /// Optimizes and compiles. `transaction` gives catalog and statistics.
 pub fn prepare(query: BoundQuery, transaction: &Transaction) -> Result<Arc<PreparedPlan>> {
     prepare_with(query, transaction, PrepareOptions::default())
@@ -200,6 +215,7 @@ pub fn prepare_with(
     let locks_rows = visit::plan_locks_rows(&plan);
     let mut relations = Vec::new();
     collect_relations(&plan, &mut relations);
+    let writes_graph = writes_graph(&plan);
     let catalog = transaction.catalog();
     let is_unpopulated = |table: &TableDef| table.materialized.as_ref().is_some_and(|of| !of.is_populated);
     let mut tables = relations.iter().filter_map(|used| catalog.tables.get(&used.id));
@@ -232,6 +248,7 @@ pub fn prepare_with(
         param_names,
         relations,
         unpopulated,
+        writes_graph,
         graph_version: transaction.catalog().graph_version,
         root,
         sizes,

@@ -168,6 +168,10 @@ pub trait TableFunction: Send + Sync + fmt::Debug {
     fn params(&self) -> &[Param];
     /// Names and types of the columns; none for a procedure without outputs.
     fn columns(&self) -> &[(String, DataType)];
+    /// What it is for, in a sentence, when it is a procedure that SHOW PROCEDURES lists.
+    fn description(&self) -> &str {
+        ""
+    }
     /// May write (CALL only; refused in `cypher()` and read-only contexts).
     fn writes(&self) -> bool {
         false

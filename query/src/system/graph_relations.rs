@@ -283,6 +283,8 @@ impl TableFunction for GraphInsert {
             GraphRelation::Nodes => insert_node(context, args)?,
             GraphRelation::Edges => insert_edge(context, args)?,
         };
+        // Nothing of this statement will complete the row, and here it is known which one it is.
+        context.transaction.check_graph_constraints()?;
         Ok(stream_rows(context, &self.columns, vec![row]))
     }
 

@@ -1,7 +1,13 @@
-//! Neo4j's procedures: searching an index by name, and what names the graph uses.
+//! Neo4j's procedures: searching an index by name, what names the graph uses, what it looks like (`schema`), and what the
+//! server says of itself (`server`).
 //!
 //! Scores are Neo4j's: BM25 of full text; for vectors (1 + cosine) / 2, 1 / (1 + d²) under Euclidean distance, and
 //! Lucene's maximum inner product, which keeps negative products between 0 and 1.
+
+mod schema;
+mod server;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -20,7 +26,7 @@ use crate::types;
 
 /// Registers this module's functions.
 pub(super) fn register(registry: &FunctionRegistry) {
-    for procedure in all() {
+    for procedure in all().into_iter().chain(schema::all()).chain(server::all()) {
         registry.register_table_function(Arc::new(procedure));
     }
 }
@@ -42,31 +48,57 @@ fn all() -> Vec<Procedure> {
     let relationship = || vec![("relationship", DataType::Relationship), ("score", DataType::Float8)];
     let name = |column| vec![(column, DataType::Text)];
     vec![
-        Procedure::new("db.index.fulltext.queryNodes", text_params(), node(), |context, args| {
-            entities(context, Kind::Nodes, &text_query(context, Kind::Nodes, args)?)
-        }),
-        Procedure::new("db.index.fulltext.queryRelationships", text_params(), relationship(), |context, args| {
-            entities(context, Kind::Relationships, &text_query(context, Kind::Relationships, args)?)
-        }),
-        Procedure::new("db.index.vector.queryNodes", vector_params(), node(), |context, args| {
-            entities(context, Kind::Nodes, &vector_query(context, Kind::Nodes, args)?)
-        }),
-        Procedure::new("db.index.vector.queryRelationships", vector_params(), relationship(), |context, args| {
-            entities(context, Kind::Relationships, &vector_query(context, Kind::Relationships, args)?)
-        }),
-        Procedure::new("db.labels", Vec::new(), name("label"), |context, _| {
+        Procedure::new(
+            "db.index.fulltext.queryNodes",
+            "Nodes that a full-text index finds, the best first.",
+            text_params(),
+            node(),
+            |context, args| entities(context, Kind::Nodes, &text_query(context, Kind::Nodes, args)?),
+        ),
+        Procedure::new(
+            "db.index.fulltext.queryRelationships",
+            "Relationships that a full-text index finds, the best first.",
+            text_params(),
+            relationship(),
+            |context, args| entities(context, Kind::Relationships, &text_query(context, Kind::Relationships, args)?),
+        ),
+        Procedure::new(
+            "db.index.vector.queryNodes",
+            "Nodes whose vectors are nearest to one, the nearest first.",
+            vector_params(),
+            node(),
+            |context, args| entities(context, Kind::Nodes, &vector_query(context, Kind::Nodes, args)?),
+        ),
+        Procedure::new(
+            "db.index.vector.queryRelationships",
+            "Relationships whose vectors are nearest to one, the nearest first.",
+            vector_params(),
+            relationship(),
+            |context, args| entities(context, Kind::Relationships, &vector_query(context, Kind::Relationships, args)?),
+        ),
+        Procedure::new("db.labels", "The labels that nodes carry.", Vec::new(), name("label"), |context, _| {
             let reader = context.transaction.graph_reader();
             let names = (0..).map(LabelId).zip(context.transaction.label_names());
             Ok(texts(names.filter(|(id, _)| reader.node_count(Some(*id)) > 0).map(|(_, name)| name)))
         }),
-        Procedure::new("db.relationshipTypes", Vec::new(), name("relationshipType"), |context, _| {
-            let reader = context.transaction.graph_reader();
-            let names = (0..).map(RelationshipTypeId).zip(context.transaction.relationship_type_names());
-            Ok(texts(names.filter(|(id, _)| reader.relationship_count(Some(*id)) > 0).map(|(_, name)| name)))
-        }),
-        Procedure::new("db.propertyKeys", Vec::new(), name("propertyKey"), |context, _| {
-            Ok(texts(context.transaction.property_key_names().into_iter()))
-        }),
+        Procedure::new(
+            "db.relationshipTypes",
+            "The types that relationships have.",
+            Vec::new(),
+            name("relationshipType"),
+            |context, _| {
+                let reader = context.transaction.graph_reader();
+                let names = (0..).map(RelationshipTypeId).zip(context.transaction.relationship_type_names());
+                Ok(texts(names.filter(|(id, _)| reader.relationship_count(Some(*id)) > 0).map(|(_, name)| name)))
+            },
+        ),
+        Procedure::new(
+            "db.propertyKeys",
+            "The names of properties, also of those that no longer exist.",
+            Vec::new(),
+            name("propertyKey"),
+            |context, _| Ok(texts(context.transaction.property_key_names().into_iter())),
+        ),
     ]
 }
 
@@ -75,6 +107,7 @@ type Rows = Vec<Vec<Value>>;
 #[derive(Debug)]
 struct Procedure {
     name: &'static str,
+    description: &'static str,
     params: Vec<Param>,
     columns: Vec<(String, DataType)>,
     run: fn(&ExecContext, &[Value]) -> Result<Rows>,
@@ -83,17 +116,23 @@ struct Procedure {
 impl Procedure {
     fn new(
         name: &'static str,
+        description: &'static str,
         params: Vec<Param>,
         columns: Vec<(&'static str, DataType)>,
         run: fn(&ExecContext, &[Value]) -> Result<Rows>,
     ) -> Procedure {
-        Procedure { name, params, columns: columns.into_iter().map(|(name, ty)| (name.to_owned(), ty)).collect(), run }
+        let columns = columns.into_iter().map(|(name, ty)| (name.to_owned(), ty)).collect();
+        Procedure { name, description, params, columns, run }
     }
 }
 
 impl TableFunction for Procedure {
     fn name(&self) -> &str {
         self.name
+    }
+
+    fn description(&self) -> &str {
+        self.description
     }
 
     fn params(&self) -> &[Param] {
@@ -325,6 +364,3 @@ fn query_vector(context: &ExecContext, index: &IndexDef, embeds: bool, value: &V
         _ => Err(not_a_vector()),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -61,6 +61,10 @@ impl TableFunction for Traverse {
         "traverse"
     }
 
+    fn description(&self) -> &str {
+        "The nodes within a distance of a node, breadth first."
+    }
+
     fn params(&self) -> &[Param] {
         &self.params
     }

@@ -77,7 +77,7 @@ fn fill(store: &Arc<Store>, row_count: usize) -> Arc<TableDef> {
     for (i, node) in nodes.iter().enumerate() {
         t.create_relationship(ty, *node, nodes[(i + 1) % nodes.len()], Vec::new()).unwrap();
     }
-    t.finish_statement();
+    t.finish_statement().unwrap();
     t.commit().unwrap();
     table
 }
@@ -157,7 +157,7 @@ fn writers_go_on_during_a_backup_and_ids_are_not_given_twice() {
                     let t = begin(&store);
                     t.insert_row(&table, &[Value::text("one more note")]).unwrap();
                     t.create_node(&[LabelId(0)], Vec::new()).unwrap();
-                    t.finish_statement();
+                    t.finish_statement().unwrap();
                     t.commit().unwrap();
                     std::thread::sleep(Duration::from_millis(1));
                 }

@@ -6,11 +6,16 @@
 //! by whoever uses them.
 
 mod enum_type;
+pub(crate) mod graph_constraint;
 pub(crate) mod rows;
 mod sequence;
 mod statistics;
 
 pub use enum_type::{EnumDef, EnumLabel, EnumType, LabelPosition};
+pub use graph_constraint::{
+    Carrier, GraphConstraint, GraphConstraintDef, GraphConstraintKind, PropertyRule, PropertyType, PropertyTypes,
+    ScalarType,
+};
 pub(crate) use rows::bootstrap_rows;
 pub use statistics::{ColumnStatistics, StatisticsValue, TableStatistics};
 
@@ -42,7 +47,8 @@ pub struct Catalog {
     /// Comments on everything but tables and their columns, which have theirs in their definition: by PostgreSQL's oids of
     /// the catalog that lists the object and of the object.
     pub comments: BTreeMap<(u32, u32), String>,
-    /// (schema, relation name) of tables, views, indexes and sequences: one namespace, as in PostgreSQL.
+    /// (schema, relation name) of tables, views, indexes and sequences: one namespace, as in PostgreSQL. Rules
+    /// of `graph_constraints` take their names from it as well, but are no relations.
     pub names: BTreeMap<(String, String), RelationId>,
     /// What ANALYZE found out, by table.
     pub statistics: BTreeMap<RelationId, Arc<TableStatistics>>,
@@ -50,7 +56,9 @@ pub struct Catalog {
     pub table_indexes: BTreeMap<RelationId, Vec<Arc<IndexDef>>>,
     /// Enum types by oid.
     pub enums: BTreeMap<u32, Arc<EnumDef>>,
-    /// Moves with every index over nodes or relationships that is created or dropped.
+    /// Rules over properties that no index carries out.
+    pub graph_constraints: BTreeMap<RelationId, Arc<GraphConstraintDef>>,
+    /// Moves with every index over nodes or relationships, and every rule over their properties, that is created or dropped.
     pub graph_version: u64,
     /// Views that cannot exist without a relation, by that relation.
     pub dependents: BTreeMap<RelationId, BTreeSet<RelationId>>,
@@ -345,6 +353,7 @@ pub struct IndexExpression {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConstraintKind {
+    /// Over the graph: a key of a label or relationship type, of which there may be several.
     PrimaryKey,
     Unique,
 }
@@ -395,6 +404,10 @@ impl Catalog {
 
     pub fn index(&self, schema: &str, name: &str) -> Option<&Arc<IndexDef>> {
         self.indexes.get(&self.relation_id(schema, name)?)
+    }
+
+    pub fn graph_constraint(&self, schema: &str, name: &str) -> Option<&Arc<GraphConstraintDef>> {
+        self.graph_constraints.values().find(|def| def.name == name && def.schema == schema)
     }
 
     pub fn enum_type(&self, schema: &str, name: &str) -> Option<&Arc<EnumDef>> {

@@ -10,10 +10,11 @@
 //! | `q`, relation id | [`SequenceDef`] |
 //! | `c`, oid of a catalog, oid of an object in it (4 bytes big-endian each) | the comment on it |
 //! | `e`, type oid | [`EnumDef`] |
+//! | `k`, relation id | [`GraphConstraintDef`] |
 //! | `m`, schema name, 0, type name | type oid, 4 bytes big-endian |
 //! | `n`, schema name, 0, relation name | relation id, 4 bytes big-endian |
 //! | `d`, relation id, id of a view that depends on it | empty |
-//! | `g` | version of the graph's index definitions, 8 bytes big-endian |
+//! | `g` | version of what is defined over the graph, 8 bytes big-endian |
 //!
 //! Definitions are a format byte (1) and JSON. Name rows exist so that two transactions that create the same name write
 //! the same key, and so conflict.
@@ -23,7 +24,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Catalog, EnumDef, IndexDef, IndexTarget, SchemaDef, SequenceDef, TableDef, TableStatistics, ViewDef};
+use super::{
+    Catalog, EnumDef, GraphConstraintDef, IndexDef, IndexTarget, SchemaDef, SequenceDef, TableDef, TableStatistics,
+    ViewDef,
+};
 use crate::DataType;
 use crate::error::{Result, StorageError};
 use crate::ids::RelationId;
@@ -38,6 +42,7 @@ pub(crate) const STATISTICS: u8 = b'a';
 pub(crate) const SEQUENCE: u8 = b'q';
 pub(crate) const COMMENT: u8 = b'c';
 pub(crate) const ENUM: u8 = b'e';
+pub(crate) const GRAPH_CONSTRAINT: u8 = b'k';
 pub(crate) const TYPE_NAME: u8 = b'm';
 pub(crate) const NAME: u8 = b'n';
 pub(crate) const GRAPH: u8 = b'g';
@@ -183,6 +188,12 @@ impl Catalog {
             }
             (SEQUENCE, None) => {
                 self.sequences.remove(&id);
+            }
+            (GRAPH_CONSTRAINT, Some(bytes)) => {
+                self.graph_constraints.insert(id, Arc::new(decode_definition::<GraphConstraintDef>(bytes)?));
+            }
+            (GRAPH_CONSTRAINT, None) => {
+                self.graph_constraints.remove(&id);
             }
             _ => return Err(StorageError::Corrupted(format!("a catalog row has the unknown kind {kind}"))),
         }

@@ -5,7 +5,7 @@ use std::ops::Bound::{Excluded, Included};
 
 use super::{Findings, View};
 use crate::catalog::rows::{NAME, name_key};
-use crate::catalog::{IndexDef, IndexTarget};
+use crate::catalog::{Carrier, IndexDef, IndexTarget};
 use crate::error::Result;
 use crate::graph::tokens::TokenKind;
 use crate::ids::{PropertyKeyId, RelationId};
@@ -25,7 +25,9 @@ fn check_names(view: &View<'_>, findings: &mut Findings<'_>) -> Result<()> {
     let indexes = catalog.indexes.values().map(|def| (def.id, &def.schema, &def.name));
     let views = catalog.views.values().map(|def| (def.id, &def.schema, &def.name));
     let mut expected: BTreeMap<Vec<u8>, RelationId> = BTreeMap::new();
-    for (id, schema, name) in tables.chain(indexes).chain(views) {
+    let sequences = catalog.sequences.values().map(|def| (def.id, &def.schema, &def.name));
+    let constraints = catalog.graph_constraints.values().map(|def| (def.id, &def.schema, &def.name));
+    for (id, schema, name) in tables.chain(indexes).chain(views).chain(sequences).chain(constraints) {
         findings.count(object);
         if !catalog.schemas.contains_key(schema) {
             findings.problem(object, format!("relation {id} is in schema \"{schema}\", which does not exist"));
@@ -56,6 +58,20 @@ fn check_references(view: &View<'_>, findings: &mut Findings<'_>) {
         findings.count(object);
         for problem in index_problems(view, index) {
             findings.problem(object, format!("index {}.{} {problem}", index.schema, index.name));
+        }
+    }
+    let tokens = &view.derived.shared.tokens;
+    for def in catalog.graph_constraints.values() {
+        findings.count(object);
+        let (kind, token) = match def.carrier {
+            Carrier::Label(label) => (TokenKind::Label, label.0),
+            Carrier::RelationshipType(ty) => (TokenKind::RelationshipType, ty.0),
+        };
+        for (kind, token) in [(kind, token), (TokenKind::PropertyKey, def.property.0)] {
+            if tokens.name(kind, token).is_empty() {
+                let problem = format!("constraint {} is about {kind:?} {token}, which has no name", def.name);
+                findings.problem(object, problem);
+            }
         }
     }
     for (on, dependents) in &catalog.dependents {

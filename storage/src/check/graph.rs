@@ -10,6 +10,7 @@ use super::image::ImageCheck;
 use super::{Findings, ObjectId, View};
 use crate::catalog::IndexTarget;
 use crate::error::Result;
+use crate::graph::constraints::PropertyRules;
 use crate::graph::tokens::TokenKind;
 use crate::graph::{NodeRecord, PropertyOwner, keys, observed, records};
 use crate::ids::{NodeId, PropertyKeyId, RelationshipId, RelationshipTypeId};
@@ -34,6 +35,7 @@ fn check_nodes(
     let nodes = findings.object("nodes");
     let labels = findings.object("label membership");
     let label_count = view.derived.shared.tokens.all(TokenKind::Label).len();
+    let rules = PropertyRules::new(view.catalog);
     let mut indexes = Vec::new();
     for index in view.catalog.indexes.values().filter(|index| is_ordered(index)) {
         if matches!(index.target, IndexTarget::Nodes { .. }) {
@@ -65,6 +67,9 @@ fn check_nodes(
             }
             image.expect_label(findings, label.0, id);
             properties.expect(findings, nodes, PropertyOwner::Label(*label), "node", id, &record.properties);
+        }
+        if let Some((requirement, _)) = rules.violated_by_node(&record.labels, &record.properties) {
+            findings.problem(nodes, format!("node {id} violates constraint \"{}\"", requirement.constraint));
         }
         if record.labels.is_empty() {
             properties.expect(findings, nodes, PropertyOwner::Unlabeled, "node", id, &record.properties);
@@ -109,6 +114,7 @@ fn check_relationships(
 ) -> Result<()> {
     let relationships = findings.object("relationships");
     let type_count = view.derived.shared.tokens.all(TokenKind::RelationshipType).len();
+    let rules = PropertyRules::new(view.catalog);
     // Outgoing and incoming rows, and how many of them were found.
     let mut adjacency = [
         (findings.object("outgoing adjacency"), Keyspace::ADJACENCY_OUT, 0),
@@ -136,6 +142,10 @@ fn check_relationships(
         let (ty, source, target) = (record.ty, record.source, record.target);
         if ty.0 as usize >= type_count {
             findings.problem(relationships, format!("relationship {id} has type {ty}, which has no name"));
+        }
+        if let Some((requirement, _)) = rules.violated_by_relationship(ty, &record.properties) {
+            let problem = format!("relationship {id} violates constraint \"{}\"", requirement.constraint);
+            findings.problem(relationships, problem);
         }
         for (end, node) in [("source", source), ("target", target)] {
             if view.rows.get(Keyspace::NODES, &keys::node_key(node))?.is_none() {

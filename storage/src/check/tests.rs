@@ -79,7 +79,7 @@ fn store() -> Arc<Store> {
     let first = t.create_node(&[label], vec![(key, Value::Int(1))]).unwrap();
     let second = t.create_node(&[label], vec![(key, Value::text("two"))]).unwrap();
     t.create_relationship(ty, first, second, vec![(key, Value::Int(7))]).unwrap();
-    t.finish_statement();
+    t.finish_statement().unwrap();
     t.commit().unwrap();
     store
 }
@@ -102,7 +102,7 @@ fn check(store: &Store) -> Vec<String> {
 fn plant(store: &Arc<Store>, write: impl FnOnce(&Transaction)) {
     let t = begin(store);
     write(&t);
-    t.finish_statement();
+    t.finish_statement().unwrap();
     t.commit().unwrap();
 }
 

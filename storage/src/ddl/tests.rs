@@ -89,7 +89,7 @@ fn rows_are_written_and_read() {
     let def = table(&t, "t");
     let first = t.insert_row(&def, &row(1, "x")).unwrap();
     let second = t.insert_row(&def, &row(2, Value::Null)).unwrap();
-    t.finish_statement();
+    t.finish_statement().unwrap();
     t.commit().unwrap();
     let t = begin(&store);
     let def = Arc::clone(t.catalog().table("public", "t").unwrap());
@@ -264,7 +264,7 @@ fn an_index_that_is_not_unique_cannot_be_built_unique() {
     let def = table(&t, "t");
     t.insert_row(&def, &row(1, 1)).unwrap();
     t.insert_row(&def, &row(1, 2)).unwrap();
-    t.finish_statement();
+    t.finish_statement().unwrap();
     t.begin_statement().unwrap();
     let refused = t.create_index(index(&t, &def, "i", true, &[(1, false, false)]));
     assert!(matches!(refused, Err(StorageError::DuplicateKey { .. })));
@@ -272,7 +272,7 @@ fn an_index_that_is_not_unique_cannot_be_built_unique() {
     assert!(t.catalog().index("public", "i").is_none());
     t.begin_statement().unwrap();
     t.create_index(index(&t, &def, "i", false, &[(1, false, false)])).unwrap();
-    t.finish_statement();
+    t.finish_statement().unwrap();
     t.commit().unwrap();
     assert!(begin(&store).catalog().index("public", "i").is_some());
 }
@@ -572,7 +572,7 @@ fn concurrent_transactions_keep_indexes_and_uniqueness() {
                             _ => t.insert_row(&def, &value).map(drop),
                         };
                         match result {
-                            Ok(()) if random.random_bool(0.9) => t.finish_statement(),
+                            Ok(()) if random.random_bool(0.9) => t.finish_statement().unwrap(),
                             _ => t.abort_statement(),
                         }
                     }
@@ -640,8 +640,8 @@ fn graph_indexes_are_filled_and_followed() {
     };
     assert_eq!(scan(&t), [ann.0, bob.0]);
     t.commit().unwrap();
-    node(&late, "Late").unwrap();
-    assert!(matches!(late.commit(), Err(StorageError::WriteConflict { .. })));
+    assert!(matches!(node(&late, "Late"), Err(StorageError::WriteConflict { .. })));
+    drop(late);
 
     let t = begin(&store);
     assert!(matches!(node(&t, "Ann"), Err(StorageError::DuplicateKey { .. })));
@@ -691,7 +691,7 @@ fn what_a_foreign_key_needs_stays() {
     let key = t.create_index(index(&t, &parent, "parent_a", true, &[(1, false, false)])).unwrap();
     let child = table(&t, "child");
     t.add_foreign_key(child.id, foreign_key("child_b_fkey", &parent, &key)).unwrap();
-    t.finish_statement();
+    t.finish_statement().unwrap();
     t.commit().unwrap();
 
     let t = begin(&store);
@@ -737,7 +737,7 @@ fn writers_who_did_not_know_of_a_foreign_key_are_refused() {
     let parent = table(&t, "parent");
     let key = t.create_index(index(&t, &parent, "parent_a", true, &[(1, false, false)])).unwrap();
     let child = table(&t, "child");
-    t.finish_statement();
+    t.finish_statement().unwrap();
     t.commit().unwrap();
 
     let stale = store.begin(Isolation::RepeatableRead);
@@ -745,10 +745,10 @@ fn writers_who_did_not_know_of_a_foreign_key_are_refused() {
     let known = Arc::clone(&stale.catalog().tables[&parent.id]);
     let t = begin(&store);
     t.add_foreign_key(child.id, foreign_key("fkey", &parent, &key)).unwrap();
-    t.finish_statement();
+    t.finish_statement().unwrap();
     t.commit().unwrap();
     let written = stale.insert_row(&known, &row(1, 1));
-    stale.finish_statement();
+    stale.finish_statement().unwrap();
     assert!(written.is_err() || matches!(stale.commit(), Err(StorageError::WriteConflict { .. })));
 }
 
@@ -759,7 +759,7 @@ fn the_newest_state_is_own_writes_over_what_is_committed_now() {
     let def = table(&t, "t");
     let unique = t.create_index(index(&t, &def, "t_a", true, &[(1, false, false)])).unwrap();
     let plain = t.create_index(index(&t, &def, "t_b", false, &[(2, false, false)])).unwrap();
-    t.finish_statement();
+    t.finish_statement().unwrap();
     t.commit().unwrap();
 
     let reader = store.begin(Isolation::RepeatableRead);
@@ -768,7 +768,7 @@ fn the_newest_state_is_own_writes_over_what_is_committed_now() {
     assert_eq!(reader.row_count(&def).unwrap(), 0);
     let writer = begin(&store);
     let committed = writer.insert_row(&def, &row(1, 7)).unwrap();
-    writer.finish_statement();
+    writer.finish_statement().unwrap();
     writer.commit().unwrap();
     let own = reader.insert_row(&def, &row(2, 7)).unwrap();
 

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use crate::catalog::Catalog;
 use crate::fulltext::TextTail;
 use crate::graph::delta::GraphDelta;
-use crate::graph::property_index::GraphIndexes;
+use crate::graph::property_index::GraphDefinitions;
 use crate::ids::RelationId;
 use crate::vector::VectorTail;
 
@@ -25,8 +25,8 @@ pub(crate) struct CachedTail<T> {
 pub(crate) struct TransactionCache {
     /// (epoch, delta).
     pub graph: Mutex<Option<(u64, Arc<GraphDelta>)>>,
-    /// Indexes over the graph under one catalog.
-    pub graph_indexes: Mutex<Option<(Arc<Catalog>, Arc<GraphIndexes>)>>,
+    /// What one catalog defines over the graph.
+    pub graph_definitions: Mutex<Option<(Arc<Catalog>, Arc<GraphDefinitions>)>>,
     pub text: Mutex<FxHashMap<RelationId, CachedTail<TextTail>>>,
     pub vector: Mutex<FxHashMap<RelationId, CachedTail<VectorTail>>>,
 }

@@ -29,7 +29,7 @@ fn checkpoint(store: &Arc<Store>) {
     let transaction = begin(store);
     // A commit that waits for the disk makes those before it durable.
     transaction.create_node(&[], Vec::new()).unwrap();
-    transaction.finish_statement();
+    transaction.finish_statement().unwrap();
     transaction.commit().unwrap();
     let snapshot = store.published().current();
     assert_eq!(snapshot.durable_lsn, snapshot.lsn);
@@ -268,7 +268,7 @@ fn files_are_written_at_close_and_used_at_open() {
     let transaction = begin(&store);
     let table = Arc::clone(transaction.catalog().table("public", "notes").unwrap());
     transaction.insert_row(&table, &[Value::text("another word1"), Value::Null]).unwrap();
-    transaction.finish_statement();
+    transaction.finish_statement().unwrap();
     transaction.commit().unwrap();
     store.close().unwrap();
     drop(store);

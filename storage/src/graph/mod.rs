@@ -5,6 +5,9 @@
 
 mod access;
 pub(crate) mod adjacency;
+#[cfg(test)]
+mod constraint_tests;
+pub(crate) mod constraints;
 pub(crate) mod delta;
 mod id_set;
 pub(crate) mod image;

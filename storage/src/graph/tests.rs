@@ -233,21 +233,21 @@ fn random_operations_agree_with_a_model_also_after_rollback_and_reopening() {
                     check(&transaction, &own, index.as_ref(), &mut rng);
                 }
             }
-            transaction.finish_statement();
+            transaction.finish_statement().unwrap();
             transaction.savepoint("s").unwrap();
             transaction.begin_statement().unwrap();
             let saved = own.clone();
             for _ in 0..10 {
                 step(&transaction, &mut own, &mut rng);
             }
-            transaction.finish_statement();
+            transaction.finish_statement().unwrap();
             if rng.random_range(0..2u32) == 0 {
                 transaction.rollback_to_savepoint("s").unwrap();
                 own = saved;
             }
             transaction.begin_statement().unwrap();
             check(&transaction, &own, index.as_ref(), &mut rng);
-            transaction.finish_statement();
+            transaction.finish_statement().unwrap();
             if rng.random_range(0..4u32) == 0 {
                 transaction.rollback();
             } else {

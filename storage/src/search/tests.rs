@@ -126,14 +126,14 @@ fn own_writes_are_found_before_commit_and_gone_after_rollback() {
     let new = transaction.insert_row(&table, &row("Plums", "a green one")).unwrap();
     assert_eq!(words(&transaction, &index, "green"), [rows[1].0, new.0]);
     assert_eq!(words(&reader(&store), &index, "green"), [rows[1].0]);
-    transaction.finish_statement();
+    transaction.finish_statement().unwrap();
     transaction.savepoint("s").unwrap();
     transaction.begin_statement().unwrap();
     transaction.delete_row(&table, rows[1]).unwrap();
     transaction.update_row(&table, rows[0], &row("Apples", "now green")).unwrap();
     assert_eq!(words(&transaction, &index, "green"), [rows[0].0, new.0]);
     assert_eq!(words(&transaction, &index, "running"), NONE);
-    transaction.finish_statement();
+    transaction.finish_statement().unwrap();
     transaction.rollback_to_savepoint("s").unwrap();
     transaction.begin_statement().unwrap();
     assert_eq!(words(&transaction, &index, "green"), [rows[1].0, new.0]);

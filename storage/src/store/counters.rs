@@ -156,7 +156,7 @@ pub(crate) fn first_free_ids(rows: &KvSnapshot, catalog: &Catalog) -> Result<Vec
         }
     }
     let relations = catalog.tables.keys().chain(catalog.indexes.keys()).chain(catalog.views.keys());
-    let relations = relations.chain(catalog.sequences.keys()).map(|id| id.0);
+    let relations = relations.chain(catalog.sequences.keys()).chain(catalog.graph_constraints.keys()).map(|id| id.0);
     let oids = relations.chain(catalog.schemas.values().map(|schema| schema.oid));
     if let Some(last) = oids.max().filter(|last| *last >= FIRST_USER_RELATION) {
         // The counter's value 1 is FIRST_USER_RELATION.

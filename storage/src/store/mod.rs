@@ -559,7 +559,7 @@ impl Store {
             let transaction = self.begin(Isolation::ReadCommitted);
             transaction.begin_statement()?;
             let value = write(&transaction)?;
-            transaction.finish_statement();
+            transaction.finish_statement()?;
             match transaction.commit() {
                 Ok(_) => return Ok(value),
                 Err(StorageError::WriteConflict { .. }) => {}

@@ -36,13 +36,13 @@ fn an_idle_transaction_loses_a_snapshot_that_is_too_old() {
     repeatable.set_session(7);
     repeatable.begin_statement().unwrap();
     assert_eq!(get(&repeatable).unwrap().as_deref(), Some("1"));
-    repeatable.finish_statement();
+    repeatable.finish_statement().unwrap();
     let infos = store.snapshot_infos();
     assert_eq!(infos.len(), 1);
     assert_eq!((infos[0].lsn, infos[0].process_id, infos[0].is_kept), (Lsn(1), 7, true));
     let idle = store.begin(Isolation::ReadCommitted);
     idle.begin_statement().unwrap();
-    idle.finish_statement();
+    idle.finish_statement().unwrap();
 
     assert_eq!(expire(&store), 1, "an idle READ COMMITTED transaction holds none");
     assert!(store.snapshot_infos().is_empty());
@@ -96,7 +96,7 @@ fn the_store_looks_for_old_snapshots_itself() {
     let store = Store::open(directory.path(), options).unwrap();
     let transaction = store.begin(Isolation::RepeatableRead);
     transaction.begin_statement().unwrap();
-    transaction.finish_statement();
+    transaction.finish_statement().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     while !store.snapshot_infos().is_empty() {
         assert!(Instant::now() < deadline, "the snapshot is still held");

@@ -179,7 +179,7 @@ fn spilled_sets_read_roll_back_and_commit_like_maps() {
                             t.abort_statement();
                             own = before;
                         } else {
-                            t.finish_statement();
+                            t.finish_statement().unwrap();
                         }
                     }
                 }
@@ -243,7 +243,7 @@ fn one_large_statement_records_no_undo_and_leaves_no_file() {
         assert!(t.state.read().writes.size_bytes() > 30 * MEMORY_BYTES);
         assert_eq!(t.kv_count(KEYSPACES[0]).unwrap(), 5_000);
         if is_kept {
-            t.finish_statement();
+            t.finish_statement().unwrap();
             t.commit().unwrap();
         } else {
             t.abort_statement();

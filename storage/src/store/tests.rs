@@ -44,10 +44,10 @@ fn commits_become_visible_to_the_next_statement() {
     let lsn = writer.commit().unwrap();
     assert_eq!(lsn, Lsn(1));
     assert_eq!(get(&reader, "a"), None, "the statement keeps its snapshot");
-    reader.finish_statement();
+    reader.finish_statement().unwrap();
     reader.begin_statement().unwrap();
     assert_eq!(get(&reader, "a").as_deref(), Some("1"));
-    repeatable.finish_statement();
+    repeatable.finish_statement().unwrap();
     repeatable.begin_statement().unwrap();
     assert_eq!(get(&repeatable, "a"), None, "the transaction keeps its snapshot");
     assert_eq!(store.stats().lsn, Lsn(1));
@@ -65,13 +65,13 @@ fn the_first_committer_wins() {
     for transaction in [&first, &second] {
         transaction.begin_statement().unwrap();
         put(transaction, "a", "mine");
-        transaction.finish_statement();
+        transaction.finish_statement().unwrap();
     }
     first.commit().unwrap();
     // A later statement's snapshot does not launder the earlier write.
     second.begin_statement().unwrap();
     put(&second, "a", "again");
-    second.finish_statement();
+    second.finish_statement().unwrap();
     assert!(matches!(second.commit(), Err(StorageError::WriteConflict { .. })));
 
     let third = store.begin(Isolation::ReadCommitted);
@@ -85,14 +85,14 @@ fn a_statement_after_the_commit_does_not_conflict_under_read_committed() {
     let early = store.begin(Isolation::ReadCommitted);
     early.begin_statement().unwrap();
     put(&early, "other", "x");
-    early.finish_statement();
+    early.finish_statement().unwrap();
     let other = store.begin(Isolation::ReadCommitted);
     put(&other, "a", "1");
     other.commit().unwrap();
     early.begin_statement().unwrap();
     assert_eq!(get(&early, "a").as_deref(), Some("1"));
     put(&early, "a", "2");
-    early.finish_statement();
+    early.finish_statement().unwrap();
     early.commit().unwrap();
 
     let repeatable = store.begin(Isolation::RepeatableRead);
@@ -160,7 +160,7 @@ fn statements_and_savepoints_are_layers() {
             put(&t, key, value);
             t.note_change(Change::IndexReset { index: RelationId(1) });
         }
-        if keep { t.finish_statement() } else { t.abort_statement() }
+        if keep { t.finish_statement().unwrap() } else { t.abort_statement() }
     };
     statement(&[("a", "1")], true);
     t.savepoint("s").unwrap();
@@ -384,7 +384,7 @@ fn an_idle_transaction_pins_nothing() {
     let store = store();
     let idle = store.begin(Isolation::ReadCommitted);
     idle.begin_statement().unwrap();
-    idle.finish_statement();
+    idle.finish_statement().unwrap();
     let t = store.begin(Isolation::ReadCommitted);
     put(&t, "a", "1");
     t.commit().unwrap();
@@ -515,10 +515,10 @@ fn a_reader_keeps_its_snapshot_and_shares_the_locks() {
     let t = store.begin(Isolation::ReadCommitted);
     t.begin_statement().unwrap();
     let reader = t.reader().expect("nothing is written");
-    t.finish_statement();
+    t.finish_statement().unwrap();
     t.begin_statement().unwrap();
     put(&t, "b", "2");
-    t.finish_statement();
+    t.finish_statement().unwrap();
     let other = store.begin(Isolation::ReadCommitted);
     put(&other, "c", "3");
     other.commit().unwrap();
@@ -526,7 +526,7 @@ fn a_reader_keeps_its_snapshot_and_shares_the_locks() {
     assert!(t.reader().is_none(), "it would have to show what was written");
     t.begin_statement().unwrap();
     assert_eq!(all(&t), ["a", "b", "c"]);
-    t.finish_statement();
+    t.finish_statement().unwrap();
     // What the reader locks stays locked when it is gone, to the end of the transaction.
     let table = RelationId(17);
     reader.lock_relation(table, RelationLock::AccessExclusive).unwrap();

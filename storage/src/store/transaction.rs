@@ -28,7 +28,9 @@ use crate::catalog::{Catalog, IndexTarget};
 use crate::ddl::RelationLock;
 use crate::derived::TransactionCache;
 use crate::error::{Result, StorageError};
+use crate::graph::constraints::Suspects;
 use crate::ids::{Lsn, RelationId};
+use crate::row_lock::changed_since;
 use crate::table::PreparedWrite;
 
 pub struct Transaction {
@@ -52,6 +54,7 @@ pub struct Transaction {
     last_prepared: Mutex<Option<PreparedWrite>>,
     preparation_epoch: AtomicU64,
     must_commit: AtomicBool,
+    suspects: Suspects,
 }
 
 struct Settings {
@@ -111,6 +114,7 @@ impl Transaction {
             last_prepared: Mutex::default(),
             preparation_epoch: AtomicU64::new(0),
             must_commit: AtomicBool::new(false),
+            suspects: Suspects::default(),
         }
     }
 
@@ -162,6 +166,7 @@ impl Transaction {
             last_prepared: Mutex::default(),
             preparation_epoch: AtomicU64::new(0),
             must_commit: AtomicBool::new(false),
+            suspects: Suspects::default(),
         })
     }
 
@@ -173,6 +178,11 @@ impl Transaction {
     /// What derived structures keep of this transaction's own changes.
     pub(crate) fn cache(&self) -> &TransactionCache {
         &self.cache
+    }
+
+    /// What the running statement left against a constraint of the graph, as far as has been seen.
+    pub(crate) fn suspects(&self) -> &Suspects {
+        &self.suspects
     }
 
     /// The table written last, prepared for the next row.
@@ -389,15 +399,19 @@ impl Transaction {
         }
     }
 
-    /// Keeps the statement's layer.
-    pub fn finish_statement(&self) {
+    /// Keeps the statement's layer. Errors with `PropertyViolation` when what it wrote is against a constraint of the graph:
+    /// it is to be aborted then.
+    pub fn finish_statement(&self) -> Result<()> {
+        self.check_graph_constraints()?;
         let mut state = self.state.write();
         state.writes.release_statement();
         self.give_back_snapshot(&mut state);
+        Ok(())
     }
 
     /// Drops the statement's layer: what it wrote is gone. Its locks stay: the statement may be run again.
     pub fn abort_statement(&self) {
+        self.suspects.clear();
         let mut state = self.state.write();
         state.writes.rollback_statement();
         self.move_preparation_epoch();
@@ -471,6 +485,7 @@ impl Transaction {
     /// Hands the write set to the committer and waits for it to be durable. A read-only transaction returns its
     /// snapshot's LSN at once. On error nothing of the transaction remains (except `CommitUnknown`).
     pub fn commit(self) -> Result<Lsn> {
+        self.check_graph_constraints()?;
         let mut writes = {
             let mut state = self.state.write();
             if state.writes.is_empty() && !self.must_commit.load(Ordering::Relaxed) {
@@ -633,6 +648,10 @@ impl Transaction {
         }
         self.lock(GRAPH_RELATION, RelationLock::RowExclusive)?;
         let version = self.catalog().graph_version;
+        if version < self.store.published().current().catalog.graph_version {
+            // It would be refused at commit; now the statement can begin anew, where its isolation level allows that.
+            return Err(changed_since("what is defined over the graph"));
+        }
         self.state.write().writes.graph_version = Some(version);
         Ok(())
     }

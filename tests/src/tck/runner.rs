@@ -428,7 +428,7 @@ impl GraphState {
                 state.properties.insert((format!("relationship {id}"), key, text(value)));
             }
         }
-        transaction.finish_statement();
+        transaction.finish_statement()?;
         transaction.rollback();
         Ok(state)
     }

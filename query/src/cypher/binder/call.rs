@@ -16,7 +16,11 @@ impl Binder<'_> {
         } else {
             format!("aggregate {name} is not allowed here")
         };
-        self.syntax(detail, message, span)
+        let error = self.syntax(detail, message, span);
+        if detail == "NestedAggregation" {
+            return error;
+        }
+        error.hint("Aggregates stand in WITH and RETURN: WITH n, count(*) AS c WHERE c > 1.")
     }
 
     pub(super) fn call(&mut self, name: &Arc<str>, distinct: bool, args: &[ast::Expr], span: Span) -> Result<Expr> {
@@ -123,10 +127,58 @@ impl Binder<'_> {
             return self.at(error.hint("The library APOC is not part of this database."), span);
         }
         let names = functions::function_names();
-        let error = match errors::near_miss(name, names.iter().map(|(name, _)| *name)) {
-            Some(near) => error.hint(format!("Perhaps you meant {near}().")),
-            None => error,
+        let hint = match FUNCTION_HABITS.iter().find(|(habit, _)| *habit == lower) {
+            Some((_, hint)) => Some((*hint).to_owned()),
+            None if lower.starts_with("apoc.") => {
+                Some("APOC is a library of Neo4j's and not part of Sinew.".to_owned())
+            }
+            None if lower.starts_with("gds.") => {
+                Some("The Graph Data Science library is Neo4j's and not part of Sinew.".to_owned())
+            }
+            None => errors::near_miss(name, names).map(|near| format!("Perhaps you meant {near}().")),
         };
-        self.at(error, span)
+        self.at(if let Some(hint) = hint { error.hint(hint) } else { error }, span)
     }
 }
+
+/// Functions of SQL, of older versions and of libraries, in lower case, and what there is in their place.
+const FUNCTION_HABITS: &[(&str, &str)] = &[
+    ("apoc.coll.avg", "Use UNWIND and avg()."),
+    ("apoc.coll.max", "Use UNWIND and max()."),
+    ("apoc.coll.min", "Use UNWIND and min()."),
+    ("apoc.coll.sort", "Use COLLECT { UNWIND list AS x RETURN x ORDER BY x }."),
+    ("apoc.coll.sum", "Use reduce(sum = 0, x IN list | sum + x)."),
+    ("apoc.coll.toset", "Use COLLECT { UNWIND list AS x RETURN DISTINCT x }."),
+    ("apoc.create.uuid", "Use randomUUID()."),
+    ("apoc.date.currenttimestamp", "Use timestamp()."),
+    ("apoc.map.merge", "Use a map projection: map {.*, key: value}."),
+    ("apoc.meta.cypher.type", "Use valueType()."),
+    ("apoc.text.join", "Use reduce(text = '', x IN list | text + x)."),
+    ("apoc.util.md5", "In SQL there is md5()."),
+    ("array_agg", "Use collect()."),
+    ("concat", "Strings are put together with +."),
+    ("current_date", "Use date()."),
+    ("current_timestamp", "Use datetime()."),
+    ("day", "Use the component: d.day."),
+    ("extract", "Use components: d.year, d.month, d.hour."),
+    ("filter", "Use [x IN list WHERE …]."),
+    ("group_concat", "Use collect()."),
+    ("ifnull", "Use coalesce()."),
+    ("isnull", "Write x IS NULL."),
+    ("lcase", "Use toLower()."),
+    ("len", "Use size()."),
+    ("mod", "Use the operator %."),
+    ("month", "Use the component: d.month."),
+    ("now", "Use datetime()."),
+    ("nvl", "Use coalesce()."),
+    ("pow", "Use the operator ^."),
+    ("power", "Use the operator ^."),
+    ("random", "Use rand()."),
+    ("strlen", "Use size()."),
+    ("string_agg", "Use collect()."),
+    ("substr", "Use substring(), which counts from 0."),
+    ("toint", "Use toInteger()."),
+    ("to_char", "Use toString()."),
+    ("ucase", "Use toUpper()."),
+    ("year", "Use the component: d.year."),
+];

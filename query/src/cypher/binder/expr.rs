@@ -394,6 +394,10 @@ impl Binder<'_> {
                 CompareOp::Greater => ">",
                 CompareOp::GreaterEqual => ">=",
             };
+            let is_null = |operand: &ast::Expr| operand.kind == ExprKind::Null;
+            if matches!(op, CompareOp::Equal | CompareOp::NotEqual) && (is_null(left_ast) || is_null(right_ast)) {
+                self.notice_null_comparison(symbol);
+            }
             let (left, right) = self.pair(left_ast, right_ast)?;
             conjuncts.push(operator_call(symbol, vec![left, right], DataType::Bool, None));
             left_ast = right_ast;

@@ -8,6 +8,7 @@
 
 mod aggregation;
 mod call;
+mod constraint;
 mod expr;
 mod observed;
 mod path;
@@ -18,6 +19,7 @@ mod query;
 mod schema;
 mod scope;
 mod shortest;
+mod show;
 mod subquery;
 mod temporal;
 mod types;
@@ -89,6 +91,8 @@ pub(super) struct Binder<'a> {
     /// The type that the next untyped parameter is taken to have.
     parameter_hint: Option<DataType>,
     noticed: FxHashSet<(&'static str, Arc<str>)>,
+    /// Names that a WITH did not pass on.
+    left_behind: FxHashSet<Arc<str>>,
 }
 
 pub(super) fn bind_statement(
@@ -118,6 +122,7 @@ pub(super) fn bind_statement(
         case_operand: None,
         parameter_hint: None,
         noticed: FxHashSet::default(),
+        left_behind: FxHashSet::default(),
     };
     match &statement.statement {
         Statement::Schema(command) => binder.schema_command(command),
@@ -210,6 +215,14 @@ impl Binder<'_> {
             message.push_str(&format!("; did you mean \"{near}\"?"));
         }
         self.context.session.notice(message);
+    }
+
+    /// Tells the user once that nothing compares with null.
+    fn notice_null_comparison(&mut self, symbol: &'static str) {
+        if self.noticed.insert((symbol, "null".into())) {
+            let instead = if symbol == "=" { "IS NULL" } else { "IS NOT NULL" };
+            self.context.session.notice(format!("a comparison {symbol} null is never true; did you mean {instead}?"));
+        }
     }
 
     fn check_label(&mut self, label: &Arc<str>) {

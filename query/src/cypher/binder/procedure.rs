@@ -110,11 +110,17 @@ impl Binder<'_> {
             return self.at(error.hint("The library APOC is not part of this database."), call.name_span);
         }
         let names = self.context.session.functions.table_function_names();
-        let error = match errors::near_miss(&call.name, names.iter().map(String::as_str)) {
-            Some(near) => error.hint(format!("Perhaps you meant {near}.")),
-            None => error,
+        let lower = call.name.to_lowercase();
+        let former =
+            FORMER_PROCEDURES.iter().find(|(name, _)| lower == *name || lower.starts_with(&format!("{name}.")));
+        let hint = match former {
+            Some((_, hint)) => Some((*hint).to_owned()),
+            None => {
+                let near = errors::near_miss(&call.name, names.iter().map(String::as_str));
+                near.and_then(|near| registry_name(self, near)).map(|near| format!("Perhaps you meant {near}."))
+            }
         };
-        self.at(error, call.name_span)
+        self.at(if let Some(hint) = hint { error.hint(hint) } else { error }, call.name_span)
     }
 
     fn procedure_args(
@@ -172,6 +178,40 @@ impl Binder<'_> {
         }
     }
 }
+
+/// As its author writes it; the registry's keys are in lower case.
+fn registry_name(binder: &Binder<'_>, key: &str) -> Option<String> {
+    binder.context.session.functions.table_function(key).map(|procedure| procedure.name().to_owned())
+}
+
+/// Procedures of Neo4j, or groups of them, that do not exist here, in lower case, and what there is in their place.
+const FORMER_PROCEDURES: &[(&str, &str)] = &[
+    ("apoc", "APOC is a library of Neo4j's and not part of Sinew."),
+    ("algo", "The graph algorithms are a library of Neo4j's and not part of Sinew."),
+    ("db.constraints", "Use SHOW CONSTRAINTS."),
+    ("db.createindex", "Use CREATE INDEX name FOR (n:Label) ON (n.key)."),
+    ("db.createnodekey", "Use CREATE CONSTRAINT name FOR (n:Label) REQUIRE n.key IS NODE KEY."),
+    ("db.createuniquepropertyconstraint", "Use CREATE CONSTRAINT name FOR (n:Label) REQUIRE n.key IS UNIQUE."),
+    ("db.index.fulltext.createnodeindex", "Use CREATE FULLTEXT INDEX name FOR (n:Label) ON EACH [n.key]."),
+    ("db.index.fulltext.createrelationshipindex", "Use CREATE FULLTEXT INDEX name FOR ()-[r:TYPE]-() ON EACH [r.key]."),
+    ("db.index.fulltext.awaiteventuallyconsistentindexrefresh", "It is not needed: a search sees what is committed."),
+    ("db.index.fulltext.drop", "Use DROP INDEX name."),
+    ("db.index.vector.createnodeindex", "Use CREATE VECTOR INDEX name FOR (n:Label) ON (n.key) OPTIONS {…}."),
+    ("db.indexdetails", "Use SHOW INDEXES YIELD *."),
+    ("db.indexes", "Use SHOW INDEXES."),
+    ("db.prepareforreplanning", "It is not needed: plans follow what is defined and how much there is."),
+    ("db.resampleindex", "It is not needed: indexes are counted as they are."),
+    ("db.resampleoutdatedindexes", "It is not needed: indexes are counted as they are."),
+    ("db.schema", "Use db.schema.visualization, db.schema.nodeTypeProperties or db.schema.relTypeProperties."),
+    ("db.stats", "Use SELECT * FROM pg_stat_statements."),
+    ("dbms.functions", "Use SHOW FUNCTIONS."),
+    ("dbms.killqueries", "Use SELECT pg_cancel_backend(pid)."),
+    ("dbms.killquery", "Use SELECT pg_cancel_backend(pid)."),
+    ("dbms.listconfig", "Use SHOW ALL."),
+    ("dbms.listqueries", "Use SELECT * FROM pg_stat_activity."),
+    ("dbms.procedures", "Use SHOW PROCEDURES."),
+    ("gds", "The Graph Data Science library is Neo4j's and not part of Sinew."),
+];
 
 fn all_columns(available: &[(String, DataType)], call: &ProcedureCall) -> Vec<(usize, Arc<str>, Span)> {
     let columns = available.iter().enumerate();

@@ -40,6 +40,7 @@ impl Binder<'_> {
         let items = self.items(projection, is_return, span)?;
         let aggregates = items.iter().any(|item| contains_aggregate(&item.expr));
         let old_scope = self.scope.clone();
+        let old_names: Vec<Arc<str>> = old_scope.iter().map(|(name, _)| name.clone()).collect();
         let mut projected = if aggregates { self.aggregating(input, &items)? } else { self.plain(input, &items)? };
         let sorts = !projection.order_by.is_empty() || projection.filter.is_some();
         if projection.distinct {
@@ -71,6 +72,9 @@ impl Binder<'_> {
             plan = self.projection_filter(plan, filter, &projected)?;
         }
         self.hidden = None;
+        if !is_return {
+            self.left_behind.extend(old_names.into_iter().filter(|name| new_scope.get(name).is_none()));
+        }
         self.scope = new_scope;
         if !projected.exact || projected.columns.is_empty() {
             let columns = projected.columns.iter().map(|(_, var)| (*var, self.column(*var))).collect();

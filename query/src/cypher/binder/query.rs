@@ -41,6 +41,7 @@ impl Binder<'_> {
         for (all, next) in &query.rest {
             self.scope = outer_scope.clone();
             self.plan_writes = outer_writes;
+            self.left_behind.clear();
             let (right, right_columns) = self.single_query(next, Plan::Unit, false)?;
             (plan, columns) = self.union(*all, (plan, columns), (right, right_columns), next.span)?;
         }

@@ -1,66 +1,58 @@
-//! Index and constraint commands, SHOW.
+//! Index commands, DROP.
 
 use sinew_storage::RelationId;
 use sinew_storage::catalog::{ConstraintKind, IndexDef, IndexKind, IndexTarget, VectorIndexOptions, VectorMetric};
 
+use sinew_storage::ddl::MAX_NAME_BYTES;
+
 use super::*;
 use crate::error::sqlstate;
 use crate::statement::Ddl;
-use ast::{ExprKind, IndexCommandKind, Name, SchemaCommand, ShowKind};
+use ast::{ExprKind, IndexCommandKind, Name, SchemaCommand};
 
-/// Graph indexes live here.
-const SCHEMA: &str = "sinew";
+/// Indexes and constraints of the graph live here.
+pub(super) const GRAPH_SCHEMA: &str = "sinew";
 
 impl Binder<'_> {
     pub(super) fn schema_command(mut self, command: &SchemaCommand) -> Result<BoundStatement> {
         let ddl = match command {
-            SchemaCommand::Show(kind) => return self.show(*kind),
+            SchemaCommand::Show(command) => return self.show(command),
             SchemaCommand::CreateIndex { name, if_not_exists, relationship, labels, properties, kind } => {
                 let name = self.index_name(name.as_ref(), labels, properties, "idx");
                 let kind = self.index_kind(kind)?;
                 self.check_shape(&kind, labels, properties)?;
                 let target = self.target(*relationship, labels, properties)?;
-                self.create_index(name, target, kind, None, *if_not_exists)
+                Ddl::CreateIndex { index: index_over(name, target, kind, None), if_not_exists: *if_not_exists }
             }
-            SchemaCommand::CreateConstraint { name, if_not_exists, label, properties } => {
-                let labels = std::slice::from_ref(label);
-                let name = self.index_name(name.as_ref(), labels, properties, "key");
-                let target = self.target(false, labels, properties)?;
-                let kind = IndexKind::Ordered { unique: true };
-                self.create_index(name, target, kind, Some(ConstraintKind::Unique), *if_not_exists)
+            SchemaCommand::CreateConstraint { name, if_not_exists, relationship, label, properties, rule } => {
+                let constraint = self.constraint(name.as_ref(), *relationship, label, properties, rule)?;
+                Ddl::CreateGraphConstraint { constraint, if_not_exists: *if_not_exists }
             }
-            SchemaCommand::DropIndex { name, if_exists } => self.drop_index(name, *if_exists, false)?,
-            SchemaCommand::DropConstraint { name, if_exists } => self.drop_index(name, *if_exists, true)?,
+            SchemaCommand::DropIndex { name, if_exists } => self.drop_index(name, *if_exists)?,
+            SchemaCommand::DropConstraint { name, if_exists } => self.drop_constraint(name, *if_exists)?,
         };
         Ok(BoundStatement::Ddl(vec![ddl]))
     }
 
-    fn create_index(
-        &self,
-        name: String,
-        target: IndexTarget,
-        kind: IndexKind,
-        constraint: Option<ConstraintKind>,
-        if_not_exists: bool,
-    ) -> Ddl {
-        let id = RelationId(0);
-        let index =
-            IndexDef { id, schema: SCHEMA.to_owned(), name, target, kind, constraint, options: Default::default() };
-        Ddl::CreateIndex { index, if_not_exists }
-    }
-
-    /// The given name, or `label_property_idx` with a number when taken.
-    fn index_name(&self, name: Option<&Name>, labels: &[Name], properties: &[Name], suffix: &str) -> String {
+    /// The given name, or `label_property_suffix` with a number when taken.
+    pub(super) fn index_name(&self, name: Option<&Name>, labels: &[Name], properties: &[Name], suffix: &str) -> String {
         if let Some(name) = name {
             return name.text.to_string();
         }
-        let parts = labels.iter().chain(properties).map(|part| part.text.to_lowercase());
-        let base = parts.chain([suffix.to_owned()]).collect::<Vec<_>>().join("_");
+        let parts: Vec<String> = labels.iter().chain(properties).map(|part| part.text.to_lowercase()).collect();
+        let mut base = parts.join("_");
+        // With room for the suffix and a number.
+        let longest = MAX_NAME_BYTES - suffix.len() - 6;
+        while base.len() > longest {
+            base.pop();
+        }
         let catalog = self.context.transaction.catalog();
-        let mut candidate = base.clone();
+        let mut candidate = format!("{base}_{suffix}");
         let mut number = 1;
-        while catalog.relation_id(SCHEMA, &candidate).is_some() {
-            candidate = format!("{base}{number}");
+        while catalog.relation_id(GRAPH_SCHEMA, &candidate).is_some()
+            || catalog.graph_constraint(GRAPH_SCHEMA, &candidate).is_some()
+        {
+            candidate = format!("{base}_{suffix}{number}");
             number += 1;
         }
         candidate
@@ -77,7 +69,7 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn target(&self, relationship: bool, names: &[Name], properties: &[Name]) -> Result<IndexTarget> {
+    pub(super) fn target(&self, relationship: bool, names: &[Name], properties: &[Name]) -> Result<IndexTarget> {
         let transaction = self.context.transaction;
         let properties = properties
             .iter()
@@ -185,118 +177,86 @@ impl Binder<'_> {
         Ok(config)
     }
 
-    fn drop_index(&self, name: &Name, if_exists: bool, constraint: bool) -> Result<Ddl> {
+    fn drop_index(&self, name: &Name, if_exists: bool) -> Result<Ddl> {
         let catalog = self.context.transaction.catalog();
-        let what = if constraint { "constraint" } else { "index" };
         let path = self.context.session.search_path();
-        let schemas = std::iter::once(SCHEMA).chain(path.iter().map(String::as_str));
-        let found = schemas.filter_map(|schema| catalog.index(schema, &name.text)).find(|index| {
-            let over_graph = !matches!(index.target, IndexTarget::Table { .. });
-            over_graph && constraint == index.constraint.is_some()
-        });
-        if let Some(index) = found {
-            return Ok(Ddl::DropIndex { indexes: vec![(index.name.clone(), index.id)] });
+        let schemas = std::iter::once(GRAPH_SCHEMA).chain(path.iter().map(String::as_str));
+        let found = schemas
+            .filter_map(|schema| catalog.index(schema, &name.text))
+            .find(|index| !matches!(index.target, IndexTarget::Table { .. }));
+        let is_constraint = |name: &str| catalog.constraints_of_graph().iter().any(|known| known.name == name);
+        match found {
+            Some(index) if index.constraint.is_some() => {
+                let message = format!("cannot drop index \"{0}\" because constraint \"{0}\" requires it", index.name);
+                let error = QueryError::new(sqlstate::DEPENDENT_OBJECTS_STILL_EXIST, message);
+                Err(self.at(error.hint(format!("Use DROP CONSTRAINT {}.", shown_name(&index.name))), name.span))
+            }
+            Some(index) => Ok(Ddl::DropIndex { indexes: vec![(index.name.clone(), index.id)] }),
+            None if if_exists => {
+                let notice = Some(format!("index \"{}\" does not exist, skipping", name.text));
+                Ok(Ddl::Nothing { tag: "DROP INDEX", notice })
+            }
+            None => {
+                let error =
+                    QueryError::new(sqlstate::UNDEFINED_OBJECT, format!("index \"{}\" does not exist", name.text));
+                let indexes = catalog.indexes.values().filter(|index| index.constraint.is_none());
+                Err(self.at(
+                    if is_constraint(&name.text) {
+                        error.hint(format!("It is a constraint: use DROP CONSTRAINT {}.", shown_name(&name.text)))
+                    } else {
+                        near_hint(error, &name.text, indexes.map(|index| index.name.as_str()))
+                    },
+                    name.span,
+                ))
+            }
+        }
+    }
+
+    fn drop_constraint(&self, name: &Name, if_exists: bool) -> Result<Ddl> {
+        let catalog = self.context.transaction.catalog();
+        let constraints = catalog.constraints_of_graph();
+        if let Some(found) = constraints.iter().find(|known| known.name == &*name.text) {
+            return Ok(Ddl::DropGraphConstraint { id: found.id });
         }
         if if_exists {
-            let tag = if constraint { "DROP CONSTRAINT" } else { "DROP INDEX" };
-            let notice = Some(format!("{what} \"{}\" does not exist, skipping", name.text));
-            return Ok(Ddl::Nothing { tag, notice });
+            let notice = Some(format!("constraint \"{}\" does not exist, skipping", name.text));
+            return Ok(Ddl::Nothing { tag: "DROP CONSTRAINT", notice });
         }
-        let error = QueryError::new(sqlstate::UNDEFINED_OBJECT, format!("{what} \"{}\" does not exist", name.text));
-        let names: Vec<&str> = catalog.indexes.values().map(|index| index.name.as_str()).collect();
-        let error = match errors::near_miss(&name.text, names) {
-            Some(near) => error.hint(format!("Perhaps you meant \"{near}\".")),
-            None => error,
+        let error = QueryError::new(sqlstate::UNDEFINED_OBJECT, format!("constraint \"{}\" does not exist", name.text));
+        let error = if catalog.index(GRAPH_SCHEMA, &name.text).is_some() {
+            error.hint(format!("It is an index: use DROP INDEX {}.", shown_name(&name.text)))
+        } else {
+            near_hint(error, &name.text, constraints.iter().map(|known| known.name))
         };
         Err(self.at(error, name.span))
     }
+}
 
-    fn show(mut self, kind: ShowKind) -> Result<BoundStatement> {
-        let (names, rows): (&[&str], Vec<Vec<Value>>) = match kind {
-            ShowKind::Indexes => (
-                &["name", "type", "entityType", "labelsOrTypes", "properties", "owningConstraint"],
-                self.index_rows(false),
-            ),
-            ShowKind::Constraints => (&["name", "type", "entityType", "labelsOrTypes", "properties"], {
-                let rows = self.index_rows(true);
-                rows.into_iter().map(|row| row[..5].to_vec()).collect()
-            }),
-            ShowKind::Functions => (&["name", "aggregating"], {
-                let names = functions::function_names().into_iter();
-                names.map(|(name, aggregating)| vec![Value::text(name), Value::Bool(aggregating)]).collect()
-            }),
-            ShowKind::Procedures => (&["name", "writes"], self.procedure_rows()),
-        };
-        let mut columns = Columns::new();
-        for name in names {
-            let ty = match *name {
-                "labelsOrTypes" | "properties" => DataType::array_of(DataType::Text),
-                "aggregating" | "writes" => DataType::Bool,
-                _ => DataType::Text,
-            };
-            let name: Arc<str> = (*name).into();
-            columns.push((name.clone(), self.new_var(&name, ty)));
-        }
-        let typed = |row: Vec<Value>| {
-            row.into_iter()
-                .zip(&columns)
-                .map(|(value, (_, var))| Expr::Literal(value, self.vars.ty(*var).clone()))
-                .collect()
-        };
-        let rows = rows.into_iter().map(typed).collect();
-        let plan = Plan::Values { rows, output: columns.iter().map(|(_, var)| *var).collect() };
-        Ok(BoundStatement::Query(self.finish(plan, columns, QueryKind::CypherRead)))
-    }
+/// A definition whose id is not allocated yet.
+pub(super) fn index_over(
+    name: String,
+    target: IndexTarget,
+    kind: IndexKind,
+    constraint: Option<ConstraintKind>,
+) -> IndexDef {
+    let (id, schema) = (RelationId(0), GRAPH_SCHEMA.to_owned());
+    IndexDef { id, schema, name, target, kind, constraint, options: Default::default() }
+}
 
-    fn index_rows(&self, constraints: bool) -> Vec<Vec<Value>> {
-        let transaction = self.context.transaction;
-        let catalog = transaction.catalog();
-        let mut rows = Vec::new();
-        for index in catalog.indexes.values() {
-            if constraints && index.constraint.is_none() {
-                continue;
-            }
-            let (entity, names, properties) = match &index.target {
-                IndexTarget::Table { .. } => continue,
-                IndexTarget::Nodes { labels, properties } => {
-                    let names: Vec<Value> =
-                        labels.iter().map(|label| Value::Text(transaction.label_name(*label))).collect();
-                    ("NODE", names, properties)
-                }
-                IndexTarget::Relationships { types, properties } => {
-                    let names: Vec<Value> =
-                        types.iter().map(|ty| Value::Text(transaction.relationship_type_name(*ty))).collect();
-                    ("RELATIONSHIP", names, properties)
-                }
-            };
-            let properties = properties.iter().map(|key| Value::Text(transaction.property_key_name(*key))).collect();
-            let kind = match (&index.kind, constraints) {
-                (_, true) => "UNIQUENESS",
-                (IndexKind::Ordered { .. }, _) => "RANGE",
-                (IndexKind::FullText { .. }, _) => "FULLTEXT",
-                (IndexKind::Vector(_), _) => "VECTOR",
-            };
-            let owner = if index.constraint.is_some() { Value::text(index.name.as_str()) } else { Value::Null };
-            rows.push(vec![
-                Value::text(index.name.as_str()),
-                Value::text(kind),
-                Value::text(entity),
-                Value::list(names),
-                Value::list(properties),
-                owner,
-            ]);
-        }
-        rows
+fn near_hint<'n>(error: QueryError, name: &str, known: impl Iterator<Item = &'n str>) -> QueryError {
+    match errors::near_miss(name, known) {
+        Some(near) => error.hint(format!("Perhaps you meant \"{near}\".")),
+        None => error,
     }
+}
 
-    fn procedure_rows(&self) -> Vec<Vec<Value>> {
-        let registry = &self.context.session.functions;
-        let mut names = registry.table_function_names();
-        names.sort_unstable();
-        let row = |name: String| {
-            let writes = registry.table_function(&name).is_some_and(|procedure| procedure.writes());
-            vec![Value::text(name), Value::Bool(writes)]
-        };
-        names.into_iter().map(row).collect()
-    }
+/// As it is written in a statement.
+fn shown_name(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_numeric());
+    if plain && !name.is_empty() { name.to_owned() } else { quoted(name) }
+}
+
+/// In backticks.
+pub(super) fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
 }

@@ -67,6 +67,9 @@ impl Binder<'_> {
             return Err(self.syntax(detail, message, span));
         }
         let error = errors::syntax("UndefinedVariable", format!("variable \"{name}\" is not defined"));
+        if self.left_behind.contains(name) {
+            return Err(self.at(error.hint(format!("WITH passes on only what it names: add {name} to it.")), span));
+        }
         let error = match errors::near_miss(name, self.scope.iter().map(|(name, _)| &**name)) {
             Some(near) => error.hint(format!("Perhaps you meant the variable \"{near}\".")),
             None => error,

@@ -512,6 +512,15 @@ impl Binder<'_> {
             let message = "DELETE removes whole nodes and relationships; REMOVE takes labels off";
             return Err(self.syntax("InvalidDelete", message, value.span));
         }
+        if let ExprKind::Property(owner, key) = &value.kind
+            && let ExprKind::Variable(name) = &owner.kind
+            && let Some(var) = self.scope.get(name)
+            && matches!(self.vars.ty(var), DataType::Node | DataType::Relationship)
+        {
+            let message = format!("DELETE removes nodes and relationships, not the property \"{}\"", key.text);
+            let error = self.syntax("InvalidDelete", message, value.span);
+            return Err(error.hint(format!("Write REMOVE {name}.{}.", key.text)));
+        }
         let bound = self.expr(value)?;
         match bound.ty() {
             DataType::Node | DataType::Relationship | DataType::Path | DataType::Any => Ok(bound),

@@ -6,6 +6,7 @@
 mod access;
 mod aggregate;
 mod arithmetic;
+mod catalog;
 mod compare;
 mod convert;
 mod labels;
@@ -19,6 +20,8 @@ mod value_type;
 mod vector;
 
 pub use access::{has_labels, property};
+pub(in crate::cypher) use catalog::function_names;
+pub use catalog::{FunctionInfo, function_infos};
 pub use compare::{compare_orderability, cypher_compare, cypher_equals, equivalent, hash_equivalent};
 pub use convert::{format_float, json_to_value};
 pub(super) use convert::{from_sql, from_sql_function, to_sql_function};
@@ -147,15 +150,6 @@ pub(super) fn aggregate(name: &str) -> Option<&'static Aggregate> {
 /// An operator or internal function by symbol.
 pub(super) fn operator(symbol: &str) -> Arc<ScalarFunction> {
     TABLE.operators.get(symbol).cloned().expect("the binder names only operators of the table")
-}
-
-/// Names of functions and aggregates, as users write them, sorted; and whether each aggregates.
-pub fn function_names() -> Vec<(&'static str, bool)> {
-    let scalars = TABLE.functions.values().map(|function| (function.display, false));
-    let mut names: Vec<_> = scalars.chain(AGGREGATES.values().map(|aggregate| (aggregate.display, true))).collect();
-    names.extend([("coalesce", false), ("exists", false)]);
-    names.sort_unstable();
-    names
 }
 
 /// What a value is, for messages.

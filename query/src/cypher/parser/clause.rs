@@ -330,7 +330,7 @@ impl Parser<'_> {
         Ok(query)
     }
 
-    fn projection(&mut self) -> Result<Projection> {
+    pub(super) fn projection(&mut self) -> Result<Projection> {
         let distinct = self.take_keyword("DISTINCT");
         let mut projection = Projection { distinct, ..self.everything() };
         if !self.take_symbol("*") {
@@ -344,7 +344,7 @@ impl Parser<'_> {
     }
 
     /// ORDER BY, SKIP and LIMIT of a projection.
-    fn rows_of(&mut self, mut projection: Projection) -> Result<Projection> {
+    pub(super) fn rows_of(&mut self, mut projection: Projection) -> Result<Projection> {
         if self.is_keyword("ORDER") {
             self.advance();
             self.expect_keyword("BY")?;

@@ -6,13 +6,17 @@
 mod call;
 mod case;
 mod clause;
+mod constraint;
 mod expr;
+mod mistakes;
 mod pattern;
 mod schema;
+mod show;
 #[cfg(test)]
 mod tests;
 mod value_type;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
@@ -41,6 +45,9 @@ pub(super) struct Parser<'t> {
     not_patterns: FxHashSet<usize>,
     /// Highest `$n` seen.
     positional_parameter_count: usize,
+    /// The token at which something else was expected last, and what: most such errors are of attempts and never seen, so
+    /// that a hint is looked for only at the end.
+    failure: RefCell<Option<(usize, String)>>,
 }
 
 /// The tree, and the highest positional parameter.
@@ -55,16 +62,38 @@ pub(super) fn parse_statement(text: &str) -> Result<(Statement, usize)> {
         bar_ends: false,
         not_patterns: FxHashSet::default(),
         positional_parameter_count: 0,
+        failure: RefCell::default(),
     };
-    let statement = parser.statement()?;
-    while parser.take_symbol(";") {}
-    if !matches!(parser.peek(), TokenKind::End) {
-        return Err(parser.expected("end of statement"));
+    match parser.whole_statement() {
+        Ok(statement) => Ok((statement, parser.positional_parameter_count)),
+        Err(error) => Err(parser.advised(error)),
     }
-    Ok((statement, parser.positional_parameter_count))
 }
 
 impl Parser<'_> {
+    fn whole_statement(&mut self) -> Result<Statement> {
+        let statement = self.statement()?;
+        while self.take_symbol(";") {}
+        if !matches!(self.peek(), TokenKind::End) {
+            return Err(self.expected("end of statement"));
+        }
+        Ok(statement)
+    }
+
+    /// With a hint, where the error says that something else was expected and a mistake shows.
+    fn advised(&mut self, error: QueryError) -> QueryError {
+        let Some((position, what)) = self.failure.take() else { return error };
+        let start = self.tokens[position].span.start as usize;
+        if error.0.hint.is_some() || error.0.position != Some(errors::position(self.text, start)) {
+            return error;
+        }
+        self.position = position;
+        match self.advice(&what) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+
     fn peek(&self) -> &TokenKind {
         &self.tokens[self.position].kind
     }
@@ -171,6 +200,7 @@ impl Parser<'_> {
             TokenKind::End => "end of input".to_owned(),
             _ => format!("\"{}\"", self.source(self.span())),
         };
+        self.failure.replace(Some((self.position, what.to_owned())));
         self.error_at(self.span(), detail, format!("syntax error: expected {what}, found {found}"))
     }
 

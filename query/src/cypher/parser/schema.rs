@@ -1,4 +1,4 @@
-//! Index and constraint commands, SHOW.
+//! Index commands, DROP.
 
 use super::*;
 
@@ -7,24 +7,7 @@ impl Parser<'_> {
     pub(super) fn schema_command(&mut self) -> Result<Option<SchemaCommand>> {
         let start = self.span();
         if self.take_keyword("SHOW") {
-            if let Some(what) = self.unsupported_show() {
-                return Err(self.unsupported_at(start, what));
-            }
-            let kinds: [(&[&str], ShowKind); 4] = [
-                (&["INDEXES", "INDEX"], ShowKind::Indexes),
-                (&["CONSTRAINTS", "CONSTRAINT"], ShowKind::Constraints),
-                (&["FUNCTIONS", "FUNCTION"], ShowKind::Functions),
-                (&["PROCEDURES", "PROCEDURE"], ShowKind::Procedures),
-            ];
-            let found = kinds.iter().find(|(words, _)| words.iter().any(|word| self.is_keyword(word)));
-            let Some((_, kind)) = found else {
-                return Err(self.expected("INDEXES, CONSTRAINTS, FUNCTIONS or PROCEDURES"));
-            };
-            self.advance();
-            if self.is_keyword("YIELD") || self.is_keyword("WHERE") {
-                return Err(self.unsupported_at(self.span(), "YIELD and WHERE after SHOW"));
-            }
-            return Ok(Some(SchemaCommand::Show(*kind)));
+            return self.show_command(start).map(Some);
         }
         if self.is_keyword("DROP") {
             return self.drop_command().map(Some);
@@ -42,7 +25,13 @@ impl Parser<'_> {
             && let Some(kind) = index_kinds.iter().find(|kind| self.is_keyword_at(1, kind))
         {
             if matches!(*kind, "TEXT" | "POINT" | "LOOKUP" | "BTREE") {
-                return Err(self.unsupported_at(start, format_args!("CREATE {kind} INDEX")));
+                let error = self.unsupported_at(start, format_args!("CREATE {kind} INDEX"));
+                return Err(match *kind {
+                    "TEXT" => error.hint("Use CREATE INDEX for whole values, CREATE FULLTEXT INDEX for words in them."),
+                    "LOOKUP" => error.hint("Labels and types are always indexed."),
+                    "BTREE" => error.hint("Use CREATE INDEX."),
+                    _ => error,
+                });
             }
             for _ in 0..3 {
                 self.advance();
@@ -55,41 +44,16 @@ impl Parser<'_> {
         Ok(None)
     }
 
-    /// What stands behind SHOW when it is Cypher's and not listed here.
-    fn unsupported_show(&self) -> Option<String> {
-        let word = |ahead: usize| match self.peek_at(ahead) {
-            TokenKind::Ident(word, false) => word.to_uppercase(),
-            _ => String::new(),
-        };
-        let (first, second) = (word(0), word(1));
-        let listed =
-            matches!(second.as_str(), "INDEX" | "INDEXES" | "CONSTRAINT" | "CONSTRAINTS" | "FUNCTION" | "FUNCTIONS");
-        let other = matches!(
-            first.as_str(),
-            "DATABASE"
-                | "DATABASES"
-                | "USERS"
-                | "USER"
-                | "ROLES"
-                | "ROLE"
-                | "TRANSACTION"
-                | "TRANSACTIONS"
-                | "SETTINGS"
-        );
-        if listed && !first.is_empty() {
-            Some(format!("SHOW {first} {second}"))
-        } else if other {
-            Some(format!("SHOW {first}"))
-        } else {
-            None
-        }
-    }
-
     fn drop_command(&mut self) -> Result<SchemaCommand> {
         self.advance();
         let constraint = self.take_keyword("CONSTRAINT");
         if !constraint && !self.take_keyword("INDEX") {
             return Err(self.expected("INDEX or CONSTRAINT"));
+        }
+        if self.is_keyword("ON") && (self.is_symbol_at(1, ":") || self.is_symbol_at(1, "(")) {
+            let what = if constraint { "CONSTRAINT" } else { "INDEX" };
+            let error = self.unsupported_at(self.span(), format_args!("DROP {what} without a name"));
+            return Err(error.hint(format!("SHOW {what}{} lists the names.", if constraint { "S" } else { "ES" })));
         }
         let name = self.name("a name")?;
         let if_exists = self.take_keywords(&["IF", "EXISTS"]);
@@ -100,7 +64,7 @@ impl Parser<'_> {
         })
     }
 
-    fn index_name(&mut self) -> Result<(Option<Name>, bool)> {
+    pub(super) fn index_name(&mut self) -> Result<(Option<Name>, bool)> {
         let mut if_not_exists = self.take_keywords(&["IF", "NOT", "EXISTS"]);
         let unnamed = if_not_exists
             || (self.is_keyword("FOR") && self.is_symbol_at(1, "("))
@@ -138,9 +102,9 @@ impl Parser<'_> {
         let full_text = kind == Some("FULLTEXT");
         let properties = if full_text {
             self.expect_keyword("EACH")?;
-            self.index_properties(&var, "[", "]")?
+            self.properties_of(&var, "[", "]")?
         } else {
-            self.index_properties(&var, "(", ")")?
+            self.properties_of(&var, "(", ")")?
         };
         let options = if self.take_keyword("OPTIONS") { Some(self.map_literal()?) } else { None };
         let kind = match kind {
@@ -153,7 +117,7 @@ impl Parser<'_> {
     }
 
     /// `(n:L|M)` or `()-[r:T]-()`: (is a relationship, variable, names).
-    fn index_pattern(&mut self) -> Result<(bool, Name, Vec<Name>)> {
+    pub(super) fn index_pattern(&mut self) -> Result<(bool, Name, Vec<Name>)> {
         self.expect_symbol("(")?;
         let relationship = self.take_symbol(")");
         if relationship {
@@ -178,60 +142,28 @@ impl Parser<'_> {
         Ok((relationship, var, names))
     }
 
-    fn index_properties(&mut self, var: &Name, open: &str, close: &str) -> Result<Vec<Name>> {
-        self.expect_symbol(open)?;
-        let mut properties = Vec::new();
-        loop {
-            let owner = self.name("a property (variable.key)")?;
-            if owner.text != var.text {
-                let message = format!("variable \"{}\" is not defined; the pattern's is \"{}\"", owner.text, var.text);
-                return Err(self.error_at(owner.span, "UndefinedVariable", message));
-            }
-            self.expect_symbol(".")?;
-            properties.push(self.name("a property key")?);
-            if !self.take_symbol(",") {
-                break;
-            }
+    /// `(n.a, n.b)`, in brackets of a kind.
+    pub(super) fn properties_of(&mut self, var: &Name, open: &str, close: &str) -> Result<Vec<Name>> {
+        if !self.take_symbol(open) {
+            let error = self.expected(&format!("\"{open}\""));
+            return Err(error.hint(format!("Write {open}{}.key{close}.", var.text)));
+        }
+        let mut properties = vec![self.property_of(var)?];
+        while self.take_symbol(",") {
+            properties.push(self.property_of(var)?);
         }
         self.expect_symbol(close)?;
         Ok(properties)
     }
 
-    fn create_constraint(&mut self) -> Result<SchemaCommand> {
-        let (name, if_not_exists) = self.index_name()?;
-        let old_form = self.take_keyword("ON");
-        if !old_form {
-            self.expect_keyword("FOR")?;
+    /// `n.a`, where `n` is the pattern's variable.
+    pub(super) fn property_of(&mut self, var: &Name) -> Result<Name> {
+        let owner = self.name("a property (variable.key)")?;
+        if owner.text != var.text {
+            let message = format!("variable \"{}\" is not defined; the pattern's is \"{}\"", owner.text, var.text);
+            return Err(self.error_at(owner.span, "UndefinedVariable", message));
         }
-        let (relationship, var, labels) = self.index_pattern()?;
-        if relationship {
-            return Err(QueryError::unsupported("a constraint on relationships"));
-        }
-        if !self.take_keyword("REQUIRE") && !self.take_keyword("ASSERT") {
-            return Err(self.expected("REQUIRE"));
-        }
-        let properties = if self.is_symbol("(") {
-            self.index_properties(&var, "(", ")")?
-        } else {
-            let owner = self.name("a property (variable.key)")?;
-            if owner.text != var.text {
-                let message = format!("variable \"{}\" is not defined; the pattern's is \"{}\"", owner.text, var.text);
-                return Err(self.error_at(owner.span, "UndefinedVariable", message));
-            }
-            self.expect_symbol(".")?;
-            vec![self.name("a property key")?]
-        };
-        if self.take_keywords(&["IS", "NOT", "NULL"]) {
-            return Err(QueryError::unsupported("a property existence constraint (IS NOT NULL)"));
-        }
-        if self.take_keywords(&["IS", "NODE", "KEY"]) {
-            return Err(QueryError::unsupported("a node key constraint"));
-        }
-        self.expect_keyword("IS")?;
-        self.take_keyword("NODE");
-        self.expect_keyword("UNIQUE")?;
-        let [label] = <[Name; 1]>::try_from(labels)
-            .map_err(|_| self.error_at(var.span, "UnexpectedSyntax", "a constraint names one label".to_owned()))?;
-        Ok(SchemaCommand::CreateConstraint { name, if_not_exists, label, properties })
+        self.expect_symbol(".")?;
+        self.name("a property key")
     }
 }

@@ -185,15 +185,9 @@ impl<'a> GraphWriter<'a> {
                 tokens.dedup();
                 // What MERGE found missing, somebody else may have committed since the snapshot.
                 let wanted = if self.merging { properties.clone() } else { Vec::new() };
-                row[*slot] = match transaction.create_node(&tokens, properties) {
-                    Ok(node) => Value::Node(node),
-                    Err(StorageError::DuplicateKey { ref constraint, .. })
-                        if self.merging && self.is_key_unseen(constraint, &wanted)? =>
-                    {
-                        return Err(QueryError::restart());
-                    }
-                    Err(error) => return Err(error.into()),
-                };
+                let created = transaction.create_node(&tokens, properties);
+                let node = created.or_else(|error| Err(self.merge_error(error, &wanted)?))?;
+                row[*slot] = Value::Node(node);
                 cx.run.note_write();
             }
             PhysWrite::CreateRelationship { slot, ty, source, target, properties } => {
@@ -202,7 +196,9 @@ impl<'a> GraphWriter<'a> {
                 let ty = ty.eval(RowCx::of_values(cx, row))?;
                 let name = ty.as_str().ok_or_else(|| QueryError::internal("a relationship's type is no text"))?;
                 let ty = transaction.ensure_relationship_type(name)?;
-                let id = transaction.create_relationship(ty, source, target, properties)?;
+                let wanted = if self.merging { properties.clone() } else { Vec::new() };
+                let created = transaction.create_relationship(ty, source, target, properties);
+                let id = created.or_else(|error| Err(self.merge_error(error, &wanted)?))?;
                 row[*slot] = Value::Relationship(RelationshipRef { id, ty, source, target });
                 cx.run.note_write();
             }
@@ -271,13 +267,28 @@ impl<'a> GraphWriter<'a> {
         Ok(())
     }
 
-    /// Whether a unique index of nodes shows no node with the key of `properties` in the statement's snapshot, though it
-    /// holds one.
+    /// The error of creating something: for MERGE that the statement is to run again, if what it would have found has been
+    /// committed since its snapshot.
+    fn merge_error(&self, error: StorageError, properties: &[(PropertyKeyId, Value)]) -> Result<QueryError> {
+        match &error {
+            StorageError::DuplicateKey { constraint, .. }
+                if self.merging && self.is_key_unseen(constraint, properties)? =>
+            {
+                Ok(QueryError::restart())
+            }
+            _ => Ok(error.into()),
+        }
+    }
+
+    /// Whether a unique index shows nothing with the key of `properties` in the statement's snapshot, though it holds it.
     fn is_key_unseen(&self, constraint: &str, properties: &[(PropertyKeyId, Value)]) -> Result<bool> {
         let transaction = self.cx.transaction();
         let catalog = transaction.catalog();
         for index in catalog.indexes.values().filter(|index| index.name == constraint) {
-            let IndexTarget::Nodes { properties: keys, .. } = &index.target else { continue };
+            let keys = match &index.target {
+                IndexTarget::Nodes { properties, .. } | IndexTarget::Relationships { properties, .. } => properties,
+                IndexTarget::Table { .. } => continue,
+            };
             let value = |key: &PropertyKeyId| properties.iter().find(|(known, _)| known == key).map(|(_, v)| v.clone());
             let Some(values) = keys.iter().map(value).collect::<Option<Vec<Value>>>() else { continue };
             let seen = transaction.index_scan(index, &IndexRange::equal(values), false)?.next().transpose()?;

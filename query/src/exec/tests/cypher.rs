@@ -253,7 +253,7 @@ fn property_indexes_are_used_and_follow_writes() {
             options: Default::default(),
         })
         .unwrap();
-    db.transaction.finish_statement();
+    db.transaction.finish_statement().unwrap();
     let explained = |text: &str| {
         let query = db.bind_cypher(text).unwrap();
         super::super::describe(&db.prepare(&query, WAYS[2]).unwrap())

@@ -91,7 +91,7 @@ impl Fixture {
             Ok((rows, stream.rows_affected()))
         })();
         match &result {
-            Ok(_) => self.transaction.finish_statement(),
+            Ok(_) => self.transaction.finish_statement().unwrap(),
             Err(_) => self.transaction.abort_statement(),
         }
         result

@@ -73,7 +73,7 @@ impl Tables {
             };
             transaction.create_index(index).unwrap();
         }
-        transaction.finish_statement();
+        transaction.finish_statement().unwrap();
         table
     }
 
@@ -532,7 +532,7 @@ fn messages_are_completed() {
             options: Default::default(),
         })
         .unwrap();
-    transaction.finish_statement();
+    transaction.finish_statement().unwrap();
     let message = |conversation: &str, content: &str| {
         let mut row = vec![Value::Null; columns.len()];
         row[0] = Value::from(conversation);
@@ -559,7 +559,7 @@ fn engine_tables_refuse_users() {
     let mut def = table_def(&t.db, "runs", &[("id", DataType::Int8, true)]);
     def.behaviour = TableBehaviour::EngineOnly;
     let table = t.db.transaction.create_table(def).unwrap();
-    t.db.transaction.finish_statement();
+    t.db.transaction.finish_statement().unwrap();
     let mut t = t;
     assert_eq!(t.insert(&table, &[&[Value::Int(1)]]).unwrap_err().sqlstate(), "42501");
 }
@@ -596,6 +596,6 @@ fn supplied_rows_are_inserted() {
     assert!(stream.next_batch().unwrap().is_none());
     assert_eq!(stream.rows_affected(), 500);
     drop(stream);
-    t.db.transaction.finish_statement();
+    t.db.transaction.finish_statement().unwrap();
     assert_eq!(t.db.transaction.row_count(&a).unwrap(), 504);
 }

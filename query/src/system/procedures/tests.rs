@@ -4,7 +4,8 @@ use super::*;
 use crate::system::search::tests::{begin, context, graph_index, rows_of, store, text_kind, vector_kind};
 
 fn call(context: &ExecContext, name: &str, args: &[Value]) -> Result<Rows> {
-    let procedure = all().into_iter().find(|procedure| procedure.name == name).expect("the procedure exists");
+    let mut procedures = all().into_iter().chain(schema::all()).chain(server::all());
+    let procedure = procedures.find(|procedure| procedure.name == name).expect("the procedure exists");
     let mut args = args.to_vec();
     args.extend(procedure.params[args.len()..].iter().map(|param| param.default.clone().expect("a default")));
     rows_of(&procedure, context, &args)
@@ -168,4 +169,32 @@ fn names_in_use() {
     assert_eq!(names("db.labels"), ["Person"]);
     assert_eq!(names("db.relationshipTypes"), ["LIKES"]);
     assert_eq!(names("db.propertyKeys"), ["note", "position"]);
+}
+
+#[test]
+fn what_is_not_looked_at_is_not_called_mandatory() {
+    let store = store();
+    let setup = begin(&store);
+    let (label, name) = (setup.ensure_label("Large").unwrap(), setup.ensure_property_key("name").unwrap());
+    let ty = setup.ensure_relationship_type("NEXT").unwrap();
+    let mut before = None;
+    for number in 0..=schema::SAMPLE {
+        let node = setup.create_node(&[label], vec![(name, Value::Int(number as i64))]).unwrap();
+        if let Some(before) = before.replace(node) {
+            setup.create_relationship(ty, before, node, Vec::new()).unwrap();
+        }
+    }
+    setup.commit().unwrap();
+    let context = context(begin(&store));
+    let cells = |procedure: &str| call(&context, procedure, &[]).unwrap();
+    let nodes = cells("db.schema.nodeTypeProperties");
+    let label = Value::list(vec![Value::text("Large")]);
+    let types = Value::list(vec![Value::text("Long")]);
+    assert_eq!(nodes, [vec![Value::text(":`Large`"), label, Value::text("name"), types, Value::Bool(false)]]);
+    let relationships = cells("db.schema.relTypeProperties");
+    // One fewer than nodes: all were looked at.
+    assert_eq!(relationships, [vec![Value::text(":`NEXT`"), Value::Null, Value::Null, Value::Bool(false)]]);
+    let seen = cells("db.schema.visualization");
+    let [Value::List(nodes), Value::List(relationships)] = &seen[0][..] else { panic!("{seen:?}") };
+    assert_eq!((nodes.len(), relationships.len()), (1, 1));
 }

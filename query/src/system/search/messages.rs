@@ -69,6 +69,10 @@ impl TableFunction for SearchMessages {
         "search_messages"
     }
 
+    fn description(&self) -> &str {
+        "Messages that match a text best, by full text, vectors or both."
+    }
+
     fn params(&self) -> &[Param] {
         &self.params
     }

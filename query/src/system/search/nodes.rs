@@ -51,6 +51,10 @@ impl TableFunction for SearchNodes {
         "search_nodes"
     }
 
+    fn description(&self) -> &str {
+        "Nodes that match a text best, by full text, vectors or both."
+    }
+
     fn params(&self) -> &[Param] {
         &self.params
     }

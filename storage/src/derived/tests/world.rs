@@ -81,7 +81,7 @@ pub fn create(store: &Arc<Store>) {
     for n in 0..TYPES {
         assert_eq!(transaction.ensure_relationship_type(&format!("T{n}")).unwrap(), RelationshipTypeId(n));
     }
-    transaction.finish_statement();
+    transaction.finish_statement().unwrap();
     transaction.commit().unwrap();
 }
 
@@ -156,7 +156,7 @@ pub fn change(store: &Arc<Store>, rng: &mut StdRng) {
             }
         }
     }
-    transaction.finish_statement();
+    transaction.finish_statement().unwrap();
     transaction.commit().unwrap();
 }
 
