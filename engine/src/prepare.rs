@@ -229,13 +229,17 @@ impl Session {
             return Ok(planned);
         }
         let transaction = own.unwrap_or_else(|| Arc::new(self.database.inner.store.begin(Default::default())));
+        transaction.set_cancel_token(self.cancel_token());
         let catalog_version = transaction.catalog().version;
+        self.note_planning();
         let optimize = self.current_settings().optimize;
         let bind =
             BindContext { transaction: &transaction, session: &self.context, params: RwLock::new(declared.to_vec()) };
         let begin = Instant::now();
         let bound = bind_statement(&bind, text, named)?;
         let mut planned = plan_bound(bound, &transaction, catalog_version, optimize)?;
+        // What began to run would forget a request that came meanwhile.
+        transaction.cancel_token().check()?;
         if matches!(planned.kind, PlannedKind::Query { .. }) {
             let fingerprint = fingerprint(text);
             self.count_planned(&fingerprint, begin.elapsed());
@@ -387,7 +391,7 @@ fn bind_statement(bind: &BindContext<'_>, text: &str, named: &NamedParameters) -
     }
     let routed = route(text);
     if routed.language == Language::Sql {
-        let statement = sinew_query::sql::parse(text).map_err(|error| likelier_error(error, text))?;
+        let statement = sinew_query::sql::parse(text).map_err(|error| likelier_error(bind, error, text))?;
         return sinew_query::sql::bind(bind, &statement, text);
     }
     let body = &text[routed.body..];
@@ -396,7 +400,7 @@ fn bind_statement(bind: &BindContext<'_>, text: &str, named: &NamedParameters) -
         error.0.position = error.0.position.map(|position| position + offset);
         error
     };
-    let statement = sinew_query::cypher::parse(body).map_err(shift)?;
+    let statement = sinew_query::cypher::parse(body, bind.session.activity.cancel_token()).map_err(shift)?;
     let bound = sinew_query::cypher::bind(bind, &statement, body, named).map_err(shift)?;
     match (routed.explain, bound) {
         (None, bound) => Ok(bound),
@@ -419,13 +423,13 @@ const CYPHER_WORDS: &[&str] =
     &["CREATE", "DELETE", "DETACH", "FOREACH", "MATCH", "MERGE", "OPTIONAL", "RETURN", "UNWIND", "WITH"];
 
 /// The error of text that is no SQL: Cypher's, when its first word is one of Cypher's with a typing error.
-fn likelier_error(error: QueryError, text: &str) -> QueryError {
+fn likelier_error(bind: &BindContext<'_>, error: QueryError, text: &str) -> QueryError {
     let first = text.trim_start().split(|c: char| !(c.is_alphanumeric() || c == '_')).next();
     let first = first.unwrap_or_default().to_uppercase();
     let is_meant = error.sqlstate() == sqlstate::SYNTAX_ERROR
         && !CYPHER_WORDS.contains(&&*first)
         && near_miss(&first, CYPHER_WORDS.iter().copied()).is_some();
-    match sinew_query::cypher::parse(text) {
+    match sinew_query::cypher::parse(text, bind.session.activity.cancel_token()) {
         Err(meant) if is_meant => meant,
         _ => error,
     }
@@ -467,7 +471,7 @@ fn bind_cypher_copy(
         error.0.position = error.0.position.map(|position| position + offset);
         error
     };
-    let statement = sinew_query::cypher::parse(body).map_err(shift)?;
+    let statement = sinew_query::cypher::parse(body, bind.session.activity.cancel_token()).map_err(shift)?;
     let BoundStatement::Query(query) = sinew_query::cypher::bind(bind, &statement, body, named).map_err(shift)? else {
         return Err(QueryError::unsupported("COPY of a statement that is no query"));
     };

@@ -75,6 +75,11 @@ impl SessionActivity {
         }
     }
 
+    /// Asked by whatever statement runs, and while it is planned.
+    pub fn cancel_token(&self) -> &CancelToken {
+        &self.cancel
+    }
+
     pub fn current(&self) -> Activity {
         self.current.lock().clone()
     }

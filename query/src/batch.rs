@@ -369,10 +369,27 @@ impl Column {
                 let offsets = a.offsets();
                 length * 4 + usize::try_from(offsets[length] - offsets[0]).unwrap_or(0)
             }
-            Column::Values(values) => values.iter().map(value_size_bytes).sum(),
+            Column::Values(values) => sizes_bytes(values),
         };
         values + nulls
     }
+}
+
+/// The sum over some values. A list that is repeated is looked into once: it may be long, and shared by all rows.
+fn sizes_bytes(values: &[Value]) -> usize {
+    let mut last: Option<(&Arc<[Value]>, usize)> = None;
+    let mut sum: usize = 0;
+    for value in values {
+        let size = match (value, last) {
+            (Value::List(items), Some((known, size))) if Arc::ptr_eq(items, known) => size,
+            _ => value_size_bytes(value),
+        };
+        if let Value::List(items) = value {
+            last = Some((items, size));
+        }
+        sum = sum.saturating_add(size);
+    }
+    sum
 }
 
 /// Bytes a value holds, itself included, approximately.
@@ -394,7 +411,7 @@ pub fn value_size_bytes(value: &Value) -> usize {
         Value::Bytes(bytes) => bytes.len() + 16,
         Value::Json(json) => json_size_bytes(json),
         Value::Vector(vector) => vector.len() * 4 + 16,
-        Value::List(items) => items.iter().map(value_size_bytes).sum::<usize>() + 16,
+        Value::List(items) => sizes_bytes(items) + 16,
         Value::Map(map) => map.iter().map(|(key, value)| key.len() + 32 + value_size_bytes(value)).sum(),
         Value::Path(path) => path.nodes.len() * 8 + path.relationships.len() * 32 + 48,
     };

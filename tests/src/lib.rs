@@ -3,12 +3,14 @@
 
 pub mod compare;
 pub mod crash;
+pub mod fuzz;
 pub mod golden;
 pub mod history;
 pub mod isolation;
 pub mod openai_mock;
 pub mod postgres;
 pub mod protocol;
+pub mod random_cypher;
 pub mod random_sql;
 pub mod raw_client;
 pub mod server;

@@ -58,9 +58,23 @@ impl Session {
             return;
         }
         self.context.activity.begin(text, now_us());
+        self.set_deadline();
+    }
+
+    fn set_deadline(&mut self) {
         if let Some(timeout) = self.current_settings().statement_timeout {
             self.cancel.set_deadline(Instant::now().checked_add(timeout));
         }
+    }
+
+    /// A statement of the client is planned, which takes a while when it is long: from here on a cancel request reaches it
+    /// and its time runs.
+    pub(crate) fn note_planning(&mut self) {
+        if self.nested > 0 {
+            return;
+        }
+        self.cancel.reset();
+        self.set_deadline();
     }
 
     /// The client's statement has been answered; others see the session idle from now on.

@@ -7,6 +7,7 @@ mod pattern;
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use sinew_storage::TemporalKind;
 
 pub use pattern::*;
@@ -143,6 +144,17 @@ pub enum ShowRule {
     Key,
     Exists,
     Type,
+}
+
+/// Entries of a map, where the last of equal keys counts.
+pub fn last_of_equal_keys<T>(mut entries: Vec<(Arc<str>, T)>) -> Vec<(Arc<str>, T)> {
+    let mut known = FxHashSet::default();
+    // From the end, so that the last ones are found first.
+    let mut is_last: Vec<bool> = entries.iter().rev().map(|(key, _)| known.insert(key.clone())).collect();
+    if known.len() < entries.len() {
+        entries.retain(|_| is_last.pop().unwrap_or(true));
+    }
+    entries
 }
 
 /// One single query, or several joined by UNION.

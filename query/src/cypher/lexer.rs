@@ -30,11 +30,49 @@ pub enum TokenKind {
     End,
 }
 
-/// Longest first.
-const SYMBOLS: &[&str] = &[
-    "..", "<=", ">=", "<>", "=~", "+=", "!=", "||", "(", ")", "[", "]", "{", "}", ",", ";", ":", ".", "|", "=", "<",
-    ">", "+", "-", "*", "/", "%", "^", "&", "!", "$",
-];
+/// The longest symbol that `bytes` begins with.
+fn symbol_at(bytes: &[u8]) -> Option<&'static str> {
+    let pair = match bytes {
+        [b'.', b'.', ..] => "..",
+        [b'<', b'=', ..] => "<=",
+        [b'>', b'=', ..] => ">=",
+        [b'<', b'>', ..] => "<>",
+        [b'=', b'~', ..] => "=~",
+        [b'+', b'=', ..] => "+=",
+        [b'!', b'=', ..] => "!=",
+        [b'|', b'|', ..] => "||",
+        _ => "",
+    };
+    if !pair.is_empty() {
+        return Some(pair);
+    }
+    Some(match bytes.first()? {
+        b'(' => "(",
+        b')' => ")",
+        b'[' => "[",
+        b']' => "]",
+        b'{' => "{",
+        b'}' => "}",
+        b',' => ",",
+        b';' => ";",
+        b':' => ":",
+        b'.' => ".",
+        b'|' => "|",
+        b'=' => "=",
+        b'<' => "<",
+        b'>' => ">",
+        b'+' => "+",
+        b'-' => "-",
+        b'*' => "*",
+        b'/' => "/",
+        b'%' => "%",
+        b'^' => "^",
+        b'&' => "&",
+        b'!' => "!",
+        b'$' => "$",
+        _ => return None,
+    })
+}
 
 pub fn lex(text: &str) -> Vec<Token> {
     let mut lexer = Lexer { text, offset: 0, tokens: Vec::with_capacity(text.len() / 4 + 1) };
@@ -109,7 +147,7 @@ impl<'t> Lexer<'t> {
             } else if c == '$' && !self.rest().starts_with("$(") {
                 // `$(` opens an expression that names a label.
                 self.parameter(start);
-            } else if let Some(symbol) = SYMBOLS.iter().find(|symbol| self.rest().starts_with(**symbol)) {
+            } else if let Some(symbol) = symbol_at(self.rest().as_bytes()) {
                 self.offset += symbol.len();
                 self.push(start, TokenKind::Symbol(symbol));
             } else if c.is_ascii() {
@@ -184,13 +222,16 @@ impl<'t> Lexer<'t> {
     }
 
     fn number(&mut self, start: usize) {
-        let lower: String = self.rest().chars().take(2).collect::<String>().to_ascii_lowercase();
-        if lower == "0x" || lower == "0o" {
+        let radix = match self.rest().as_bytes() {
+            [b'0', b'x' | b'X', ..] => Some(16),
+            [b'0', b'o' | b'O', ..] => Some(8),
+            _ => None,
+        };
+        if let Some(radix) = radix {
             self.offset += 2;
             let digits_start = self.offset;
             self.take_identifier();
             let written = &self.text[digits_start..self.offset];
-            let radix = if lower == "0x" { 16 } else { 8 };
             let digits = without_separators(written).unwrap_or_default();
             if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
                 return self.invalid_number(start);

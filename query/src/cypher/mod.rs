@@ -13,7 +13,7 @@ pub(crate) mod temporal;
 
 use std::sync::Arc;
 
-use sinew_storage::{DataType, Value};
+use sinew_storage::{CancelToken, DataType, Value};
 
 use crate::context::BindContext;
 use crate::error::Result;
@@ -31,10 +31,16 @@ pub struct CypherStatement {
 #[derive(Clone, Debug, Default)]
 pub struct NamedParameters(pub Vec<(Arc<str>, DataType, Option<Value>)>);
 
-/// Parses one statement. 42601 with position and what was expected; 54001 when nested too deeply.
-pub fn parse(text: &str) -> Result<CypherStatement> {
-    let (statement, positional_parameter_count) = parser::parse_statement(text)?;
+/// Parses one statement, however long, unless it is cancelled. 42601 with position and what was expected; 54001 when
+/// nested too deeply.
+pub fn parse(text: &str, cancel: &CancelToken) -> Result<CypherStatement> {
+    let (statement, positional_parameter_count) = parser::parse_statement(text, cancel)?;
     Ok(CypherStatement { statement, positional_parameter_count })
+}
+
+/// Where the tokens of a text lie, in bytes: for tools that take statements apart.
+pub fn token_spans(text: &str) -> Vec<std::ops::Range<usize>> {
+    lexer::lex(text).into_iter().map(|token| token.span.start as usize..token.span.end as usize).collect()
 }
 
 /// Binds a Cypher statement (query, index or constraint DDL, SHOW). Named parameters are numbered after positional ones;

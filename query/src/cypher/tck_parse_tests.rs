@@ -45,7 +45,7 @@ fn all_tck_queries_parse() {
     for file in files {
         let text = std::fs::read_to_string(&file).expect("feature files are readable");
         for (query, fails) in queries(&text) {
-            if let Err(error) = parse(&query)
+            if let Err(error) = parse(&query, &sinew_storage::CancelToken::default())
                 && !fails
             {
                 failures.push(format!("{}: {query}: {error}", file.display()));

@@ -30,18 +30,28 @@ pub use crate::algebra::visit;
 use crate::algebra::{Plan, VarId, VarTable};
 use crate::error::Result;
 
-/// Gives an equivalent plan. `output` are the variables the statement returns.
+/// Gives an equivalent plan, unless the transaction is cancelled. `output` are the variables the statement returns.
 pub fn optimize_for(plan: Plan, output: &[VarId], vars: &mut VarTable, transaction: &Transaction) -> Result<Plan> {
+    // A statement of a megabyte takes each of them a while.
+    let cancel = transaction.cancel_token();
     let plan = semi_join::rewrite(plan);
+    cancel.check()?;
     let plan = scalar_subquery::rewrite(plan, vars, transaction)?;
+    cancel.check()?;
     let plan = filter_pushdown::rewrite(plan);
+    cancel.check()?;
     let plan = pattern_order::rewrite(plan, transaction)?;
+    cancel.check()?;
     let plan = search_scan::rewrite(plan, vars, transaction)?;
+    cancel.check()?;
     let plan = join_order::rewrite(plan, transaction);
     let plan = index_join::rewrite(plan, transaction)?;
+    cancel.check()?;
     let plan = access_path::rewrite(plan, transaction)?;
+    cancel.check()?;
     let plan = order::rewrite(plan, transaction);
     let plan = extremes::rewrite(plan, transaction)?;
+    cancel.check()?;
     let plan = late_columns::rewrite(plan);
     Ok(column_pruning::rewrite(plan, output))
 }

@@ -240,9 +240,16 @@ fn check_limits(text: &str, tokens: &[TokenWithSpan]) -> Result<()> {
                     level.next_condition();
                     level.in_from = false;
                 }
-                Keyword::NOT | Keyword::IS | Keyword::COLLATE | Keyword::AT | Keyword::LIKE | Keyword::ILIKE => {
-                    level.depth += 1;
-                }
+                Keyword::NOT
+                | Keyword::IS
+                | Keyword::COLLATE
+                | Keyword::AT
+                | Keyword::LIKE
+                | Keyword::ILIKE
+                // The parser reads the statement behind them by itself.
+                | Keyword::EXPLAIN
+                | Keyword::DESCRIBE
+                | Keyword::DESC => level.depth += 1,
                 _ => {}
             },
             Token::Number(..)
@@ -436,6 +443,9 @@ mod tests {
         }
         let cases = format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(200), " END".repeat(200));
         assert!(parse_statement(&cases).is_ok());
+        for word in ["EXPLAIN", "DESCRIBE", "DESC"] {
+            assert_eq!(error(&format!("{} SELECT 1", format!("{word} ").repeat(10_000))).1, "54001", "{word}");
+        }
         let very_deep = format!("SELECT {}1{}", "(".repeat(200_000), ")".repeat(200_000));
         assert_eq!(error(&very_deep).1, "54001");
         for chain in [" + 1", " || 'a'", " UNION ALL SELECT 1", " OR true", "::int"] {

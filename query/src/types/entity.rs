@@ -11,9 +11,12 @@ use crate::error::{QueryError, Result, sqlstate};
 /// Nesting beyond this is 54001.
 const MAX_DEPTH: usize = 1_000;
 
+/// Items of one list between two looks at the cancel token.
+const ITEMS_PER_POLL: usize = 256;
+
 /// See [`super::to_json`].
 pub(crate) fn to_json(context: &EvalContext<'_>, value: &Value) -> Result<Json> {
-    crate::exec::expr::size::check_whole(value)?;
+    crate::exec::expr::size::check_whole(value, &|| Ok(context.exec.cancel.check()?))?;
     at_depth(context, value, 0)
 }
 
@@ -26,7 +29,14 @@ fn at_depth(context: &EvalContext<'_>, value: &Value, depth: usize) -> Result<Js
     }
     Ok(match value {
         Value::List(items) => {
-            Json::Array(items.iter().map(|item| at_depth(context, item, depth + 1)).collect::<Result<_>>()?)
+            let mut out = Vec::with_capacity(items.len());
+            for (count, item) in items.iter().enumerate() {
+                if count % ITEMS_PER_POLL == ITEMS_PER_POLL - 1 {
+                    context.exec.cancel.check()?;
+                }
+                out.push(at_depth(context, item, depth + 1)?);
+            }
+            Json::Array(out)
         }
         Value::Map(map) => {
             let mut members = Vec::with_capacity(map.len());

@@ -337,6 +337,8 @@ pub(super) fn drive_rows(
     let mut sent = 0;
     while let Some(batch) = cursor.next_batch()? {
         for row in 0..batch.row_count {
+            // A row may be as long as a message.
+            cursor.context().cancel.check()?;
             encode(cursor.context(), &batch, row, out)?;
             if out.len() >= FLUSH_SIZE_BYTES {
                 send_piece(shared, out, &cursor.context().cancel)?;

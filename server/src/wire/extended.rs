@@ -356,6 +356,7 @@ impl Backend {
                     return Ok(true);
                 }
                 let context = run.cursor.context();
+                context.cancel.check()?;
                 encode_row(context, &batch, row, &prepared.columns, formats, &mut scratch, &mut self.out)?;
                 sent_now += 1;
                 run.sent += 1;

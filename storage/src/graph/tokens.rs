@@ -110,6 +110,8 @@ impl TokenRegistry {
             )));
         }
         let id = count as u32;
+        // Each is a commit to wait for, and one map may bring thousands.
+        transaction.cancel_token().check()?;
         transaction.in_own_commit(&mut |own| own.kv_put(Keyspace::TOKENS, &token_key(kind, id), name.as_bytes()))?;
         self.names.write()[kind as usize].add(name.into());
         Ok(id)

@@ -1,14 +1,15 @@
 //! Random statements in many ways: `cargo run -p sinew-tests --bin random -- --statements N [--seed S] [--postgres]`.
 //!
-//! See [`sinew_tests::random_sql`]. With `--postgres` they run on PostgreSQL 15 too: the server that
+//! See [`sinew_tests::random_sql`], and [`sinew_tests::random_cypher`] for `--cypher`. With `--postgres` they run on PostgreSQL 15 too: the server that
 //! `SINEW_TEST_POSTGRES` names, else Debian's, started in a temporary directory. The last line is
-//! `random: seed S, N statements, E failed alike, P passed over, M MiB, F faults`.
+//! `random: seed S, N statements, R with rows, E failed alike, P passed over, M MiB, F faults`.
 #![allow(clippy::print_stdout)] // The report is what the program is for.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use sinew_tests::random_sql::{Options, run};
+use sinew_tests::random_sql::Options;
+use sinew_tests::{random_cypher, random_sql};
 
 /// Runs random statements in many ways, which must agree.
 #[derive(Parser)]
@@ -20,8 +21,11 @@ struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
     /// Compare with PostgreSQL 15 too.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "cypher")]
     postgres: bool,
+    /// Cypher instead of SQL.
+    #[arg(long)]
+    cypher: bool,
 }
 
 fn main() -> ExitCode {
@@ -31,6 +35,7 @@ fn main() -> ExitCode {
     let report = std::env::current_exe().and_then(|own| {
         let program = own.with_file_name("sinew-under-test");
         let (statements, postgres) = (arguments.statements, arguments.postgres);
+        let run = if arguments.cypher { random_cypher::run } else { random_sql::run };
         run(&Options { program, seed, statements, time_limit: None, postgres })
     });
     match report {

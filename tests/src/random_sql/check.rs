@@ -26,6 +26,8 @@ pub struct Statement {
     pub is_ordered: bool,
     /// Shows what a statement that writes has left behind; it runs in a transaction that is rolled back.
     pub effect: Option<String>,
+    /// The rows that it must give, when they are known.
+    pub expected: Option<Vec<Vec<Option<String>>>>,
 }
 
 /// How a statement came out.
@@ -47,6 +49,8 @@ pub struct Engines {
     postgres: Option<Engine>,
     /// Makes texts that no plan is kept for.
     fresh: u64,
+    /// Statements that all agreed about, and that gave rows.
+    pub with_rows: u64,
 }
 
 struct Engine {
@@ -115,7 +119,7 @@ impl Engines {
             )?),
             None => None,
         };
-        Ok(Engines { sinew: Engine::open("Sinew", sinew, &[ZONE])?, unoptimized, postgres, fresh: 0 })
+        Ok(Engines { sinew: Engine::open("Sinew", sinew, &[ZONE])?, unoptimized, postgres, fresh: 0, with_rows: 0 })
     }
 
     /// Runs a statement that must succeed in both engines.
@@ -128,6 +132,14 @@ impl Engines {
             }
         }
         Ok(())
+    }
+
+    /// The number that a query of Sinew's gives.
+    pub fn count(&mut self, query: &str) -> io::Result<u64> {
+        let answer = self.sinew.connection.simple(query)?;
+        let cell = answer.rows.first().and_then(|row| row.first()).cloned().flatten();
+        let number = cell.and_then(|text| text.parse().ok());
+        number.ok_or_else(|| io::Error::other(format!("{query}: no number: {:?}", answer.error)))
     }
 
     /// Whether both engines run a statement.
@@ -145,14 +157,15 @@ impl Engines {
     pub fn check(&mut self, statement: Statement) -> io::Result<Verdict> {
         let verdict = self.compare(&statement)?;
         let Verdict::Differs(first) = verdict else { return Ok(verdict) };
-        let Statement { node, is_ordered, effect } = statement;
+        // Other rows are right for a smaller statement.
+        let Statement { node, is_ordered, effect, expected: _ } = statement;
         let whole = node.with_literals();
         let mut shows = |node: &Node| {
-            let candidate = Statement { node: node.clone(), is_ordered, effect: effect.clone() };
+            let candidate = Statement { node: node.clone(), is_ordered, effect: effect.clone(), expected: None };
             matches!(self.compare(&candidate), Ok(Verdict::Differs(_)))
         };
         let smallest = node.shrunk(SHRINK_TRIES, &mut shows);
-        let last = Statement { node: smallest, is_ordered, effect };
+        let last = Statement { node: smallest, is_ordered, effect, expected: None };
         let shown = match self.compare(&last)? {
             Verdict::Differs(shown) => shown,
             // It does not show every time.
@@ -197,6 +210,9 @@ impl Engines {
             }
         }
         let found = one_way(&mut self.unoptimized, bound, "with parameters", effect, statement, &literals, &mut known)?;
+        if found.is_none() && known.is_some_and(|(_, answers)| !answers[0].rows.is_empty()) {
+            self.with_rows += 1;
+        }
         Ok(found.unwrap_or(verdict))
     }
 }
@@ -229,6 +245,11 @@ fn one_way(
         }
     }
     let failed = answers.iter().any(|answer| answer.error.is_some());
+    if let Some(expected) = &statement.expected
+        && let Some(difference) = unexpected(expected, &answers[0])
+    {
+        return Ok(Some(Verdict::Differs(format!("  {text}\n  {title}: {difference}"))));
+    }
     match known {
         None => {
             *known = Some((title, answers));
@@ -251,6 +272,23 @@ fn one_way(
         }
         Some(_) => Ok(None),
     }
+}
+
+/// The first row that an answer has too often or not often enough.
+fn unexpected(expected: &[Vec<Option<String>>], answer: &Answer) -> Option<String> {
+    if let Some(error) = &answer.error {
+        return Some(format!("{} {}", error.sqlstate, error.message));
+    }
+    // A text is quoted in jsonb.
+    let plain = |cell: &Option<String>| cell.as_ref().map(|text| text.trim_matches('"').to_owned());
+    let mut found: Vec<Vec<Option<String>>> = answer.rows.iter().map(|row| row.iter().map(plain).collect()).collect();
+    let mut expected = expected.to_vec();
+    found.sort();
+    expected.sort();
+    let at = found.iter().zip(&expected).position(|(found, expected)| found != expected);
+    let at = at.or((found.len() != expected.len()).then_some(found.len().min(expected.len())))?;
+    let (rows, right) = (found.len(), expected.len());
+    Some(format!("{rows} rows, {right} expected; sorted, row {at} is {:?}, not {:?}", found.get(at), expected.get(at)))
 }
 
 /// Whether two answers are the same: columns, rows as lists or as multisets, the class of errors.

@@ -97,4 +97,4 @@ macro_rules! sql {
         $crate::random_sql::tree::Node::Sequence(vec![$($crate::random_sql::generator::Part::node($part)),*])
     };
 }
-pub(super) use sql;
+pub(crate) use sql;

@@ -9,12 +9,12 @@
 //! over an order of all columns, UPDATE meets one row of the other table. So a statement that fails in one way only is
 //! a fault too. What an engine refuses (0A000) or does not finish in 10 seconds is passed over and counted.
 
-mod check;
+pub(crate) mod check;
 mod expressions;
-mod generator;
+pub(crate) mod generator;
 mod queries;
 mod schema;
-mod tree;
+pub(crate) mod tree;
 mod values;
 mod writes;
 
@@ -57,6 +57,8 @@ pub struct Report {
     pub statements: u64,
     /// Statements that fail in every way.
     pub failed: u64,
+    /// Statements that gave rows.
+    pub with_rows: u64,
     /// What was refused or took too long, with how often.
     pub passed: BTreeMap<String, u64>,
     /// The largest resident memory of the server, in MiB.
@@ -74,9 +76,10 @@ impl fmt::Display for Report {
         }
         write!(
             f,
-            "random: seed {}, {} statements, {} failed alike, {} passed over, {} MiB, {} faults",
+            "random: seed {}, {} statements, {} with rows, {} failed alike, {} passed over, {} MiB, {} faults",
             self.seed,
             self.statements,
+            self.with_rows,
             self.failed,
             self.passed.values().sum::<u64>(),
             self.memory_mib,
@@ -146,6 +149,7 @@ fn finish(
     database: Option<crate::protocol::Address>,
     engines: Engines,
 ) -> io::Result<Report> {
+    report.with_rows = engines.with_rows;
     drop(engines);
     if let (Some(postgres), Some(database)) = (postgres, database) {
         postgres.drop_database(&database)?;
@@ -163,21 +167,21 @@ fn statement(random: Random, tables: &[Table], features: Features) -> Statement 
             let write = generator.write();
             let columns: Vec<String> = (1..=write.table.columns.len()).map(|column| column.to_string()).collect();
             let effect = format!("SELECT * FROM {} ORDER BY {}", write.table.name, columns.join(", "));
-            Statement { node: write.node, is_ordered: false, effect: Some(effect) }
+            Statement { node: write.node, is_ordered: false, effect: Some(effect), expected: None }
         }
         15..=19 => {
             let expression = generator.failing_expression();
-            Statement { node: sql!["SELECT ", expression, " AS c1"], is_ordered: true, effect: None }
+            Statement { node: sql!["SELECT ", expression, " AS c1"], is_ordered: true, effect: None, expected: None }
         }
         _ => {
             let query = generator.query();
-            Statement { node: query.node, is_ordered: query.is_ordered, effect: None }
+            Statement { node: query.node, is_ordered: query.is_ordered, effect: None, expected: None }
         }
     }
 }
 
 /// The peak of a process's resident memory; 0 where the system does not tell.
-fn memory_mib(process: u32) -> u64 {
+pub(crate) fn memory_mib(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib: u64 = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0);

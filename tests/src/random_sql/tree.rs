@@ -6,7 +6,8 @@
 pub struct Literal {
     /// Of the parameter that stands for it.
     pub type_oid: u32,
-    pub type_name: &'static str,
+    /// As the statement's language writes it.
+    pub written: String,
     /// In the type's text format; None is NULL.
     pub value: Option<String>,
 }
@@ -77,7 +78,7 @@ impl Node {
                     parameters.push((literal.type_oid, literal.value.clone()));
                     out.push_str(&format!("${}", parameters.len()));
                 }
-                None => out.push_str(&literal.written()),
+                None => out.push_str(&literal.written),
             },
             Node::Sequence(nodes) => nodes.iter().for_each(|node| node.write(out, parameters)),
             Node::Optional(node) | Node::Replaceable { node, .. } => node.write(out, parameters),
@@ -151,18 +152,18 @@ impl Node {
 }
 
 impl Literal {
-    /// As SQL text of exactly this type.
-    pub fn written(&self) -> String {
-        match &self.value {
-            None => format!("NULL::{}", self.type_name),
-            Some(value) if matches!(self.type_name, "int4" | "bool") && !value.starts_with('-') => match value.as_str()
-            {
+    /// A constant as SQL text of exactly this type.
+    pub fn sql(type_oid: u32, type_name: &str, value: Option<String>) -> Literal {
+        let written = match &value {
+            None => format!("NULL::{type_name}"),
+            Some(value) if matches!(type_name, "int4" | "bool") && !value.starts_with('-') => match value.as_str() {
                 "t" => "true".to_owned(),
                 "f" => "false".to_owned(),
                 number => number.to_owned(),
             },
-            Some(value) => format!("'{}'::{}", value.replace('\'', "''"), self.type_name),
-        }
+            Some(value) => format!("'{}'::{type_name}", value.replace('\'', "''")),
+        };
+        Literal { type_oid, written, value }
     }
 }
 
@@ -171,7 +172,7 @@ mod tests {
     use super::*;
 
     fn number(value: &str) -> Node {
-        Node::Literal(Literal { type_oid: 23, type_name: "int4", value: Some(value.to_owned()) })
+        Node::Literal(Literal::sql(23, "int4", Some(value.to_owned())))
     }
 
     #[test]

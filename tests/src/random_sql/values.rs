@@ -74,7 +74,7 @@ impl Type {
     }
 
     pub fn literal(self, value: Option<String>) -> Node {
-        Node::Literal(Literal { type_oid: self.oid(), type_name: self.name(), value })
+        Node::Literal(Literal::sql(self.oid(), self.name(), value))
     }
 
     pub fn null(self) -> Node {

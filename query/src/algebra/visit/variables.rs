@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use rustc_hash::FxHashSet;
+
 use super::*;
 
 pub type VarSet = BTreeSet<VarId>;
@@ -44,23 +46,25 @@ pub fn vars_of(expr: &Expr) -> VarSet {
 
 /// Variables that operations bind at their own level.
 pub fn created_vars(operations: &[GraphWrite], out: &mut Vec<VarId>) {
+    let mut known = out.iter().copied().collect();
+    add_created_vars(operations, out, &mut known);
+}
+
+/// `known` are those in `out`: a statement may create thousands.
+fn add_created_vars(operations: &[GraphWrite], out: &mut Vec<VarId>, known: &mut FxHashSet<VarId>) {
     for operation in operations {
         let var = match operation {
             GraphWrite::CreateNode { var, .. }
             | GraphWrite::CreateRelationship { var, .. }
             | GraphWrite::Bind { var, .. } => *var,
             GraphWrite::Merge { matching, create, .. } => {
-                for var in output_vars(matching) {
-                    if !out.contains(&var) {
-                        out.push(var);
-                    }
-                }
-                created_vars(create, out);
+                out.extend(output_vars(matching).into_iter().filter(|var| known.insert(*var)));
+                add_created_vars(create, out, known);
                 continue;
             }
             _ => continue,
         };
-        if !out.contains(&var) {
+        if known.insert(var) {
             out.push(var);
         }
     }
@@ -69,9 +73,19 @@ pub fn created_vars(operations: &[GraphWrite], out: &mut Vec<VarId>) {
 /// The columns of a plan, in order.
 pub fn output_vars(plan: &Plan) -> Vec<VarId> {
     fn extended(mut vars: Vec<VarId>, added: impl IntoIterator<Item = VarId>) -> Vec<VarId> {
+        // Most plans have few columns.
+        const FEW: usize = 32;
+        let mut known: Option<FxHashSet<VarId>> = None;
         for var in added {
-            if !vars.contains(&var) {
+            let is_new = match &mut known {
+                Some(known) => known.insert(var),
+                None => !vars.contains(&var),
+            };
+            if is_new {
                 vars.push(var);
+                if vars.len() == FEW {
+                    known = Some(vars.iter().copied().collect());
+                }
             }
         }
         vars

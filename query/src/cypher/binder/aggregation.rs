@@ -1,8 +1,10 @@
 //! Aggregates of a projection, and what may stand beside them.
 
 use super::observed::Refined;
+use super::projection::MAX_COLUMNS;
 use super::*;
 use crate::algebra::AggregateCall;
+use crate::error::sqlstate;
 use ast::ExprKind;
 
 pub(super) fn is_aggregate(expr: &ast::Expr) -> bool {
@@ -31,6 +33,10 @@ impl Binder<'_> {
     pub(super) fn collect_aggregates(&self, expr: &ast::Expr, found: &mut Vec<ast::Expr>) -> Result<()> {
         if is_aggregate(expr) {
             if !found.contains(expr) {
+                if found.len() >= MAX_COLUMNS {
+                    let message = format!("a projection has at most {MAX_COLUMNS} different aggregates");
+                    return Err(self.at(QueryError::new(sqlstate::STATEMENT_TOO_COMPLEX, message), expr.span));
+                }
                 found.push(expr.clone());
             }
             return Ok(());

@@ -5,6 +5,9 @@ use super::*;
 use crate::algebra::ListPredicateKind;
 use ast::{BinaryOp, CompareOp, ExprKind, LabelExpr, MapProjectionItem, UnaryOp};
 
+/// Expressions bound between two looks at the cancel token.
+const EXPRESSIONS_PER_POLL: usize = 256;
+
 impl Binder<'_> {
     /// A condition: patterns may stand in it; its type may be boolean.
     pub(super) fn predicate(&mut self, expr: &ast::Expr) -> Result<Expr> {
@@ -52,6 +55,10 @@ impl Binder<'_> {
     }
 
     pub(super) fn expr(&mut self, expr: &ast::Expr) -> Result<Expr> {
+        self.bound_count += 1;
+        if self.bound_count.is_multiple_of(EXPRESSIONS_PER_POLL) {
+            self.context.session.activity.cancel_token().check()?;
+        }
         let patterns_allowed = std::mem::replace(&mut self.patterns_allowed, false);
         if !self.replacements.is_empty()
             && let Some(found) = self.replacements.iter().find(|replacement| replacement.expr == *expr)
@@ -113,9 +120,20 @@ impl Binder<'_> {
             ExprKind::And(items) => Ok(Expr::And(self.logical(items, patterns_allowed)?)),
             ExprKind::Or(items) => Ok(Expr::Or(self.logical(items, patterns_allowed)?)),
             ExprKind::Xor(items) => {
-                let mut items = self.logical(items, patterns_allowed)?.into_iter();
-                let first = items.next().unwrap_or_else(|| Expr::bool(false));
-                Ok(items.fold(first, |left, right| Expr::Xor(Box::new(left), Box::new(right))))
+                let mut items = self.logical(items, patterns_allowed)?;
+                // Neighbours are paired, level by level: a chain would make the tree as deep as the list is long.
+                while items.len() > 1 {
+                    let mut pairs = Vec::with_capacity(items.len().div_ceil(2));
+                    let mut rest = items.into_iter();
+                    while let Some(left) = rest.next() {
+                        pairs.push(match rest.next() {
+                            Some(right) => Expr::Xor(Box::new(left), Box::new(right)),
+                            None => left,
+                        });
+                    }
+                    items = pairs;
+                }
+                Ok(items.pop().unwrap_or_else(|| Expr::bool(false)))
             }
             ExprKind::Not(input) => {
                 let mut bound = self.logical(std::slice::from_ref(&**input), patterns_allowed)?;
@@ -493,9 +511,9 @@ impl Binder<'_> {
                     (name.text.clone(), self.column(self.lookup(&name.text, name.span)?))
                 }
             };
-            entries.retain(|(known, _)| *known != key);
             entries.push((key, value));
         }
+        let entries = ast::last_of_equal_keys(entries);
         let map = Expr::Map(entries);
         let value = if all {
             let properties = function_call("properties", vec![source.clone()]);

@@ -32,6 +32,7 @@ use sinew_storage::{DataType, TemporalKind, Value};
 
 use self::scope::{Columns, Scope};
 use super::ast::{self, ExplainMode, Span, Statement};
+use super::errors::Positions;
 use super::{CypherStatement, NamedParameters, errors, functions};
 use crate::algebra::{Expr, Plan, VarId, VarTable};
 use crate::context::BindContext;
@@ -63,7 +64,7 @@ struct Replacement {
 
 pub(super) struct Binder<'a> {
     context: &'a BindContext<'a>,
-    text: &'a str,
+    positions: Positions<'a>,
     named: &'a NamedParameters,
     /// Named parameters without a value come after these.
     positional_count: usize,
@@ -93,6 +94,8 @@ pub(super) struct Binder<'a> {
     noticed: FxHashSet<(&'static str, Arc<str>)>,
     /// Names that a WITH did not pass on.
     left_behind: FxHashSet<Arc<str>>,
+    /// Expressions bound so far.
+    bound_count: usize,
 }
 
 pub(super) fn bind_statement(
@@ -104,7 +107,7 @@ pub(super) fn bind_statement(
     let declared_count = context.params.read().len();
     let binder = Binder {
         context,
-        text,
+        positions: Positions::new(text),
         named,
         positional_count: declared_count.max(statement.positional_parameter_count),
         vars: VarTable::default(),
@@ -123,6 +126,7 @@ pub(super) fn bind_statement(
         parameter_hint: None,
         noticed: FxHashSet::default(),
         left_behind: FxHashSet::default(),
+        bound_count: 0,
     };
     match &statement.statement {
         Statement::Schema(command) => binder.schema_command(command),
@@ -192,12 +196,12 @@ impl Binder<'_> {
 
     /// Sets the position of an error to where `span` begins.
     fn at(&self, error: QueryError, span: Span) -> QueryError {
-        error.at(Some(errors::position(self.text, span.start as usize)))
+        error.at(Some(self.positions.of(span.start as usize)))
     }
 
     /// Where a call stands, for errors at run time.
     fn position(&self, span: Span) -> Option<u32> {
-        u32::try_from(errors::position(self.text, span.start as usize)).ok()
+        u32::try_from(self.positions.of(span.start as usize)).ok()
     }
 
     fn syntax(&self, detail: &'static str, message: impl Into<String>, span: Span) -> QueryError {

@@ -7,7 +7,11 @@ use super::aggregation::{contains_aggregate, is_simple_key};
 use super::types::type_name;
 use super::*;
 use crate::algebra::SortKey;
+use crate::error::sqlstate;
 use ast::{ExprKind, Projection};
+
+/// Columns of one projection and keys of one order, as many as PostgreSQL's target lists have.
+pub(super) const MAX_COLUMNS: usize = 1_664;
 
 /// One projected column.
 struct Item {
@@ -122,6 +126,10 @@ impl Binder<'_> {
                 }
             };
             items.push(Item { name, expr: item.expr.clone() });
+        }
+        if items.len() > MAX_COLUMNS {
+            let message = format!("a projection has at most {MAX_COLUMNS} columns, got {}", items.len());
+            return Err(self.at(QueryError::new(sqlstate::TOO_MANY_COLUMNS, message), span));
         }
         let mut names = FxHashSet::default();
         for item in &items {
@@ -280,6 +288,10 @@ impl Binder<'_> {
     ) -> Result<Plan> {
         if projection.order_by.is_empty() {
             return Ok(plan);
+        }
+        if let Some(item) = projection.order_by.get(MAX_COLUMNS) {
+            let message = format!("ORDER BY has at most {MAX_COLUMNS} keys, got {}", projection.order_by.len());
+            return Err(self.at(QueryError::new(sqlstate::TOO_MANY_COLUMNS, message), item.expr.span));
         }
         let mut keys = Vec::with_capacity(projection.order_by.len());
         for item in &projection.order_by {

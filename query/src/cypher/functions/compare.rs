@@ -43,8 +43,11 @@ pub(super) fn register(builder: &mut Builder) {
     builder.operator("in", 2, DataType::Bool, false, is_in);
 }
 
+/// Items compared between two looks at the cancel token.
+const ITEMS_PER_POLL: usize = 4096;
+
 /// Null when the list is null, or when the element is not found and some comparison is unknown.
-fn is_in(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+fn is_in(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
     let Value::List(items) = &args[1] else {
         if args[1].is_null() {
             return Ok(Value::Null);
@@ -52,7 +55,10 @@ fn is_in(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
         return Err(super::wrong_type("IN", "a list", &args[1]));
     };
     let mut unknown = false;
-    for item in items.iter() {
+    for (count, item) in items.iter().enumerate() {
+        if count % ITEMS_PER_POLL == ITEMS_PER_POLL - 1 {
+            context.exec.cancel.check()?;
+        }
         match cypher_equals(&args[0], item) {
             Some(true) => return Ok(Value::Bool(true)),
             Some(false) => {}

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use sinew_storage::{DataType, Value};
 
 use super::{Builder, kind_name, wrong_type};
@@ -119,8 +119,11 @@ thread_local! {
     static PATTERN: RefCell<Option<(String, Regex)>> = const { RefCell::new(None) };
 }
 
+/// Of one compiled pattern.
+const REGEX_SIZE_LIMIT_BYTES: usize = 4 << 20;
+
 /// The whole string must match.
-fn matches(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+fn matches(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
     let (Value::Text(text), Value::Text(pattern)) = (&args[0], &args[1]) else {
         if let Value::Text(_) = &args[0] {
             let message = format!("=~ expected a pattern string, got {}", kind_name(&args[1]));
@@ -130,7 +133,10 @@ fn matches(_: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
     };
     PATTERN.with_borrow_mut(|cached| {
         if !matches!(cached, Some((known, _)) if **known == **pattern) {
-            let regex = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
+            // Compiling takes long when each row brings a pattern of its own.
+            context.exec.cancel.check()?;
+            let source = format!("^(?:{pattern})$");
+            let regex = RegexBuilder::new(&source).size_limit(REGEX_SIZE_LIMIT_BYTES).build().map_err(|error| {
                 let message = format!("invalid regular expression: {error}");
                 QueryError::new(sqlstate::INVALID_REGULAR_EXPRESSION, message).cypher(
                     "ArgumentError",

@@ -113,7 +113,7 @@ impl Parser<'_> {
         } else if self.take_keyword("FINISH") {
             ClauseKind::Finish
         } else if self.take_keyword("CREATE") || self.take_keyword("INSERT") {
-            ClauseKind::Create { patterns: self.patterns()? }
+            ClauseKind::Create { patterns: self.created_patterns()? }
         } else if self.take_keyword("MERGE") {
             self.merge_clause()?
         } else if self.take_keyword("SET") {
@@ -176,16 +176,34 @@ impl Parser<'_> {
         Ok(ClauseKind::Match { optional, patterns, filter })
     }
 
+    /// Patterns to match.
     pub(super) fn patterns(&mut self) -> Result<Vec<PathPattern>> {
-        let mut patterns = vec![self.path_pattern()?];
-        while self.take_symbol(",") {
-            patterns.push(self.path_pattern()?);
+        let mut patterns = Vec::new();
+        loop {
+            let pattern = self.path_pattern()?;
+            patterns.push(self.matched(pattern)?);
+            if !self.take_symbol(",") {
+                return Ok(patterns);
+            }
         }
-        Ok(patterns)
+    }
+
+    fn created_patterns(&mut self) -> Result<Vec<PathPattern>> {
+        let mut patterns = Vec::new();
+        loop {
+            let pattern = self.path_pattern()?;
+            self.created_part_count += 1 + pattern.steps.len();
+            self.check_length(self.created_part_count, MAX_CREATED_PARTS, "paths and relationships to create")?;
+            patterns.push(pattern);
+            if !self.take_symbol(",") {
+                return Ok(patterns);
+            }
+        }
     }
 
     fn merge_clause(&mut self) -> Result<ClauseKind> {
         let pattern = self.path_pattern()?;
+        let pattern = self.matched(pattern)?;
         let (mut on_create, mut on_match) = (Vec::new(), Vec::new());
         while self.take_keyword("ON") {
             let target = if self.take_keyword("CREATE") {

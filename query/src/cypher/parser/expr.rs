@@ -204,6 +204,10 @@ impl Parser<'_> {
 
     /// A prefix operator with its operand, or an atom with what follows it.
     fn operand(&mut self, min: u8) -> Result<Expr> {
+        self.operand_count += 1;
+        if self.operand_count.is_multiple_of(OPERANDS_PER_POLL) {
+            self.cancel.check()?;
+        }
         let start = self.span();
         if min <= NOT && self.take_keyword("NOT") {
             let input = self.operators(NOT)?;
@@ -357,8 +361,6 @@ impl Parser<'_> {
                 let key = self.name("a map key or \"}\"")?.text;
                 self.expect_symbol(":")?;
                 let value = self.expr()?;
-                // The last of equal keys counts.
-                entries.retain(|(known, _)| *known != key);
                 entries.push((key, value));
                 if !self.take_symbol(",") {
                     break;
@@ -366,6 +368,7 @@ impl Parser<'_> {
             }
             self.expect_symbol("}")?;
         }
+        let entries = last_of_equal_keys(entries);
         Ok(Expr { kind: ExprKind::Map(entries), span: self.span_from(start) })
     }
 
@@ -400,12 +403,15 @@ impl Parser<'_> {
             var = Some(self.name("a variable")?);
             self.advance();
         }
+        let pattern_position = self.position;
         let pattern = if self.is_symbol("(") { self.pattern_ahead()? } else { None };
         let Some(mut pattern) = pattern else {
             self.position = position;
             return Ok(None);
         };
         if !self.is_keyword("WHERE") && !self.is_symbol("|") {
+            // It is an item of a list, and taken again as such without being read again.
+            self.found_pattern = Some((pattern_position, self.position, pattern));
             self.position = position;
             return Ok(None);
         }

@@ -28,6 +28,17 @@ impl Parser<'_> {
         Ok(pattern)
     }
 
+    /// Counts a pattern that is looked for. 54001 above the limit.
+    pub(super) fn matched(&mut self, pattern: PathPattern) -> Result<PathPattern> {
+        let inner = |step: &PathStep| match step {
+            PathStep::Relationship(_) => 1,
+            PathStep::Quantified(quantified) => 1 + quantified.pattern.steps.len(),
+        };
+        self.matched_part_count += 1 + pattern.steps.iter().map(|(step, _)| inner(step)).sum::<usize>();
+        self.check_length(self.matched_part_count, MAX_MATCHED_PARTS, "paths and relationships to match")?;
+        Ok(pattern)
+    }
+
     /// Without a name: elements, or shortestPath(elements).
     fn anonymous_path(&mut self) -> Result<PathPattern> {
         let start = self.span();
@@ -115,8 +126,12 @@ impl Parser<'_> {
     /// A pattern of at least one relationship at the current parenthesis, or nothing consumed.
     pub(super) fn pattern_ahead(&mut self) -> Result<Option<PathPattern>> {
         let position = self.position;
-        if self.not_patterns.contains(&position) {
+        if self.not_patterns.contains(&position) || !self.may_begin_pattern(position) {
             return Ok(None);
+        }
+        if let Some((_, end, pattern)) = self.found_pattern.take_if(|(begin, ..)| *begin == position) {
+            self.position = end;
+            return Ok(Some(pattern));
         }
         let found = self.attempt(|parser| {
             let pattern = parser.path_elements(Place::Expression)?;
@@ -126,6 +141,15 @@ impl Parser<'_> {
             self.not_patterns.insert(position);
         }
         Ok(found)
+    }
+
+    /// Whether a relationship, or a part that repeats, follows what the parenthesis at `position` encloses.
+    fn may_begin_pattern(&self, position: usize) -> bool {
+        let Some(closing) = self.closing(position) else { return false };
+        let ahead = closing + 1 - self.position;
+        let dash = ahead + usize::from(self.is_symbol_at(ahead, "<"));
+        self.is_symbol_at(ahead, "(")
+            || self.is_symbol_at(dash, "-") && (self.is_symbol_at(dash + 1, "-") || self.is_symbol_at(dash + 1, "["))
     }
 
     fn relationship_ahead(&self) -> bool {

@@ -1,5 +1,9 @@
 use super::*;
 
+fn parse_statement(text: &str) -> Result<(Statement, usize)> {
+    super::parse_statement(text, &CancelToken::default())
+}
+
 /// The tree of `RETURN expression`, fully parenthesised.
 fn shape(expression: &str) -> String {
     let (statement, _) = parse_statement(&format!("RETURN {expression}")).expect(expression);
@@ -226,4 +230,35 @@ fn nested_patterns_do_not_explode() {
         let text = format!("RETURN {}1{}", "(a {x: ".repeat(60), "})".repeat(60));
         parse_statement(&text).expect("a map projection in parentheses");
     });
+}
+
+#[test]
+fn parentheses_cost_a_linear_number_of_steps() {
+    with_large_stack(|| {
+        let read = |text: &str| {
+            let tokens = lex(text).len();
+            let cancel = CancelToken::default();
+            let mut parser = Parser::new(text, &cancel);
+            let result = parser.statement();
+            let retried = parser.retried_token_count;
+            assert!(retried <= (MAX_RETRIES + 1) * tokens + MIN_RETRIED_TOKENS + 256, "{retried} of {tokens} tokens");
+            result
+        };
+        let list = "[1".to_owned() + &", 1".repeat(20_000) + "]";
+        // Each parenthesis looks like a node with a relationship behind it until the innermost has been read.
+        let misleading = format!("RETURN {}{list}{}", "(a {x: ".repeat(60), "})-[1]".repeat(60));
+        assert_eq!(read(&misleading).expect_err("too much to read again").sqlstate(), "54001");
+        let patterns = format!("RETURN {}1{}", "[(a {x: ".repeat(60), "})-->()]".repeat(60));
+        read(&patterns).expect("lists of patterns");
+        let numbers = format!("RETURN [(1){}]", ", (1)".repeat(20_000));
+        read(&numbers).expect("numbers in parentheses");
+    });
+}
+
+#[test]
+fn patterns_to_match_are_limited() {
+    let many = |clause: &str, count: usize| format!("{clause} (){}", ", ()".repeat(count));
+    let refused = |clause: &str| parse_statement(&many(clause, 20_000)).expect_err("too many").sqlstate();
+    assert_eq!((refused("MATCH"), refused("CREATE")), ("54001", "54001"));
+    parse_statement(&many("CREATE", 5_000)).expect("what is created is not stacked");
 }

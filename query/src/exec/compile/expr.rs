@@ -59,6 +59,10 @@ impl Compiler<'_> {
     }
 
     pub(super) fn expr(&mut self, expr: &Expr, scope: &mut Scope<'_>) -> Result<PhysExpr> {
+        self.expr_count += 1;
+        if self.expr_count.is_multiple_of(EXPRESSIONS_PER_POLL) {
+            self.cancel.check()?;
+        }
         let ty = expr.ty();
         let mut constant_itself = true;
         let kind = match expr {

@@ -13,7 +13,7 @@ mod write;
 
 use std::sync::Arc;
 
-use sinew_storage::Transaction;
+use sinew_storage::{CancelToken, Transaction};
 
 use super::expr::{ExprKind, PhysExpr};
 use super::node::{Layout, Node, Physical};
@@ -53,7 +53,13 @@ pub struct Compiler<'a> {
     read_count: usize,
     /// The statement's own write is still to come.
     counting: bool,
+    /// Expressions compiled so far.
+    expr_count: usize,
+    cancel: CancelToken,
 }
+
+/// Expressions compiled between two looks at the cancel token.
+const EXPRESSIONS_PER_POLL: usize = 256;
 
 /// Compiles a plan and says how many runtime slots it needs.
 pub fn compile(plan: &Plan, vars: &VarTable, transaction: &Transaction) -> Result<(Arc<Node>, RunSizes)> {
@@ -106,6 +112,8 @@ impl<'a> Compiler<'a> {
     fn new(vars: &'a VarTable, transaction: &'a Transaction) -> Compiler<'a> {
         Compiler {
             vars,
+            expr_count: 0,
+            cancel: transaction.cancel_token(),
             statistics: Statistics::new(transaction),
             sizes: RunSizes::default(),
             outer: Vec::new(),

@@ -1,5 +1,6 @@
 //! Writing operators.
 
+use rustc_hash::FxHashSet;
 use sinew_storage::RowLock;
 
 use super::*;
@@ -136,11 +137,8 @@ impl Compiler<'_> {
         let mut exported = input.layout.vars.clone();
         let mut created = Vec::new();
         crate::optimizer::visit::created_vars(operations, &mut created);
-        for var in created {
-            if !exported.contains(&var) {
-                exported.push(var);
-            }
-        }
+        let mut known: FxHashSet<VarId> = exported.iter().copied().collect();
+        exported.extend(created.into_iter().filter(|var| known.insert(*var)));
         let mut vars = exported.clone();
         let operations = self.operations(operations, &mut vars)?;
         let layout = self.layout(exported);

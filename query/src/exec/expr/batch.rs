@@ -110,6 +110,7 @@ impl PhysExpr {
                     if open.is_empty() {
                         break;
                     }
+                    cx.check_cancel()?;
                     let truths = truths(&condition.eval_rows(cx, batch, &open, limit_bytes)?)?;
                     let (mut chosen, mut rest) = (Vec::new(), Vec::new());
                     for (index, row) in open.iter().enumerate() {
@@ -136,6 +137,7 @@ impl PhysExpr {
                     if open.is_empty() {
                         break;
                     }
+                    cx.check_cancel()?;
                     let column = item.eval_rows(cx, batch, &open, limit_bytes)?;
                     meter.add_column(&column)?;
                     scatter(&column, &open, &mut values);
@@ -242,6 +244,7 @@ fn connect(items: &[PhysExpr], stop: bool, cx: &Cx, batch: &Batch, limit_bytes: 
         if open.is_empty() {
             break;
         }
+        cx.check_cancel()?;
         let truths = truths(&item.eval_rows(cx, batch, &open, limit_bytes)?)?;
         let mut index = 0;
         open.retain(|row| {

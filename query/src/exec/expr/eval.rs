@@ -16,6 +16,7 @@ pub fn call_function(function: &ScalarFunction, context: &EvalContext<'_>, args:
     if function.strict && args.iter().any(Value::is_null) {
         return Ok(Value::Null);
     }
+    poll_call(context, args)?;
     let value = (function.eval)(context, args)?;
     size::check_size(&value)?;
     Ok(value)
@@ -54,7 +55,9 @@ impl PhysExpr {
                     }
                     values.push(value);
                 }
-                let result = (function.eval)(&row.cx.eval_context(), &values);
+                let context = row.cx.eval_context();
+                poll_call(&context, &values)?;
+                let result = (function.eval)(&context, &values);
                 result
                     .and_then(|value| size::check_size(&value).map(|()| value))
                     .map_err(|error| error.at(position.map(|p| p as usize)))
@@ -68,7 +71,8 @@ impl PhysExpr {
             }
             ExprKind::And(items) => {
                 let mut unknown = false;
-                for item in items {
+                for (count, item) in items.iter().enumerate() {
+                    poll(row.cx, count)?;
                     match truth(&item.eval(row)?)? {
                         Some(false) => return Ok(Value::Bool(false)),
                         Some(true) => {}
@@ -79,7 +83,8 @@ impl PhysExpr {
             }
             ExprKind::Or(items) => {
                 let mut unknown = false;
-                for item in items {
+                for (count, item) in items.iter().enumerate() {
+                    poll(row.cx, count)?;
                     match truth(&item.eval(row)?)? {
                         Some(true) => return Ok(Value::Bool(true)),
                         Some(false) => {}
@@ -96,7 +101,8 @@ impl PhysExpr {
             ExprKind::IsNull(input) => Ok(Value::Bool(input.eval(row)?.is_null())),
             ExprKind::IsNotDistinct(a, b) => Ok(Value::Bool(equivalent(&a.eval(row)?, &b.eval(row)?))),
             ExprKind::Case { branches, otherwise } => {
-                for (condition, value) in branches {
+                for (count, (condition, value)) in branches.iter().enumerate() {
+                    poll(row.cx, count)?;
                     if truth(&condition.eval(row)?)? == Some(true) {
                         return value.eval(row);
                     }
@@ -104,7 +110,8 @@ impl PhysExpr {
                 otherwise.as_ref().map_or(Ok(Value::Null), |otherwise| otherwise.eval(row))
             }
             ExprKind::Coalesce(items) => {
-                for item in items {
+                for (count, item) in items.iter().enumerate() {
+                    poll(row.cx, count)?;
                     let value = item.eval(row)?;
                     if !value.is_null() {
                         return Ok(value);
@@ -146,7 +153,8 @@ impl PhysExpr {
             }
             ExprKind::Map(entries) => {
                 let mut map = sinew_storage::value::MapValue::new();
-                for (key, value) in entries {
+                for (count, (key, value)) in entries.iter().enumerate() {
+                    poll(row.cx, count)?;
                     map.insert(Arc::clone(key), value.eval(row)?);
                 }
                 Ok(Value::Map(Arc::new(map)))
@@ -189,7 +197,7 @@ impl PhysExpr {
                     let outer = Local { value: &accumulator, parent: row.locals };
                     let inner = Local { value: item, parent: Some(&outer) };
                     let next = step.eval(RowCx { locals: Some(&inner), ..row })?;
-                    size::check_whole(&next)?;
+                    size::check_whole(&next, &|| row.cx.check_cancel())?;
                     meter.work(size::held_bytes(&next))?;
                     accumulator = next;
                 }
@@ -219,9 +227,24 @@ fn local<'a>(locals: Option<&'a Local<'a>>, depth: usize) -> &'a Value {
     current.expect("the compiler counts the locals in scope").value
 }
 
+/// Items of one value between two looks at the cancel token.
+const ITEMS_PER_POLL: usize = 1024;
+/// Elements or bytes of an argument that take a function long.
+const LONG_ARGUMENT: usize = 4096;
+
 /// Long lists are no reason to miss a cancel request.
 fn poll(cx: &Cx, count: usize) -> Result<()> {
-    if count % 1024 == 1023 { cx.check_cancel() } else { Ok(()) }
+    if count % ITEMS_PER_POLL == ITEMS_PER_POLL - 1 { cx.check_cancel() } else { Ok(()) }
+}
+
+/// Looks at the cancel token before a call that may take long.
+fn poll_call(context: &EvalContext<'_>, args: &[Value]) -> Result<()> {
+    let is_long = |value: &Value| match value {
+        Value::List(items) => items.len() >= LONG_ARGUMENT,
+        Value::Text(text) => text.len() >= LONG_ARGUMENT,
+        _ => false,
+    };
+    if args.iter().any(is_long) { Ok(context.exec.cancel.check()?) } else { Ok(()) }
 }
 
 fn list_items(value: Value) -> Result<Option<Arc<[Value]>>> {
@@ -250,7 +273,8 @@ pub(super) fn in_set(value: &Value, set: &LiteralSet) -> Option<bool> {
 fn in_items(equals: &ScalarFunction, value: &Value, items: &[PhysExpr], row: RowCx<'_>) -> Result<Option<bool>> {
     let context = row.cx.eval_context();
     let mut unknown = false;
-    for item in items {
+    for (count, item) in items.iter().enumerate() {
+        poll(row.cx, count)?;
         let item = item.eval(row)?;
         match truth(&call_function(equals, &context, &[value.clone(), item])?)? {
             Some(true) => return Ok(Some(true)),
@@ -270,7 +294,10 @@ pub(super) fn quantify(
     all: bool,
 ) -> Result<Option<bool>> {
     let mut unknown = false;
-    for item in items {
+    for (count, item) in items.iter().enumerate() {
+        if count % ITEMS_PER_POLL == ITEMS_PER_POLL - 1 {
+            context.exec.cancel.check()?;
+        }
         match truth(&call_function(operator, context, &[value.clone(), item.clone()])?)? {
             Some(found) if found != all => return Ok(Some(!all)),
             Some(_) => {}

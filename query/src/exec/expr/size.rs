@@ -48,13 +48,18 @@ pub fn check_json_bytes(bytes: usize) -> Result<()> {
 }
 
 /// 54000 when a value that grew step by step is too large or nested too deeply as a whole.
-pub fn check_whole(value: &Value) -> Result<()> {
+///
+/// `poll` is called now and then: shared parts are walked each time they occur.
+pub fn check_whole(value: &Value, poll: &dyn Fn() -> Result<()>) -> Result<()> {
     check_size(value)?;
     let mut left = MAX_LIST_ELEMENTS;
-    walk(value, MAX_NESTING, &mut left)
+    walk(value, MAX_NESTING, &mut left, poll)
 }
 
-fn walk(value: &Value, levels: usize, left: &mut usize) -> Result<()> {
+/// Elements walked between two polls.
+const ELEMENTS_PER_POLL: usize = 1 << 16;
+
+fn walk(value: &Value, levels: usize, left: &mut usize, poll: &dyn Fn() -> Result<()>) -> Result<()> {
     let inner: &mut dyn Iterator<Item = &Value> = match value {
         Value::List(items) => &mut items.iter(),
         Value::Map(map) => &mut map.values(),
@@ -68,7 +73,10 @@ fn walk(value: &Value, levels: usize, left: &mut usize) -> Result<()> {
             ));
         }
         *left -= 1;
-        walk(item, levels - 1, left)?;
+        if left.is_multiple_of(ELEMENTS_PER_POLL) {
+            poll()?;
+        }
+        walk(item, levels - 1, left, poll)?;
     }
     Ok(())
 }

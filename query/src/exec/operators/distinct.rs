@@ -17,6 +17,11 @@ use crate::exec::node::{Node, Operator, Physical};
 use crate::exec::run::{Cx, Reservation};
 use crate::exec::spill::{MOST_LEVELS, Partitions, SpilledRows, hash_key};
 
+/// What a batch may add before the statement is charged with it.
+const CHARGE_BYTES: usize = 1 << 20;
+/// Making such a key takes as long as a look at the cancel token is worth.
+const LONG_KEY_BYTES: usize = 4096;
+
 pub struct DistinctPlan {
     pub input: Arc<Node>,
     /// None: all columns.
@@ -100,6 +105,9 @@ impl Distinct {
         for row in 0..batch.row_count {
             key.clear();
             columns.iter().for_each(|column| encode_column_key(column, row, KeyMode::Equivalent, &mut key));
+            if key.len() >= LONG_KEY_BYTES {
+                self.cx.check_cancel()?;
+            }
             if self.seen.contains(key.as_slice()) {
                 continue;
             }
@@ -111,6 +119,9 @@ impl Distinct {
                 self.seen.clear();
             } else {
                 added += key.len() + 32;
+                if added >= CHARGE_BYTES {
+                    self.memory.grow(std::mem::take(&mut added))?;
+                }
             }
             self.seen.insert(key.as_slice().into());
             rows.push(row as u32);

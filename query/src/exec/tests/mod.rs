@@ -100,7 +100,7 @@ impl Fixture {
     pub fn bind_cypher(&self, text: &str) -> Result<BoundQuery> {
         let context =
             BindContext { transaction: &self.transaction, session: &self.session, params: Default::default() };
-        let statement = crate::cypher::parse(text)?;
+        let statement = crate::cypher::parse(text, &CancelToken::default())?;
         match crate::cypher::bind(&context, &statement, text, &NamedParameters::default())? {
             BoundStatement::Query(query) => Ok(query),
             _ => panic!("{text} is no query"),

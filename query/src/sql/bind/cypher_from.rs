@@ -43,7 +43,8 @@ impl Binder<'_> {
         let Some(text) = literal else {
             return Err(QueryError::syntax("the query of cypher() must be a string literal", self.at(query.span())));
         };
-        let statement = cypher::parse(text).map_err(|error| self.inside(error, query.span()))?;
+        let statement = cypher::parse(text, self.context.session.activity.cancel_token())
+            .map_err(|error| self.inside(error, query.span()))?;
         let names = embed::parameter_names(text);
         let (named, values) = self.cypher_parameters(parameters, names)?;
 

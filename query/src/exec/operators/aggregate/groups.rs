@@ -5,8 +5,12 @@ use rustc_hash::FxHashMap;
 use sinew_storage::Value;
 
 use crate::batch::{Column, value_size_bytes};
+use crate::error::Result;
 use crate::exec::key::{KeyMode, encode_column_key, encode_key};
+use crate::exec::run::{Cx, Reservation};
 
+/// A key that is worth being charged for, and looking at the cancel token, by itself.
+const LONG_KEY_BYTES: usize = 4096;
 /// Bytes of a hash table's entry beside the key.
 const ENTRY_BYTES: usize = 48;
 
@@ -59,16 +63,25 @@ impl GroupTable {
     }
 
     /// The group of each row; None when there is only one. With `grow` false, rows of unknown groups get [`NO_GROUP`].
-    pub fn groups_of(&mut self, columns: &[Column], row_count: usize, grow: bool) -> Option<Vec<u32>> {
+    /// What the table grows by is charged to `memory`.
+    pub fn groups_of(
+        &mut self,
+        columns: &[Column],
+        row_count: usize,
+        grow: bool,
+        memory: &mut Reservation,
+        cx: &Cx,
+    ) -> Result<Option<Vec<u32>>> {
         if let (Index::Int { .. }, [column]) = (&self.index, columns)
             && !matches!(column, Column::Int(_))
         {
             self.index_bytes();
         }
         let mut of_row = Vec::with_capacity(row_count);
+        let mut charged_bytes = self.size_bytes;
         let mut fresh = Fresh { keys: &mut self.keys, count: &mut self.group_count, size: &mut self.size_bytes };
         match (&mut self.index, columns) {
-            (Index::Single, _) => return None,
+            (Index::Single, _) => return Ok(None),
             (Index::Int { groups, null }, [Column::Int(array)]) => {
                 for row in 0..row_count {
                     let group = if array.is_null(row) {
@@ -106,11 +119,18 @@ impl GroupTable {
                             group
                         }
                     });
+                    // A batch of them may be larger than memory, though their values share what they hold.
+                    if key.len() >= LONG_KEY_BYTES {
+                        cx.check_cancel()?;
+                        memory.grow(*fresh.size - charged_bytes)?;
+                        charged_bytes = *fresh.size;
+                    }
                 }
             }
             (Index::Int { .. }, _) => unreachable!("other columns than integers were just indexed by bytes"),
         }
-        Some(of_row)
+        memory.grow(self.size_bytes - charged_bytes)?;
+        Ok(Some(of_row))
     }
 
     /// The group of a key; made when there is none.

@@ -158,9 +158,8 @@ impl Table {
         spilled: Option<(&Batch, &mut Partitions)>,
     ) -> Result<()> {
         cx.check_cancel()?;
-        let before = self.groups.size_bytes();
-        let of_row = self.groups.groups_of(&evaluated.groups, evaluated.row_count, spilled.is_none());
-        self.memory.grow(self.groups.size_bytes() - before)?;
+        let (columns, grow) = (&evaluated.groups, spilled.is_none());
+        let of_row = self.groups.groups_of(columns, evaluated.row_count, grow, &mut self.memory, cx)?;
         if let (Some((piece, partitions)), Some(of_row)) = (spilled, &of_row) {
             let mut key = Vec::new();
             let rows = of_row.iter().enumerate().filter(|(_, group)| **group == NO_GROUP).map(|(row, _)| {

@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| sinew_tests::fuzz::cypher_lexer(text));
