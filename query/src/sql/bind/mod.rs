@@ -116,6 +116,8 @@ pub(in crate::sql) struct Binder<'a> {
     pub refuses_parameters: bool,
     /// The text has the word `tableoid` in it: relations offer that column.
     pub mentions_tableoid: bool,
+    /// Columns of functions in FROM that return a set of one value: their rows are these values.
+    pub scalar_rows: FxHashSet<VarId>,
     /// Names and types of the fields of variables that are records.
     pub record_fields: FxHashMap<VarId, Vec<(String, DataType)>>,
     /// Where relations are named in the statement's own text, when somebody wants to know.
@@ -217,6 +219,7 @@ impl<'a> Binder<'a> {
             inherited_locks: Vec::new(),
             refuses_parameters: false,
             mentions_tableoid: mentions_tableoid(text),
+            scalar_rows: FxHashSet::default(),
             record_fields: FxHashMap::default(),
             noted_names: None,
             noted_columns: None,

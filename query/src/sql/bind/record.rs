@@ -55,13 +55,18 @@ impl Binder<'_> {
         Ok(row_of(fields))
     }
 
-    /// The row of a FROM item; NULL when all its columns are. None when nothing has that name.
+    /// The row of a FROM item; NULL when all its columns are. Of a function that returns a set of single values it is the value. None when nothing has that name.
     pub fn whole_row(&mut self, schema: Option<&str>, name: &str, span: Span) -> Option<Expr> {
         for level in (0..self.frames.len()).rev() {
             let relations = &self.frames[level].relations;
             let found = relations.iter().find(|relation| super::scope::relation_matches(relation, schema, name));
             let Some(relation) = found else { continue };
             let columns = relation.columns.clone();
+            if let [column] = columns.as_slice()
+                && self.scalar_rows.contains(&column.var)
+            {
+                return Some(self.use_column(level, column, span));
+            }
             let names = columns.iter().map(|column| column.name.to_string()).collect();
             let fields = columns.iter().map(|column| self.use_column(level, column, span)).collect();
             return Some(intrinsics::record(fields, names, true));

@@ -214,6 +214,9 @@ impl Binder<'_> {
         {
             column.name = fold(&alias.name).into();
         }
+        if let ([column], true, false) = (columns.as_slice(), own_name, ordinality) {
+            self.scalar_rows.insert(column.var);
+        }
         let output = columns.iter().map(|column| column.var).collect();
         let ordinality = ordinality.then(|| {
             let var = self.vars.add("ordinality", DataType::Int8);
