@@ -123,9 +123,6 @@ impl Binder<'_> {
             return self.at(QueryError::unsupported(format!("spatial function \"{name}\"")), span);
         }
         let error = errors::syntax("UnknownFunction", format!("function {name}() does not exist"));
-        if lower.starts_with("apoc.") {
-            return self.at(error.hint("The library APOC is not part of this database."), span);
-        }
         let names = functions::function_names();
         let hint = match FUNCTION_HABITS.iter().find(|(habit, _)| *habit == lower) {
             Some((_, hint)) => Some((*hint).to_owned()),

@@ -106,9 +106,6 @@ impl Binder<'_> {
     fn unknown_procedure(&self, call: &ProcedureCall) -> QueryError {
         let message = format!("procedure {} does not exist", call.name);
         let error = errors::compile("ProcedureError", "ProcedureNotFound", message);
-        if call.name.to_lowercase().starts_with("apoc.") {
-            return self.at(error.hint("The library APOC is not part of this database."), call.name_span);
-        }
         let names = self.context.session.functions.table_function_names();
         let lower = call.name.to_lowercase();
         let former =
