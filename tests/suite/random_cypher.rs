@@ -21,5 +21,5 @@ fn random_cypher_agrees_in_every_way() {
     let report = run(&options).expect("the server runs");
     assert!(report.faults.is_empty(), "{report}");
     assert!(report.statements > 20, "{report}");
-    assert!(report.with_rows * 3 > report.statements, "too few have rows to compare: {report}");
+    assert!(report.with_rows * 5 > report.statements, "too few have rows to compare: {report}");
 }
