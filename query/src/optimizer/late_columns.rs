@@ -12,9 +12,10 @@
 use super::transform_up;
 use crate::algebra::visit::VarSet;
 use crate::algebra::{Expr, Plan, SortKey, VarId};
+use crate::error::Result;
 
-pub(super) fn rewrite(plan: Plan) -> Plan {
-    let rewritten = transform_up(plan, &mut |plan| {
+pub(super) fn rewrite(plan: Plan) -> Result<Plan> {
+    transform_up(plan, &mut |plan| {
         Ok(match plan {
             Plan::Limit { input, skip, limit: Some(limit) } => match *input {
                 Plan::Sort { input, keys } => match *input {
@@ -25,8 +26,7 @@ pub(super) fn rewrite(plan: Plan) -> Plan {
             },
             other => other,
         })
-    });
-    rewritten.expect("the rule never fails")
+    })
 }
 
 fn sorted(input: Plan, keys: Vec<SortKey>) -> Plan {

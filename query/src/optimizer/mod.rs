@@ -52,7 +52,7 @@ pub fn optimize_for(plan: Plan, output: &[VarId], vars: &mut VarTable, transacti
     let plan = order::rewrite(plan, transaction);
     let plan = extremes::rewrite(plan, transaction)?;
     cancel.check()?;
-    let plan = late_columns::rewrite(plan);
+    let plan = late_columns::rewrite(plan)?;
     Ok(column_pruning::rewrite(plan, output))
 }
 

@@ -3,7 +3,7 @@
 //! A small random graph is made, at times with indexes; then random statements run about it by the simple and the
 //! extended protocol, with constants and with parameters, with a plan that is kept and without, and with and without the
 //! optimizer (which alone uses indexes). Statements of nothing but MATCH are compared with a matcher that tries
-//! everything, too ([`reference`]). What a statement writes is compared by looking at the whole graph afterwards. Equal
+//! everything, too ([`mod@reference`]). What a statement writes is compared by looking at the whole graph afterwards. Equal
 //! seeds give equal statements, and a difference is shown with the smallest statement found that has it.
 //!
 //! Statements are made so that their results are promised: nothing depends on the order in which a pattern is matched, and
