@@ -9,10 +9,10 @@ use sinew_tests::server::Server;
 
 use crate::wire::with_server;
 
-/// What a statement may take in an unoptimized build beside other tests.
-const LONGEST: Duration = Duration::from_secs(60);
-/// From the request to the error; optimized and alone it is a tenth of this at most.
-const LONGEST_CANCEL: Duration = Duration::from_secs(3);
+/// What a statement may take in an unoptimized build beside other tests: one that is not limited takes for ever.
+const LONGEST: Duration = Duration::from_secs(180);
+/// From the request to the error. The statements have no end of their own.
+const LONGEST_CANCEL: Duration = Duration::from_secs(20);
 const MEMORY_LIMIT_MIB: u64 = 2048;
 
 /// A complete directed graph, a grid, and nodes to multiply.
