@@ -167,6 +167,8 @@ fn endless_statements_are_cancelled() {
         "UNWIND range(1, 10000000) AS x OPTIONAL MATCH (n:P) WHERE n.k + x = 0 RETURN count(n)",
         "UNWIND range(1, 10000000) AS x UNWIND range(1, 100) AS y CREATE (:Z {v: x})",
         "UNWIND range(1, 10000000) AS x MERGE (:Z {v: x})",
+        "MATCH (n:P) SET n.l = range(1, 10000000)",
+        "MATCH p = shortestPath((a:K {i: 0})-[:E*]-(b:K {i: 1})) WHERE length(p) > 1000 RETURN p",
         "FOREACH (x IN range(1, 1000000) | FOREACH (y IN range(1, 1000000) | CREATE (:Z)))",
         "MATCH (a:P), (b:P), (c:P), (d:P) MERGE (a)-[:Q]->(b)",
         "WITH reduce(s = 'a', x IN range(1, 22) | s + s) AS s UNWIND range(1, 100000) AS i \

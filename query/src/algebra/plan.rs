@@ -25,18 +25,18 @@ pub enum Plan {
     TableScan(TableScan),
     /// A text or vector search that replaces a scan with filter, sort and limit.
     SearchScan(SearchScan),
-    /// Nodes of a label (all when None), ascending ids.
+    /// Nodes with any of the labels (all nodes when there are none), ascending ids.
     NodeScan {
         var: VarId,
-        label: Option<Arc<str>>,
+        labels: Vec<Arc<str>>,
     },
-    /// Nodes with `label` whose `key` equals `value`, through the ordered index; the optimizer makes it of a NodeScan
-    /// and a filter.
-    NodeIndexSeek {
+    /// Nodes with the label, or relationships of the type, whose `key` may satisfy the lookup, through the ordered index.
+    /// The optimizer makes it of a scan and a filter, which stays: an index gives more where it cannot tell.
+    PropertyIndexSeek {
         var: VarId,
-        label: Arc<str>,
+        label_or_type: Arc<str>,
         key: Arc<str>,
-        value: Expr,
+        lookup: PropertyLookup,
         index: Arc<IndexDef>,
     },
     /// Nodes or relationships by id: `value` gives an id, a node, or a list of them.
@@ -44,7 +44,7 @@ pub enum Plan {
         var: VarId,
         value: Expr,
     },
-    /// All relationships of the given types, directed as stored (a MATCH of two fresh nodes may start here).
+    /// All relationships of the given types, directed as stored.
     RelationshipScan {
         var: VarId,
         types: Vec<Arc<str>>,
@@ -341,6 +341,42 @@ pub struct SearchScan {
     pub score: Option<VarId>,
 }
 
+/// What is looked up in an index of properties.
+#[derive(Clone, Debug)]
+pub enum PropertyLookup {
+    Equal(Expr),
+    /// Equal to an element of a list.
+    AnyOf(Expr),
+    Prefix(Expr),
+    /// Bounds, which may be taken as inclusive.
+    Range {
+        lower: Option<Expr>,
+        upper: Option<Expr>,
+    },
+}
+
+impl PropertyLookup {
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let (first, second) = match self {
+            PropertyLookup::Equal(value) | PropertyLookup::AnyOf(value) | PropertyLookup::Prefix(value) => {
+                (Some(value), None)
+            }
+            PropertyLookup::Range { lower, upper } => (lower.as_ref(), upper.as_ref()),
+        };
+        first.into_iter().chain(second)
+    }
+
+    pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let (first, second) = match self {
+            PropertyLookup::Equal(value) | PropertyLookup::AnyOf(value) | PropertyLookup::Prefix(value) => {
+                (Some(value), None)
+            }
+            PropertyLookup::Range { lower, upper } => (lower.as_mut(), upper.as_mut()),
+        };
+        first.into_iter().chain(second)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Expand {
     pub input: Plan,
@@ -391,6 +427,17 @@ pub struct ShortestPath {
     pub max: Option<u32>,
     pub all: bool,
     pub step_filter: Option<(VarId, Expr)>,
+    /// Must hold for the path, bound to the variable, and its `relationships`: what is wanted is the shortest such path.
+    pub path_filter: Option<(VarId, Expr)>,
+    pub length_bounds: Vec<LengthBound>,
+}
+
+/// An upper bound of a path's length. A value that is no number does not bound it.
+#[derive(Clone, Debug)]
+pub struct LengthBound {
+    /// Over the input.
+    pub value: Expr,
+    pub exclusive: bool,
 }
 
 /// A quantified path pattern: `body` again and again, each time from where the time before ended, no relationship twice.

@@ -17,7 +17,7 @@ pub fn inputs(plan: &Plan) -> Vec<&Plan> {
         | Plan::TableScan(_)
         | Plan::SearchScan(_)
         | Plan::NodeScan { .. }
-        | Plan::NodeIndexSeek { .. }
+        | Plan::PropertyIndexSeek { .. }
         | Plan::NodeByIdSeek { .. }
         | Plan::RelationshipScan { .. }
         | Plan::FunctionScan { .. }
@@ -62,7 +62,7 @@ pub fn inputs_mut(plan: &mut Plan) -> Vec<&mut Plan> {
         | Plan::TableScan(_)
         | Plan::SearchScan(_)
         | Plan::NodeScan { .. }
-        | Plan::NodeIndexSeek { .. }
+        | Plan::PropertyIndexSeek { .. }
         | Plan::NodeByIdSeek { .. }
         | Plan::RelationshipScan { .. }
         | Plan::FunctionScan { .. }
@@ -181,9 +181,13 @@ pub fn own_exprs(plan: &Plan) -> Vec<&Expr> {
             out.push(&scan.query);
             out.extend(&scan.limit);
         }
-        Plan::NodeIndexSeek { value, .. } | Plan::NodeByIdSeek { value, .. } => out.push(value),
+        Plan::PropertyIndexSeek { lookup, .. } => out.extend(lookup.exprs()),
+        Plan::NodeByIdSeek { value, .. } => out.push(value),
         Plan::VarLengthExpand(expand) => out.extend(expand.step_filter.iter().map(|(_, filter)| filter)),
-        Plan::ShortestPath(path) => out.extend(path.step_filter.iter().map(|(_, filter)| filter)),
+        Plan::ShortestPath(path) => {
+            out.extend(path.step_filter.iter().chain(&path.path_filter).map(|(_, filter)| filter));
+            out.extend(path.length_bounds.iter().map(|bound| &bound.value));
+        }
         Plan::FunctionScan { args, .. } | Plan::ProcedureCall { args, .. } => out.extend(args),
         Plan::Filter { predicate, .. } => out.push(predicate),
         Plan::Project { items, .. } | Plan::Extend { items, .. } => out.extend(items.iter().map(|(_, expr)| expr)),
@@ -265,16 +269,16 @@ pub fn for_each_own_expr_mut(plan: &mut Plan, visit: &mut dyn FnMut(&mut Expr)) 
                 visit(limit);
             }
         }
-        Plan::NodeIndexSeek { value, .. } | Plan::NodeByIdSeek { value, .. } => visit(value),
+        Plan::PropertyIndexSeek { lookup, .. } => lookup.exprs_mut().for_each(visit),
+        Plan::NodeByIdSeek { value, .. } => visit(value),
         Plan::VarLengthExpand(expand) => {
             if let Some((_, filter)) = &mut expand.step_filter {
                 visit(filter);
             }
         }
         Plan::ShortestPath(path) => {
-            if let Some((_, filter)) = &mut path.step_filter {
-                visit(filter);
-            }
+            path.step_filter.iter_mut().chain(&mut path.path_filter).for_each(|(_, filter)| visit(filter));
+            path.length_bounds.iter_mut().for_each(|bound| visit(&mut bound.value));
         }
         Plan::FunctionScan { args, .. } | Plan::ProcedureCall { args, .. } => args.iter_mut().for_each(visit),
         Plan::Filter { predicate, .. } => visit(predicate),

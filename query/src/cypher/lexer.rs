@@ -130,7 +130,10 @@ impl<'t> Lexer<'t> {
                 self.push(start, TokenKind::End);
                 return;
             }
-            if is_identifier_start(c) {
+            if matches!(c, 'E' | 'e') && self.rest()[1..].starts_with('\'') {
+                self.offset += 1;
+                self.string(start, '\'');
+            } else if is_identifier_start(c) {
                 self.take_identifier();
                 let word: Arc<str> = self.text[start..self.offset].into();
                 self.push(start, TokenKind::Ident(word, false));
@@ -297,6 +300,8 @@ impl<'t> Lexer<'t> {
         self.invalid(start, "InvalidNumberLiteral", message);
     }
 
+    /// A string with openCypher's escapes. Clients of PostgreSQL that put values into a statement's text double a quote in
+    /// it, and write `E` before a string with backslashes: both mean the same here.
     fn string(&mut self, start: usize, quote: char) {
         self.offset += 1;
         let mut value = String::new();
@@ -306,7 +311,10 @@ impl<'t> Lexer<'t> {
             };
             self.offset += c.len_utf8();
             if c == quote {
-                return self.push(start, TokenKind::String(value.into()));
+                if quote != '\'' || self.peek() != Some(quote) {
+                    return self.push(start, TokenKind::String(value.into()));
+                }
+                self.offset += 1;
             }
             if c != '\\' {
                 value.push(c);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use sinew_storage::catalog::{IndexKind, IndexTarget};
-use sinew_storage::{IndexRange, NodeId, RowId, Value};
+use sinew_storage::{NodeId, RowId, Value};
 
 use super::expr::RowCx;
 use super::node::Node;
@@ -18,7 +18,7 @@ use super::operators::delete::DeletePlan;
 use super::operators::filter::FilterPlan;
 use super::operators::insert::{InsertPlan, InsertWriter};
 use super::operators::limit::{LimitPlan, count_of};
-use super::operators::node_seek::{NodeIndexSeekPlan, seek_values};
+use super::operators::node_seek::PropertyIndexSeekPlan;
 use super::operators::project::ProjectPlan;
 use super::operators::sort::{SortPlan, compare_rows};
 use super::operators::table_scan::TableScanPlan;
@@ -46,7 +46,7 @@ enum Source {
     Unit,
     /// A unique or plain ordered index, by equality on all of its columns.
     Table(Arc<TableScanPlan>),
-    Nodes(Arc<NodeIndexSeekPlan>),
+    Nodes(Arc<PropertyIndexSeekPlan>),
     Insert(Arc<InsertPlan>, Arc<ValuesPlan>),
     InsertUnit(Arc<InsertPlan>),
     /// With the lookup that gives the rows.
@@ -155,8 +155,9 @@ impl Lookup {
             let full_key = access.equal.len() == columns.len() && access.lower.is_none() && access.upper.is_none();
             return (is_unique && full_key).then_some(Source::Table(scan));
         }
-        if let Some(seek) = node.physical_as::<NodeIndexSeekPlan>() {
-            return Some(Source::Nodes(seek));
+        if let Some(seek) = node.physical_as::<PropertyIndexSeekPlan>() {
+            let of_nodes = matches!(seek.index.target, IndexTarget::Nodes { .. });
+            return of_nodes.then_some(Source::Nodes(seek));
         }
         if !may_write {
             return None;
@@ -258,8 +259,8 @@ impl Lookup {
             }
             Source::Nodes(seek) => {
                 let mut ids = Vec::new();
-                for value in seek_values(seek.value.eval_const(cx)?) {
-                    for id in transaction.index_scan(&seek.index, &IndexRange::equal(vec![value]), false)? {
+                for range in seek.ranges(cx)? {
+                    for id in transaction.index_scan(&seek.index, &range, false)? {
                         ids.push(id?);
                         if ids.len() > ROW_LIMIT {
                             return Ok(None);

@@ -2,9 +2,8 @@
 //!
 //! A table scan takes the ordered index that is expected to give the fewest rows: equalities on its leading columns, then
 //! a list of values, a range or the beginning of a text on the next. An analyzed table is read whole when too many of its
-//! rows are wanted for looking each up. The conjuncts that the index carries out exactly are dropped; NULL bounds match nothing, as `=` and `<` do. A node
-//! scan takes a label's property index; the equality stays as a filter, since Cypher's `=` and key equality differ for
-//! lists and NaN.
+//! rows are wanted for looking each up. The conjuncts that the index carries out exactly are dropped; NULL bounds match nothing, as `=` and `<` do.
+//! Of nodes see `node_access.rs`.
 
 use std::sync::Arc;
 
@@ -13,9 +12,11 @@ use sinew_storage::{DataType, Transaction, Value};
 
 use super::cardinality::Statistics;
 use super::implication::{implies, same};
-use super::{filtered, statistics, transform_up};
+use super::node_access::node_access;
+use super::{filtered, transform_up};
 use crate::algebra::*;
 use crate::error::Result;
+use crate::types::text::after_prefix;
 
 /// Looking a row up costs about as much as reading this many in order.
 const LOOKUP_COST_ROWS: f64 = 8.0;
@@ -27,7 +28,7 @@ pub(super) fn rewrite(plan: Plan, transaction: &Transaction) -> Result<Plan> {
                 Plan::TableScan(scan) if scan.access.is_none() => {
                     table_access(scan, predicate.conjuncts(), transaction)
                 }
-                Plan::NodeScan { var, label } => node_access(var, label, predicate.conjuncts(), transaction),
+                Plan::NodeScan { var, labels } => node_access(var, labels, predicate.conjuncts(), transaction),
                 other => Plan::Filter { input: Box::new(other), predicate },
             },
             other => other,
@@ -298,129 +299,6 @@ fn beginning_of(conjunct: &Expr, var: VarId) -> Option<(Expr, Option<Expr>)> {
         return None;
     }
     let text = |text: String| Expr::Literal(Value::from(text), DataType::Text);
-    // Texts are ordered by their bytes, which is the order of their characters.
-    let mut characters: Vec<char> = beginning.chars().collect();
-    let mut upper = None;
-    while let Some(last) = characters.pop() {
-        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
-        if let Some(next) = next {
-            characters.push(next);
-            upper = Some(text(characters.into_iter().collect()));
-            break;
-        }
-    }
+    let upper = after_prefix(beginning).map(text);
     Some((text(beginning.to_owned()), upper))
-}
-
-/// The node scan under these conjuncts: by id, by property index, or by the rarest label.
-pub(super) fn node_access(
-    var: VarId,
-    label: Option<Arc<str>>,
-    conjuncts: Vec<Expr>,
-    transaction: &Transaction,
-) -> Plan {
-    for conjunct in &conjuncts {
-        if let Some(value) = id_equality(conjunct, var) {
-            let mut rest = conjuncts.clone();
-            if let Some(label) = &label {
-                rest.push(Expr::HasLabels {
-                    input: Box::new(Expr::Column(var, DataType::Node)),
-                    labels: vec![Arc::clone(label)],
-                });
-            }
-            return filtered(Plan::NodeByIdSeek { var, value }, rest);
-        }
-    }
-    let mut labels: Vec<Arc<str>> = label.iter().cloned().collect();
-    for conjunct in &conjuncts {
-        if let Expr::HasLabels { input, labels: more } = conjunct
-            && matches!(&**input, Expr::Column(column, _) if *column == var)
-        {
-            labels.extend(more.iter().cloned());
-        }
-    }
-    for label in &labels {
-        for conjunct in &conjuncts {
-            let Some((key, value)) = property_equality(conjunct, var) else { continue };
-            let (Some(label_id), Some(key_id)) = (transaction.label_id(label), transaction.property_key_id(&key))
-            else {
-                continue;
-            };
-            let Some(index) = transaction.node_property_index(label_id, key_id) else { continue };
-            let seek = Plan::NodeIndexSeek { var, label: Arc::clone(label), key, value, index };
-            let mut rest = conjuncts.clone();
-            let others: Vec<Arc<str>> = labels.iter().filter(|other| *other != label).cloned().collect();
-            if !others.is_empty() {
-                rest.push(Expr::HasLabels { input: Box::new(Expr::Column(var, DataType::Node)), labels: others });
-            }
-            return filtered(seek, rest);
-        }
-    }
-    let rarest = labels
-        .iter()
-        .min_by(|a, b| {
-            let (a, b) = (statistics::label_rows(Some(a), transaction), statistics::label_rows(Some(b), transaction));
-            a.total_cmp(&b)
-        })
-        .cloned();
-    let mut rest = conjuncts;
-    if let (Some(label), Some(rarest)) = (&label, &rarest)
-        && label != rarest
-    {
-        rest.push(Expr::HasLabels {
-            input: Box::new(Expr::Column(var, DataType::Node)),
-            labels: vec![Arc::clone(label)],
-        });
-    }
-    filtered(Plan::NodeScan { var, label: rarest }, rest)
-}
-
-/// `id(n) = value` or `id(n) IN values`, also of elementId(), where the value reads nothing of `n`.
-fn id_equality(conjunct: &Expr, var: VarId) -> Option<Expr> {
-    let is_id = |expr: &Expr| match expr {
-        Expr::Call { function, args, .. } => {
-            matches!(function.name, "id" | "elementId")
-                && matches!(args.as_slice(), [Expr::Column(column, _)] if *column == var)
-        }
-        _ => false,
-    };
-    if let Expr::Call { function, args, .. } = conjunct
-        && function.name == "in"
-        && let [member, list] = args.as_slice()
-    {
-        return (is_id(member) && independent(list, var)).then(|| list.clone());
-    }
-    let [pair, turned] = sides(conjunct)?;
-    [pair, turned]
-        .into_iter()
-        .find(|(side, other)| is_id(side) && independent(other, var))
-        .map(|(_, other)| other.clone())
-}
-
-/// `n.key = value`, where value reads nothing of `n`.
-pub(super) fn property_equality(conjunct: &Expr, var: VarId) -> Option<(Arc<str>, Expr)> {
-    sides(conjunct)?.into_iter().find_map(|(side, other)| match side {
-        Expr::Property { input, key, .. }
-            if matches!(&**input, Expr::Column(column, _) if *column == var)
-                && independent(other, var)
-                && !matches!(other, Expr::Literal(Value::Null, _)) =>
-        {
-            Some((Arc::clone(key), other.clone()))
-        }
-        _ => None,
-    })
-}
-
-fn independent(expr: &Expr, var: VarId) -> bool {
-    !expr.is_volatile() && !expr.vars().contains(&var) && !expr.has_subquery()
-}
-
-fn sides(conjunct: &Expr) -> Option<[(&Expr, &Expr); 2]> {
-    match conjunct {
-        Expr::Call { function, args, .. } if function.name == "=" => match args.as_slice() {
-            [left, right] => Some([(left, right), (right, left)]),
-            _ => None,
-        },
-        _ => None,
-    }
 }

@@ -171,6 +171,14 @@ impl<'a> Statistics<'a> {
         self.transaction.index_entry_count(index).map_or(f64::MAX, |count| count as f64)
     }
 
+    /// Of a scan of nodes with any of the labels, or of all.
+    pub fn node_scan_rows(&self, labels: &[Arc<str>]) -> f64 {
+        if labels.is_empty() {
+            return self.node_count(None);
+        }
+        labels.iter().map(|label| self.node_count(Some(label))).sum()
+    }
+
     pub fn node_count(&self, label: Option<&str>) -> f64 {
         *self.labels.borrow_mut().entry(label.map(str::to_owned)).or_insert_with(|| {
             let count = match label {
@@ -224,12 +232,23 @@ impl<'a> Statistics<'a> {
                 Some(_) => 10.0,
                 None => (self.table_rows(&scan.table) * 0.05).max(1.0),
             },
-            Plan::NodeScan { label, .. } => self.node_count(label.as_deref()),
-            Plan::NodeIndexSeek { label, index, .. } => {
-                if matches!(index.kind, IndexKind::Ordered { unique: true }) {
-                    1.0
-                } else {
-                    (self.node_count(Some(label)) * EQUALITY_SELECTIVITY).max(1.0)
+            Plan::NodeScan { labels, .. } => self.node_scan_rows(labels),
+            Plan::PropertyIndexSeek { label_or_type, lookup, index, .. } => {
+                let all = match index.target {
+                    IndexTarget::Relationships { .. } => self.relationship_count(std::slice::from_ref(label_or_type)),
+                    _ => self.node_count(Some(label_or_type)),
+                };
+                let equal = match index.kind {
+                    IndexKind::Ordered { unique: true } => 1.0,
+                    _ => (all * EQUALITY_SELECTIVITY).max(1.0),
+                };
+                match lookup {
+                    PropertyLookup::Equal(_) => equal,
+                    PropertyLookup::AnyOf(Expr::List(items, _)) => (items.len() as f64 * equal).min(all),
+                    PropertyLookup::AnyOf(_) => (10.0 * equal).min(all),
+                    PropertyLookup::Prefix(_) => all * RANGE_SELECTIVITY / 2.0,
+                    PropertyLookup::Range { lower: Some(_), upper: Some(_) } => all * RANGE_SELECTIVITY / 2.0,
+                    PropertyLookup::Range { .. } => all * RANGE_SELECTIVITY,
                 }
             }
             Plan::NodeByIdSeek { .. } => 1.0,

@@ -3,7 +3,8 @@
 
 use sinew_storage::Transaction;
 
-use super::access_path::{node_access, table_access};
+use super::access_path::table_access;
+use super::node_access::node_access;
 use super::{filtered, statistics, transform_up};
 use crate::algebra::*;
 use crate::error::Result;
@@ -39,7 +40,7 @@ fn into_apply(kind: JoinKind, left: Plan, right: Plan, on: Vec<Expr>, transactio
     conjuncts.extend(on.iter().cloned());
     let probe = match leaf {
         Plan::TableScan(scan) if scan.access.is_none() => table_access(scan.clone(), conjuncts, transaction),
-        Plan::NodeScan { var, label } => node_access(*var, label.clone(), conjuncts, transaction),
+        Plan::NodeScan { var, labels } => node_access(*var, labels.clone(), conjuncts, transaction),
         _ => return keep(left, right, on),
     };
     if !reads_left(&probe, &left.produced()) {
@@ -63,7 +64,9 @@ fn reads_left(probe: &Plan, left: &VarSet) -> bool {
     let uses = |expr: &Expr| expr.vars().iter().any(|var| left.contains(var));
     match leaf {
         Plan::TableScan(scan) => scan.access.as_ref().is_some_and(|access| access.equal.iter().any(uses)),
-        Plan::NodeIndexSeek { value, .. } | Plan::NodeByIdSeek { value, .. } => uses(value),
+        // A range may give much of the label at each probe.
+        Plan::PropertyIndexSeek { lookup: PropertyLookup::Equal(value) | PropertyLookup::AnyOf(value), .. }
+        | Plan::NodeByIdSeek { value, .. } => uses(value),
         _ => false,
     }
 }

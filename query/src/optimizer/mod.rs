@@ -15,6 +15,7 @@ mod implication;
 mod index_join;
 mod join_order;
 mod late_columns;
+mod node_access;
 mod order;
 mod pattern_order;
 mod scalar_subquery;

@@ -10,9 +10,13 @@ use std::sync::Arc;
 use sinew_storage::Transaction;
 use sinew_storage::graph::Direction;
 
-use super::{access_path, filter_pushdown, filtered, for_each_subquery, statistics, visit};
+use super::{filter_pushdown, filtered, for_each_subquery, node_access, statistics, visit};
 use crate::algebra::*;
+use crate::cypher::functions::function_call;
 use crate::error::Result;
+
+/// A relationship that is looked up costs about as much as reading this many nodes in order.
+const RELATIONSHIP_COST_ROWS: f64 = 8.0;
 
 /// Top down: a chain is taken whole, not from its middle.
 pub(super) fn rewrite(plan: Plan, transaction: &Transaction) -> Result<Plan> {
@@ -57,9 +61,9 @@ impl Chain {
                     edges.push(expand.clone_without_input());
                     current = &expand.input;
                 }
-                Plan::NodeScan { var, label } if !edges.is_empty() => {
+                Plan::NodeScan { var, labels } if labels.len() <= 1 && !edges.is_empty() => {
                     edges.reverse();
-                    return Some(Chain { start: *var, start_label: label.clone(), edges, conjuncts });
+                    return Some(Chain { start: *var, start_label: labels.first().cloned(), edges, conjuncts });
                 }
                 _ => return None,
             }
@@ -83,14 +87,16 @@ impl Chain {
             vars.contains(&node) && !vars.iter().any(|var| *var != node && own.contains(var))
         };
         let start_plan = |node: VarId| {
-            let label = if node == self.start { self.start_label.clone() } else { None };
+            let label = self.start_label.iter().filter(|_| node == self.start);
             let conjuncts: Vec<Expr> = self.conjuncts.iter().filter(|c| pattern_only(c, node)).cloned().collect();
-            access_path::node_access(node, label, conjuncts, transaction)
+            node_access::node_access(node, label.cloned().collect(), conjuncts, transaction)
         };
         let cost = |node: VarId| statistics::rows(&start_plan(node), transaction);
         let drawn = cost(self.start);
         let best = nodes.iter().copied().min_by(|a, b| cost(*a).total_cmp(&cost(*b)))?;
-        if volatile || best == self.start || cost(best) * 2.0 > drawn {
+        let start_edge = self.cheapest_edge(&pattern_only, transaction);
+        let start_edge = start_edge.filter(|(_, _, rows)| rows * RELATIONSHIP_COST_ROWS < cost(best));
+        if volatile || start_edge.is_none() && (best == self.start || cost(best) * 2.0 > drawn) {
             return None;
         }
         let mut conjuncts = self.conjuncts.clone();
@@ -102,8 +108,23 @@ impl Chain {
         }
         let mut bound: Vec<VarId> = vec![best];
         let mut walked: Vec<VarId> = Vec::new();
-        let mut plan = Plan::NodeScan { var: best, label: None };
+        let mut plan = Plan::NodeScan { var: best, labels: Vec::new() };
         let mut left = self.edges.clone();
+        if let Some((index, scan, _)) = start_edge {
+            let edge = left.remove(index);
+            let (source, target) = match edge.direction {
+                Direction::Incoming => (edge.to, edge.from),
+                Direction::Outgoing | Direction::Both => (edge.from, edge.to),
+            };
+            let end = |function| {
+                let relationship = Expr::Column(edge.relationship, sinew_storage::DataType::Relationship);
+                function_call(function, vec![relationship])
+            };
+            let items = vec![(source, end("startNode")), (target, end("endNode"))];
+            plan = Plan::Extend { input: Box::new(scan), items };
+            bound = vec![source, target];
+            walked.push(edge.relationship);
+        }
         while !left.is_empty() {
             let position = left
                 .iter()
@@ -136,6 +157,28 @@ impl Chain {
             plan = Plan::Expand(Box::new(edge));
         }
         Some(filter_pushdown::rewrite(filtered(plan, conjuncts)))
+    }
+
+    /// The edge with the fewest relationships among those to begin with: its index, how they are found, and their number.
+    /// Only one between two nodes, each with one direction, gives each relationship once.
+    fn cheapest_edge(
+        &self,
+        pattern_only: &dyn Fn(&Expr, VarId) -> bool,
+        transaction: &Transaction,
+    ) -> Option<(usize, Plan, f64)> {
+        let may_begin = |edge: &Expand| {
+            edge.direction != Direction::Both
+                && edge.from != edge.to
+                && edge.distinct_from.iter().all(|other| self.edges.iter().any(|edge| edge.relationship == *other))
+        };
+        let candidates = self.edges.iter().enumerate().filter(|(_, edge)| may_begin(edge)).map(|(index, edge)| {
+            let own = self.conjuncts.iter().filter(|conjunct| pattern_only(conjunct, edge.relationship));
+            let own: Vec<Expr> = own.cloned().collect();
+            let scan = node_access::relationship_access(edge.relationship, &edge.types, &own, transaction);
+            let rows = statistics::rows(&scan, transaction);
+            (index, scan, rows)
+        });
+        candidates.min_by(|a, b| a.2.total_cmp(&b.2))
     }
 }
 

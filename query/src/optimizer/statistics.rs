@@ -1,5 +1,7 @@
 //! Row estimates by transaction, for rules that choose between access paths.
 
+use std::sync::Arc;
+
 use sinew_storage::Transaction;
 
 use super::cardinality::Statistics;
@@ -10,7 +12,7 @@ pub(super) fn rows(plan: &Plan, transaction: &Transaction) -> f64 {
     Statistics::new(transaction).estimate(plan)
 }
 
-/// Nodes of a label, or all.
-pub(super) fn label_rows(label: Option<&str>, transaction: &Transaction) -> f64 {
-    Statistics::new(transaction).node_count(label)
+/// Of a scan of nodes with any of the labels, or of all.
+pub(super) fn node_scan_rows(labels: &[Arc<str>], transaction: &Transaction) -> f64 {
+    Statistics::new(transaction).node_scan_rows(labels)
 }

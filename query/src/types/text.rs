@@ -85,3 +85,16 @@ pub(crate) fn check_no_nul(text: &str) -> Result<()> {
     }
     Ok(())
 }
+
+/// The first text after all that begin with `prefix`; None when there is none. Texts are ordered by their bytes, which is
+/// the order of their characters.
+pub(crate) fn after_prefix(prefix: &str) -> Option<String> {
+    let mut characters: Vec<char> = prefix.chars().collect();
+    while let Some(last) = characters.pop() {
+        if let Some(next) = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32) {
+            characters.push(next);
+            return Some(characters.into_iter().collect());
+        }
+    }
+    None
+}

@@ -50,6 +50,11 @@ impl GraphDefinitions {
     }
 }
 
+/// A unique index before others, then the oldest.
+fn first_choice<'i>(indexes: impl Iterator<Item = &'i Arc<IndexDef>>) -> Option<Arc<IndexDef>> {
+    indexes.max_by_key(|index| (index.constraint.is_some(), std::cmp::Reverse(index.id))).cloned()
+}
+
 /// What a node or relationship carries before or after a write: tokens and properties, both sorted.
 pub(super) type NodeSide<'a> = Option<(&'a [LabelId], &'a [(PropertyKeyId, Value)])>;
 
@@ -74,8 +79,17 @@ impl Transaction {
             IndexTarget::Nodes { labels, properties } => labels[..] == [label] && properties[..] == [key],
             _ => false,
         };
-        let found = indexes.by_label.get(&label)?.iter().filter(covers);
-        found.max_by_key(|index| (index.constraint.is_some(), std::cmp::Reverse(index.id))).cloned()
+        first_choice(indexes.by_label.get(&label)?.iter().filter(covers))
+    }
+
+    /// As [`Self::node_property_index`], of relationships of a type.
+    pub fn relationship_property_index(&self, ty: RelationshipTypeId, key: PropertyKeyId) -> Option<Arc<IndexDef>> {
+        let indexes = self.graph_definitions();
+        let covers = |index: &&Arc<IndexDef>| match &index.target {
+            IndexTarget::Relationships { types, properties } => types[..] == [ty] && properties[..] == [key],
+            _ => false,
+        };
+        first_choice(indexes.by_type.get(&ty)?.iter().filter(covers))
     }
 
     /// Moves the entries of a node and notes it when it is against a rule. `DuplicateKey` when a unique index already holds the new key for another node.

@@ -37,11 +37,13 @@ const FAULT_LIMIT: usize = 20;
 const NODE_LIMIT: u64 = 40;
 const RELATIONSHIP_LIMIT: u64 = 80;
 
-const INDEXES: [&str; 4] = [
+const INDEXES: [&str; 6] = [
     "CREATE INDEX random_a_i FOR (n:A) ON (n.i)",
     "CREATE INDEX random_b_s FOR (n:B) ON (n.s)",
     "CREATE INDEX random_c_m FOR (n:C) ON (n.m)",
     "CREATE INDEX random_a_d FOR (n:A) ON (n.d)",
+    "CREATE INDEX random_r_i FOR ()-[r:R]-() ON (r.i)",
+    "CREATE INDEX random_s_m FOR ()-[r:S]-() ON (r.m)",
 ];
 
 /// Everything there is, in one order.

@@ -98,7 +98,7 @@ pub fn output_vars(plan: &Plan) -> Vec<VarId> {
             extended(scan.columns.iter().map(|(_, var)| *var).collect(), scan.row_id.into_iter().chain(scan.score))
         }
         Plan::NodeScan { var, .. }
-        | Plan::NodeIndexSeek { var, .. }
+        | Plan::PropertyIndexSeek { var, .. }
         | Plan::NodeByIdSeek { var, .. }
         | Plan::RelationshipScan { var, .. } => vec![*var],
         Plan::Expand(expand) => extended(output_vars(&expand.input), [expand.relationship, expand.to]),
@@ -274,11 +274,13 @@ pub fn free_vars(plan: &Plan) -> VarSet {
         Plan::LockRows { locks, .. } => reads.extend(locks.iter().map(|lock| lock.row_id)),
         Plan::ShortestPath(path) => {
             reads.extend([path.from, path.to]);
-            if let Some((step, filter)) = &path.step_filter {
+            for (own, filter) in path.step_filter.iter().chain(&path.path_filter) {
                 let mut inner = vars_of(filter);
-                inner.remove(step);
+                inner.remove(own);
+                inner.remove(&path.relationships);
                 reads.extend(inner);
             }
+            reads.extend(path.length_bounds.iter().flat_map(|bound| vars_of(&bound.value)));
         }
         Plan::Insert(insert) => {
             bound.extend(&insert.new_row);

@@ -33,6 +33,7 @@ use sinew_storage::{DataType, TemporalKind, Value};
 use self::scope::{Columns, Scope};
 use super::ast::{self, ExplainMode, Span, Statement};
 use super::errors::Positions;
+use super::functions::function_call;
 use super::{CypherStatement, NamedParameters, errors, functions};
 use crate::algebra::{Expr, Plan, VarId, VarTable};
 use crate::context::BindContext;
@@ -320,13 +321,6 @@ fn typed_operator_call(symbol: &str, args: Vec<Expr>, position: Option<u32>) -> 
     let types: Vec<DataType> = args.iter().map(Expr::ty).collect();
     let ty = types::result_type(symbol, &args, &types).unwrap_or_else(|| function.returns.clone());
     Expr::Call { function, args, ty, position }
-}
-
-/// A call of one of Cypher's functions.
-fn function_call(name: &str, args: Vec<Expr>) -> Expr {
-    let function = functions::function(name).expect("the binder names only functions of the table");
-    let ty = function.function.returns.clone();
-    Expr::Call { function: function.function.clone(), args, ty, position: None }
 }
 
 fn text_literal(text: &str) -> Expr {

@@ -13,13 +13,13 @@ use sinew_storage::graph::Direction;
 
 use super::pattern::{BoundNode, BoundPath, BoundQuantified, BoundRelationship, BoundStep};
 use super::*;
-use crate::algebra::{ApplyKind, Expand, JoinKind, PathPart, RepeatPath, ShortestPath, VarLengthExpand};
-use ast::{Arrow, ExprKind, LabelExpr, Shortest};
+use crate::algebra::{ApplyKind, Expand, JoinKind, PathPart, RepeatPath, VarLengthExpand};
+use ast::{Arrow, ExprKind, LabelExpr};
 
 /// A MATCH in the making.
-struct Chain {
-    plan: Plan,
-    bound: FxHashSet<VarId>,
+pub(super) struct Chain {
+    pub plan: Plan,
+    pub bound: FxHashSet<VarId>,
     /// Relationships matched so far, with their types: later ones must differ.
     relationships: Vec<(VarId, Vec<Arc<str>>)>,
     /// Predicates that read what is not bound yet.
@@ -131,11 +131,11 @@ impl Binder<'_> {
     }
 
     /// Makes a node available: from what is bound, or by a scan beside the plan so far. Then its predicates.
-    fn introduce(&mut self, mut chain: Chain, node: &BoundNode) -> Result<Chain> {
+    pub(super) fn introduce(&mut self, mut chain: Chain, node: &BoundNode) -> Result<Chain> {
         let mut scanned = None;
         if chain.bound.insert(node.var) {
             scanned = node.labels.as_ref().and_then(LabelExpr::conjunction).map(|names| names[0].text.clone());
-            let scan = Plan::NodeScan { var: node.var, label: scanned.clone() };
+            let scan = Plan::NodeScan { var: node.var, labels: scanned.iter().cloned().collect() };
             chain.plan = match chain.plan {
                 Plan::Unit => scan,
                 input if self.plan_writes => {
@@ -219,7 +219,7 @@ impl Binder<'_> {
     }
 
     /// Whether everything that `expr` reads is bound.
-    fn is_ready(&self, expr: &ast::Expr, bound: &FxHashSet<VarId>) -> bool {
+    pub(super) fn is_ready(&self, expr: &ast::Expr, bound: &FxHashSet<VarId>) -> bool {
         !expr.any(&|part| match &part.kind {
             ExprKind::Variable(name) => self.scope.get(name).is_some_and(|var| !bound.contains(&var)),
             ExprKind::MapProjection { .. }
@@ -232,7 +232,7 @@ impl Binder<'_> {
         })
     }
 
-    fn direction(arrow: Arrow, forward: bool) -> Direction {
+    pub(super) fn direction(arrow: Arrow, forward: bool) -> Direction {
         match (arrow, forward) {
             (Arrow::Right, true) | (Arrow::Left, false) => Direction::Outgoing,
             (Arrow::Left, true) | (Arrow::Right, false) => Direction::Incoming,
@@ -379,7 +379,7 @@ impl Binder<'_> {
     }
 
     /// What each relationship of a variable length pattern must satisfy.
-    fn step_filter(
+    pub(super) fn step_filter(
         &mut self,
         relationship: &BoundRelationship,
         conditions: &[&ast::Expr],
@@ -415,36 +415,6 @@ impl Binder<'_> {
             conjuncts.extend(bound?);
         }
         Ok(Some((step, Expr::and(conjuncts))))
-    }
-
-    fn plan_shortest(&mut self, chain: Chain, path: &BoundPath, shortest: Shortest) -> Result<Chain> {
-        let (from, to) = (&path.nodes[0], &path.nodes[1]);
-        let BoundStep::Relationship(relationship) = &path.steps[0] else {
-            return Err(QueryError::internal("a quantified path pattern in shortestPath"));
-        };
-        let chain = self.introduce(chain, from)?;
-        let mut chain = self.introduce(chain, to)?;
-        let conditions: Vec<&ast::Expr> =
-            path.step_conditions.iter().filter(|condition| self.is_ready(condition, &chain.bound)).collect();
-        let step_filter = self.step_filter(relationship, &conditions)?;
-        let (min, max) = match relationship.length {
-            Some(length) => (length.min.unwrap_or(1), length.max),
-            None => (1, Some(1)),
-        };
-        chain.bound.insert(relationship.var);
-        chain.plan = Plan::ShortestPath(Box::new(ShortestPath {
-            input: chain.plan,
-            from: from.var,
-            to: to.var,
-            relationships: relationship.var,
-            direction: Self::direction(relationship.arrow, true),
-            types: relationship.types.clone(),
-            min,
-            max,
-            all: shortest == Shortest::All,
-            step_filter,
-        }));
-        Ok(chain)
     }
 }
 

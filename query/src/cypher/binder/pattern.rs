@@ -76,8 +76,8 @@ impl BoundStep {
 pub(super) struct BoundPath {
     pub var: Option<VarId>,
     pub shortest: Option<Shortest>,
-    /// Of a shortest path: what a WHERE demands of each step, which it calls [`shortest::STEP`].
-    pub step_conditions: Vec<ast::Expr>,
+    /// What a WHERE demands of a shortest path.
+    pub conditions: shortest::Conditions,
     pub nodes: Vec<BoundNode>,
     pub steps: Vec<BoundStep>,
 }
@@ -109,7 +109,7 @@ impl Binder<'_> {
     ) -> Result<Plan> {
         let bound = self.scope.vars();
         let mut paths = self.resolve_patterns(patterns, notices, false)?;
-        shortest::add_step_conditions(&mut paths, patterns, filter);
+        shortest::add_conditions(&mut paths, patterns, filter);
         let plan = self.plan_paths(input, &paths, bound)?;
         let conjuncts = match filter {
             Some(filter) => self.conjuncts(filter)?,
@@ -162,7 +162,7 @@ impl Binder<'_> {
                 Some(var)
             }
         };
-        Ok(BoundPath { var, shortest: pattern.shortest, step_conditions: Vec::new(), nodes, steps })
+        Ok(BoundPath { var, shortest: pattern.shortest, conditions: shortest::Conditions::default(), nodes, steps })
     }
 
     /// Variables inside are new; outside, their names are lists of what they are bound to in each repetition.

@@ -141,7 +141,7 @@ impl Binder<'_> {
             ClauseKind::Match { optional: true, patterns, filter } => {
                 let bound = self.scope.vars();
                 let mut paths = self.resolve_patterns(patterns, true, true)?;
-                shortest::add_step_conditions(&mut paths, patterns, filter.as_ref());
+                shortest::add_conditions(&mut paths, patterns, filter.as_ref());
                 let subplan = self.plan_paths(Plan::Unit, &paths, bound)?;
                 let conjuncts = filter.as_ref().map_or(Ok(Vec::new()), |filter| self.conjuncts(filter))?;
                 let subplan = Box::new(filtered(subplan, conjuncts));

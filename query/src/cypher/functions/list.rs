@@ -7,7 +7,7 @@ use super::{Builder, kind_name, wrong_type};
 use crate::context::EvalContext;
 use crate::cypher::errors;
 use crate::error::{QueryError, Result, sqlstate};
-use crate::functions::growth::ListBuilder;
+use crate::functions::growth::{ListBuilder, TextBuilder};
 
 /// Elements that `range()` gives at most.
 const RANGE_LIMIT: u64 = 10_000_000;
@@ -34,9 +34,13 @@ pub(super) fn register(builder: &mut Builder) {
     builder.pure("tail", (1, 1), DataType::array_of(DataType::Any), |_, args| {
         Ok(Value::List(items("tail()", &args[0])?.get(1..).unwrap_or_default().into()))
     });
-    builder.pure("reverse", (1, 1), DataType::Any, |_, args| match &args[0] {
+    builder.pure("reverse", (1, 1), DataType::Any, |context, args| match &args[0] {
         Value::List(items) => Ok(Value::List(items.iter().rev().cloned().collect())),
-        Value::Text(text) => Ok(Value::text(text.chars().rev().collect::<String>())),
+        Value::Text(text) => {
+            let mut reversed = TextBuilder::new(context);
+            text.chars().rev().try_for_each(|c| reversed.push_char(c))?;
+            Ok(reversed.finish())
+        }
         other => Err(wrong_type("reverse()", "a list or string", other)),
     });
     builder.pure("isEmpty", (1, 1), DataType::Bool, |_, args| match &args[0] {
@@ -79,30 +83,50 @@ fn map_list(context: &EvalContext<'_>, list: &Value, function: &str) -> Result<V
     Ok(out.finish())
 }
 
-/// Both ends included.
-fn range(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
-    let integer = |value: &Value| match value {
-        Value::Int(i) => Ok(*i),
-        other => {
-            let message = format!("range() expected an integer, got {}", kind_name(other));
-            Err(errors::runtime("ArgumentError", "InvalidArgumentType", message))
+/// The elements of `range()`.
+pub(crate) struct Range {
+    start: i64,
+    step: i64,
+    pub(crate) element_count: u64,
+}
+
+impl Range {
+    /// Of the arguments of `range()`, which are not null. Both ends are included.
+    pub(crate) fn of(args: &[Value]) -> Result<Range> {
+        let integer = |value: &Value| match value {
+            Value::Int(i) => Ok(*i),
+            other => {
+                let message = format!("range() expected an integer, got {}", kind_name(other));
+                Err(errors::runtime("ArgumentError", "InvalidArgumentType", message))
+            }
+        };
+        let (start, end) = (integer(&args[0])?, integer(&args[1])?);
+        let step = args.get(2).map_or(Ok(1), integer)?;
+        if step == 0 {
+            return Err(errors::runtime("ArgumentError", "NumberOutOfRange", "the step of range() must not be 0"));
         }
-    };
-    let (start, end) = (integer(&args[0])?, integer(&args[1])?);
-    let step = args.get(2).map_or(Ok(1), integer)?;
-    if step == 0 {
-        return Err(errors::runtime("ArgumentError", "NumberOutOfRange", "the step of range() must not be 0"));
+        if (step > 0 && start > end) || (step < 0 && start < end) {
+            return Ok(Range { start, step, element_count: 0 });
+        }
+        // The widest one of all has one more element than a u64 counts.
+        let element_count = (start.abs_diff(end) / step.unsigned_abs()).saturating_add(1);
+        if element_count > RANGE_LIMIT {
+            let message = format!("range() of {element_count} elements is above the limit of {RANGE_LIMIT}");
+            return Err(QueryError::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, message));
+        }
+        Ok(Range { start, step, element_count })
     }
-    if (step > 0 && start > end) || (step < 0 && start < end) {
-        return Ok(Value::list(Vec::new()));
+
+    /// For `index` below `element_count`.
+    pub(crate) fn element(&self, index: u64) -> Value {
+        // The last element is within bounds, so no product overflows.
+        Value::Int(self.start.wrapping_add(self.step.wrapping_mul(index as i64)))
     }
-    let element_count = start.abs_diff(end) / step.unsigned_abs() + 1;
-    if element_count > RANGE_LIMIT {
-        let message = format!("range() of {element_count} elements is above the limit of {RANGE_LIMIT}");
-        return Err(QueryError::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, message));
-    }
+}
+
+fn range(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
+    let range = Range::of(args)?;
     let mut elements = ListBuilder::new(context);
-    // The last element is within bounds, so no product overflows.
-    elements.extend((0..element_count as i64).map(|i| Value::Int(start.wrapping_add(step.wrapping_mul(i)))))?;
+    elements.extend((0..range.element_count).map(|index| range.element(index)))?;
     Ok(elements.finish())
 }

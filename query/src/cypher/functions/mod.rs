@@ -25,6 +25,7 @@ pub use catalog::{FunctionInfo, function_infos};
 pub use compare::{compare_orderability, cypher_compare, cypher_equals, equivalent, hash_equivalent};
 pub use convert::{format_float, json_to_value};
 pub(super) use convert::{from_sql, from_sql_function, to_sql_function};
+pub(crate) use list::Range;
 pub(super) use temporal::{added as temporal_sum, constructed as constructed_temporal, duration_from_map};
 pub(super) use value_type::type_test;
 
@@ -33,6 +34,7 @@ use std::sync::{Arc, LazyLock};
 use rustc_hash::FxHashMap;
 use sinew_storage::{DataType, Value};
 
+use crate::algebra::Expr;
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result};
 use crate::functions::{AggregateFunction, ScalarFunction, Volatility};
@@ -141,6 +143,13 @@ static AGGREGATES: LazyLock<FxHashMap<String, Aggregate>> = LazyLock::new(aggreg
 
 pub(super) fn function(name: &str) -> Option<&'static Function> {
     TABLE.functions.get(&name.to_lowercase())
+}
+
+/// A call of one of the table's functions; the planner names no others.
+pub(crate) fn function_call(name: &str, args: Vec<Expr>) -> Expr {
+    let function = function(name).expect("the planner names only functions of the table");
+    let ty = function.function.returns.clone();
+    Expr::Call { function: function.function.clone(), args, ty, position: None }
 }
 
 pub(super) fn aggregate(name: &str) -> Option<&'static Aggregate> {

@@ -22,7 +22,19 @@ pub(super) fn of_plan(plan: &Plan, vars: &VarTable) -> Vec<String> {
             }
         }
         Plan::SearchScan(scan) => lines.push(format!("Query: {}", printer.cut(&scan.query))),
-        Plan::NodeIndexSeek { key, value, .. } => lines.push(format!("Index Cond: {key} = {}", printer.cut(value))),
+        Plan::PropertyIndexSeek { key, lookup, .. } => {
+            let condition = |operator: &str, value: &Expr| format!("{key} {operator} {}", printer.cut(value));
+            let text = match lookup {
+                PropertyLookup::Equal(value) => condition("=", value),
+                PropertyLookup::AnyOf(list) => condition("IN", list),
+                PropertyLookup::Prefix(prefix) => condition("STARTS WITH", prefix),
+                PropertyLookup::Range { lower, upper } => {
+                    let bounds = lower.iter().map(|lower| condition(">=", lower));
+                    bounds.chain(upper.iter().map(|upper| condition("<=", upper))).collect::<Vec<_>>().join(" AND ")
+                }
+            };
+            lines.push(format!("Index Cond: {text}"));
+        }
         Plan::NodeByIdSeek { value, .. } => lines.push(format!("Id: {}", printer.cut(value))),
         Plan::Expand(expand) => {
             lines.push(format!("From: {} To: {}", printer.name(expand.from), printer.name(expand.to)));
@@ -32,6 +44,19 @@ pub(super) fn of_plan(plan: &Plan, vars: &VarTable) -> Vec<String> {
             if let Some((_, filter)) = &expand.step_filter {
                 lines.push(format!("Step Filter: {}", printer.cut(filter)));
             }
+        }
+        Plan::ShortestPath(path) => {
+            lines.push(format!("From: {} To: {}", printer.name(path.from), printer.name(path.to)));
+            if let Some((_, filter)) = &path.step_filter {
+                lines.push(format!("Step Filter: {}", printer.cut(filter)));
+            }
+            if let Some((_, filter)) = &path.path_filter {
+                lines.push(format!("Path Filter: {}", printer.cut(filter)));
+            }
+            lines.extend(path.length_bounds.iter().map(|bound| {
+                let op = if bound.exclusive { "<" } else { "<=" };
+                format!("Length: {op} {}", printer.cut(&bound.value))
+            }));
         }
         Plan::RepeatPath(repeat) => {
             lines.push(format!("From: {} To: {}", printer.name(repeat.from), printer.name(repeat.to)));

@@ -5,7 +5,7 @@ use sinew_storage::DataType;
 use super::*;
 use crate::exec::operators::expand::ExpandPlan;
 use crate::exec::operators::node_scan::NodeScanPlan;
-use crate::exec::operators::node_seek::{NodeByIdSeekPlan, NodeIndexSeekPlan};
+use crate::exec::operators::node_seek::{NodeByIdSeekPlan, PropertyIndexSeekPlan, SeekLookup};
 use crate::exec::operators::relationship_scan::RelationshipScanPlan;
 use crate::exec::operators::repeat_path::{BodyValue, RepeatPathPlan};
 use crate::exec::operators::shortest_path::ShortestPathPlan;
@@ -17,21 +17,35 @@ impl Compiler<'_> {
     }
 
     fn step_filter(&mut self, filter: &Option<(VarId, Expr)>, node: &Node) -> Result<Option<PhysExpr>> {
-        let Some((step, filter)) = filter else { return Ok(None) };
-        let mut scope = Scope { slots: &node.layout.vars, locals: vec![*step] };
-        Ok(Some(self.expr(filter, &mut scope)?))
+        filter.as_ref().map(|(step, filter)| self.expr_with_locals(filter, node, vec![*step])).transpose()
+    }
+
+    /// Over the columns of a node and values that only its operator has; the last of them is local 0.
+    fn expr_with_locals(&mut self, expr: &Expr, node: &Node, locals: Vec<VarId>) -> Result<PhysExpr> {
+        self.expr(expr, &mut Scope { slots: &node.layout.vars, locals })
     }
 
     pub(super) fn graph_read(&mut self, plan: &Plan) -> Result<Arc<Node>> {
         let before = self.read_count;
         self.read_count += 1;
         let (layout, physical): (Arc<Layout>, Arc<dyn Physical>) = match plan {
-            Plan::NodeScan { var, label } => (self.layout(vec![*var]), Arc::new(NodeScanPlan { label: label.clone() })),
-            Plan::NodeIndexSeek { var, label, key, value, index } => {
-                let physical = NodeIndexSeekPlan {
-                    label: Arc::clone(label),
+            Plan::NodeScan { var, labels } => {
+                (self.layout(vec![*var]), Arc::new(NodeScanPlan { labels: labels.clone() }))
+            }
+            Plan::PropertyIndexSeek { var, label_or_type, key, lookup, index } => {
+                let mut value = |expr: &Expr| self.expr_over(expr, &[]);
+                let physical = PropertyIndexSeekPlan {
+                    label_or_type: Arc::clone(label_or_type),
                     key: Arc::clone(key),
-                    value: self.expr_over(value, &[])?,
+                    lookup: match lookup {
+                        PropertyLookup::Equal(expr) => SeekLookup::Equal(value(expr)?),
+                        PropertyLookup::AnyOf(expr) => SeekLookup::AnyOf(value(expr)?),
+                        PropertyLookup::Prefix(expr) => SeekLookup::Prefix(value(expr)?),
+                        PropertyLookup::Range { lower, upper } => SeekLookup::Range {
+                            lower: lower.as_ref().map(&mut value).transpose()?,
+                            upper: upper.as_ref().map(&mut value).transpose()?,
+                        },
+                    },
                     index: Arc::clone(index),
                 };
                 (self.layout(vec![*var]), Arc::new(physical))
@@ -121,6 +135,15 @@ impl Compiler<'_> {
                     max: path.max,
                     all: path.all,
                     step_filter: self.step_filter(&path.step_filter, &input)?,
+                    path_filter: match &path.path_filter {
+                        None => None,
+                        Some((var, filter)) => {
+                            Some(self.expr_with_locals(filter, &input, vec![path.relationships, *var])?)
+                        }
+                    },
+                    length_bounds: (path.length_bounds.iter())
+                        .map(|bound| Ok((self.expr_over(&bound.value, &input.layout.vars)?, bound.exclusive)))
+                        .collect::<Result<_>>()?,
                     input,
                 };
                 (self.layout(vars), Arc::new(physical))

@@ -24,6 +24,7 @@ use crate::exec::operators::sort::{PhysSortKey, SortPlan};
 use crate::exec::operators::supplied::SuppliedPlan;
 use crate::exec::operators::table_scan::{AccessPlan, PhysAnyOf, TableScanPlan};
 use crate::exec::operators::unwind::UnwindPlan;
+use crate::exec::operators::unwind_range::UnwindRangePlan;
 use crate::exec::operators::values::{UnitPlan, ValuesPlan};
 use crate::exec::recheck::Recheck;
 use crate::optimizer::visit;
@@ -70,7 +71,7 @@ impl Compiler<'_> {
                 (layout, Arc::new(physical))
             }
             Plan::NodeScan { .. }
-            | Plan::NodeIndexSeek { .. }
+            | Plan::PropertyIndexSeek { .. }
             | Plan::NodeByIdSeek { .. }
             | Plan::RelationshipScan { .. }
             | Plan::Expand(_)
@@ -228,11 +229,20 @@ impl Compiler<'_> {
             }
             Plan::Unwind { input, list, var } => {
                 let input = self.plan(input)?;
-                let list = self.expr_over(list, &input.layout.vars)?;
                 let mut vars = input.layout.vars.clone();
                 vars.push(*var);
                 let layout = self.layout(vars);
-                (Arc::clone(&layout), Arc::new(UnwindPlan { input, list, layout }))
+                let physical: Arc<dyn Physical> = match list {
+                    Expr::Call { function, args, position, .. } if function.name == "range" => {
+                        let args = self.exprs_over(args, &input.layout.vars)?;
+                        Arc::new(UnwindRangePlan { input, args, position: *position, layout: Arc::clone(&layout) })
+                    }
+                    list => {
+                        let list = self.expr_over(list, &input.layout.vars)?;
+                        Arc::new(UnwindPlan { input, list, layout: Arc::clone(&layout) })
+                    }
+                };
+                (layout, physical)
             }
             Plan::With { cte, definition, columns, body } => {
                 let counting = std::mem::replace(&mut self.counting, false);
@@ -454,7 +464,9 @@ fn count_source(plan: &Plan) -> Option<(CountSource, Vec<VarId>)> {
         Plan::TableScan(scan) if scan.access.is_none() => {
             Some((CountSource::Table(Arc::clone(&scan.table)), scan.row_id.into_iter().collect()))
         }
-        Plan::NodeScan { var, label } => Some((CountSource::Nodes(label.clone()), vec![*var])),
+        Plan::NodeScan { var, labels } if labels.len() <= 1 => {
+            Some((CountSource::Nodes(labels.first().cloned()), vec![*var]))
+        }
         Plan::RelationshipScan { var, types } => Some((CountSource::Relationships(types.clone()), vec![*var])),
         Plan::Expand(expand)
             if !expand.into
@@ -464,7 +476,7 @@ fn count_source(plan: &Plan) -> Option<(CountSource, Vec<VarId>)> {
         {
             // Each relationship leaves one node and enters one.
             match &expand.input {
-                Plan::NodeScan { var, label: None } if *var == expand.from => {
+                Plan::NodeScan { var, labels } if labels.is_empty() && *var == expand.from => {
                     Some((CountSource::Relationships(expand.types.clone()), vec![expand.relationship]))
                 }
                 _ => None,

@@ -19,6 +19,7 @@ use rustc_hash::FxHashSet;
 use sinew_storage::{DataType, TemporalKind, Value};
 
 pub use eval::{call_function, truth};
+pub(crate) use path::path_along;
 pub use property::entity_properties;
 pub use subquery::{PhysSubquery, PhysSubqueryKind, SubqueryCache, literal_set, same_key_class};
 

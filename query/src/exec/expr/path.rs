@@ -42,6 +42,15 @@ pub(super) fn build_path(parts: &[PhysPathPart], row: RowCx<'_>) -> Result<Value
     Ok(Value::Path(Arc::new(PathValue { nodes, relationships })))
 }
 
+/// The path that follows `relationships` from `start`.
+pub(crate) fn path_along(start: NodeId, relationships: &[RelationshipRef]) -> Result<Value> {
+    let mut path = PathValue { nodes: vec![start], relationships: Vec::with_capacity(relationships.len()) };
+    for relationship in relationships {
+        append(&mut path.nodes, &mut path.relationships, *relationship)?;
+    }
+    Ok(Value::Path(Arc::new(path)))
+}
+
 fn append(
     nodes: &mut Vec<NodeId>,
     relationships: &mut Vec<RelationshipRef>,

@@ -72,6 +72,18 @@ pub(crate) fn node_of(value: &Value) -> Result<Option<NodeId>> {
     }
 }
 
+/// Where steps from a row begin, and where they must end when that is bound; None when either is NULL.
+pub(crate) fn bound_ends(
+    batch: &Batch,
+    row: usize,
+    from: usize,
+    into: Option<usize>,
+) -> Result<Option<(NodeId, Option<NodeId>)>> {
+    let Some(from) = node_of(&batch.columns[from].value(row))? else { return Ok(None) };
+    let Some(into) = into else { return Ok(Some((from, None))) };
+    Ok(node_of(&batch.columns[into].value(row))?.map(|to| (from, Some(to))))
+}
+
 /// Ids of relationships that a new one must differ from.
 pub(crate) fn used_relationships(batch: &Batch, row: usize, slots: &[usize], out: &mut Vec<RelationshipId>) {
     fn add(value: &Value, out: &mut Vec<RelationshipId>) {
@@ -140,15 +152,8 @@ impl Expand {
         self.neighbors.clear();
         self.position = 0;
         let plan = &self.plan;
-        let Some(from) = node_of(&batch.columns[plan.from].value(row))? else { return Ok(()) };
+        let Some((from, to)) = bound_ends(batch, row, plan.from, plan.into)? else { return Ok(()) };
         self.from = from;
-        let to = match plan.into {
-            None => None,
-            Some(slot) => match node_of(&batch.columns[slot].value(row))? {
-                Some(to) => Some(to),
-                None => return Ok(()),
-            },
-        };
         let transaction = self.cx.transaction();
         if let Some(slot) = plan.relationship_bound {
             if let Value::Relationship(relationship) = batch.columns[slot].value(row) {

@@ -37,6 +37,7 @@ pub mod sort;
 pub mod supplied;
 pub mod table_scan;
 pub mod unwind;
+pub mod unwind_range;
 pub mod update;
 pub mod values;
 pub mod var_length_expand;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use sinew_storage::{RelationshipId, RelationshipRef, RelationshipTypeId, Value};
+use sinew_storage::RelationshipTypeId;
 
+use super::node_seek::relationship_of_id;
 use crate::batch::{BATCH_ROWS, Batch, Column};
 use crate::error::Result;
 use crate::exec::node::{Operator, Physical};
@@ -54,14 +55,7 @@ impl Operator for RelationshipScan {
                 self.scan = None;
                 continue;
             };
-            if let Some(record) = self.cx.transaction().relationship(RelationshipId(id?))? {
-                found.push(Value::Relationship(RelationshipRef {
-                    id: record.id,
-                    ty: record.ty,
-                    source: record.source,
-                    target: record.target,
-                }));
-            }
+            found.extend(relationship_of_id(&self.cx, id?)?);
         }
         let row_count = found.len();
         Ok((row_count > 0).then(|| Batch::new(vec![Column::Values(found.into())], row_count)))

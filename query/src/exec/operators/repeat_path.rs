@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 use sinew_storage::{NodeId, RelationshipId, Value};
 
-use super::expand::{node_of, used_relationships};
+use super::expand::{bound_ends, node_of, used_relationships};
 use crate::batch::{BATCH_ROWS, Batch, Column};
 use crate::error::{QueryError, Result};
 use crate::exec::expr::{Local, PhysExpr, RowCx, RowRef};
@@ -132,14 +132,7 @@ impl RepeatPath {
     /// Starts the search of a row; None when there is nothing to search.
     fn begin(&self, batch: &Batch, row: usize) -> Result<Option<Search>> {
         let plan = &self.plan;
-        let Some(from) = node_of(&batch.columns[plan.from].value(row))? else { return Ok(None) };
-        let to = match plan.into {
-            None => None,
-            Some(slot) => match node_of(&batch.columns[slot].value(row))? {
-                Some(to) => Some(to),
-                None => return Ok(None),
-            },
-        };
+        let Some((from, to)) = bound_ends(batch, row, plan.from, plan.into)? else { return Ok(None) };
         let mut used = Vec::new();
         used_relationships(batch, row, &plan.distinct_from, &mut used);
         Ok(Some(Search {

@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 use sinew_storage::graph::{Direction, Neighbor};
 use sinew_storage::{NodeId, RelationshipId, RelationshipRef, RelationshipTypeId, Value};
 
-use super::expand::{describe_step, node_of, relationship_of, step_along, used_relationships};
+use super::expand::{bound_ends, describe_step, relationship_of, step_along, used_relationships};
 use crate::batch::{BATCH_ROWS, Batch, Column};
 use crate::error::Result;
 use crate::exec::expr::{Local, PhysExpr, RowCx, RowRef};
@@ -113,14 +113,7 @@ impl VarLengthExpand {
         found: &mut Found,
     ) -> Result<Option<Search>> {
         let plan = Arc::clone(&self.plan);
-        let Some(from) = node_of(&batch.columns[plan.from].value(row))? else { return Ok(None) };
-        let to = match plan.into {
-            None => None,
-            Some(slot) => match node_of(&batch.columns[slot].value(row))? {
-                Some(to) => Some(to),
-                None => return Ok(None),
-            },
-        };
+        let Some((from, to)) = bound_ends(batch, row, plan.from, plan.into)? else { return Ok(None) };
         let mut used = Vec::new();
         used_relationships(batch, row, &plan.distinct_from, &mut used);
         if let Some(slot) = plan.bound_relationships {

@@ -130,7 +130,11 @@ fn parts(plan: &mut Plan) -> Parts<'_> {
             p.exprs.extend(&mut scan.limit);
         }
         Plan::NodeScan { var, .. } | Plan::RelationshipScan { var, .. } => p.define(var),
-        Plan::NodeIndexSeek { var, value, .. } | Plan::NodeByIdSeek { var, value } => {
+        Plan::PropertyIndexSeek { var, lookup, .. } => {
+            p.define(var);
+            p.exprs.extend(lookup.exprs_mut());
+        }
+        Plan::NodeByIdSeek { var, value } => {
             p.define(var);
             p.exprs.push(value);
         }
@@ -158,10 +162,11 @@ fn parts(plan: &mut Plan) -> Parts<'_> {
             p.read(&mut path.from);
             p.read(&mut path.to);
             p.define(&mut path.relationships);
-            if let Some((var, filter)) = &mut path.step_filter {
+            for (var, filter) in path.step_filter.iter_mut().chain(&mut path.path_filter) {
                 p.define(var);
                 p.exprs.push(filter);
             }
+            p.exprs.extend(path.length_bounds.iter_mut().map(|bound| &mut bound.value));
         }
         Plan::RepeatPath(repeat) => {
             p.plans.extend([&mut repeat.input, &mut repeat.body]);

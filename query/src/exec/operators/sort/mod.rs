@@ -98,11 +98,12 @@ impl Collected {
     }
 
     /// All rows in one batch, and their positions in sorted order; nothing stays behind.
-    fn sort(&mut self, plan: &SortPlan) -> (Batch, Vec<u32>) {
+    fn sort(&mut self, plan: &SortPlan, cx: &Cx) -> Result<(Batch, Vec<u32>)> {
         let all = Batch::concat(&std::mem::take(&mut self.batches), self.width + plan.keys.len());
-        let order = order::sorted(&plan.keys, &all.columns[self.width..], all.row_count);
+        let keys = &all.columns[self.width..];
+        let order = order::sorted(&plan.keys, keys, all.row_count, &|| cx.check_cancel())?;
         self.row_count = 0;
-        (all, order)
+        Ok((all, order))
     }
 }
 
@@ -152,7 +153,7 @@ impl Sort {
                 let sort_method = if self.wanted.is_some() { "top-N heapsort" } else { "quicksort" };
                 let used = Usage { sort_method: Some(sort_method), memory_bytes, ..Usage::default() };
                 cx.note_usage(used);
-                let (all, mut order) = collected.sort(&plan);
+                let (all, mut order) = collected.sort(&plan, &self.cx)?;
                 order.truncate(self.wanted.unwrap_or(usize::MAX));
                 let rows = Batch { columns: all.columns[..width].to_vec(), row_count: all.row_count }.take(&order);
                 self.output = Output::Memory { rows, given: 0, _memory: collected.memory };
@@ -163,7 +164,7 @@ impl Sort {
 
     /// Forgets all but the first `wanted` rows.
     fn keep_first(&self, collected: &mut Collected, wanted: usize) -> Result<()> {
-        let (all, mut order) = collected.sort(&self.plan);
+        let (all, mut order) = collected.sort(&self.plan, &self.cx)?;
         order.truncate(wanted);
         // Kept in input order, so that equal rows stay in it when they are sorted again.
         order.sort_unstable();
@@ -175,7 +176,7 @@ impl Sort {
 
     /// Writes what was collected, in order.
     fn write_run(&self, collected: &mut Collected, file: &SpillFile) -> Result<Vec<Block>> {
-        let (all, mut order) = collected.sort(&self.plan);
+        let (all, mut order) = collected.sort(&self.plan, &self.cx)?;
         order.truncate(self.wanted.unwrap_or(usize::MAX));
         let shape = Shape::within(self.cx.run.budget().rows_bytes);
         let blocks = order.chunks(shape.block_rows(&all)).map(|rows| {

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::PhysSortKey;
 use crate::batch::Column;
+use crate::error::Result;
 use crate::exec::ordering::compare_keys;
 use crate::types::float;
 
@@ -48,9 +49,17 @@ struct Entry {
     row: u32,
 }
 
+/// Rows that are sorted between two looks at the cancel token.
+const PART_ROWS: usize = 1 << 17;
+
 /// Positions of rows in sorted order; equal rows keep theirs.
-pub(super) fn sorted(keys: &[PhysSortKey], columns: &[Column], row_count: usize) -> Vec<u32> {
-    let (Some(key), Some(first)) = (keys.first(), columns.first()) else { return (0..row_count as u32).collect() };
+pub(super) fn sorted(
+    keys: &[PhysSortKey],
+    columns: &[Column],
+    row_count: usize,
+    poll: &dyn Fn() -> Result<()>,
+) -> Result<Vec<u32>> {
+    let (Some(key), Some(first)) = (keys.first(), columns.first()) else { return Ok((0..row_count as u32).collect()) };
     // Of these forms the prefix is the whole value.
     let is_exact = matches!(first, Column::Int(_) | Column::Timestamp(_) | Column::Float(_) | Column::Bool(_));
     let mut entries: Vec<Entry> = (0..row_count)
@@ -63,13 +72,26 @@ pub(super) fn sorted(keys: &[PhysSortKey], columns: &[Column], row_count: usize)
         })
         .collect();
     let (rest, rest_columns) = if is_exact { (&keys[1..], &columns[1..]) } else { (keys, columns) };
-    entries.sort_unstable_by(|a, b| {
+    let order = |a: &Entry, b: &Entry| {
         (a.rank, a.prefix)
             .cmp(&(b.rank, b.prefix))
             .then_with(|| compare(rest, (rest_columns, a.row as usize), (rest_columns, b.row as usize)))
             .then(a.row.cmp(&b.row))
-    });
-    entries.into_iter().map(|entry| entry.row).collect()
+    };
+    for part in entries.chunks_mut(PART_ROWS) {
+        poll()?;
+        part.sort_unstable_by(order);
+    }
+    let mut sorted_rows = PART_ROWS;
+    while sorted_rows < row_count {
+        for pair in entries.chunks_mut(2 * sorted_rows) {
+            poll()?;
+            // The standard library's stable sort finds the two sorted parts and merges them.
+            pair.sort_by(order);
+        }
+        sorted_rows *= 2;
+    }
+    Ok(entries.into_iter().map(|entry| entry.row).collect())
 }
 
 fn prefix(column: &Column, row: usize) -> u64 {
@@ -97,6 +119,7 @@ fn prefix(column: &Column, row: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::QueryError;
     use crate::exec::expr::{ExprKind, PhysExpr};
     use sinew_storage::{DataType, Value};
 
@@ -122,8 +145,28 @@ mod tests {
                 expected.sort_by(|a, b| {
                     compare_keys(&values[*a as usize], &values[*b as usize], &ty, descending, nulls_first)
                 });
-                assert_eq!(sorted(&keys, &columns, values.len()), expected, "{values:?}");
+                assert_eq!(sorted(&keys, &columns, values.len(), &|| Ok(())).unwrap(), expected, "{values:?}");
             }
         }
+    }
+
+    #[test]
+    fn parts_are_merged_and_cancelled() {
+        let row_count = 3 * PART_ROWS + 5;
+        // Every value several times, so that places decide too.
+        let values: Vec<i64> = (0..row_count as i64).map(|i| i * 7_919 % 10_007).collect();
+        let column = Column::from_values(&DataType::Int8, values.iter().copied().map(Value::Int).collect());
+        let expr = PhysExpr { kind: ExprKind::Slot(0), ty: DataType::Int8, constant: false };
+        let keys = [PhysSortKey { expr, descending: false, nulls_first: false }];
+        let mut expected: Vec<u32> = (0..row_count as u32).collect();
+        expected.sort_by_key(|row| values[*row as usize]);
+        let columns = [column];
+        assert_eq!(sorted(&keys, &columns, row_count, &|| Ok(())).unwrap(), expected);
+        let looks = std::cell::Cell::new(0);
+        let cancelled = sorted(&keys, &columns, row_count, &|| {
+            looks.set(looks.get() + 1);
+            if looks.get() > 5 { Err(QueryError::internal("cancelled")) } else { Ok(()) }
+        });
+        assert!(cancelled.is_err(), "{} looks", looks.get());
     }
 }
