@@ -16,29 +16,46 @@ pub fn is_volatile(expr: &Expr) -> bool {
 /// Whether running a plan twice on one snapshot may give different rows, or has effects.
 pub fn plan_is_volatile(plan: &Plan) -> bool {
     let own = match plan {
-        Plan::Supplied { .. }
-        | Plan::Insert(_)
+        Plan::Supplied { .. } => true,
+        Plan::FunctionScan { function, .. } => function.writes() || function.outside_transaction(),
+        _ => writes_itself(plan),
+    };
+    own || own_exprs(plan).into_iter().any(is_volatile) || inputs(plan).into_iter().any(plan_is_volatile)
+}
+
+/// Whether an operator writes, whatever its inputs do.
+fn writes_itself(plan: &Plan) -> bool {
+    match plan {
+        Plan::Insert(_)
         | Plan::Update(_)
         | Plan::Delete(_)
         | Plan::GraphWrite { .. }
         | Plan::Merge { .. }
         | Plan::Foreach { .. } => true,
         Plan::ProcedureCall { procedure, .. } => procedure.writes() || procedure.outside_transaction(),
-        Plan::FunctionScan { function, .. } => function.writes() || function.outside_transaction(),
         _ => false,
-    };
-    own || own_exprs(plan).into_iter().any(is_volatile) || inputs(plan).into_iter().any(plan_is_volatile)
+    }
+}
+
+/// Whether a plan writes anything, in its subqueries too.
+pub fn plan_writes(plan: &Plan) -> bool {
+    any_plan(plan, &writes_itself)
 }
 
 /// Whether a plan locks rows, in its subqueries too.
 pub fn plan_locks_rows(plan: &Plan) -> bool {
-    fn of_expr(expr: &Expr) -> bool {
-        let own = matches!(expr, Expr::Subquery(subquery) if plan_locks_rows(&subquery.plan));
-        own || children(expr).into_iter().any(of_expr)
+    any_plan(plan, &|plan| matches!(plan, Plan::LockRows { .. }))
+}
+
+/// Whether `holds` of a plan or one below it, those of subqueries included.
+fn any_plan(plan: &Plan, holds: &dyn Fn(&Plan) -> bool) -> bool {
+    fn of_expr(expr: &Expr, holds: &dyn Fn(&Plan) -> bool) -> bool {
+        let own = matches!(expr, Expr::Subquery(subquery) if any_plan(&subquery.plan, holds));
+        own || children(expr).into_iter().any(|child| of_expr(child, holds))
     }
-    matches!(plan, Plan::LockRows { .. })
-        || own_exprs(plan).into_iter().any(of_expr)
-        || inputs(plan).into_iter().any(plan_locks_rows)
+    holds(plan)
+        || own_exprs(plan).into_iter().any(|expr| of_expr(expr, holds))
+        || inputs(plan).into_iter().any(|input| any_plan(input, holds))
 }
 
 /// Whether a plan reads a CTE defined outside of it.

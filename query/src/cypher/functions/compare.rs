@@ -16,7 +16,6 @@ use num_traits::ToPrimitive;
 use sinew_storage::{DataType, Numeric, TemporalKind, Value};
 
 use super::Builder;
-use crate::context::EvalContext;
 use crate::error::Result;
 use crate::functions::Volatility;
 
@@ -40,32 +39,6 @@ pub(super) fn register(builder: &mut Builder) {
     builder.add("nullIf", (2, 2), DataType::Any, (false, Volatility::Immutable), |_, args| {
         Ok(if cypher_equals(&args[0], &args[1]) == Some(true) { Value::Null } else { args[0].clone() })
     });
-    builder.operator("in", 2, DataType::Bool, false, is_in);
-}
-
-/// Items compared between two looks at the cancel token.
-const ITEMS_PER_POLL: usize = 4096;
-
-/// Null when the list is null, or when the element is not found and some comparison is unknown.
-fn is_in(context: &EvalContext<'_>, args: &[Value]) -> Result<Value> {
-    let Value::List(items) = &args[1] else {
-        if args[1].is_null() {
-            return Ok(Value::Null);
-        }
-        return Err(super::wrong_type("IN", "a list", &args[1]));
-    };
-    let mut unknown = false;
-    for (count, item) in items.iter().enumerate() {
-        if count % ITEMS_PER_POLL == ITEMS_PER_POLL - 1 {
-            context.exec.cancel.check()?;
-        }
-        match cypher_equals(&args[0], item) {
-            Some(true) => return Ok(Value::Bool(true)),
-            Some(false) => {}
-            None => unknown = true,
-        }
-    }
-    Ok(if unknown { Value::Null } else { Value::Bool(false) })
 }
 
 /// Cypher's `=`; None is null.

@@ -12,6 +12,7 @@ mod convert;
 mod labels;
 mod list;
 mod math;
+mod membership;
 mod temporal;
 #[cfg(test)]
 mod tests;
@@ -37,7 +38,7 @@ use sinew_storage::{DataType, Value};
 use crate::algebra::Expr;
 use crate::context::EvalContext;
 use crate::error::{QueryError, Result};
-use crate::functions::{AggregateFunction, ScalarFunction, Volatility};
+use crate::functions::{AggregateFunction, KernelImpl, ScalarFunction, Volatility};
 
 type Eval = fn(&EvalContext<'_>, &[Value]) -> Result<Value>;
 
@@ -77,7 +78,7 @@ impl Builder {
         (strict, volatility): (bool, Volatility),
         eval: Eval,
     ) -> &mut Function {
-        let function = scalar(display, max_args, returns, strict, volatility, eval);
+        let function = Arc::new(scalar(display, max_args, returns, strict, volatility, eval));
         let entry = Function { display, min_args, max_args, function, refuses: nothing };
         self.functions.entry(display.to_lowercase()).insert_entry(entry).into_mut()
     }
@@ -94,12 +95,19 @@ impl Builder {
 
     /// Strict, reads the graph.
     fn graph_operator(&mut self, symbol: &'static str, args: usize, returns: DataType, eval: Eval) {
-        self.operators.insert(symbol, scalar(symbol, args, returns, true, Volatility::Stable, eval));
+        let function = scalar(symbol, args, returns, true, Volatility::Stable, eval);
+        self.operators.insert(symbol, Arc::new(function));
     }
 
     fn operator(&mut self, symbol: &'static str, args: usize, returns: DataType, strict: bool, eval: Eval) {
         let function = scalar(symbol, args, returns, strict, Volatility::Immutable, eval);
-        self.operators.insert(symbol, function);
+        self.operators.insert(symbol, Arc::new(function));
+    }
+
+    /// Gives an operator that is there a way to work on whole columns.
+    fn kernel(&mut self, symbol: &str, kernel: KernelImpl) {
+        let function = self.operators.get_mut(symbol).and_then(Arc::get_mut);
+        function.expect("the operator was added, and nobody has it yet").kernel = Some(kernel);
     }
 }
 
@@ -110,8 +118,8 @@ fn scalar(
     strict: bool,
     volatility: Volatility,
     eval: Eval,
-) -> Arc<ScalarFunction> {
-    Arc::new(ScalarFunction {
+) -> ScalarFunction {
+    ScalarFunction {
         name,
         oid: 0,
         args: vec![DataType::Any; max_args.min(8)],
@@ -121,7 +129,7 @@ fn scalar(
         volatility,
         eval: Arc::new(eval),
         kernel: None,
-    })
+    }
 }
 
 static TABLE: LazyLock<Builder> = LazyLock::new(|| {
@@ -133,6 +141,7 @@ static TABLE: LazyLock<Builder> = LazyLock::new(|| {
     labels::register(&mut builder);
     list::register(&mut builder);
     math::register(&mut builder);
+    membership::register(&mut builder);
     temporal::register(&mut builder);
     text::register(&mut builder);
     vector::register(&mut builder);

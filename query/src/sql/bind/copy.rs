@@ -189,7 +189,7 @@ impl Binder<'_> {
         let refused = |what: &str| QueryError::new(sqlstate::FEATURE_NOT_SUPPORTED, what).at(position);
         let mut predicate = predicate;
         let mut has_subquery = false;
-        super::embed::walk_expr(&mut predicate, &mut |expr| {
+        super::walk::walk_expr(&mut predicate, &mut |expr| {
             has_subquery |= matches!(expr, Expr::Subquery(_));
             true
         });

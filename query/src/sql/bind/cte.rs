@@ -10,10 +10,11 @@ use sqlparser::ast::{
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Span, Token, Tokenizer};
 
-use super::embed::inline_cte;
+use super::cte_reads::inline_cte;
 use super::names::fold;
 use super::scope::{FromItem, ScopeColumn, ScopeRelation};
 use super::{Binder, Bound};
+use crate::algebra::visit::{plan_is_volatile, plan_locks_rows};
 use crate::algebra::{CteId, Plan, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::statement::QueryKind;
@@ -158,20 +159,20 @@ impl Binder<'_> {
         let open = CteBinding { columns: columns.clone(), ..self.open_binding(&name, id) };
         let (recursive, _) = self.bind_beside_open(open, |binder| binder.bind_set_expr(right));
         let mut recursive = recursive?;
-        let reads = super::embed::count_cte_reads(&mut recursive.plan, id);
+        let reads = super::cte_reads::count_cte_reads(&mut recursive.plan, id);
         if reads > 1 {
             return Err(invalid_recursion(format!(
                 "recursive reference to query \"{name}\" must not appear more than once"
             ))
             .at(self.at(span)));
         }
-        if super::embed::is_nullable_cte(&mut recursive.plan, id) {
+        if super::cte_reads::is_nullable_cte(&mut recursive.plan, id) {
             return Err(invalid_recursion(format!(
                 "recursive reference to query \"{name}\" must not appear within an outer join"
             ))
             .at(self.at(right.span())));
         }
-        if super::embed::aggregates_cte(&mut recursive.plan, id) {
+        if super::cte_reads::aggregates_cte(&mut recursive.plan, id) {
             return Err(invalid_recursion("aggregate functions are not allowed in a recursive query's recursive term")
                 .at(self.at(right.span())));
         }
@@ -316,18 +317,17 @@ impl Binder<'_> {
     /// Puts the definitions around the plan that reads them, last one innermost.
     pub fn wrap_ctes(&mut self, mut plan: Plan, declared: Vec<CteBinding>) -> Plan {
         for cte in declared.into_iter().rev() {
-            let reads = super::embed::count_cte_reads(&mut plan, cte.id);
+            let reads = super::cte_reads::count_cte_reads(&mut plan, cte.id);
             if reads == 0 {
                 continue;
             }
             plan = match cte.definition {
-                Definition::Plain { plan: mut definition, columns } => {
+                Definition::Plain { plan: definition, columns } => {
                     let inline = match cte.materialized {
                         Some(materialized) => !materialized && reads == 1,
                         None => reads == 1,
                     };
-                    let stays =
-                        super::embed::has_volatile(&mut definition) || super::embed::locks_rows(&mut definition);
+                    let stays = plan_is_volatile(&definition) || plan_locks_rows(&definition);
                     if inline && !stays {
                         inline_cte(&mut plan, cte.id, definition, &columns, &cte.columns);
                         plan

@@ -10,6 +10,7 @@ use super::literal::string_literal;
 use super::scope::{Clause, Frame, FromItem, ScopeColumn, ScopeRelation};
 use super::{Binder, embed, intrinsics};
 use crate::algebra::Expr;
+use crate::algebra::visit::plan_writes;
 use crate::cypher::{self, NamedParameters};
 use crate::error::{QueryError, Result, sqlstate};
 use crate::statement::{BoundStatement, QueryKind};
@@ -51,12 +52,12 @@ impl Binder<'_> {
         let before = self.context.params.read().clone();
         let bound =
             cypher::bind(self.context, &statement, text, &named).map_err(|error| self.inside(error, query.span()))?;
-        let BoundStatement::Query(mut bound) = bound else {
+        let BoundStatement::Query(bound) = bound else {
             return Err(
                 QueryError::unsupported("a statement that is no query inside cypher()").at(self.at(query.span()))
             );
         };
-        if bound.kind == QueryKind::CypherWrite || embed::writes(&mut bound.plan) {
+        if bound.kind == QueryKind::CypherWrite || plan_writes(&bound.plan) {
             return Err(QueryError::new(sqlstate::READ_ONLY_SQL_TRANSACTION, "cypher() in FROM only reads")
                 .hint("Send the Cypher statement on its own.")
                 .at(self.at(query.span())));

@@ -342,7 +342,7 @@ impl Binder<'_> {
         if clause == Clause::AggregateArguments {
             return Err(nested_aggregates(position));
         }
-        let inside = |var| args.iter().any(|arg| super::embed::reads_any(arg, &[var]));
+        let inside = |var| args.iter().any(|arg| super::walk::reads_any(arg, &[var]));
         if let Some(inner) = frame.groupings.iter().find(|pending| inside(pending.var)) {
             return Err(nested_aggregates(inner.position));
         }

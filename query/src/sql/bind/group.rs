@@ -3,8 +3,8 @@
 use rustc_hash::FxHashSet;
 
 use super::Binder;
-use super::embed::{walk_expr, walk_plan_exprs};
 use super::grouping_sets::GroupBy;
+use super::walk::{walk_expr, walk_plan_exprs};
 use crate::algebra::{AggregateCall, Expr, Subquery, VarId};
 use crate::error::{QueryError, Result, sqlstate};
 

@@ -16,6 +16,7 @@ mod conflict_target;
 mod copy;
 mod copy_options;
 mod cte;
+mod cte_reads;
 mod cypher_from;
 pub mod data_type;
 mod ddl;
@@ -54,9 +55,11 @@ mod stored_text;
 mod subquery;
 mod subscript;
 mod table_function;
+mod unread_columns;
 mod update;
 mod values;
 pub mod view_write;
+mod walk;
 mod window;
 mod window_frame;
 mod within_group;
@@ -229,14 +232,14 @@ impl<'a> Binder<'a> {
 
     /// Ends binding: open parameters become text, and scans keep only columns that something reads. 54001 when too deep.
     pub fn finish(mut self, mut bound: Bound, kind: QueryKind) -> Result<BoundQuery> {
-        let depth = embed::depth(&mut bound.plan);
+        let depth = walk::depth(&mut bound.plan);
         if depth > PLAN_DEPTH_LIMIT {
             return Err(QueryError::new(sqlstate::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
                 .detail(format!("The statement's plan is {depth} levels deep, the limit is {PLAN_DEPTH_LIMIT}.")));
         }
         let params = self.finish_params();
-        embed::settle_parameters(&mut bound.plan, &params);
-        embed::prune_columns(&mut bound.plan, &bound.output);
+        walk::settle_parameters(&mut bound.plan, &params);
+        unread_columns::prune_columns(&mut bound.plan, &bound.output);
         let output = std::mem::take(&mut bound.output);
         Ok(BoundQuery { plan: bound.plan, output, vars: self.vars, params, param_names: Vec::new(), kind })
     }

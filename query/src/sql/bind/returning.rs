@@ -30,7 +30,7 @@ impl Binder<'_> {
         let mut output = Vec::with_capacity(named.len());
         for (name, expr, origin) in named {
             let mut expr = self.settle(expr)?;
-            super::embed::walk_expr(&mut expr, &mut |expr| {
+            super::walk::walk_expr(&mut expr, &mut |expr| {
                 if let Expr::Column(var, _) = expr
                     && let Some((_, value)) = computed.iter().find(|(known, _)| known == var)
                 {

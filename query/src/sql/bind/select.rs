@@ -392,7 +392,7 @@ impl Binder<'_> {
                             )
                             .at(self.at(key.span)));
                         }
-                        None if !super::embed::reads_columns(&key.expr) && is_constant(&key.expr) => continue,
+                        None if !super::walk::reads_columns(&key.expr) && is_constant(&key.expr) => continue,
                         None => {
                             let ty = key.expr.ty();
                             let var = match &key.expr {
@@ -637,7 +637,7 @@ impl Binder<'_> {
 
     fn no_aggregate_in_group(&mut self, expr: &Expr, span: Span) -> Result<()> {
         let vars: Vec<VarId> = self.frame().aggregates.iter().map(|(var, ..)| *var).collect();
-        if super::embed::reads_any(expr, &vars) {
+        if super::walk::reads_any(expr, &vars) {
             return Err(QueryError::new(sqlstate::GROUPING_ERROR, "aggregate functions are not allowed in GROUP BY")
                 .at(self.at(span)));
         }
@@ -646,7 +646,7 @@ impl Binder<'_> {
                 .at(self.at(span)));
         }
         let groupings: Vec<VarId> = self.frame().groupings.iter().map(|pending| pending.var).collect();
-        if super::embed::reads_any(expr, &groupings) {
+        if super::walk::reads_any(expr, &groupings) {
             return Err(QueryError::new(sqlstate::GROUPING_ERROR, "grouping operations are not allowed in GROUP BY")
                 .at(self.at(span)));
         }

@@ -37,7 +37,7 @@ impl PendingSet {
     /// Whether an expression is made of it.
     pub fn is_read_by(&self, expr: &Expr) -> bool {
         let vars: Vec<VarId> = self.columns.iter().copied().chain(self.record).collect();
-        super::embed::reads_any(expr, &vars)
+        super::walk::reads_any(expr, &vars)
     }
 }
 

@@ -20,10 +20,10 @@ use sqlparser::ast::{Distinct, GroupByExpr, ObjectName, Query, Select, SetExpr, 
 use sqlparser::tokenizer::Span;
 
 use super::Binder;
-use super::embed::walk_expr;
 use super::names::Relation;
 use super::scope::{Clause, Frame, FromItem, ScopeColumn, ScopeRelation};
 use super::stored_text::row_relation;
+use super::walk::walk_expr;
 use crate::algebra::{Expr, Plan, RowRule, VarId};
 use crate::context::{BindContext, ExecContext};
 use crate::error::{QueryError, Result, sqlstate};

@@ -307,7 +307,7 @@ impl Binder<'_> {
     /// The position of a window function of this query level whose result one of the expressions reads.
     pub fn window_inside(&mut self, exprs: &[Expr]) -> Option<Option<usize>> {
         let windows = &self.frame().windows;
-        let inside = |pending: &&PendingWindow| exprs.iter().any(|expr| super::embed::reads_any(expr, &[pending.var]));
+        let inside = |pending: &&PendingWindow| exprs.iter().any(|expr| super::walk::reads_any(expr, &[pending.var]));
         windows.iter().find(inside).map(|pending| pending.position)
     }
 

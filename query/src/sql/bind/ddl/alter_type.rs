@@ -7,7 +7,7 @@ use sqlparser::ast::{DataType as AstType, Expr as Ast, Ident, Spanned};
 use super::super::names::fold;
 use super::super::scope::{Clause, Frame, ScopeRelation};
 use super::super::stored_text::row_relation;
-use super::super::{Binder, embed};
+use super::super::{Binder, walk};
 use super::alter_table::Change;
 use super::create_table::check_ordered;
 use super::drop::mentions_word;
@@ -131,7 +131,7 @@ impl Binder<'_> {
         frame.relations.push(relation);
         let (mut expr, _) = self.with_frame(frame, |binder| binder.bind_expr(ast))?;
         let mut subquery = false;
-        embed::walk_expr(&mut expr, &mut |expr| {
+        walk::walk_expr(&mut expr, &mut |expr| {
             subquery |= matches!(expr, Expr::Subquery(_));
             true
         });

@@ -16,7 +16,7 @@ use super::super::data_type::serial_type;
 use super::super::names::fold;
 use super::super::scope::{Clause, Frame};
 use super::super::stored_text::row_relation;
-use super::super::{Binder, embed};
+use super::super::{Binder, walk};
 use super::foreign_key::WrittenForeignKey;
 use super::{Pending, object_name, unassigned};
 use crate::algebra::{Expr, VarId};
@@ -270,7 +270,7 @@ impl Binder<'_> {
                 }
             })?;
         let mut subquery = false;
-        embed::walk_expr(&mut expr.clone(), &mut |expr| {
+        walk::walk_expr(&mut expr.clone(), &mut |expr| {
             subquery |= matches!(expr, Expr::Subquery(_));
             true
         });
@@ -548,7 +548,7 @@ impl Binder<'_> {
         frame.relations.push(relation);
         let (mut expr, frame) = self.with_frame(frame, |binder| binder.bind_condition(ast, "CHECK"))?;
         let mut subquery = false;
-        embed::walk_expr(&mut expr, &mut |expr| {
+        walk::walk_expr(&mut expr, &mut |expr| {
             subquery |= matches!(expr, Expr::Subquery(_));
             true
         });

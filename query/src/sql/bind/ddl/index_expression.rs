@@ -7,7 +7,7 @@ use sqlparser::ast::{Expr as Ast, Spanned};
 
 use super::super::scope::{Clause, Frame};
 use super::super::stored_text::row_relation;
-use super::super::{Binder, embed};
+use super::super::{Binder, walk};
 use crate::algebra::{Expr, VarId};
 use crate::error::{QueryError, Result};
 use crate::functions::Volatility;
@@ -54,7 +54,7 @@ impl Binder<'_> {
         })?;
         let mut subquery = false;
         let mut mutable = false;
-        embed::walk_expr(&mut expr, &mut |expr| {
+        walk::walk_expr(&mut expr, &mut |expr| {
             subquery |= matches!(expr, Expr::Subquery(_));
             mutable |= !is_immutable(expr);
             true
