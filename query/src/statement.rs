@@ -9,8 +9,22 @@ use sinew_storage::catalog::{
 use sinew_storage::ids::{ColumnId, RelationId};
 
 use crate::algebra::{Plan, VarId, VarTable};
-use crate::error::QueryError;
+use crate::error::{QueryError, sqlstate};
 use crate::sql::Reworded;
+
+/// Columns of one result, as in PostgreSQL.
+pub const MAX_OUTPUT_COLUMNS: usize = 1_664;
+
+/// Words, literals and signs of one statement. What is read of each takes up to a kilobyte until the statement is planned.
+pub(crate) const MAX_TOKENS: usize = 2_000_000;
+
+/// 54001 for a statement that has more than [`MAX_TOKENS`]; the first one too many is at the position.
+pub(crate) fn too_many_tokens(position: usize) -> QueryError {
+    let message = format!("statement has more than {MAX_TOKENS} words and signs");
+    QueryError::new(sqlstate::STATEMENT_TOO_COMPLEX, message)
+        .hint("Send data as parameters, by COPY, or in several statements.")
+        .at(Some(position))
+}
 
 /// A query (reading or writing, SQL or Cypher) ready for the optimizer.
 #[derive(Clone, Debug)]

@@ -97,6 +97,12 @@ fn long_and_deep_statements() {
         (format!("RETURN 1 IS :: {}", deep("LIST<", "INTEGER", ">")), "54001"),
         (format!("RETURN {}", deep("(a {b: ", "1", "})-[1]")), "54001"),
         (deep("EXPLAIN ", "RETURN 1", ""), "54001"),
+        (format!("RETURN size([{}1])", "1,".repeat(1_000_000)), "54001"),
+        // What bounds SQL's statements.
+        (format!("SELECT ARRAY[{}1]", "1,".repeat(1_000_000)), "54001"),
+        (format!("SELECT length('{}')", "it''s 1, ".repeat(1_000_000)), ""),
+        (format!("SELECT {}1", "1,".repeat(1_664)), "54011"),
+        (format!("SELECT {}1", "1,".repeat(1_663)), ""),
     ];
     with_server(|server| async move {
         let client = server.connect().await;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::ast::Span;
 use super::errors;
 use crate::error::QueryError;
+use crate::statement::{MAX_TOKENS, too_many_tokens};
 
 #[derive(Clone, Debug)]
 pub struct Token {
@@ -75,7 +76,7 @@ fn symbol_at(bytes: &[u8]) -> Option<&'static str> {
 }
 
 pub fn lex(text: &str) -> Vec<Token> {
-    let mut lexer = Lexer { text, offset: 0, tokens: Vec::with_capacity(text.len() / 4 + 1) };
+    let mut lexer = Lexer { text, offset: 0, tokens: Vec::with_capacity((text.len() / 4 + 1).min(MAX_TOKENS)) };
     lexer.run();
     lexer.tokens
 }
@@ -127,6 +128,13 @@ impl<'t> Lexer<'t> {
                 return;
             };
             if matches!(self.tokens.last(), Some(Token { kind: TokenKind::Invalid(_), .. })) {
+                self.push(start, TokenKind::End);
+                return;
+            }
+            if self.tokens.len() >= MAX_TOKENS {
+                // Before all else, so that nothing is made of so many.
+                let error = too_many_tokens(errors::position(self.text, start));
+                self.tokens = vec![Token { kind: TokenKind::Invalid(Box::new(error)), span: Span::new(start, start) }];
                 self.push(start, TokenKind::End);
                 return;
             }

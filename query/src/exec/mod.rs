@@ -16,6 +16,7 @@ mod fast;
 mod foreign_keys;
 mod index_function;
 pub mod key;
+mod key_set;
 mod lock_wait;
 mod messages;
 pub mod node;

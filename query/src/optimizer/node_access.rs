@@ -130,9 +130,19 @@ fn best_lookup(
         conjuncts.iter().filter_map(condition).collect()
     };
     find(&each(&|conjunct| property_equality(conjunct, var).map(|(key, value)| (key, PropertyLookup::Equal(value)))))
-        .or_else(|| find(&each(&|conjunct| of_operator(conjunct, "in", var, PropertyLookup::AnyOf))))
+        .or_else(|| find(&each(&|conjunct| any_of(conjunct, var))))
         .or_else(|| find(&each(&|conjunct| of_operator(conjunct, "starts with", var, PropertyLookup::Prefix))))
         .or_else(|| find(&ranges(conjuncts, var)))
+}
+
+/// `n.key IN values`, in Cypher's form or SQL's.
+fn any_of(conjunct: &Expr, var: VarId) -> Option<(Arc<str>, PropertyLookup)> {
+    if let Expr::InList { input, items, negated: false, equals } = conjunct {
+        let key = property_of(input, var)?;
+        let list = Expr::List(items.clone(), DataType::array_of(DataType::Any));
+        return (equals.name == "=" && independent(&list, var)).then(|| (Arc::clone(key), PropertyLookup::AnyOf(list)));
+    }
+    of_operator(conjunct, "in", var, PropertyLookup::AnyOf)
 }
 
 /// `n.key OPERATOR value`, where value reads nothing of `n`.

@@ -48,6 +48,37 @@ pub(super) fn without_comments(text: &str) -> String {
     out
 }
 
+/// Where the token behind the first `limit` begins, in characters from 1; None when there are no more. The text has no
+/// comments. An operator of several signs counts as often.
+pub(super) fn position_beyond(text: &str, limit: usize) -> Option<usize> {
+    if text.len() <= limit {
+        return None;
+    }
+    let word = |text: &str| text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
+    let (mut at, mut count) = (0, 0);
+    while let Some(c) = text[at..].chars().next() {
+        let rest = &text[at..];
+        if c.is_whitespace() {
+            at += c.len_utf8();
+            continue;
+        }
+        count += 1;
+        if count > limit {
+            return Some(text[..at].chars().count() + 1);
+        }
+        at += match c {
+            'e' | 'E' if rest[1..].starts_with('\'') => 1 + quoted_length(&rest[1..], '\'', true),
+            '\'' | '"' => quoted_length(rest, c, false),
+            '$' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => 1 + word(&rest[1..]),
+            '$' => dollar_length(rest),
+            '0'..='9' => rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '.')).unwrap_or(rest.len()),
+            c if c.is_alphabetic() || c == '_' => word(rest),
+            c => c.len_utf8(),
+        };
+    }
+    None
+}
+
 /// Whether the last letter of `out` belongs to a longer word (`table'…'` is no escape string).
 fn before_letter_is_word(out: &str) -> bool {
     out.chars().rev().nth(1).is_some_and(|c| c.is_alphanumeric() || c == '_')
@@ -481,6 +512,18 @@ fn split(base: &str, signs: &str, span: Span, out: &mut Vec<TokenWithSpan>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tokens_beyond_a_limit_are_found() {
+        let text = "SELECT 'a b''c', E'\\' d', \"x y\", $$ e f $$, 1.5e3 + $12, ä";
+        let tokens = ["SELECT", "'a", ",", "E'", ",", "\"x", ",", "$$", ",", "1.5e3", "+", "$12", ",", "ä"];
+        for (limit, token) in tokens.iter().enumerate() {
+            let position = position_beyond(text, limit).expect(token);
+            let rest: String = text.chars().skip(position - 1).collect();
+            assert!(rest.starts_with(token), "{limit}: {rest}");
+        }
+        assert_eq!(position_beyond(text, tokens.len()), None);
+    }
 
     #[test]
     fn comments_become_blanks() {

@@ -11,6 +11,7 @@ use super::position::{byte_offset, character_position};
 use super::{Parsed, ParsedKind, call_syntax, definition, lexical, lexical_like, literals, window_tokens};
 use super::{group_tokens, subscript_tokens, table_tokens};
 use crate::error::{QueryError, Result, sqlstate};
+use crate::statement::{MAX_TOKENS, too_many_tokens};
 
 /// Nesting of expressions, subqueries and joins that one statement may have. Trees are walked and dropped recursively,
 /// and a chain of operators is as deep in the tree as it is long, so it counts as nesting.
@@ -105,7 +106,12 @@ fn parse_with<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T, Pa
             format!("statement of {} bytes exceeds the limit of {TEXT_LIMIT_BYTES} bytes", text.len()),
         ));
     }
-    let tokens = lexical::corrected(tokenize(&lexical::without_comments(text))?);
+    let plain = lexical::without_comments(text);
+    if let Some(position) = lexical::position_beyond(&plain, MAX_TOKENS) {
+        return Err(too_many_tokens(position));
+    }
+    let tokens = lexical::corrected(tokenize(&plain)?);
+    drop(plain);
     if let Some(refused) = literals::check(&tokens) {
         return Err(QueryError::syntax(refused.message, character_position(text, refused.location)));
     }

@@ -41,7 +41,9 @@ fn may_coincide(a: &[Arc<str>], b: &[Arc<str>]) -> bool {
 impl Binder<'_> {
     pub(super) fn plan_paths(&mut self, input: Plan, paths: &[BoundPath], bound: FxHashSet<VarId>) -> Result<Plan> {
         let mut chain = Chain { plan: input, bound, relationships: Vec::new(), deferred: Vec::new() };
-        let mut open: Vec<&BoundPath> = paths.iter().collect();
+        let (shortest, plain): (Vec<&BoundPath>, Vec<&BoundPath>) =
+            paths.iter().partition(|path| path.shortest.is_some());
+        let mut open = plain.clone();
         while !open.is_empty() {
             let next = open.iter().position(|path| touches(path, &chain.bound)).unwrap_or_else(|| {
                 let best = (0..open.len()).max_by_key(|index| {
@@ -53,11 +55,13 @@ impl Binder<'_> {
             let path = open.remove(next);
             chain = self.plan_path(chain, path)?;
         }
-        for path in paths {
-            if let Some(var) = path.var {
-                let value = path_value(path);
-                chain.plan = Plan::Extend { input: Box::new(chain.plan), items: vec![(var, value)] };
-            }
+        for path in plain {
+            chain = name_path(chain, path);
+        }
+        // What WHERE demands of a shortest path may read everything that is matched before it.
+        for path in shortest {
+            chain = self.plan_path(chain, path)?;
+            chain = name_path(chain, path);
         }
         Ok(filtered(chain.plan, chain.deferred))
     }
@@ -416,6 +420,15 @@ impl Binder<'_> {
         }
         Ok(Some((step, Expr::and(conjuncts))))
     }
+}
+
+/// Gives the path's variable its value.
+fn name_path(mut chain: Chain, path: &BoundPath) -> Chain {
+    if let Some(var) = path.var {
+        chain.plan = Plan::Extend { input: Box::new(chain.plan), items: vec![(var, path_value(path))] };
+        chain.bound.insert(var);
+    }
+    chain
 }
 
 fn touches(path: &BoundPath, bound: &FxHashSet<VarId>) -> bool {

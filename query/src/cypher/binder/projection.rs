@@ -11,7 +11,7 @@ use crate::error::sqlstate;
 use ast::{ExprKind, Projection};
 
 /// Columns of one projection and keys of one order, as many as PostgreSQL's target lists have.
-pub(super) const MAX_COLUMNS: usize = 1_664;
+pub(super) use crate::statement::MAX_OUTPUT_COLUMNS as MAX_COLUMNS;
 
 /// One projected column.
 struct Item {

@@ -101,8 +101,12 @@ impl Parser<'_> {
             }
             ClauseKind::With(projection)
         } else if self.take_keyword("RETURN") {
-            ClauseKind::Return(self.projection()?)
-        } else if ["ORDER", "SKIP", "OFFSET", "LIMIT"].iter().any(|word| self.is_keyword(word)) {
+            let projection = self.projection()?;
+            if self.is_at_rows() {
+                return Err(self.expected("UNION or the end of the statement"));
+            }
+            ClauseKind::Return(projection)
+        } else if self.is_at_rows() {
             // As behind WITH *.
             ClauseKind::With(self.rows_of(self.everything())?)
         } else if self.take_keyword("FILTER") {
@@ -359,6 +363,11 @@ impl Parser<'_> {
             projection.items.push(self.projection_item()?);
         }
         self.rows_of(projection)
+    }
+
+    /// At what orders or cuts rows.
+    fn is_at_rows(&self) -> bool {
+        ["ORDER", "SKIP", "OFFSET", "LIMIT"].iter().any(|word| self.is_keyword(word))
     }
 
     /// ORDER BY, SKIP and LIMIT of a projection.

@@ -109,6 +109,9 @@ impl Parser<'_> {
         if self.symbol_before(1) == Some(",") && CLAUSES.contains(&&*word) {
             return Some(format!("The comma before {word} is one too many."));
         }
+        if what == "BY" {
+            return Some("Write ORDER BY.".to_owned());
+        }
         let next = |keyword: &str| self.is_keyword_at(1, keyword);
         let hint = match &*word {
             "ORDER" if !next("BY") => "Write ORDER BY.",
@@ -116,9 +119,8 @@ impl Parser<'_> {
             "WHERE" if what.contains("end of the statement") => {
                 "WHERE belongs to MATCH and WITH: it stands right behind one of them."
             }
-            "ORDER" | "LIMIT" if what.contains("end of the statement") => {
-                "ORDER BY, SKIP and LIMIT belong to RETURN and WITH."
-            }
+            "ORDER" if what.contains("end of the statement") => "ORDER BY stands before SKIP and LIMIT.",
+            "LIMIT" if what.contains("end of the statement") => "There is one LIMIT, behind ORDER BY and SKIP.",
             "NOT" if next("IN") => "NOT stands before the whole comparison: NOT x IN list.",
             "NOT" if next("LIKE") || next("CONTAINS") || next("STARTS") || next("ENDS") => {
                 "NOT stands before the whole comparison: NOT x CONTAINS text."

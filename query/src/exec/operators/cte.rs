@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
-
 use crate::algebra::CteId;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::exec::key::{KeyMode, encode_key};
+use crate::exec::key_set::KeySet;
 use crate::exec::node::{Node, Operator, Physical};
 use crate::exec::run::{CteFrame, Cx, Reservation};
 
@@ -82,7 +81,7 @@ pub struct Rounds {
     plan: Arc<RecursiveWithPlan>,
     cx: Cx,
     /// Rows of all rounds, without ALL.
-    seen: FxHashSet<Box<[u8]>>,
+    seen: KeySet,
     /// The last round's; None before the base.
     working: Option<Vec<Batch>>,
     memory: Reservation,
@@ -126,8 +125,8 @@ impl Rounds {
             for column in &batch.columns {
                 encode_key(&column.value(row), KeyMode::Equivalent, &mut key);
             }
-            self.memory.grow(key.len() + 32)?;
-            if self.seen.insert(key.into()) {
+            if self.seen.insert(&key) {
+                self.memory.grow(key.len() + KeySet::ENTRY_BYTES)?;
                 rows.push(row as u32);
             }
         }
@@ -140,7 +139,7 @@ impl Physical for RecursiveWithPlan {
         let rounds = Rounds {
             plan: Arc::clone(&self),
             cx: cx.clone(),
-            seen: FxHashSet::default(),
+            seen: KeySet::default(),
             working: None,
             memory: Reservation::new(&cx.run),
             working_memory: Reservation::new(&cx.run),

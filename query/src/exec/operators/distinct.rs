@@ -6,13 +6,12 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
-
 use super::sort::SortPlan;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::exec::expr::{ExprKind, PhysExpr};
 use crate::exec::key::{KeyMode, encode_column_key};
+use crate::exec::key_set::KeySet;
 use crate::exec::node::{Node, Operator, Physical};
 use crate::exec::run::{Cx, Reservation};
 use crate::exec::spill::{MOST_LEVELS, Partitions, SpilledRows, hash_key};
@@ -47,7 +46,7 @@ struct Distinct {
     plan: Arc<DistinctPlan>,
     input: Box<dyn Operator>,
     cx: Cx,
-    seen: FxHashSet<Box<[u8]>>,
+    seen: KeySet,
     memory: Reservation,
     /// Rows whose key is not among those kept.
     spilled: Option<Partitions>,
@@ -64,7 +63,7 @@ impl Distinct {
             plan,
             input,
             cx: cx.clone(),
-            seen: FxHashSet::default(),
+            seen: KeySet::default(),
             memory: Reservation::new(&cx.run),
             spilled: None,
             partitions: Vec::new(),
@@ -108,7 +107,7 @@ impl Distinct {
             if key.len() >= LONG_KEY_BYTES {
                 self.cx.check_cancel()?;
             }
-            if self.seen.contains(key.as_slice()) {
+            if self.seen.contains(&key) {
                 continue;
             }
             if self.spilled.is_some() {
@@ -118,12 +117,12 @@ impl Distinct {
             if grouped {
                 self.seen.clear();
             } else {
-                added += key.len() + 32;
+                added += key.len() + KeySet::ENTRY_BYTES;
                 if added >= CHARGE_BYTES {
                     self.memory.grow(std::mem::take(&mut added))?;
                 }
             }
-            self.seen.insert(key.as_slice().into());
+            self.seen.insert(&key);
             rows.push(row as u32);
         }
         self.memory.grow(added)?;
@@ -150,7 +149,7 @@ impl Operator for Distinct {
             }
         }
         if let Some(spilled) = self.spilled.take() {
-            self.seen = FxHashSet::default();
+            self.seen = KeySet::default();
             self.memory.clear();
             self.partitions = spilled.finish()?;
             self.partitions.reverse();

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use crate::algebra::SetOp;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::exec::key::{KeyMode, encode_column_key};
+use crate::exec::key_set::KeySet;
 use crate::exec::node::{Node, Operator, Physical};
 use crate::exec::run::{Cx, Reservation};
 use crate::exec::spill::{Buffer, MOST_LEVELS, Partitions, SpilledRows, hash_key};
@@ -75,7 +76,7 @@ struct SetOperation {
     /// How often each row of the right side is still to be matched (intersect, except).
     counts: Option<FxHashMap<Box<[u8]>, usize>>,
     /// Rows given already (without ALL).
-    seen: FxHashSet<Box<[u8]>>,
+    seen: KeySet,
     memory: Reservation,
     /// Rows that may still be given, of a union.
     spilled: Option<Partitions>,
@@ -100,7 +101,7 @@ impl SetOperation {
             left: Some(left),
             right,
             counts: None,
-            seen: FxHashSet::default(),
+            seen: KeySet::default(),
             memory: Reservation::new(&cx.run),
             spilled: None,
             partitions: Vec::new(),
@@ -220,15 +221,15 @@ impl SetOperation {
                 continue;
             }
             if !all {
-                if self.seen.contains(key.as_slice()) {
+                if self.seen.contains(&key) {
                     continue;
                 }
                 if self.spilled.is_some() {
                     waiting.push((row as u32, hash_key(&key)));
                     continue;
                 }
-                self.memory.grow(key.len() + 32)?;
-                self.seen.insert(key.as_slice().into());
+                self.memory.grow(key.len() + KeySet::ENTRY_BYTES)?;
+                self.seen.insert(&key);
             }
             rows.push(row as u32);
         }
@@ -304,7 +305,7 @@ impl Operator for SetOperation {
             }
         }
         if let Some(spilled) = self.spilled.take() {
-            self.seen = FxHashSet::default();
+            self.seen = KeySet::default();
             self.counts = self.counts.take().map(|_| FxHashMap::default());
             self.memory.clear();
             self.partitions = spilled.finish()?.into_iter().map(|part| (part, None)).collect();

@@ -88,7 +88,9 @@ use super::position::LineIndex;
 use crate::algebra::{Plan, VarId, VarTable};
 use crate::context::BindContext;
 use crate::error::{QueryError, Result, sqlstate};
-use crate::statement::{BoundQuery, BoundStatement, CopyOptions, ExplainOptions, OutputColumn, QueryKind};
+use crate::statement::{
+    BoundQuery, BoundStatement, CopyOptions, ExplainOptions, MAX_OUTPUT_COLUMNS, OutputColumn, QueryKind,
+};
 
 /// Views, virtual columns and subqueries that may be nested in each other.
 const NESTING_LIMIT: usize = 128;
@@ -236,6 +238,10 @@ impl<'a> Binder<'a> {
         if depth > PLAN_DEPTH_LIMIT {
             return Err(QueryError::new(sqlstate::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
                 .detail(format!("The statement's plan is {depth} levels deep, the limit is {PLAN_DEPTH_LIMIT}.")));
+        }
+        if bound.output.len() > MAX_OUTPUT_COLUMNS {
+            let message = format!("target lists can have at most {MAX_OUTPUT_COLUMNS} entries");
+            return Err(QueryError::new(sqlstate::TOO_MANY_COLUMNS, message));
         }
         let params = self.finish_params();
         walk::settle_parameters(&mut bound.plan, &params);

@@ -1,7 +1,6 @@
 //! The running states of one aggregate, in all groups.
 
 use arrow_array::UInt32Array;
-use rustc_hash::FxHashSet;
 use sinew_storage::Value;
 
 use super::PhysAggregate;
@@ -10,6 +9,7 @@ use crate::batch::{Batch, Column, value_size_bytes};
 use crate::error::Result;
 use crate::exec::expr::PhysExpr;
 use crate::exec::key::{KeyMode, encode_column_key};
+use crate::exec::key_set::KeySet;
 use crate::exec::operators::sort::compare_rows;
 use crate::exec::run::{Cx, Reservation};
 use crate::functions::Accumulator;
@@ -72,7 +72,7 @@ pub(super) enum States {
 pub(super) struct State {
     accumulator: Box<dyn Accumulator>,
     /// Argument rows seen, for DISTINCT.
-    seen: FxHashSet<Box<[u8]>>,
+    seen: KeySet,
     /// (sort keys, arguments) kept until the end, for ORDER BY.
     rows: Vec<(Vec<Value>, Vec<Value>)>,
     size_bytes: usize,
@@ -83,7 +83,7 @@ impl State {
         let types: Vec<_> = aggregate.args.iter().map(|arg| arg.ty.clone()).collect();
         let accumulator = (aggregate.function.accumulator)(&types);
         let size_bytes = accumulator.size_bytes();
-        State { accumulator, seen: FxHashSet::default(), rows: Vec::new(), size_bytes }
+        State { accumulator, seen: KeySet::default(), rows: Vec::new(), size_bytes }
     }
 
     /// Bytes that the accumulator grew by since it was asked last: those that keep their input grow.
@@ -103,11 +103,10 @@ impl State {
         if aggregate.distinct {
             let mut key = Vec::new();
             arguments.args.iter().for_each(|arg| encode_column_key(arg, row, KeyMode::Equivalent, &mut key));
-            if self.seen.contains(key.as_slice()) {
+            if !self.seen.insert(&key) {
                 return Ok(0);
             }
-            grown += key.len() + 32;
-            self.seen.insert(key.into());
+            grown += key.len() + KeySet::ENTRY_BYTES;
         }
         let args: smallvec::SmallVec<[Value; 2]> = arguments.args.iter().map(|column| column.value(row)).collect();
         if aggregate.order_by.is_empty() {
