@@ -6,6 +6,7 @@
 //! lookup, an insert of a few rows, or an update or a delete of what a key lookup gives, and keeps the same compiled
 //! expressions; the rows it gives are the same.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -259,13 +260,17 @@ impl Lookup {
             }
             Source::Nodes(seek) => {
                 let mut ids = Vec::new();
-                for range in seek.ranges(cx)? {
+                seek.for_each_range(cx, &mut |range| {
                     for id in transaction.index_scan(&seek.index, &range, false)? {
                         ids.push(id?);
                         if ids.len() > ROW_LIMIT {
-                            return Ok(None);
+                            return Ok(ControlFlow::Break(()));
                         }
                     }
+                    Ok(ControlFlow::Continue(()))
+                })?;
+                if ids.len() > ROW_LIMIT {
+                    return Ok(None);
                 }
                 ids.sort_unstable();
                 ids.dedup();

@@ -27,6 +27,8 @@ struct Entry {
 impl KeySet {
     /// Of one key in the set, beside its bytes.
     pub(crate) const ENTRY_BYTES: usize = size_of::<Entry>() * 2;
+    /// Of a set with its first key, beside what the key takes.
+    pub(crate) const FIRST_BYTES: usize = 4 * size_of::<Entry>() + 4 * size_of::<Vec<u8>>();
 
     fn hash(key: &[u8]) -> u64 {
         let mut hasher = FxHasher::default();
@@ -41,6 +43,10 @@ impl KeySet {
                 && self.pieces[entry.piece as usize][entry.start as usize..][..entry.length] == *key
         };
         self.table.find(hash, same).is_some()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.is_empty()
     }
 
     pub(crate) fn contains(&self, key: &[u8]) -> bool {

@@ -27,16 +27,20 @@ pub(super) fn node_access(var: VarId, any_of: Vec<Arc<str>>, conjuncts: Vec<Expr
     if let Some(value) = rest.iter().find_map(|conjunct| id_equality(conjunct, var)) {
         return filtered(Plan::NodeByIdSeek { var, value }, rest);
     }
-    let mut labels: Vec<Arc<str>> = rest.iter().flat_map(|conjunct| labels_of(conjunct, var)).cloned().collect();
-    let index_of = |label: &str, key| transaction.node_property_index(transaction.label_id(label)?, key);
-    if let Some((label_or_type, key, lookup, index)) = best_lookup(var, &labels, &rest, transaction, &index_of) {
-        let rest = without_label(rest, var, &label_or_type);
-        return filtered(Plan::PropertyIndexSeek { var, label_or_type, key, lookup, index }, rest);
-    }
+    let labels: Vec<Arc<str>> = rest.iter().flat_map(|conjunct| labels_of(conjunct, var)).cloned().collect();
     let rows = |labels: &[Arc<str>]| statistics::node_scan_rows(labels, transaction);
     let alternatives = rest.iter().filter_map(|conjunct| one_label_of(conjunct, var));
     let fewest = |a: &Vec<Arc<str>>, b: &Vec<Arc<str>>| rows(a).total_cmp(&rows(b));
-    let scanned = labels.drain(..).map(|label| vec![label]).chain(alternatives).min_by(fewest).unwrap_or_default();
+    let single = labels.iter().map(|label| vec![Arc::clone(label)]);
+    let scanned = single.chain(alternatives).min_by(fewest).unwrap_or_default();
+    let index_of = |label: &str, key| transaction.node_property_index(transaction.label_id(label)?, key);
+    if let Some((label_or_type, key, lookup, index)) = best_lookup(var, &labels, &rest, transaction, &index_of) {
+        let is_equality = matches!(lookup, PropertyLookup::Equal(_));
+        let seek = Plan::PropertyIndexSeek { var, label_or_type: Arc::clone(&label_or_type), key, lookup, index };
+        if is_equality || statistics::rows(&seek, transaction) < rows(&scanned) {
+            return filtered(seek, without_label(rest, var, &label_or_type));
+        }
+    }
     match &scanned[..] {
         [label] => rest = without_label(rest, var, label),
         labels => rest.retain(|conjunct| !is_one_of(conjunct, var, labels)),
@@ -140,7 +144,10 @@ fn any_of(conjunct: &Expr, var: VarId) -> Option<(Arc<str>, PropertyLookup)> {
     if let Expr::InList { input, items, negated: false, equals } = conjunct {
         let key = property_of(input, var)?;
         let list = Expr::List(items.clone(), DataType::array_of(DataType::Any));
-        return (equals.name == "=" && independent(&list, var)).then(|| (Arc::clone(key), PropertyLookup::AnyOf(list)));
+        // To SQL NaN equals NaN.
+        let may_be_nan = items.iter().any(|item| may_be_nan(&item.ty()));
+        return (equals.name == "=" && !may_be_nan && independent(&list, var))
+            .then(|| (Arc::clone(key), PropertyLookup::AnyOf(list)));
     }
     of_operator(conjunct, "in", var, PropertyLookup::AnyOf)
 }
@@ -187,6 +194,10 @@ fn ranges(conjuncts: &[Expr], var: VarId) -> Vec<(Arc<str>, PropertyLookup)> {
     found
 }
 
+fn may_be_nan(ty: &DataType) -> bool {
+    matches!(ty, DataType::Float4 | DataType::Float8 | DataType::Numeric(_))
+}
+
 fn property_of(expr: &Expr, var: VarId) -> Option<&Arc<str>> {
     match expr {
         Expr::Property { input, key, .. } if is_column(input, var) => Some(key),
@@ -218,10 +229,12 @@ fn id_equality(conjunct: &Expr, var: VarId) -> Option<Expr> {
 
 /// `n.key = value`, where value reads nothing of `n`.
 fn property_equality(conjunct: &Expr, var: VarId) -> Option<(Arc<str>, Expr)> {
+    // Cypher's operators take anything.
+    let is_sql = matches!(conjunct, Expr::Call { function, .. } if function.args.first() != Some(&DataType::Any));
     sides(conjunct)?.into_iter().find_map(|(side, other)| {
         let key = property_of(side, var)?;
-        (independent(other, var) && !matches!(other, Expr::Literal(Value::Null, _)))
-            .then(|| (Arc::clone(key), other.clone()))
+        let finds_all = !matches!(other, Expr::Literal(Value::Null, _)) && !(is_sql && may_be_nan(&other.ty()));
+        (finds_all && independent(other, var)).then(|| (Arc::clone(key), other.clone()))
     })
 }
 

@@ -94,7 +94,9 @@ impl Chain {
         let cost = |node: VarId| statistics::rows(&start_plan(node), transaction);
         let drawn = cost(self.start);
         let best = nodes.iter().copied().min_by(|a, b| cost(*a).total_cmp(&cost(*b)))?;
-        let start_edge = self.cheapest_edge(&pattern_only, transaction);
+        // All relationships of a type are counted without reading any.
+        let may_be_counted = self.edges.len() == 1 && self.conjuncts.is_empty() && self.start_label.is_none();
+        let start_edge = (!may_be_counted).then(|| self.cheapest_edge(&pattern_only, transaction)).flatten();
         let start_edge = start_edge.filter(|(_, _, rows)| rows * RELATIONSHIP_COST_ROWS < cost(best));
         if volatile || start_edge.is_none() && (best == self.start || cost(best) * 2.0 > drawn) {
             return None;

@@ -49,21 +49,27 @@ pub(super) fn without_comments(text: &str) -> String {
 }
 
 /// Where the token behind the first `limit` begins, in characters from 1; None when there are no more. The text has no
-/// comments. An operator of several signs counts as often.
+/// comments. An operator of several signs counts as often, and two blanks count as a token, since the tokenizer makes
+/// one of each.
 pub(super) fn position_beyond(text: &str, limit: usize) -> Option<usize> {
     if text.len() <= limit {
         return None;
     }
-    let word = |text: &str| text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
-    let (mut at, mut count) = (0, 0);
+    let word = |text: &str| text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(text.len());
+    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (mut at, mut count, mut blank_count) = (0, 0, 0_usize);
     while let Some(c) = text[at..].chars().next() {
         let rest = &text[at..];
         if c.is_whitespace() {
             at += c.len_utf8();
-            continue;
+            blank_count += 1;
+            if blank_count % 2 == 1 || count + blank_count / 2 <= limit {
+                continue;
+            }
+        } else {
+            count += 1;
         }
-        count += 1;
-        if count > limit {
+        if count + blank_count / 2 > limit {
             return Some(text[..at].chars().count() + 1);
         }
         at += match c {
@@ -71,7 +77,12 @@ pub(super) fn position_beyond(text: &str, limit: usize) -> Option<usize> {
             '\'' | '"' => quoted_length(rest, c, false),
             '$' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => 1 + word(&rest[1..]),
             '$' => dollar_length(rest),
-            '0'..='9' => rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '.')).unwrap_or(rest.len()),
+            '0'..='9' => {
+                let whole = digits(rest);
+                let fraction = rest[whole..].strip_prefix('.').map_or(0, |fraction| 1 + digits(fraction));
+                let length = whole + fraction;
+                length + rest[length..].find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len() - length)
+            }
             c if c.is_alphabetic() || c == '_' => word(rest),
             c => c.len_utf8(),
         };
@@ -515,14 +526,20 @@ mod tests {
 
     #[test]
     fn tokens_beyond_a_limit_are_found() {
-        let text = "SELECT 'a b''c', E'\\' d', \"x y\", $$ e f $$, 1.5e3 + $12, ä";
-        let tokens = ["SELECT", "'a", ",", "E'", ",", "\"x", ",", "$$", ",", "1.5e3", "+", "$12", ",", "ä"];
+        let text = "SELECT'a b''c',E'\\' d',\"x y\",$$ e f $$,1.5e3+$12,ä,a$$,1.1.1";
+        let tokens = [
+            "SELECT", "'a", ",", "E'", ",", "\"x", ",", "$$", ",", "1.5e3", "+", "$12", ",", "ä", ",", "a$$", ",",
+            "1.1", ".1", "1",
+        ];
         for (limit, token) in tokens.iter().enumerate() {
             let position = position_beyond(text, limit).expect(token);
             let rest: String = text.chars().skip(position - 1).collect();
             assert!(rest.starts_with(token), "{limit}: {rest}");
         }
         assert_eq!(position_beyond(text, tokens.len()), None);
+        let blanks = format!("1{}", " ".repeat(100));
+        assert!(position_beyond(&blanks, 50).is_some());
+        assert_eq!(position_beyond(&blanks, 51), None);
     }
 
     #[test]

@@ -25,8 +25,8 @@ pub(super) const STEP: &str = "  step";
 pub(super) struct Conditions {
     /// The path's name, if it has one.
     path: Option<Arc<str>>,
-    /// Of each step, which they call [`STEP`].
-    steps: Vec<ast::Expr>,
+    /// What the condition says, and what it says of each step, which is called [`STEP`] there.
+    steps: Vec<(ast::Expr, ast::Expr)>,
     /// Upper bounds of the length; whether each excludes its value.
     length_bounds: Vec<(ast::Expr, bool)>,
     /// Of the whole path.
@@ -102,18 +102,35 @@ impl Names<'_> {
         is_nodes.then(|| expr(ExprKind::List(vec![end("startNode"), end("endNode")])))
     }
 
-    /// An upper bound of the length, of a condition that says no more, and whether it excludes its value.
-    fn length_bound(&self, condition: &ast::Expr) -> Option<(ast::Expr, bool)> {
-        let ExprKind::Comparison(first, rest) = &condition.kind else { return None };
-        let [(op, second)] = &rest[..] else { return None };
-        let (bound, exclusive) = match op {
-            CompareOp::Less | CompareOp::LessEqual if self.is_length(first) => (second, *op == CompareOp::Less),
-            CompareOp::Greater | CompareOp::GreaterEqual if self.is_length(second) => {
-                (&**first, *op == CompareOp::Greater)
+    /// Upper bounds of the length that a condition sets, whether each excludes its value, and whether the condition says
+    /// no more than that.
+    fn length_bounds(&self, condition: &ast::Expr) -> (Vec<(ast::Expr, bool)>, bool) {
+        let ExprKind::Comparison(first, rest) = &condition.kind else { return (Vec::new(), false) };
+        let mut bounds = Vec::new();
+        let mut says_more = rest.len() > 1;
+        let mut left = &**first;
+        for (op, right) in rest {
+            let (bound, exclusive) = match op {
+                CompareOp::Less | CompareOp::LessEqual if self.is_length(left) => (right, *op == CompareOp::Less),
+                CompareOp::Greater | CompareOp::GreaterEqual if self.is_length(right) => {
+                    (left, *op == CompareOp::Greater)
+                }
+                CompareOp::Equal if self.is_length(left) || self.is_length(right) => {
+                    says_more = true;
+                    (if self.is_length(left) { right } else { left }, false)
+                }
+                _ => {
+                    left = right;
+                    continue;
+                }
+            };
+            if !self.in_expr(bound) {
+                bounds.push((bound.clone(), exclusive));
             }
-            _ => return None,
-        };
-        (!self.in_expr(bound)).then(|| (bound.clone(), exclusive))
+            left = right;
+        }
+        let is_only_bound = !says_more && !bounds.is_empty();
+        (bounds, is_only_bound)
     }
 }
 
@@ -129,14 +146,14 @@ fn collect(filter: &ast::Expr, names: &Names<'_>, found: &mut Conditions) {
             if let Some(elements) = names.elements_of_step(list) {
                 let (list, predicate) = (Box::new(elements), Some(predicate.clone()));
                 let kind = ExprKind::Quantified { kind: *kind, var: var.clone(), list, predicate };
-                return found.steps.push(ast::Expr { kind, span: filter.span });
+                return found.steps.push((filter.clone(), ast::Expr { kind, span: filter.span }));
             }
         }
         _ => {}
     }
-    if let Some(bound) = names.length_bound(filter) {
-        found.length_bounds.push(bound);
-    } else if names.in_expr(filter) {
+    let (bounds, is_only_bound) = names.length_bounds(filter);
+    found.length_bounds.extend(bounds);
+    if !is_only_bound && names.in_expr(filter) {
         found.paths.push(filter.clone());
     }
 }
@@ -149,8 +166,10 @@ impl Binder<'_> {
         };
         let chain = self.introduce(chain, from)?;
         let mut chain = self.introduce(chain, to)?;
-        let steps: Vec<&ast::Expr> =
-            path.conditions.steps.iter().filter(|condition| self.is_ready(condition, &chain.bound)).collect();
+        // What has a pattern inside cannot be asked of a step alone.
+        let (steps, others): (Vec<_>, Vec<_>) =
+            path.conditions.steps.iter().partition(|(_, step)| self.is_ready(step, &chain.bound));
+        let steps: Vec<&ast::Expr> = steps.into_iter().map(|(_, step)| step).collect();
         let step_filter = self.step_filter(relationship, &steps)?;
         let mut length_bounds = Vec::new();
         for (bound, exclusive) in &path.conditions.length_bounds {
@@ -163,7 +182,9 @@ impl Binder<'_> {
             Some(length) => (length.min.unwrap_or(1), length.max),
             None => (1, Some(1)),
         };
-        let path_filter = self.path_filter(&path.conditions, relationship.var, &chain.bound)?;
+        let whole: Vec<&ast::Expr> =
+            path.conditions.paths.iter().chain(others.into_iter().map(|(whole, _)| whole)).collect();
+        let path_filter = self.path_filter(&path.conditions.path, &whole, relationship.var, &chain.bound)?;
         chain.bound.insert(relationship.var);
         chain.plan = Plan::ShortestPath(Box::new(ShortestPath {
             input: chain.plan,
@@ -185,20 +206,20 @@ impl Binder<'_> {
     /// What must hold for the whole path and reads nothing else that is not bound yet.
     fn path_filter(
         &mut self,
-        conditions: &Conditions,
+        name: &Option<Arc<str>>,
+        conditions: &[&ast::Expr],
         relationships: VarId,
         bound: &FxHashSet<VarId>,
     ) -> Result<Option<(VarId, Expr)>> {
-        if conditions.paths.is_empty() {
+        if conditions.is_empty() {
             return Ok(None);
         }
         let path = self.anonymous(DataType::Path);
         let scope = self.scope.clone();
-        if let Some(name) = &conditions.path {
+        if let Some(name) = name {
             self.scope.insert(name.clone(), path);
         }
-        let predicates: Result<Vec<Expr>> =
-            conditions.paths.iter().map(|condition| self.predicate(condition)).collect();
+        let predicates: Result<Vec<Expr>> = conditions.iter().map(|condition| self.predicate(condition)).collect();
         self.scope = scope;
         let mut predicates = predicates?;
         predicates.retain(|predicate| {

@@ -1,18 +1,19 @@
 //! Nodes and relationships through an ordered property index, and by id.
 
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use sinew_storage::catalog::{IndexDef, IndexTarget};
-use sinew_storage::encoding::key_for_values;
 use sinew_storage::temporal::Zone;
 use sinew_storage::{IndexRange, NodeId, RelationshipId, RelationshipRef, Temporal, TemporalKind, Value};
+use smallvec::{SmallVec, smallvec};
 
 use crate::batch::{BATCH_ROWS, Batch, BatchBuilder, Column};
 use crate::error::Result;
 use crate::exec::expr::PhysExpr;
 use crate::exec::node::{Layout, Operator, Physical};
 use crate::exec::run::{Cx, Reservation};
+use crate::exec::scan::OwnedScan;
 use crate::types::temporal::to_sql;
 use crate::types::text::after_prefix;
 
@@ -31,69 +32,97 @@ pub enum SeekLookup {
     Range { lower: Option<PhysExpr>, upper: Option<PhysExpr> },
 }
 
-/// Values to look up so that every node whose property is equal is found: 1 and 1.0 are equal and may be stored either
-/// way. Empty when nothing can be equal.
-fn seek_values(value: Value) -> Vec<Value> {
-    const LIMIT: f64 = 9_007_199_254_740_992.0;
+/// Values to look up so that every entity whose property is equal is found. Empty when nothing can be equal.
+fn seek_values(value: Value) -> SmallVec<[Value; 2]> {
     match value {
-        Value::Null => Vec::new(),
-        Value::Float(f) if f.is_nan() => Vec::new(),
+        Value::Null => SmallVec::new(),
+        Value::Float(f) if f.is_nan() => SmallVec::new(),
         // No property holds these.
-        Value::Map(_) | Value::Node(_) | Value::Relationship(_) | Value::Path(_) => Vec::new(),
-        Value::Int(i) => {
-            let float = i as f64;
-            if float as i64 == i && float.abs() <= LIMIT {
-                vec![Value::Int(i), Value::Float(float)]
-            } else {
-                vec![Value::Int(i)]
-            }
-        }
+        Value::Map(_) | Value::Node(_) | Value::Relationship(_) | Value::Path(_) => SmallVec::new(),
         // Indexes of earlier versions hold some of them as SQL's.
         Value::Temporal(ref temporal) => match (temporal.kind(), to_sql(temporal)) {
-            (TemporalKind::Date | TemporalKind::DateTime | TemporalKind::Duration, Some(sql)) => vec![value, sql],
-            _ => vec![value],
+            (TemporalKind::Date | TemporalKind::DateTime | TemporalKind::Duration, Some(sql)) => smallvec![value, sql],
+            _ => smallvec![value],
         },
-        Value::Float(f) if f.fract() == 0.0 && f.abs() <= LIMIT => vec![Value::Float(f), Value::Int(f as i64)],
-        other => vec![other],
+        // 1 and 1.0 are one key.
+        other => smallvec![other],
+    }
+}
+
+/// What a lookup compares with. None when it cannot be computed: the condition, which is tested too, may never come to
+/// it.
+fn operand(expr: &PhysExpr, cx: &Cx) -> Result<Option<Value>> {
+    match expr.eval_const(cx) {
+        Ok(value) => Ok(Some(value)),
+        // Of values and types; a cancel or too little memory ends the statement.
+        Err(error) if error.sqlstate().starts_with("22") || error.sqlstate().starts_with("42") => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
 impl PropertyIndexSeekPlan {
-    /// Ranges of the index in which every node is that satisfies the lookup; others may be in them too.
-    pub(crate) fn ranges(&self, cx: &Cx) -> Result<Vec<IndexRange>> {
-        let equal = |value| IndexRange::equal(vec![value]);
-        Ok(match &self.lookup {
-            SeekLookup::Equal(value) => seek_values(value.eval_const(cx)?).into_iter().map(equal).collect(),
-            SeekLookup::AnyOf(list) => match list.eval_const(cx)? {
-                Value::Null => Vec::new(),
-                Value::List(items) => {
-                    let mut values = Vec::new();
-                    for (index, item) in items.iter().enumerate() {
-                        if index % 1024 == 0 {
+    /// Hands over ranges of the index in which every entity is that satisfies the lookup; others may be in them too, and
+    /// some in several. Ends when `take` says so.
+    pub(crate) fn for_each_range(
+        &self,
+        cx: &Cx,
+        take: &mut dyn FnMut(IndexRange) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let ranges: SmallVec<[IndexRange; 2]> = match &self.lookup {
+            SeekLookup::Equal(value) => match operand(value, cx)? {
+                Some(value) => seek_values(value).into_iter().map(equal).collect(),
+                None => smallvec![IndexRange::all()],
+            },
+            SeekLookup::AnyOf(list) => match operand(list, cx)? {
+                Some(Value::Null) => SmallVec::new(),
+                Some(Value::List(items)) => {
+                    for (count, item) in items.iter().enumerate() {
+                        if count % 256 == 0 {
                             cx.check_cancel()?;
                         }
-                        values.extend(seek_values(item.clone()));
+                        for value in seek_values(item.clone()) {
+                            if take(equal(value))?.is_break() {
+                                return Ok(());
+                            }
+                        }
                     }
-                    let mut keyed: Vec<(Vec<u8>, Value)> =
-                        values.into_iter().map(|value| (key_for_values(std::slice::from_ref(&value)), value)).collect();
-                    keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-                    keyed.dedup_by(|a, b| a.0 == b.0);
-                    keyed.into_iter().map(|(_, value)| equal(value)).collect()
+                    return Ok(());
                 }
-                // The condition is an error for each node.
-                _ => vec![IndexRange::all()],
+                // The condition is an error for each entity.
+                Some(_) | None => smallvec![IndexRange::all()],
             },
-            SeekLookup::Prefix(prefix) => match prefix.eval_const(cx)? {
-                Value::Text(prefix) => vec![prefix_range(&prefix)],
+            SeekLookup::Prefix(prefix) => match operand(prefix, cx)? {
+                Some(Value::Text(prefix)) => smallvec![prefix_range(&prefix)],
                 // Nothing else is the beginning of anything.
-                _ => Vec::new(),
+                Some(_) => SmallVec::new(),
+                None => smallvec![IndexRange::all()],
             },
             SeekLookup::Range { lower, upper } => {
-                let bound = |expr: &Option<PhysExpr>| expr.as_ref().map(|expr| expr.eval_const(cx)).transpose();
-                range_between(bound(lower)?, bound(upper)?)
+                let bound = |expr: &Option<PhysExpr>| match expr {
+                    None => Ok(Some(None)),
+                    Some(expr) => operand(expr, cx).map(|value| value.map(Some)),
+                };
+                match (bound(lower)?, bound(upper)?) {
+                    (Some(lower), Some(upper)) => range_between(lower, upper),
+                    _ => smallvec![IndexRange::all()],
+                }
             }
-        })
+        };
+        for range in ranges {
+            if take(range)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
+
+    fn scan(&self, cx: &Cx, range: &IndexRange) -> Result<OwnedScan<u64>> {
+        OwnedScan::new(cx.transaction(), |transaction| transaction.index_scan(&self.index, range, false))
+    }
+}
+
+fn equal(value: Value) -> IndexRange {
+    IndexRange::equal(vec![value])
 }
 
 fn prefix_range(prefix: &str) -> IndexRange {
@@ -106,11 +135,11 @@ fn prefix_range(prefix: &str) -> IndexRange {
 
 /// Ranges that hold all between two bounds. A value is comparable only with those of its kind, which are together in the
 /// index; where the order of keys is not that of comparisons, a bound is left out.
-fn range_between(lower: Option<Value>, upper: Option<Value>) -> Vec<IndexRange> {
+fn range_between(lower: Option<Value>, upper: Option<Value>) -> SmallVec<[IndexRange; 2]> {
     let bounds = [&lower, &upper];
     let nothing = |value: &&Value| matches!(value, Value::Null | Value::Map(_) | Value::Node(_) | Value::Path(_));
     if bounds.into_iter().flatten().any(|value| nothing(&value)) {
-        return Vec::new();
+        return SmallVec::new();
     }
     let temporal = bounds.into_iter().flatten().any(|value| matches!(value, Value::Temporal(_)));
     let as_bound = |value: Option<Value>, is_lower: bool| match value {
@@ -121,8 +150,8 @@ fn range_between(lower: Option<Value>, upper: Option<Value>) -> Vec<IndexRange> 
         },
         _ => Bound::Unbounded,
     };
-    let mut ranges =
-        vec![IndexRange { equal: Vec::new(), lower: as_bound(lower, true), upper: as_bound(upper, false) }];
+    let mut ranges: SmallVec<[IndexRange; 2]> =
+        smallvec![IndexRange { equal: Vec::new(), lower: as_bound(lower, true), upper: as_bound(upper, false) }];
     if temporal && !matches!(ranges[0].lower, Bound::Unbounded) {
         // Indexes of earlier versions hold some as SQL's, which come before.
         let upper = Bound::Excluded(Value::Temporal(Arc::new(Temporal::DateTime {
@@ -151,21 +180,23 @@ fn widest(value: &Temporal, is_lower: bool) -> Option<Arc<Temporal>> {
 
 impl Physical for PropertyIndexSeekPlan {
     fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
-        let mut ids = Vec::new();
-        let mut memory = Reservation::new(&cx.run);
-        for range in self.ranges(cx)? {
-            for id in cx.transaction().index_scan(&self.index, &range, false)? {
-                ids.push(id?);
-                if ids.len() % 4096 == 0 {
-                    cx.check_cancel()?;
-                    memory.grow(4096 * size_of::<u64>())?;
-                }
-            }
-        }
-        ids.sort_unstable();
-        ids.dedup();
         let relationships = matches!(self.index.target, IndexTarget::Relationships { .. });
-        Ok(Box::new(Ids { ids: ids.into_iter(), relationships, cx: cx.clone(), _memory: memory }))
+        let mut memory = Reservation::new(&cx.run);
+        let ids = if matches!(self.lookup, SeekLookup::AnyOf(_)) {
+            Ids::Sorted(self.sorted_ids(cx, &mut memory)?.into_iter())
+        } else {
+            let mut ranges: SmallVec<[IndexRange; 2]> = SmallVec::new();
+            self.for_each_range(cx, &mut |range| {
+                ranges.push(range);
+                Ok(ControlFlow::Continue(()))
+            })?;
+            match &ranges[..] {
+                // One range holds each entity once.
+                [range] => Ids::Scanned(self.scan(cx, range)?),
+                _ => Ids::Sorted(self.sorted_ids(cx, &mut memory)?.into_iter()),
+            }
+        };
+        Ok(Box::new(PropertyIndexSeek { ids, relationships, cx: cx.clone(), _memory: memory }))
     }
 
     fn describe(&self) -> String {
@@ -177,8 +208,33 @@ impl Physical for PropertyIndexSeekPlan {
     }
 }
 
-struct Ids {
-    ids: std::vec::IntoIter<u64>,
+impl PropertyIndexSeekPlan {
+    /// The ids of all ranges, ascending, each once.
+    fn sorted_ids(&self, cx: &Cx, memory: &mut Reservation) -> Result<Vec<u64>> {
+        let mut ids = Vec::new();
+        self.for_each_range(cx, &mut |range| {
+            for id in cx.transaction().index_scan(&self.index, &range, false)? {
+                ids.push(id?);
+                if ids.len() % 4096 == 0 {
+                    cx.check_cancel()?;
+                    memory.grow(4096 * size_of::<u64>())?;
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+}
+
+enum Ids {
+    Scanned(OwnedScan<u64>),
+    Sorted(std::vec::IntoIter<u64>),
+}
+
+struct PropertyIndexSeek {
+    ids: Ids,
     /// The ids are of relationships, not of nodes.
     relationships: bool,
     cx: Cx,
@@ -186,11 +242,16 @@ struct Ids {
     _memory: Reservation,
 }
 
-impl Operator for Ids {
+impl Operator for PropertyIndexSeek {
     fn next(&mut self) -> Result<Option<Batch>> {
         self.cx.check_cancel()?;
         let mut found = Vec::new();
-        for id in self.ids.by_ref().take(BATCH_ROWS) {
+        while found.len() < BATCH_ROWS {
+            let id = match &mut self.ids {
+                Ids::Scanned(scan) => scan.next().transpose()?,
+                Ids::Sorted(ids) => ids.next(),
+            };
+            let Some(id) = id else { break };
             if self.relationships {
                 found.extend(relationship_of_id(&self.cx, id)?);
             } else {

@@ -230,7 +230,8 @@ impl Finder<'_> {
                     next.push(neighbor.node);
                     (depth, Vec::new())
                 });
-                if self.plan.all || entry.1.is_empty() {
+                // Any one step will do when every path of this length would.
+                if self.plan.all || self.plan.path_filter.is_some() || entry.1.is_empty() {
                     entry.1.push((relationship, node));
                     step_count += 1;
                 }
@@ -403,11 +404,12 @@ impl ShortestPath {
     fn begin(&self, batch: &Batch, row: usize, types: &Option<Vec<RelationshipTypeId>>) -> Result<Option<Search>> {
         let plan = &self.plan;
         let Some((from, Some(to))) = bound_ends(batch, row, plan.from, Some(plan.to))? else { return Ok(None) };
-        let types = match types {
-            Some(types) => types.as_slice(),
+        let Some(types) = types else {
             // Without a relationship of the types there is only the path of none.
-            None if from == to && plan.min == 0 => &[],
-            None => return Ok(None),
+            let memory = Reservation::new(&self.cx.run);
+            let paths = Paths::Empty(Some(Path::new()));
+            let search = Search { from, to, max: Some(0), paths, found: false, memory };
+            return Ok((from == to && plan.min == 0).then_some(search));
         };
         Finder { plan, cx: &self.cx, batch, row, types }.begin(from, to).map(Some)
     }

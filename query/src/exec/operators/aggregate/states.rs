@@ -103,6 +103,9 @@ impl State {
         if aggregate.distinct {
             let mut key = Vec::new();
             arguments.args.iter().for_each(|arg| encode_column_key(arg, row, KeyMode::Equivalent, &mut key));
+            if self.seen.is_empty() {
+                grown += KeySet::FIRST_BYTES;
+            }
             if !self.seen.insert(&key) {
                 return Ok(0);
             }

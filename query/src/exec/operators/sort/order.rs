@@ -49,7 +49,7 @@ struct Entry {
     row: u32,
 }
 
-/// Rows that are sorted between two looks at the cancel token.
+/// Rows that are sorted between two looks at the cancel token; sorted parts are merged in pairs, with a look before each.
 const PART_ROWS: usize = 1 << 17;
 
 /// Positions of rows in sorted order; equal rows keep theirs.
