@@ -27,6 +27,7 @@ mod random_cypher;
 mod random_sql;
 mod sessions;
 mod short_statements;
+mod shortest_paths;
 mod snb;
 mod spilling;
 mod statistics;

@@ -3,9 +3,9 @@
 use sinew::{Database, Session};
 use sinew_tests::crash::random::Random;
 
-const NODES: i64 = 7;
+pub const NODES: u64 = 7;
 
-fn random_graph(session: &mut Session, random: &mut Random) {
+pub fn random_graph(session: &mut Session, random: &mut Random) {
     session.query("MATCH (n) DETACH DELETE n", &[]).expect("the graph is emptied");
     for node in 0..NODES {
         let labels = *random.pick(&["", ":A", ":B", ":A:B"]).unwrap_or(&"");
@@ -14,7 +14,7 @@ fn random_graph(session: &mut Session, random: &mut Random) {
     }
     // Loops and several relationships between two nodes are among them.
     for _ in 0..random.between(4, 10) {
-        let (source, target) = (random.below(NODES as u64), random.below(NODES as u64));
+        let (source, target) = (random.below(NODES), random.below(NODES));
         let ty = random.pick(&["R", "S"]).unwrap_or(&"R");
         let weight = random.below(3);
         let create = format!("MATCH (a {{k: {source}}}), (b {{k: {target}}}) CREATE (a)-[:{ty} {{w: {weight}}}]->(b)");
@@ -98,7 +98,7 @@ fn label(name: &str) -> String {
     if name.is_empty() { String::new() } else { format!(":{name}") }
 }
 
-fn rows(session: &mut Session, query: &str) -> Vec<String> {
+pub fn rows(session: &mut Session, query: &str) -> Vec<String> {
     let rows = session.query_text(query, &[]).unwrap_or_else(|error| panic!("{query}\n{error}"));
     let mut rows: Vec<String> = rows.into_iter().map(|row| format!("{row:?}")).collect();
     rows.sort();
