@@ -233,8 +233,8 @@ fn property_equality(conjunct: &Expr, var: VarId) -> Option<(Arc<str>, Expr)> {
     let is_sql = matches!(conjunct, Expr::Call { function, .. } if function.args.first() != Some(&DataType::Any));
     sides(conjunct)?.into_iter().find_map(|(side, other)| {
         let key = property_of(side, var)?;
-        let finds_all = !matches!(other, Expr::Literal(Value::Null, _)) && !(is_sql && may_be_nan(&other.ty()));
-        (finds_all && independent(other, var)).then(|| (Arc::clone(key), other.clone()))
+        let is_useless = matches!(other, Expr::Literal(Value::Null, _)) || is_sql && may_be_nan(&other.ty());
+        (!is_useless && independent(other, var)).then(|| (Arc::clone(key), other.clone()))
     })
 }
 
