@@ -182,15 +182,8 @@ impl Operator for Expand {
     fn next(&mut self) -> Result<Option<Batch>> {
         loop {
             self.cx.check_cancel()?;
-            let batch = match self.batch.take() {
-                Some(batch) => batch,
-                None => {
-                    let Some(batch) = self.input.next()? else { return Ok(None) };
-                    self.row = 0;
-                    self.neighbors.clear();
-                    self.position = 0;
-                    batch
-                }
+            let Some(batch) = super::batch_in_progress(&mut self.batch, &mut *self.input, &mut self.row)? else {
+                return Ok(None);
             };
             let types = match &self.types {
                 Some(types) => types.clone(),

@@ -51,6 +51,19 @@ use super::run::{Cx, Reservation};
 use crate::batch::Batch;
 use crate::error::{QueryError, Result, sqlstate};
 
+/// The batch that rows are taken from, or the input's next one from its first row on. None when there is no more.
+pub(crate) fn batch_in_progress(
+    current: &mut Option<Batch>,
+    input: &mut dyn Operator,
+    row: &mut usize,
+) -> Result<Option<Batch>> {
+    if let Some(batch) = current.take() {
+        return Ok(Some(batch));
+    }
+    *row = 0;
+    input.next()
+}
+
 /// All batches of an input, counted against the memory limit.
 pub(crate) fn collect(node: &Node, cx: &Cx) -> Result<(Vec<Batch>, Reservation)> {
     let mut memory = Reservation::new(&cx.run);

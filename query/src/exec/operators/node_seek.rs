@@ -181,21 +181,32 @@ fn widest(value: &Temporal, is_lower: bool) -> Option<Arc<Temporal>> {
 impl Physical for PropertyIndexSeekPlan {
     fn open(self: Arc<Self>, cx: &Cx) -> Result<Box<dyn Operator>> {
         let relationships = matches!(self.index.target, IndexTarget::Relationships { .. });
-        let mut memory = Reservation::new(&cx.run);
-        let ids = if matches!(self.lookup, SeekLookup::AnyOf(_)) {
-            Ids::Sorted(self.sorted_ids(cx, &mut memory)?.into_iter())
-        } else {
-            let mut ranges: SmallVec<[IndexRange; 2]> = SmallVec::new();
-            self.for_each_range(cx, &mut |range| {
-                ranges.push(range);
-                Ok(ControlFlow::Continue(()))
-            })?;
-            match &ranges[..] {
-                // One range holds each entity once.
-                [range] => Ids::Scanned(self.scan(cx, range)?),
-                _ => Ids::Sorted(self.sorted_ids(cx, &mut memory)?.into_iter()),
+        let mut found = Found { ids: Vec::new(), memory: Reservation::new(&cx.run) };
+        let mut single = None;
+        let mut range_count = 0;
+        self.for_each_range(cx, &mut |range| {
+            range_count += 1;
+            if range_count == 1 {
+                // If it stays alone, its entities are read as they are asked for.
+                single = Some(range);
+                return Ok(ControlFlow::Continue(()));
+            }
+            if let Some(first) = single.take() {
+                found.add(self.scan(cx, &first)?, cx)?;
+            }
+            found.add(self.scan(cx, &range)?, cx)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let ids = match single {
+            // One range holds each entity once.
+            Some(range) => Ids::Scanned(self.scan(cx, &range)?),
+            None => {
+                found.ids.sort_unstable();
+                found.ids.dedup();
+                Ids::Sorted(found.ids.into_iter())
             }
         };
+        let memory = found.memory;
         Ok(Box::new(PropertyIndexSeek { ids, relationships, cx: cx.clone(), _memory: memory }))
     }
 
@@ -208,23 +219,22 @@ impl Physical for PropertyIndexSeekPlan {
     }
 }
 
-impl PropertyIndexSeekPlan {
-    /// The ids of all ranges, ascending, each once.
-    fn sorted_ids(&self, cx: &Cx, memory: &mut Reservation) -> Result<Vec<u64>> {
-        let mut ids = Vec::new();
-        self.for_each_range(cx, &mut |range| {
-            for id in cx.transaction().index_scan(&self.index, &range, false)? {
-                ids.push(id?);
-                if ids.len() % 4096 == 0 {
-                    cx.check_cancel()?;
-                    memory.grow(4096 * size_of::<u64>())?;
-                }
+/// Ids gathered from several ranges.
+struct Found {
+    ids: Vec<u64>,
+    memory: Reservation,
+}
+
+impl Found {
+    fn add(&mut self, scan: OwnedScan<u64>, cx: &Cx) -> Result<()> {
+        for id in scan {
+            self.ids.push(id?);
+            if self.ids.len() % 4096 == 0 {
+                cx.check_cancel()?;
+                self.memory.grow(4096 * size_of::<u64>())?;
             }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(ids)
+        }
+        Ok(())
     }
 }
 

@@ -245,13 +245,8 @@ impl Operator for RepeatPath {
     fn next(&mut self) -> Result<Option<Batch>> {
         loop {
             self.cx.check_cancel()?;
-            let batch = match self.batch.take() {
-                Some(batch) => batch,
-                None => {
-                    let Some(batch) = self.input.next()? else { return Ok(None) };
-                    self.row = 0;
-                    batch
-                }
+            let Some(batch) = super::batch_in_progress(&mut self.batch, &mut *self.input, &mut self.row)? else {
+                return Ok(None);
             };
             let mut found = Found {
                 rows: Vec::new(),

@@ -63,13 +63,8 @@ impl Operator for UnwindRange {
     fn next(&mut self) -> Result<Option<Batch>> {
         loop {
             self.cx.check_cancel()?;
-            let batch = match self.batch.take() {
-                Some(batch) => batch,
-                None => {
-                    let Some(batch) = self.input.next()? else { return Ok(None) };
-                    self.row = 0;
-                    batch
-                }
+            let Some(batch) = super::batch_in_progress(&mut self.batch, &mut *self.input, &mut self.row)? else {
+                return Ok(None);
             };
             let mut rows: Vec<u32> = Vec::new();
             let mut values: Vec<Value> = Vec::new();
