@@ -229,7 +229,7 @@ impl Found {
     fn add(&mut self, scan: OwnedScan<u64>, cx: &Cx) -> Result<()> {
         for id in scan {
             self.ids.push(id?);
-            if self.ids.len() % 4096 == 0 {
+            if self.ids.len().is_multiple_of(4096) {
                 cx.check_cancel()?;
                 self.memory.grow(4096 * size_of::<u64>())?;
             }
